@@ -1,0 +1,39 @@
+"""The package, its extras, and every version in one place; the README says what became of each package."""
+
+import pathlib
+import re
+
+from setuptools import find_packages, setup
+
+HERE = pathlib.Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (HERE / "tfanon" / "__init__.py").read_text()).group(1)
+
+setup(
+    name="tfanon",
+    version=VERSION,
+    description="Train, judge and ship video anonymizers: people can no longer be told, the action still can.",
+    long_description=(HERE / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    packages=find_packages(include=["tfanon", "tfanon.*"]),
+    python_requires=">=3.11,<3.14",
+    install_requires=[
+        "tensorflow>=2.21,<2.22",
+        "keras>=3.12,<3.16",
+        "tensorboard>=2.21,<3",  # TensorFlow 2.21 no longer brings it
+        "absl-py>=2.1",
+        "numpy>=1.26",
+        "av>=18",  # writes a video's rotation
+        "pillow>=11",
+        "tqdm>=4.66",
+    ],
+    extras_require={
+        "cuda": ["tensorflow[and-cuda]>=2.21,<2.22"],
+        "litert": ["ai-edge-litert>=2.1,<3"],
+        "test": ["pytest>=8", "scikit-learn>=1.5"],
+    },
+    entry_points={"console_scripts": [
+        "tfanon-train = tfanon.train:run",
+        "tfanon-anonymize = tfanon.anonymize:run",
+    ]},
+)

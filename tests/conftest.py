@@ -1,0 +1,31 @@
+"""Every test starts with one seed and one dtype policy, and sees two logical CPUs as two devices."""
+
+import os
+import pathlib
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+sys.path.insert(0, str(pathlib.Path(__file__).parent))  # tests/helpers.py
+
+import tfanon  # noqa: E402, F401  before TensorFlow, whose switches it sets
+
+import keras  # noqa: E402
+import pytest  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
+
+
+@pytest.fixture(autouse=True)
+def fresh():
+    keras.utils.set_random_seed(0)
+    keras.config.set_dtype_policy("float32")
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture(scope="session")
+def two_replicas():
+    """One strategy for all tests: collectives of two in one process would share their keys."""
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
