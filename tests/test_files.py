@@ -1,0 +1,28 @@
+import os
+
+import pytest
+
+from tfanon import files
+
+
+def test_a_file_gets_its_name_when_it_is_whole(tmp_path):
+    path = tmp_path / "folder" / "a.weights.h5"
+    with files.whole_file(path) as unfinished:
+        assert unfinished.name.endswith("a.weights.h5") and str(os.getpid()) in unfinished.name
+        unfinished.write_text("new")
+        assert not path.exists()
+    assert path.read_text() == "new" and os.listdir(path.parent) == ["a.weights.h5"]
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(OSError, match="disk"), files.whole_file(path, sync=False) as unfinished:
+        unfinished.write_text("half")
+        raise OSError("disk full")
+    assert path.read_text() == "old" and os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_sha256_is_the_standard_s(tmp_path):
+    (tmp_path / "abc").write_bytes(b"abc")  # FIPS 180-4's first example
+    assert files.sha256(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

@@ -1,0 +1,182 @@
+"""Every number of an experiment: its symbol in the paper, its unit, its default. The only file that knows absl flags.
+
+The defaults are the paper's; where the paper is silent, those of its released code. A `.flags` file under `configs/`
+changes what an experiment changes.
+"""
+
+import dataclasses
+import pathlib
+
+from absl import flags
+
+# What may change from one start of a run to the next, since it changes no result.
+FREE = ("workdir", "checkpoint_every", "log_every", "read_threads")
+
+
+def flag(default, text, choices=None, low=None, high=None, short=None):
+    """A dataclass field that also becomes a flag; low and high are inclusive.  short: its one-letter name."""
+    metadata = {"help": text, "choices": choices, "low": low, "high": high, "short": short}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """One experiment. Field names are flag names; `run.flags` in the run's folder holds them all."""
+
+    # The run.
+    workdir: str = flag("runs/quickstart", "Folder of the run; the same command continues what it finds there.")
+    seed: int = flag(0, "Seed of initial weights, order and augmentation.", low=0, high=2**31 - 1)
+    deterministic: bool = flag(False, "Bit-equal results on one kind of machine; slower on some GPUs.")
+    strategy: str = flag("one_device", "tf.distribute strategy.", choices=("one_device", "mirrored", "multi_worker"))
+    precision: str = flag(
+        "float32", "Keras dtype policy.", choices=("float32", "mixed_bfloat16", "mixed_float16"))
+    jit_compile: bool = flag(False, "Compile the steps with XLA: pays on a GPU, costs on a CPU.")
+    checkpoint_every: int = flag(200, "Steps between two checkpoints.", low=1)
+    log_every: int = flag(20, "Steps between two points of a TensorBoard curve.", low=1)
+
+    # Data.
+    data_dir: str = flag("data", "Folder that holds the data sets; the synthetic ones are written there.")
+    clip_source: str = flag("synthetic", "Data set of X_action: a file of tfanon/data/sources.")
+    image_source: str = flag("synthetic", "Data set of X_privacy: a file of tfanon/data/sources.")
+    clip_folder: str = flag("", "Folder of the clips below --data_dir; empty: named as the source.")
+    image_folder: str = flag("", "Folder of the images below --data_dir; empty: named as the source.")
+    judge_clip_source: str = flag("", "Novel actions: data set of f_T' and of attacks on clips; empty: --clip_source.")
+    test_clip_source: str = flag("", "Data set whose test clips f_T' is measured on; empty: that of f_T'.")
+    test_image_source: str = flag("", "Data set whose test images f_B' is measured on; empty: --image_source.")
+    split_number: int = flag(1, "UCF101, HMDB51 and their VP sets: the official split.", low=1, high=3)
+    attribute_set: str = flag("vispr1", "Private attributes of vispr (the paper's Table 4) and of pa_hmdb51.",
+                              choices=("vispr1", "vispr2", "pa_hmdb51", "vita"))
+    attack_clips: bool = flag(False, "The clips' own private labels are attacked besides those of the images.")
+    paper_protocol: bool = flag(False, "Train on HMDB51 with the clips of PA-HMDB51, on which it is tested: a leak.")
+    action_column: str = flag("action", "labelled_folder: column of the action.")
+    split_column: str = flag("split", "labelled_folder: column that says train or test, for the clips.")
+    image_split_column: str = flag("split", "labelled_folder: column that says train or test, for the images.")
+    private_columns: tuple = flag(
+        (), "labelled_folder: columns of the images that are private; 'age:18:40' cuts a number into bands.")
+    clip_private_columns: tuple = flag(
+        (), "labelled_folder: columns of the clips that are private; they are attacked besides the images.")
+    clip_private_split_column: str = flag("split", "labelled_folder: split under which those columns are attacked.")
+    frames: int = flag(16, "T: frames of a clip.", low=1, high=256)
+    stride: int = flag(4, "Frames from one frame of a clip to the next; halved where a video is too short.",
+                       low=1, high=64)
+    resolution: int = flag(224, "H and W of what the networks see, in pixels.", low=16, high=1024)
+    min_crop: float = flag(0.6, "Smallest side of a training crop, as a share of the frame's.", low=0.1, high=1.0)
+    eval_crop: float = flag(0.8, "Side of the centre crop in evaluation.", low=0.1, high=1.0)
+    eval_clips: int = flag(5, "Clips per video in evaluation, evenly spread.", low=1, high=50)
+    held_out: float = flag(0.1, "Share of the training split that selects the epoch; never trained on.",
+                           low=0.0, high=0.5)
+    on_bad_video: str = flag("skip", "An unreadable file stops the run, or the next one takes its place.",
+                             choices=("raise", "skip"))
+    max_bad_fraction: float = flag(0.05, "Share of unreadable files above which the run stops.", low=0.0, high=1.0)
+    read_threads: int = flag(0, "Files read at once; 0 lets tf.data decide.", low=0, high=256)
+
+    # Networks.
+    anonymizer: str = flag("unetpp", "f_A: a file of tfanon/models/anonymizers.")
+    anonymizer_width: float = flag(1.0, "Channels of f_A as a share of the paper's.", low=0.05, high=4.0)
+    anonymizer_output: str = flag("sigmoid", "Last activation of f_A.", choices=("sigmoid", "linear"))
+    action_network: str = flag("i3d_r50", "f_T: a file of tfanon/models/actions.")
+    privacy_network: str = flag("resnet50", "f_B: a file of tfanon/models/privacy.")
+    warm_action: bool = flag(False, "f_T starts as the judge of raw clips: stands in for weights trained on Kinetics.")
+    action_judge: str = flag("", "f_T', which measures the action; empty: as --action_network.")
+    privacy_judge: str = flag("", "f_B', which measures the leakage; empty: as --privacy_network.")
+    baselines: tuple = flag(("raw", "downsample", "blur"), "Anonymizers measured beside f_A.")
+
+    # Losses, Eq. 3 to 6.
+    penalty_bound: float = flag(
+        0.3, "B of Eq. 4: RMS change a clip may undergo for free, pixels in [0, 1].", low=0.0, high=1.0)
+    penalty_weight: float = flag(1.0, "lambda of Eq. 3.", low=0.0, high=1e6)
+    penalty_reduction: str = flag("clip", "What one RMS of Eq. 4 is taken over.", choices=("clip", "batch", "frame"))
+    utility_weight: float = flag(1.0, "Weight of L_T in Eq. 3; the paper has none.", low=0.0, high=1e6)
+    budget_weight: float = flag(1.0, "Weight of L_B in Eq. 3; the paper has none.", low=0.0, high=1e6)
+    temperature: float = flag(0.1, "Temperature of NT-Xent, inside h of Eq. 6.", low=1e-3, high=100.0)
+    budget_batch_norm: str = flag(
+        "inference", "Statistics that f_B uses in step 1; 'inference' lets f_A win by leaving the moving averages.",
+        choices=("inference", "batch"))
+    same_batch: bool = flag(False, "Step 2 sees the batch of step 1; the paper's Figure 1 takes the next one.")
+
+    # Phases.
+    epochs_reconstruct: int = flag(100, "Epochs of Eq. 5.", low=0, high=100000)
+    epochs_anonymize: int = flag(100, "e_anon of Algorithm 1.", low=0, high=100000)
+    epochs_action: int = flag(100, "e_action of Algorithm 1: epochs of f_T'.", low=1, high=100000)
+    epochs_privacy: int = flag(100, "e_privacy of Algorithm 1: epochs of f_B'.", low=1, high=100000)
+    epochs_clip_privacy: int = flag(
+        0, "Epochs of f_B' on --clip_private_columns, whose clips are fewer than images; 0: as --epochs_privacy.",
+        low=0, high=100000)
+    warmup_epochs: int = flag(5, "Epochs over which the rate of f_T' and f_B' rises.", low=0, high=1000)
+    batch_reconstruct: int = flag(32, "Frames per step of Eq. 5.", low=1, high=65536)
+    batch_clips: int = flag(8, "N of L_T: clips per batch of Algorithm 1.", low=1, high=65536)
+    batch_pairs: int = flag(8, "N of Eq. 6: image pairs per batch of Algorithm 1.", low=1, high=65536)
+    batch_action: int = flag(16, "Clips per step of f_T'.", low=1, high=65536)
+    batch_privacy: int = flag(32, "Images per step of f_B'.", low=1, high=65536)
+    rate_reconstruct: float = flag(1e-3, "Adam's rate for f_A in Eq. 5.", low=0.0, high=10.0)
+    rate_anonymizer: float = flag(4e-5, "alpha_A of Algorithm 1.", low=0.0, high=10.0)
+    rate_action: float = flag(1e-4, "alpha_T of Algorithm 1.", low=0.0, high=10.0)
+    rate_privacy: float = flag(1e-4, "alpha_B of Algorithm 1.", low=0.0, high=10.0)
+    rate_action_judge: float = flag(1e-4, "Adam's rate for f_T'.", low=0.0, high=10.0)
+    rate_privacy_judge: float = flag(1e-3, "Adam's rate for f_B'.", low=0.0, high=10.0)
+
+
+def define_flags(settings=Config, holder=flags.FLAGS):
+    """Declare one absl flag per field of a dataclass of settings; called once, by an entry point."""
+    for field in dataclasses.fields(settings):
+        _define(field.name, field.default, field.metadata, holder)
+
+
+def _define(name, default, about, holder):
+    low, high, text = about["low"], about["high"], about["help"]
+    more = {"flag_values": holder, "short_name": about["short"]}
+    if about["choices"]:
+        flags.DEFINE_enum(name, default, list(about["choices"]), text, **more)
+    elif isinstance(default, bool):
+        flags.DEFINE_boolean(name, default, text, **more)
+    elif isinstance(default, int):
+        flags.DEFINE_integer(name, default, text, lower_bound=low, upper_bound=high, **more)
+    elif isinstance(default, float):
+        flags.DEFINE_float(name, default, text, lower_bound=low, upper_bound=high, **more)
+    elif isinstance(default, tuple):
+        flags.DEFINE_list(name, list(default), text, **more)
+    else:
+        flags.DEFINE_string(name, default, text, **more)
+
+
+def from_flags(settings=Config, holder=flags.FLAGS):
+    """The settings that the parsed flags describe."""
+    values = {field.name: holder[field.name].value for field in dataclasses.fields(settings)}
+    return settings(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
+def from_flagfile(path):
+    """The Config that write_flagfile wrote.  Raises ValueError where the file is missing or holds something else."""
+    holder = flags.FlagValues()
+    define_flags(Config, holder)
+    try:
+        holder([str(path), *pathlib.Path(path).read_text().splitlines()])
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}.") from None
+    except flags.Error as error:
+        raise ValueError(f"{path} was written by another version of tfanon: {error}") from None
+    return from_flags(Config, holder)
+
+
+def write_flagfile(config, path):
+    """Write every field so that `--flagfile=path` replays the run."""
+    pathlib.Path(path).write_text("".join(f"{_line(name, value)}\n" for name, value in _items(config)))
+
+
+def differences(config, path):
+    """Lines '--flag=X there, --flag=Y asked for' for each field in which the flagfile `path` is another experiment."""
+    recorded = pathlib.Path(path).read_text().splitlines()
+    asked = {_line(name, value): name for name, value in _items(config)}
+    was = {line.lstrip("-").removeprefix("no").split("=")[0]: line for line in recorded}
+    return [f"{was.get(name, 'nothing')} there, {line} asked for"
+            for line, name in asked.items() if line not in recorded and name not in FREE]
+
+
+def _items(config):
+    return dataclasses.asdict(config).items()
+
+
+def _line(name, value):
+    if isinstance(value, bool):
+        return f"--{'' if value else 'no'}{name}"
+    return f"--{name}={','.join(value) if isinstance(value, tuple) else value}"

@@ -1,0 +1,62 @@
+"""Files that are whole or not there, and what identifies their content."""
+
+import contextlib
+import glob
+import hashlib
+import os
+import pathlib
+import re
+
+
+@contextlib.contextmanager
+def whole_file(path, sync=True):
+    """A temporary name beside `path`, renamed to it at the end, removed if writing fails; a kill leaves old or new.
+
+    sync: have the disk confirm it, so that a power cut too leaves the old file or the new.
+    The process id keeps two writers of one file apart; the endings stay, since Keras and PyAV read them.
+    """
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".unfinished-{os.getpid()}-{path.name}")
+    try:
+        yield unfinished
+        if sync:
+            _sync(unfinished)
+        os.replace(unfinished, path)
+        if sync:
+            _sync(path.parent)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def clear_leftovers(path):
+    """Remove what processes that are no more left of whole_file(path)."""
+    path = pathlib.Path(path)
+    for unfinished in path.parent.glob(f".unfinished-*-{glob.escape(path.name)}"):
+        owner = re.match(r"\.unfinished-(\d+)-", unfinished.name)
+        if owner and not _is_running(int(owner[1])):
+            unfinished.unlink(missing_ok=True)
+
+
+def sha256(path):
+    """Hexadecimal digest of a file, read in pieces."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(path):
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _is_running(process):
+    try:
+        os.kill(process, 0)  # sends nothing
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -1,0 +1,29 @@
+"""A name is a file name: find("anonymizers", "unetpp") is the module tfanon/models/anonymizers/unetpp.py."""
+
+import importlib
+import pkgutil
+
+FOLDERS = {
+    "anonymizers": "tfanon.models.anonymizers",
+    "actions": "tfanon.models.actions",
+    "privacy": "tfanon.models.privacy",
+    "sources": "tfanon.data.sources",
+}
+
+
+def names(kind):
+    """The choices of a kind, in alphabetical order."""
+    folder = importlib.import_module(FOLDERS[kind])
+    return sorted(module.name for module in pkgutil.iter_modules(folder.__path__) if module.name[0] != "_")
+
+
+def find(kind, name):
+    """The module that holds a choice.
+
+    kind: a key of FOLDERS.  name: a file of that folder, without `.py`.
+    Raises ValueError that shows the folder where there is no such file.
+    """
+    if name not in names(kind):
+        path = FOLDERS[kind].replace(".", "/")
+        raise ValueError(f"No {kind} called '{name}'. {path}/ has: {', '.join(names(kind))}.")
+    return importlib.import_module(f"{FOLDERS[kind]}.{name}")
