@@ -1,0 +1,152 @@
+"""Frames of a video, pixels of an image; exact to the frame. PyAV is imported in this folder only.
+
+A time stamp is not a frame number: in AVI with B-frames the first one is 1 where the stream starts at 0. So frame i is
+the frame that carries the i-th time stamp of the sorted list, and the list is read once per file, without decoding.
+"""
+
+import contextlib
+import functools
+import itertools
+import os
+
+import av
+import av.video.reformatter
+import numpy as np
+
+from tfanon.media import limits
+from tfanon.media.limits import MediaError, is_video  # noqa: F401  (both are part of this module's interface)
+
+WHOLE = (1.0, 0.0, 0.0)
+CACHED_FILES = 16384  # lists of time stamps kept: about 2.5 KB for 300 frames
+
+
+def count_frames(path):
+    """Number of frames of the video at `path`, counted, not taken from its header. Raises MediaError."""
+    return len(_time_stamps(path)[0])
+
+
+def read_frames(path, choose, height, width, crop=WHOLE):
+    """Some frames of a video, cropped and scaled.
+
+    choose: function of the number of frames that returns the wanted frame numbers; repeats are allowed.
+    crop: (factor, y, x): the window has factor times the frame's sides, and its corner lies at the shares y and x in
+        [0, 1] of what remains. The window is scaled to height x width, whatever its own aspect is.
+    Returns uint8 [T, height, width, 3] RGB.  Raises MediaError that names the file.
+    """
+    stamps, trusted = _time_stamps(path)
+    numbers = [int(number) for number in choose(len(stamps))]
+    scale = _Scaler(height, width)
+    found = _decode(path, stamps, trusted, set(numbers), lambda frame: scale(frame, crop))
+    return np.stack([found[number] for number in numbers])
+
+
+def read_image(path, height, width, crops=(WHOLE,)):
+    """One image, decoded once, cut and scaled once per crop (as in read_frames).
+
+    Returns uint8 [len(crops), height, width, 3] RGB; a greyscale file has three equal channels, alpha is dropped.
+    Raises MediaError that names the file; a truncated image counts as unreadable.
+    """
+    scale = _Scaler(height, width)
+    with opened(path, explode=True) as (container, stream):
+        for frame in container.decode(stream):
+            limits.check_pixels(path, frame.width, frame.height)
+            return np.stack([scale(frame, crop) for crop in crops])
+    raise MediaError(f"{path}: no image could be decoded.")
+
+
+@contextlib.contextmanager
+def opened(path, explode=False, threads=1):
+    """(container, stream) of an open file; every error of libav becomes one MediaError line.
+
+    explode: a damaged frame is an error, not something to be concealed.  threads: of the decoder; 0 lets libav decide.
+    """
+    name = limits.container_format(path)
+    try:
+        with av.open(path, format=name, options=limits.OPEN_OPTIONS, metadata_errors="replace") as container:
+            stream = limits.check_stream(path, container)
+            stream.thread_type = "NONE" if threads == 1 else "AUTO"  # 1: tf.data already reads several files at once
+            stream.codec_context.thread_count = threads
+            if explode:
+                stream.codec_context.options = {"err_detect": "explode"}
+            yield container, stream
+    except (av.FFmpegError, EOFError, MemoryError) as error:
+        raise MediaError(f"{path}: {getattr(error, 'strerror', None) or error}.") from None
+
+
+def _time_stamps(path):
+    """(sorted time stamps of the frames, whether they tell frames apart), cached until the file changes."""
+    try:
+        state = os.stat(path)
+    except OSError as error:
+        raise MediaError(f"{path}: {error.strerror}.") from None
+    return _read_time_stamps(path, state.st_mtime_ns, state.st_size)
+
+
+@functools.lru_cache(maxsize=CACHED_FILES)
+def _read_time_stamps(path, _modified, _size):
+    stamps = []
+    with opened(path) as (container, stream):
+        for packet in container.demux(stream):
+            if packet.size and packet.pts is not None and not packet.is_discard:
+                stamps.append(packet.pts)
+                if len(stamps) > limits.MAX_FRAMES:
+                    raise MediaError(f"{path}: more than {limits.MAX_FRAMES} frames.")
+        reordered = stream.codec_context.has_b_frames
+    if not stamps:
+        raise MediaError(f"{path}: no frames in it.")
+    ordered = sorted(set(stamps))
+    # H.264 with B-frames in AVI: no time stamps are stored, libav counts packets instead, and these are out of order.
+    return tuple(ordered), not (reordered and stamps == ordered)
+
+
+def _decode(path, stamps, trusted, wanted, convert):
+    """{frame number: convert(frame)} of the wanted numbers, from the key frame before the first if possible."""
+    first, found = min(wanted), {}
+    numbers = {stamps[number]: number for number in wanted} if trusted else None
+    if trusted and first:
+        with opened(path) as (container, stream):
+            container.seek(stamps[first], stream=stream, backward=True)
+            found = _decode_until(container, stream, wanted, numbers, convert)
+    if len(found) < len(wanted):  # also where the index of the file leads behind the frame it promises
+        with opened(path) as (container, stream):
+            found = _decode_until(container, stream, wanted, numbers, convert)
+    if len(found) < len(wanted):
+        raise MediaError(f"{path}: frame {min(wanted - found.keys())} of {len(stamps)} could not be decoded.")
+    return found
+
+
+def _decode_until(container, stream, wanted, numbers, convert):
+    """As _decode.  numbers: of each wanted time stamp; None: count the frames, which then start at the first."""
+    found, count = {}, itertools.count()
+    for packet in container.demux(stream):
+        for frame in packet.decode():
+            number = next(count) if numbers is None else numbers.get(frame.pts)
+            if number in wanted and number not in found and not frame.is_corrupt:
+                found[number] = convert(frame)
+                if len(found) == len(wanted):
+                    return found
+    return found
+
+
+class _Scaler:
+    """Cuts a window out of frames and scales it. One swscale context serves all frames of a clip."""
+
+    def __init__(self, height, width):
+        self.height, self.width = height, width
+        self.reformatter = av.video.reformatter.VideoReformatter()
+
+    def __call__(self, frame, crop):
+        """uint8 [height, width, 3].  The whole frame is scaled, then sliced: swscale has no window of its own."""
+        factor, y, x = crop
+        tall, wide = round(self.height / factor), round(self.width / factor)
+        scaled = self.reformatter.reformat(
+            frame, width=wide, height=tall, format="rgb24", interpolation="BILINEAR", threads=1)
+        top, left = round(y * (tall - self.height)), round(x * (wide - self.width))
+        return pixels(scaled)[top:top + self.height, left:left + self.width]
+
+
+def pixels(frame):
+    """uint8 [height, width, 3] of an rgb24 frame; a view where the lines carry padding."""
+    plane = frame.planes[0]
+    lines = np.frombuffer(plane, np.uint8).reshape(frame.height, plane.line_size)
+    return lines[:, :3 * frame.width].reshape(frame.height, frame.width, 3)
