@@ -1,0 +1,28 @@
+import numpy as np
+
+from tfanon.data.batch import Examples
+from tfanon.data.split import hold_out
+
+
+def rows(counts):
+    labels = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+    return Examples(tuple(f"{i}.mp4" for i in range(len(labels))), labels, tuple("abcdef"[:len(counts)]))
+
+
+def test_each_class_gives_its_share_and_keeps_one():
+    train, held = hold_out(rows([20, 10, 1, 2]), 0.4, seed=0)
+    assert np.bincount(held.labels, minlength=4).tolist() == [8, 4, 0, 1]
+    assert np.bincount(train.labels).tolist() == [12, 6, 1, 1]
+    assert not set(train.paths) & set(held.paths)
+
+
+def test_the_seed_decides():
+    cut = [hold_out(rows([30]), 0.3, seed)[1].paths for seed in (0, 0, 1)]
+    assert cut[0] == cut[1] != cut[2]
+
+
+def test_without_labels_and_with_nothing_to_hold_out():
+    examples = Examples(tuple("abcdefghij"))
+    assert [len(part) for part in hold_out(examples, 0.2, 0)] == [8, 2]
+    train, held = hold_out(examples, 0.0, 0)
+    assert train.paths == examples.paths and len(held) == 0

@@ -1,0 +1,84 @@
+"""Which data set is trained on, which judges, which is measured: the paper's protocols on miniature data sets."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import trees
+
+from tfanon.config import Config
+from tfanon.data import pipeline, tables
+
+HMDB = Config(clip_source="hmdb51", image_source="vispr", attribute_set="pa_hmdb51", test_clip_source="pa_hmdb51",
+              test_image_source="pa_hmdb51", held_out=0.3)
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tables")
+    for write in (trees.ucf101, trees.hmdb51, trees.pa_hmdb51, trees.vispr):
+        write(folder)
+    trees.vp(folder, "hmdb51")
+    trees.vp(folder, "ucf101")
+    return folder
+
+
+def load(data_dir, config, **settings):
+    return tables.load(dataclasses.replace(config, data_dir=str(data_dir), **settings))
+
+
+def test_known_actions_tested_on_pa_hmdb51(data_dir):
+    loaded = load(data_dir, HMDB)
+    assert len(loaded.action.test) == 5 and loaded.clips.test.paths != loaded.action.test.paths
+    assert loaded.action.train is loaded.clips.train
+    assert len(loaded.probes["images"].test) == 66 and "vispr" in loaded.probes["images"].train.paths[0]
+    assert loaded.notes == ()
+
+
+def test_the_paper_s_leak_is_said(data_dir, caplog):
+    loaded = load(data_dir, HMDB, paper_protocol=True)
+    assert loaded.notes[0] == "2 of the 5 files that the test of action looks at were trained on."
+    assert loaded.notes[0] in caplog.text
+
+
+def test_novel_actions_and_attributes(data_dir):
+    loaded = load(data_dir, HMDB, clip_source="ucf101", judge_clip_source="hmdb51")
+    assert loaded.clips.train.classes[0] == "ApplyEyeMakeup" and loaded.action.train.classes[0] == "clap"
+    vp = load(data_dir, HMDB, clip_source="vp_hmdb51", judge_clip_source="vp_ucf101", attack_clips=True,
+              test_clip_source="", test_image_source="", attribute_set="vispr2")
+    assert vp.probes["clips"].test.attributes.shape == (3, 5) and vp.action.test.classes[0] == "ApplyEyeMakeup"
+    assert vp.probes["images"].test.attribute_names[0] == "a6_hair_color"
+
+
+def test_frames_of_pa_hmdb51_are_read_by_number(data_dir):
+    loaded = load(data_dir, HMDB)
+    config = dataclasses.replace(HMDB, data_dir=str(data_dir), resolution=16, batch_privacy=32)
+    images, attributes, index = (np.concatenate([tensor.numpy() for tensor in parts]) for parts in zip(
+        *pipeline.evaluation_images(loaded.probes["images"].test, config)))
+    assert images.shape == (66, 16, 16, 3) and attributes.shape == (66, 6) and index.tolist() == list(range(66))
+    first = [row for row, path in enumerate(loaded.probes["images"].test.paths) if path.endswith("goo_2.avi")]
+    assert (np.abs(np.diff(images[first], axis=0)).mean((1, 2, 3)) > 0.01).all()  # a moving clip, frame after frame
+
+
+@pytest.mark.parametrize("settings, message", [
+    ({"clip_source": "pa_hmdb51"}, "pa_hmdb51 is for evaluation only: .* --test_clip_source or --test_image_source"),
+    ({"clip_source": "ucf101"}, "--test_clip_source=pa_hmdb51 has other classes than what is trained on: clap, hug"),
+    ({"attribute_set": "vispr1"}, "no labels for --attribute_set=vispr1"),
+    ({"judge_clip_source": "ucf101", "warm_action": True}, "--warm_action .* --judge_clip_source must be empty"),
+])
+def test_what_does_not_go_together_is_named(data_dir, settings, message):
+    with pytest.raises(ValueError, match=message):
+        load(data_dir, HMDB, **settings)
+
+
+def test_missing_files_are_counted(tmp_path, caplog):
+    trees.pa_hmdb51(tmp_path)
+    trees.vispr(tmp_path)
+    folder = trees.hmdb51(tmp_path)
+    (folder / "wave/BLACK_HAWK_DOWN_wave_u_nm_np1_ba_goo_19.avi").unlink()
+    with pytest.raises(ValueError, match="1 of 8 files are not there; the first: .*BLACK_HAWK"):
+        load(tmp_path, HMDB)
+    with pytest.raises(ValueError, match="1 of 8 files are not there"):
+        load(tmp_path, HMDB, max_bad_fraction=0.2, on_bad_video="raise")
+    load(tmp_path, HMDB, max_bad_fraction=0.2)
+    assert "1 of 8 files are not there" in caplog.text
