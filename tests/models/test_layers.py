@@ -1,0 +1,130 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfanon.models import layers
+
+
+def random(*shape):
+    return np.random.default_rng(0).normal(size=shape).astype("float32")
+
+
+def test_channels_are_multiples_of_four():
+    assert [layers.scaled(64, width) for width in (1.0, 0.5, 0.3, 0.01)] == [64, 32, 20, 4]
+
+
+def test_normalize_keeps_grey_levels_under_a_mixed_policy():
+    # Two neighbours of 8 bits, 254 / 255 and 1: bfloat16 has 2^-8 between 0.5 and 1 and would round both to 1.
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    dark, light = layers.normalize((0.5,), (0.5,))(np.array([[254 / 255], [1.0]], "float32")).numpy().ravel()
+    assert light == pytest.approx(1.0) and light - dark == pytest.approx(2 / 255, rel=1e-3)
+
+
+@pytest.mark.parametrize("size", [8, 9])
+@pytest.mark.parametrize("kernel", [1, 3, 7])
+def test_stride_two_pads_both_sides_alike(kernel, size):
+    layer = layers.Conv2D(4, kernel, 2, padding="same")
+    x = random(2, size, size, 3)
+    y = layer(x)
+    padded = np.pad(x, [(0, 0), (kernel // 2,) * 2, (kernel // 2,) * 2, (0, 0)])
+    plain = keras.layers.Conv2D(4, kernel, 2, padding="valid")
+    plain.build(x.shape)
+    plain.set_weights(layer.get_weights())
+    np.testing.assert_allclose(y, plain(padded), atol=1e-5)
+    assert y.shape == layer.compute_output_shape(x.shape)
+
+
+@pytest.mark.parametrize("channels", [3, 4, 8])
+def test_gradient_of_a_strided_kernel_of_one_pixel_is_right(channels):
+    # With fewer than 8 channels oneDNN's own stride gives wrong gradients or a crash (uxlfoundation/oneDNN issue 6035).
+    x = random(8, 6, 8, channels)
+    seen = x[:, ::2, ::2].reshape(-1, channels)
+    for seed in range(100):  # what lies behind the buffer differs from call to call
+        kernel = tf.constant(np.random.default_rng(seed).normal(size=(1, 1, channels, 4)).astype("float32"))
+        with tf.GradientTape() as tape:
+            tape.watch(kernel)
+            loss = tf.reduce_sum(layers.convolve(tf.constant(x), kernel, (2, 2)) ** 2)
+        np.testing.assert_allclose(tape.gradient(loss, kernel)[0, 0], 2 * seen.T @ seen @ kernel[0, 0], atol=1e-2)
+
+
+def test_sixteen_bits_are_convolved_within_rounding():
+    layer = layers.Conv2D(4, 3, padding="same", dtype="mixed_bfloat16")
+    x = random(1, 8, 8, 3)
+    y = layer(x)
+    assert y.dtype == "bfloat16"
+    exact = tf.nn.conv2d(x, layer.kernel.value, 1, "SAME")
+    np.testing.assert_allclose(tf.cast(y, tf.float32), exact, atol=0.05)
+
+
+def test_max_pool_is_padded_with_less_than_anything_positive():
+    x = np.abs(random(1, 6, 6, 2))
+    padded = np.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)], constant_values=-np.inf)
+    expected = keras.layers.MaxPooling2D(3, 2)(padded)
+    np.testing.assert_array_equal(layers.max_pool(x), expected)
+
+
+@pytest.mark.parametrize("shape", [(5, 4, 6, 3), (2, 3, 4, 6, 3)])
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_batch_norm_equals_keras(shape, jit_compile):
+    x, weight = 3 * random(*shape) + 1, random(*shape)
+    results = []
+    for layer in (layers.batch_norm(), keras.layers.BatchNormalization(epsilon=1e-5, momentum=0.9)):
+        layer.build(shape)
+        layer.gamma.assign([0.5, 1.0, 2.0])
+
+        @tf.function(jit_compile=jit_compile)
+        def step(x, layer=layer):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = layer(x, training=True)
+                loss = tf.reduce_sum(weight * y)
+            return y, tape.gradient(loss, [x, layer.gamma.value, layer.beta.value])
+
+        y, gradients = step(tf.constant(x))
+        results.append([y, *gradients, *layer.get_weights(), layer(x)])
+    for ours, keras_own in zip(*results):
+        np.testing.assert_allclose(ours, keras_own, rtol=1e-4, atol=1e-4)
+
+
+def test_batch_norm_has_pytorchs_constants():
+    # Momentum .9: after a batch of 0 and 2 (mean 1, variance 1), the averages of 0 and 1 are .1 and 1.
+    layer = layers.batch_norm()
+    y = layer(np.array([0.0, 2.0], "float32").reshape(2, 1, 1, 1), training=True)
+    assert float(y[1, 0, 0, 0]) == pytest.approx(1 / np.sqrt(1 + 1e-5), rel=1e-6)
+    assert [float(w[0]) for w in layer.get_weights()] == pytest.approx([1.0, 0.0, 0.1, 1.0])
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_batch_norm_under_a_mixed_policy(policy):
+    layer = layers.BatchNorm(epsilon=1e-5, momentum=0.9, dtype=policy)
+    x = random(4, 6, 6, 3)
+    y = layer(x, training=True)
+    assert y.dtype == policy.removeprefix("mixed_")
+    np.testing.assert_allclose(layer.moving_mean, 0.1 * x.mean((0, 1, 2)), atol=1e-3)
+
+
+def test_frozen_batch_norm_stands_still():
+    layer = layers.batch_norm()
+    layer.build((None, 4, 4, 2))
+    layer.trainable = False
+    x = random(2, 4, 4, 2)
+    np.testing.assert_allclose(layer(x, training=True), x / np.sqrt(1 + 1e-5), rtol=1e-5)
+    assert not np.any(layer.moving_mean)
+
+
+def test_two_replicas_share_their_statistics(two_replicas):
+    # Batches 0 and 2: apart each would be normalised to 0, together they are -1 and 1.
+    with two_replicas.scope():
+        layer = layers.batch_norm()
+        layer.build((None, 1, 1, 1))
+    halves = two_replicas.experimental_distribute_values_from_function(
+        lambda context: tf.fill([3, 1, 1, 1], 2.0 * context.replica_id_in_sync_group))
+    y = two_replicas.run(tf.function(lambda x: layer(x, training=True)), args=(halves,))
+    low, high = two_replicas.experimental_local_results(y)
+    np.testing.assert_allclose(low, -np.ones((3, 1, 1, 1)), atol=1e-4)
+    np.testing.assert_allclose(high, np.ones((3, 1, 1, 1)), atol=1e-4)
+
+
+def test_one_replica_is_not_synchronised():
+    assert not layers.batch_norm().synchronized

@@ -1,0 +1,12 @@
+"""An f_T with batch statistics and dropout."""
+
+import keras
+
+from tfanon.models import volumes
+
+
+def build(classes):
+    clips = keras.Input((None, None, None, 3))
+    x = volumes.conv_bn(clips, 4, (3, 3, 3), (1, 2, 2), name="hidden")
+    x = keras.layers.Dropout(0.5)(keras.layers.GlobalAveragePooling3D()(x))
+    return keras.Model(clips, keras.layers.Dense(classes, dtype="float32", name="logits")(x), name="tiny")

@@ -1,0 +1,43 @@
+"""Pixelation of the whole frame: mean colours of 14 x 14 blocks at 224 x 224, whatever the frame's size.
+
+The block is scaled with the frame's shorter side, as blur.py does with its kernel; the last row and column of blocks
+may be smaller.
+"""
+
+import keras
+import tensorflow as tf
+
+from tfanon.models import layers, per_frame
+
+BLOCK, RESOLUTION = 16, 224
+
+
+@keras.saving.register_keras_serializable("tfanon")
+class Pixelate(keras.layers.Layer):
+    """The mean of each block, [N, H, W, C] -> the same."""
+
+    def call(self, x):
+        size = tf.shape(x)
+        block = tf.maximum(2, BLOCK * tf.minimum(size[1], size[2]) // RESOLUTION)
+        for axis in (1, 2):
+            x = _means(x, size[axis], block, axis)
+        return layers.shaped(x, x.shape)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
+def _means(x, length, block, axis):
+    """Each element along an axis becomes the mean of its block."""
+    place = tf.range(length) // block
+    x = tf.transpose(x, [axis, *(other for other in range(4) if other != axis)])
+    means = tf.gather(tf.math.segment_mean(x, place), place)
+    back = [1, 0, 2, 3] if axis == 1 else [1, 2, 0, 3]
+    return tf.transpose(means, back)
+
+
+def build(**_):
+    """Pixelation for frames and clips; settings of other anonymizers are ignored."""
+    frames = keras.Input((None, None, 3))
+    network = keras.Model(frames, Pixelate(dtype="float32")(frames), name="pixelate", dtype="float32")
+    return per_frame.PerFrame(network)

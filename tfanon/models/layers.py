@@ -1,0 +1,126 @@
+"""What the networks of frames share: convolution, batch normalisation and pooling with PyTorch's meaning.
+
+Weights published for these networks come from PyTorch, so padding, epsilon and momentum are PyTorch's.
+"""
+
+import functools
+import pathlib
+
+import keras
+import tensorflow as tf
+
+
+def shaped(x, shape):
+    """x, its static shape known; tf.ensure_shape would leave an operation behind that TFLite has not built in."""
+    x.set_shape(shape)
+    return x
+
+
+def scaled(channels, width):
+    """Channels of a layer in a network of relative `width`: a multiple of 4, at least 4."""
+    return max(4, 4 * int(channels * width / 4 + 0.5))
+
+
+def normalize(mean, deviation):
+    """(x - mean) / deviation per channel, x in [0, 1]; float32, since bfloat16 would lose grey levels first."""
+    scale = [1.0 / d for d in deviation]
+    offset = [-m / d for m, d in zip(mean, deviation)]
+    return keras.layers.Rescaling(scale, offset, dtype="float32", name="normalize")
+
+
+def imagenet_normalize():
+    """The normalisation under which torchvision's ImageNet weights were trained."""
+    return normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+def kaiming_normal():
+    """He et al.'s initialiser over the fan out, as in torchvision's residual networks."""
+    return keras.initializers.VarianceScaling(2.0, mode="fan_out", distribution="untruncated_normal")
+
+
+def conv(x, channels, kernel=3, stride=1, use_bias=False, initializer=None, name=None):
+    """Convolve [N, H, W, C] as PyTorch's Conv2d(padding=kernel // 2)."""
+    return Conv2D(channels, kernel, stride, padding="same", use_bias=use_bias,
+                  kernel_initializer=initializer or kaiming_normal(), name=name)(x)
+
+
+def pytorch_uniform():
+    """What PyTorch's Linear and Conv layers start from: uniform within 1 / sqrt(fan in)."""
+    return keras.initializers.VarianceScaling(1 / 3, mode="fan_in", distribution="uniform")
+
+
+def batch_norm(name=None, epsilon=1e-5, momentum=0.9):
+    """Batch normalisation with PyTorch's constants; over all replicas where the strategy has several."""
+    several = tf.distribute.get_strategy().num_replicas_in_sync > 1
+    return BatchNorm(epsilon=epsilon, momentum=momentum, synchronized=several, name=name)
+
+
+def conv_bn(x, channels, kernel=3, stride=1, initializer=None, relu=True, use_bias=False, name=None):
+    """Convolution, batch normalisation, and ReLU where asked for."""
+    x = conv(x, channels, kernel, stride, use_bias, initializer, name=name)
+    x = batch_norm(name and f"{name}_bn")(x)
+    return keras.layers.ReLU()(x) if relu else x
+
+
+def max_pool(x):
+    """PyTorch's MaxPool2d(3, 2, 1) of [N, H, W, C] >= 0: after a ReLU, padding with 0 is padding with -inf."""
+    return keras.layers.MaxPooling2D(3, 2)(keras.layers.ZeroPadding2D(1)(x))
+
+
+@keras.saving.register_keras_serializable("tfanon")
+class Conv2D(keras.layers.Conv2D):
+    """keras.layers.Conv2D whose padding="same" is kernel // 2 on every side, at stride 2 too."""
+
+    def convolution_op(self, inputs, kernel):
+        return convolve(inputs, kernel, self.strides, self.padding)
+
+
+def convolve(x, kernel, strides, padding="same"):
+    """[N, H, W, C] * [h, w, C, D] -> [N, ceil(H / stride), ceil(W / stride), D], h // 2 and w // 2 zeros around x.
+
+    With padding="valid" there are no zeros around x.
+    """
+    dtype = x.dtype
+    if dtype.size < 4 and not convolves_in_16_bits():
+        x, kernel = tf.cast(x, tf.float32), tf.cast(kernel, tf.float32)
+    if max(kernel.shape[:2]) == 1:  # oneDNN's own stride writes past its buffer (uxlfoundation/oneDNN issue 6035)
+        x, strides = x[:, ::strides[0], ::strides[1]], (1, 1)
+    if max(strides) == 1 or padding == "valid":
+        y = tf.nn.conv2d(x, kernel, strides, padding.upper())
+    else:  # "SAME" would pad below and to the right only
+        height, width = kernel.shape[0] // 2, kernel.shape[1] // 2
+        x = tf.pad(x, [[0, 0], [height, height], [width, width], [0, 0]])
+        y = tf.nn.conv2d(x, kernel, strides, "VALID")
+    return tf.cast(y, dtype)
+
+
+@functools.cache
+def convolves_in_16_bits():
+    """Whether this machine has a GPU or a processor with bfloat16 instructions.
+
+    On others TensorFlow's convolutions run backwards at a tenth of float32's speed, so float32 is used between
+    rounded tensors; the sums are in float32 either way.
+    """
+    processor = pathlib.Path("/proc/cpuinfo")
+    return bool(tf.config.list_logical_devices("GPU")) or processor.exists() and "bf16" in processor.read_text()
+
+
+@keras.saving.register_keras_serializable("tfanon")
+class BatchNorm(keras.layers.BatchNormalization):
+    """keras.layers.BatchNormalization of [N, H, W, C] or [N, T, H, W, C], trained with TensorFlow's fused operation.
+
+    Keras 3 composes it of small ones: forwards and backwards together take 2 to 3 times as long, and as much memory.
+    The results are Keras'; with several replicas, in inference and in float16 Keras' own code runs.
+    """
+
+    def call(self, inputs, training=None, mask=None):
+        if not (training and self.trainable) or self.synchronized or inputs.dtype == "float16":
+            return super().call(inputs, training=training, mask=mask)
+        size = tf.shape(inputs)
+        x = tf.reshape(inputs, [-1, size[-3], size[-2], inputs.shape[-1]])  # frames of clips
+        y, mean, variance = tf.compat.v1.nn.fused_batch_norm(x, self.gamma, self.beta, epsilon=self.epsilon)
+        count = tf.cast(tf.reduce_prod(size[:-1]), variance.dtype)
+        variance *= tf.maximum(count - 1, 1) / count  # the operation returns the unbiased one, Keras keeps the biased
+        for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            moving.assign(moving * self.momentum + batch * (1 - self.momentum))
+        return shaped(tf.reshape(y, size), inputs.shape)
