@@ -1,0 +1,64 @@
+"""Tiny networks and batches whose steps can be worked out by hand."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfanon import trainer
+from tfanon.config import Config
+
+
+@keras.saving.register_keras_serializable("tests")
+class Scale(keras.Model):
+    """f_A(x) = a x."""
+
+    def __init__(self, a):
+        super().__init__()
+        self.a = self.add_weight(name="a", initializer=keras.initializers.Constant(a))
+        self.built = True
+
+    def call(self, x, training=False):
+        return self.a * x
+
+
+def frame_network(dtype="float32"):
+    """f_A with batch statistics, for frames."""
+    synchronized = tf.distribute.get_strategy().num_replicas_in_sync > 1
+    return keras.Sequential([
+        keras.Input((None, None, 3)), keras.layers.Conv2D(4, 3, padding="same"),
+        keras.layers.BatchNormalization(synchronized=synchronized), keras.layers.ReLU(),
+        keras.layers.Conv2D(3, 1, activation="sigmoid", dtype=dtype)])
+
+
+def judge(dimensions, outputs, dropout=0.0):
+    """f_T (3 dimensions) or f_B (2), with batch statistics and dropout."""
+    synchronized = tf.distribute.get_strategy().num_replicas_in_sync > 1
+    conv = {2: keras.layers.Conv2D, 3: keras.layers.Conv3D}[dimensions]
+    pool = {2: keras.layers.GlobalAveragePooling2D, 3: keras.layers.GlobalAveragePooling3D}[dimensions]
+    return keras.Sequential([
+        keras.Input((*[None] * dimensions, 3)), conv(4, 2),
+        keras.layers.BatchNormalization(synchronized=synchronized), keras.layers.ReLU(), pool(),
+        keras.layers.Dropout(dropout), keras.layers.Dense(outputs, dtype="float32")])
+
+
+def batch(seed, n=4):
+    rng = np.random.default_rng(seed)
+    return {"clips": rng.random((n, 2, 8, 8, 3), np.float32), "labels": rng.integers(0, 5, n).astype(np.int32),
+            "pairs": rng.random((n, 2, 8, 8, 3), np.float32)}
+
+
+def minimax(f_A=None, f_T=None, f_B=None, optimizer=lambda: keras.optimizers.SGD(0.1), jit_compile=False, **settings):
+    """A compiled Minimax of seeded tiny networks."""
+    keras.utils.set_random_seed(1)
+    model = trainer.Minimax(f_A or frame_network(), f_T or judge(3, 5), f_B or judge(2, 6), Config(**settings))
+    model.compile(optimizer(), optimizer(), optimizer(), jit_compile=jit_compile)
+    return model
+
+
+def values(model):
+    """Every variable of a model, batch statistics too, as numpy arrays."""
+    return [np.array(keras.ops.convert_to_numpy(v)) for v in model.variables]
+
+
+def same(before, after):
+    return all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))

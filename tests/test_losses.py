@@ -1,0 +1,142 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfanon import losses
+
+XLA = pytest.mark.parametrize("jit_compile", [False, True], ids=["graph", "xla"])
+
+
+def value_and_gradient(function, x, jit_compile):
+    @tf.function(jit_compile=jit_compile)
+    def step(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = function(x)
+        return value, tape.gradient(value, x)
+
+    return [t.numpy() for t in step(tf.constant(x))]
+
+
+def clip(value, n=1):
+    return np.full((n, 2, 4, 4, 3), value, np.float32)
+
+
+@XLA
+def test_penalty_beyond_the_bound(jit_compile):
+    # x = 1, x_anon = 0.5: RMS = 0.5, penalty = 0.5 - 0.3 = 0.2.
+    # d RMS / d x_anon = (x_anon - x) / (n RMS) = -0.5 / (96 * 0.5) = -1 / 96; its norm is 1 / sqrt(96).
+    value, gradient = value_and_gradient(lambda y: losses.penalty(clip(1.0), y, 0.3), clip(0.5), jit_compile)
+    np.testing.assert_allclose(value, [0.2], atol=1e-6)
+    np.testing.assert_allclose(gradient, clip(-1 / 96), rtol=1e-5)
+    assert np.linalg.norm(gradient) == pytest.approx(1 / np.sqrt(96), rel=1e-5)
+
+
+@XLA
+def test_penalty_has_no_value_and_no_gradient_inside_the_bound(jit_compile):
+    value, gradient = value_and_gradient(lambda y: losses.penalty(clip(0.5), y, 0.3), clip(0.7), jit_compile)
+    assert value == 0 and not gradient.any()
+
+
+@XLA
+@pytest.mark.parametrize("bound", [0.0, 0.3])
+@pytest.mark.parametrize("reduction", sorted(losses.REDUCTIONS))
+def test_penalty_is_finite_where_nothing_changed(jit_compile, bound, reduction):
+    value, gradient = value_and_gradient(
+        lambda y: losses.penalty(clip(0.5), y, bound, reduction), clip(0.5), jit_compile)
+    assert value == pytest.approx(0, abs=1e-5) and np.isfinite(gradient).all()
+
+
+def test_penalty_at_the_bound():
+    # 0.5 and 0.25 are exact in binary: RMS = B = 0.25.
+    assert losses.penalty(clip(0.5), clip(0.75), 0.25).numpy() == 0
+
+
+def test_penalty_reductions():
+    # Two clips of two frames, changed by (0.8, 0) and (0, 0), B = 0.3:
+    # frame: (0.5 + 0) / 2 = 0.25 and 0; clip: sqrt(0.64 / 2) - 0.3 = 0.265685 and 0;
+    # batch: sqrt(0.64 / 4) - 0.3 = 0.1 for both.
+    x = clip(0.0, n=2)
+    y = x.copy()
+    y[0, 0] = 0.8
+    np.testing.assert_allclose(losses.penalty(x, y, 0.3, "frame"), [0.25, 0], atol=1e-6)
+    np.testing.assert_allclose(losses.penalty(x, y, 0.3, "clip"), [0.2656854, 0], atol=1e-6)
+    np.testing.assert_allclose(losses.penalty(x, y, 0.3, "batch"), [0.1, 0.1], atol=1e-6)
+
+
+def orthogonal(n, d=32):
+    return np.eye(n, d, dtype=np.float32)
+
+
+@XLA
+@pytest.mark.parametrize("case, expected", [
+    # N = 8, temperature 0.1, so exp(10) for equal vectors, 14 negatives.
+    ("equal_views_orthogonal_images", np.log(1 + 14 * np.exp(-10.0))),  # 6.354e-4
+    ("all_equal", np.log(15)),
+    ("all_orthogonal", np.log(15)),
+    ("opposite_positives", np.log(np.exp(-10.0) + 14) + 10),  # 12.639061
+    ("views_opposite", np.log(7 * np.exp(10.0) + 8 * np.exp(-10.0)) + 10),  # 21.945910
+])
+def test_nt_xent_vectors(case, expected, jit_compile):
+    ones = np.ones((8, 32), np.float32)
+    z, z_prime = {
+        "equal_views_orthogonal_images": (orthogonal(8), orthogonal(8)),
+        "all_equal": (ones, ones),
+        "all_orthogonal": (orthogonal(16)[:8], orthogonal(16)[8:]),
+        "opposite_positives": (orthogonal(8), -orthogonal(8)),
+        "views_opposite": (ones, -ones),
+    }[case]
+    value = tf.function(losses.nt_xent, jit_compile=jit_compile)(z, z_prime, 0.1)
+    assert value.shape == (8,)
+    np.testing.assert_allclose(value, np.full(8, expected), rtol=1e-5, atol=1e-6)
+
+
+def test_nt_xent_is_equation_6_in_both_directions():
+    # Eq. 6 literally, with loops: positive over the sum of all 2N - 1 others.
+    rng = np.random.default_rng(0)
+    z, z_prime = rng.normal(size=(2, 5, 7)).astype(np.float32)
+    u = np.concatenate([z, z_prime])
+    u /= np.linalg.norm(u, axis=1, keepdims=True)
+    h = np.exp(u @ u.T / 0.5)
+    one_way = [-np.log(h[i, (i + 5) % 10] / sum(h[i, k] for k in range(10) if k != i)) for i in range(10)]
+    expected = (np.array(one_way[:5]) + one_way[5:]) / 2
+    np.testing.assert_allclose(losses.nt_xent(z, z_prime, 0.5), expected, rtol=1e-5)
+
+
+@XLA
+def test_nt_xent_gradient_is_the_difference_quotient(jit_compile):
+    rng = np.random.default_rng(1)
+    z, z_prime, direction = rng.normal(size=(3, 4, 6)).astype(np.float32)
+
+    def total(z):
+        return tf.reduce_sum(losses.nt_xent(z, z_prime, 0.5))
+
+    _, gradient = value_and_gradient(total, z, jit_compile)
+    quotient = (total(z + 1e-2 * direction) - total(z - 1e-2 * direction)) / 2e-2
+    assert np.sum(gradient * direction) == pytest.approx(float(quotient), rel=1e-2)
+
+
+def test_nt_xent_of_one_image_is_zero():
+    assert losses.nt_xent(orthogonal(1), -orthogonal(1), 0.1).numpy() == pytest.approx(0, abs=1e-5)
+
+
+def test_reconstruction_by_hand():
+    # Frame 1 differs by 0.25 everywhere, frame 2 by 1 in one of its 12 values.
+    x = np.zeros((2, 2, 2, 3), np.float32)
+    y = x.copy()
+    y[0] = 0.25
+    y[1, 0, 0, 0] = 1
+    np.testing.assert_allclose(losses.reconstruction(x, y), [0.25, 1 / 12], rtol=1e-6)
+
+
+def test_anonymizer_objective_by_hand():
+    # 0.5 * 2 - 0.25 * 3 + 4 * 0.1 = 0.65
+    assert losses.anonymizer_objective(2.0, 3.0, 0.1, 4.0, 0.5, 0.25) == pytest.approx(0.65)
+
+
+def test_action_and_attributes_by_hand():
+    # softmax(0, ln 3) = (1/4, 3/4); sigmoid(0) = 1/2, sigmoid(ln 3) = 3/4.
+    logits = np.array([[0, np.log(3)]], np.float32)
+    np.testing.assert_allclose(losses.action([1], logits), [-np.log(0.75)], rtol=1e-6)
+    np.testing.assert_allclose(losses.attributes(np.float32([[1, 0]]), logits),
+                               [(np.log(2) - np.log(0.25)) / 2], rtol=1e-6)
