@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfanon import evaluation
+
+
+class Given:
+    """A judge that returns its input as logits."""
+
+    def forward(self, x):
+        return tf.identity(x)
+
+
+def dataset(logits, truth, index, batch=3):
+    tensors = (np.float32(logits), truth, np.int64(index))
+    return tf.data.Dataset.from_tensor_slices(tensors).batch(batch)
+
+
+def test_action_is_the_mean_softmax_of_a_video_s_clips():
+    # Video 0 (label 1): softmax (.88, .12) and (.12, .88) and (.27, .73): mean (.42, .58): right, though clip 1 is wrong.
+    # Video 1 (label 0): (.12, .88) and (.73, .27): mean (.425, .575): wrong. Mean of logits would say (0, .5): the same.
+    logits = [[2, 0], [0, 2], [0, 1], [0, 2], [1, 0]]
+    scores = evaluation.action_scores(Given(), dataset(logits, np.int32([1, 1, 1, 0, 0]), [0, 0, 0, 1, 1]))
+    assert scores["action_top1"] == 0.5
+    assert scores["action_chance"] == 0.5
+
+
+def test_privacy_by_hand():
+    # One attribute, truth 1 0 1 0, scores falling in that order: AP = (1/1 + 2/3) / 2 = 5/6, prevalence 1/2.
+    # At p > .5 the first two are called: F1 = 2 * 1 / (2 + 2) = 1/2; all positive: 2 * .5 / 1.5 = 2/3.
+    logits, truth = [[2.0], [1.0], [-1.0], [-2.0]], np.float32([[1], [0], [1], [0]])
+    data = dataset(logits, truth, range(4))
+    scores = evaluation.privacy_scores(Given(), data, data, ("glasses",))
+    assert scores["cmap"] == pytest.approx(5 / 6)
+    assert scores["cmap_above_floor"] == pytest.approx(5 / 6 - 1 / 2)
+    assert scores["f1"] == pytest.approx(1 / 2)
+    assert scores["f1_above_floor"] == pytest.approx(1 / 2 - 2 / 3)
+    assert scores["f1_tuned"] == pytest.approx(4 / 5)  # the first three called: 2 * 2 / (3 + 2)
+    assert scores["average_precision"] == {"glasses": pytest.approx(5 / 6)}
+
+
+def test_the_order_of_rows_and_batches_does_not_matter():
+    rng = np.random.default_rng(0)
+    logits, truth = rng.normal(size=(12, 3)), rng.integers(0, 2, (6, 3)).repeat(2, axis=0).astype(np.float32)
+    index, order = np.arange(6).repeat(2), rng.permutation(12)
+    one = evaluation.privacy_cmap(Given(), dataset(logits, truth, index, batch=12))
+    other = evaluation.privacy_cmap(Given(), dataset(logits[order], truth[order], index[order], batch=5))
+    assert one == pytest.approx(other)

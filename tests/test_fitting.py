@@ -1,0 +1,70 @@
+import os
+import signal
+
+import helpers
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfanon import fitting, losses, trainer
+
+
+def learner(rate=0.1):
+    keras.utils.set_random_seed(0)
+    model = trainer.Learner(helpers.Scale(0.0), losses.reconstruction)
+    model.compile(keras.optimizers.SGD(rate))
+    return model
+
+
+def dataset(first, last):
+    x = tf.ones((2, 4, 4, 3))
+    return tf.data.Dataset.range(first, last).map(lambda step: (x, x))
+
+
+def plan(folder, epochs=3):
+    return fitting.Plan("test", folder / "phase", folder / "logs", steps_per_epoch=2, epochs=epochs,
+                        checkpoint_every=3, log_every=2)
+
+
+def test_every_step_is_taken_once(tmp_path):
+    # a moves by 0.1 a step; 2 steps, resumed, then 4 more: 0.6.
+    fitting.fit(learner(), dataset, plan(tmp_path, epochs=1))
+    model = learner()
+    assert fitting.fit(model, dataset, plan(tmp_path)) == {"epoch": 3, "score": None}
+    assert model.network.a.numpy() == pytest.approx(0.6)
+
+
+def test_the_best_epoch_of_the_held_out_slice_wins(tmp_path):
+    # Scores .2, .9, .5 after epochs 1, 2, 3: epoch 2, where a = 0.4.
+    model, scores = learner(), iter([0.2, 0.9, 0.5])
+    assert fitting.fit(model, dataset, plan(tmp_path), score=lambda: next(scores)) == {"epoch": 2, "score": 0.9}
+    assert model.network.a.numpy() == pytest.approx(0.4)
+
+
+def test_nan_stops_and_says_what_and_when(tmp_path):
+    def broken(first, last):
+        return dataset(first, last).map(lambda x, y: (x * np.nan, y))
+
+    with pytest.raises(FloatingPointError, match="loss became nan between steps 0 and 2 of test"):
+        fitting.fit(learner(), broken, plan(tmp_path))
+    assert not list((tmp_path / "phase").glob("step-*"))
+
+
+def test_a_signal_saves_and_stops(tmp_path):
+    def interrupted(first, last):
+        def note(step):
+            if step == 2:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return np.int64(step)
+        return tf.data.Dataset.range(first, last).map(
+            lambda step: (tf.ones((2, 4, 4, 3)), tf.ones((2, 4, 4, 3)) + 0 * tf.cast(
+                tf.ensure_shape(tf.numpy_function(note, [step], tf.int64), []), tf.float32)))
+
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(fitting.Stopped, match="SIGTERM at step . of 6 of test"):
+        fitting.fit(learner(), interrupted, plan(tmp_path))
+    assert signal.getsignal(signal.SIGTERM) == before
+    model = learner()
+    fitting.fit(model, dataset, plan(tmp_path))
+    assert model.network.a.numpy() == pytest.approx(0.6)

@@ -1,0 +1,32 @@
+"""Imports run one way, and flags end at the entry points."""
+
+import pathlib
+import re
+
+import pytest
+
+PACKAGE = pathlib.Path(__file__).parent.parent / "tfanon"
+ORDER = ["config", "registry", "files", "media", "data", "models", "replicas", "losses", "trainer", "checkpoint", "metrics",
+         "evaluation", "anonymizing", "export", "report", "fitting", "phases", "experiment", "train", "anonymize"]
+FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
+
+
+def layer(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_run_one_way(path):
+    text = path.read_text()
+    used = set(re.findall(r"^\s*from tfanon\.(\w+)", text, re.M)) | {
+        name.split(" as ")[0].strip() for line in re.findall(r"^\s*from tfanon import (.+)$", text, re.M)
+        for name in line.split("#")[0].split(",")}
+    assert layer(path) in ORDER
+    later = {name for name in used if ORDER.index(name) > ORDER.index(layer(path))}
+    assert not later, f"{path.name} imports {later}, which come after it"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_flags_end_at_the_entry_points(path):
+    if "absl import" in path.read_text() and layer(path) not in ("config",):
+        assert "flags" not in re.findall(r"from absl import (.+)", path.read_text())[0]

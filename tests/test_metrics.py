@@ -1,0 +1,159 @@
+"""Each metric against scikit-learn and against numbers worked out by hand."""
+
+import numpy as np
+import pytest
+from sklearn import metrics as oracle
+
+from tfanon import metrics
+
+
+def random_case(seed, n=60, attributes=5, levels=None):
+    """Scores that know something of the truth; levels makes ties."""
+    rng = np.random.default_rng(seed)
+    truth = (rng.random((n, attributes)) < rng.uniform(0.1, 0.9, attributes)).astype(np.float32)
+    truth[0], truth[1] = 0, 1  # both kinds in every attribute
+    scores = np.clip(0.3 * truth + rng.uniform(0, 0.7, truth.shape), 0, 1)
+    return (np.round(scores * levels) / levels if levels else scores), truth
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("levels", [None, 10, 2])
+def test_cmap_and_average_precision_are_sklearns(seed, levels):
+    scores, truth = random_case(seed, levels=levels)
+    expected = oracle.average_precision_score(truth, scores, average=None)
+    np.testing.assert_allclose(metrics.average_precisions(scores, truth), expected, rtol=0, atol=1e-12)
+    assert metrics.average_precision(scores[:, 0], truth[:, 0]) == pytest.approx(expected[0], abs=1e-12)
+    assert metrics.cmap(scores, truth) == pytest.approx(
+        oracle.average_precision_score(truth, scores, average="macro"), abs=1e-12)
+
+
+@pytest.mark.parametrize("threshold", [0.5, metrics.LOGIT_HALF])
+def test_f1_is_sklearns(threshold):
+    scores, truth = random_case(7, levels=20)
+    expected = oracle.f1_score(truth, scores > threshold, average=None, zero_division=0)
+    np.testing.assert_allclose(metrics.f1_scores(scores, truth, threshold), expected, rtol=0, atol=1e-12)
+    assert metrics.f1(scores, truth, threshold) == pytest.approx(expected.mean(), abs=1e-12)
+
+
+def test_top1_is_sklearns():
+    rng = np.random.default_rng(0)
+    probabilities, labels = rng.dirichlet(np.ones(6), 200), rng.integers(6, size=200)
+    expected = oracle.accuracy_score(labels, probabilities.argmax(axis=1))
+    assert metrics.top1(probabilities, labels) == pytest.approx(expected, abs=1e-12)
+
+
+def test_average_precision_by_hand():
+    # Falling: + - + -.  The first hit has precision 1/1, the second 2/3; each is half of the recall: (1 + 2/3) / 2.
+    assert metrics.average_precision([0.9, 0.8, 0.7, 0.6], [1, 0, 1, 0]) == pytest.approx(5 / 6)
+    # The middle two tie, so both are called at once: (1/1 + 2/3) / 2 again, in either order of the two.
+    assert metrics.average_precision([0.9, 0.7, 0.7, 0.6], [1, 1, 0, 0]) == pytest.approx(5 / 6)
+    assert metrics.average_precision([0.9, 0.7, 0.7, 0.6], [1, 0, 1, 0]) == pytest.approx(5 / 6)
+    assert metrics.average_precision([0.3, 0.2], [1, 1]) == 1.0
+
+
+def test_floors_are_what_the_constant_predictors_score():
+    _, truth = random_case(3)
+    assert metrics.cmap(np.full(truth.shape, 0.4), truth) == pytest.approx(metrics.cmap_floor(truth), abs=1e-12)
+    assert metrics.f1(np.ones(truth.shape), truth) == pytest.approx(metrics.f1_floor(truth), abs=1e-12)
+    # Prevalences 1/4 and 1/2: cMAP (1/4 + 1/2) / 2; F1 2 p / (1 + p) is 2/5 and 2/3.
+    truth = np.array([[1, 1], [0, 1], [0, 0], [0, 0]])
+    assert metrics.cmap_floor(truth) == pytest.approx(3 / 8)
+    assert metrics.f1_floor(truth) == pytest.approx((2 / 5 + 2 / 3) / 2)
+    assert metrics.top1_floor([0, 0, 2, 1]) == 0.5
+    assert metrics.above_floor(0.7, 0.5) == pytest.approx(0.2)
+
+
+def test_an_attribute_without_a_positive_is_left_out_of_value_and_floor():
+    scores, truth = random_case(4, attributes=3)
+    truth[:, 1] = 0
+    kept = [0, 2]
+    assert np.isnan(metrics.average_precisions(scores, truth)).tolist() == [False, True, False]
+    assert np.isnan(metrics.f1_scores(scores, truth)).tolist() == [False, True, False]
+    for value in (metrics.cmap, metrics.f1):
+        assert value(scores, truth) == pytest.approx(value(scores[:, kept], truth[:, kept]))
+    for floor in (metrics.cmap_floor, metrics.f1_floor):
+        assert floor(truth) == pytest.approx(floor(truth[:, kept]))
+
+
+@pytest.mark.filterwarnings("error")
+def test_nothing_positive_at_all_is_nan_without_a_warning():
+    scores, truth = np.full((3, 2), 0.5), np.zeros((3, 2))
+    values = [metrics.cmap(scores, truth), metrics.f1(scores, truth), metrics.cmap_floor(truth),
+              *metrics.cmap_interval(scores, truth, draws=5)]
+    assert np.isnan(values).all()
+    assert metrics.best_thresholds(scores, truth).tolist() == [0.5, 0.5]
+
+
+def test_best_thresholds_reach_the_best_f1_of_all():
+    scores, truth = random_case(5, levels=15)
+    reached = metrics.f1_scores(scores, truth, metrics.best_thresholds(scores, truth))
+    every = [metrics.f1_scores(scores, truth, threshold) for threshold in np.linspace(-0.01, 1, 500)]
+    np.testing.assert_allclose(reached, np.max(every, axis=0), rtol=0, atol=1e-12)
+
+
+def test_best_thresholds_by_hand():
+    # Calling the first two present gives F1 = 1; half-way between .8 and .3 is .55. Second column: all are positive.
+    scores, truth = np.array([[0.9, 0.9], [0.8, 0.5], [0.3, 0.2]]), np.array([[1, 1], [1, 1], [0, 1]])
+    np.testing.assert_allclose(metrics.best_thresholds(scores, truth), [0.55, metrics.ALWAYS])
+    close = np.array([[np.nextafter(0.5, 1)], [0.5]])  # neighbours: the middle must not swallow the upper one
+    assert metrics.f1(close, [[1], [0]], metrics.best_thresholds(close, [[1], [0]])) == 1.0
+
+
+def test_by_example_gives_the_mean_of_each_video():
+    # Video 4 has the clips (1, 0) and (0, 1); video 2 has one clip; the last row is padding.
+    examples, means = metrics.by_example([[1, 0], [0.2, 0.8], [0, 1], [9, 9]], [4, 2, 4, -1])
+    assert examples.tolist() == [2, 4]
+    np.testing.assert_allclose(means, [[0.2, 0.8], [0.5, 0.5]])
+    _, means = metrics.by_example([1.0, 3.0], [0, 0])
+    assert means.tolist() == [2.0]
+
+
+def test_interval_of_top1_is_the_binomials():
+    # 60 of 100 right: standard error sqrt(.6 * .4 / 100) = .049, so about .6 -+ .096.
+    probabilities, labels = np.eye(2)[[0] * 60 + [1] * 40], np.zeros(100, int)
+    low, high = metrics.top1_interval(probabilities, labels, draws=4000)
+    assert (low, high) == pytest.approx((0.504, 0.696), abs=0.012)
+    assert metrics.top1_interval(probabilities, labels, seed=3) == metrics.top1_interval(probabilities, labels, seed=3)
+
+
+def test_interval_of_cmap_is_that_of_resampled_examples(monkeypatch):
+    scores, truth = random_case(6, n=80, levels=30)
+    interval = metrics.cmap_interval(scores, truth, draws=300)
+    rng = np.random.default_rng(1)
+    picks = [rng.integers(80, size=80) for _ in range(300)]
+    resampled = [oracle.average_precision_score(truth[pick], scores[pick]) for pick in picks]
+    assert interval == pytest.approx(np.percentile(resampled, [2.5, 97.5]), abs=0.025)
+    assert interval[0] < metrics.cmap(scores, truth) < interval[1]
+    monkeypatch.setattr(metrics, "_CELLS", 1)  # draw by draw, the same numbers: memory is no part of the result
+    assert metrics.cmap_interval(scores, truth, draws=300) == pytest.approx(interval, abs=1e-12)
+
+
+def test_weighting_an_example_twice_is_listing_it_twice():
+    scores, truth = random_case(8, n=12, attributes=2, levels=5)
+    weights = np.arange(12) % 3
+    value = metrics._weighted_precisions(*metrics._ranked(scores, truth.astype(float)), weights[None].astype(float))
+    listed = np.repeat(np.arange(12), weights)
+    np.testing.assert_allclose(value[0], metrics.average_precisions(scores[listed], truth[listed]), atol=1e-12)
+
+
+def test_numbers_are_python_floats():
+    scores, truth = random_case(0)
+    values = [metrics.cmap(scores, truth), metrics.f1(scores, truth), metrics.top1(scores, np.zeros(60, int)),
+              metrics.cmap_floor(truth), metrics.f1_floor(truth), metrics.top1_floor([0, 1]), metrics.LOGIT_HALF,
+              *metrics.cmap_interval(scores, truth, draws=3), *metrics.top1_interval(scores, np.zeros(60, int))]
+    assert {type(value) for value in values} == {float}
+
+
+@pytest.mark.parametrize("call, message", [
+    (lambda: metrics.cmap([[0.1], [np.nan]], [[0], [1]]), "1 of 2 scores are NaN or infinite, the first in row 1"),
+    (lambda: metrics.top1([[np.nan, 1.0]], [0]), "NaN"),
+    (lambda: metrics.top1([[0.5, 0.5]], [2]), "but 2 classes are scored"),
+    (lambda: metrics.top1([[0.5, 0.5]], [0, 1]), r"\[n, K\]"),
+    (lambda: metrics.f1([[-3.0], [2.0]], [[0], [1]]), "from -3 to 2; give probabilities"),
+    (lambda: metrics.cmap([[0.5]], [[2]]), "only 0 and 1"),
+    (lambda: metrics.cmap([[0.5, 0.5]], [[1]]), "both must be"),
+    (lambda: metrics.by_example([[1.0], [2.0]], [0]), "one per row"),
+])
+def test_what_cannot_be_scored_is_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

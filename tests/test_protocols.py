@@ -1,0 +1,71 @@
+"""The paper's flagfiles on miniature data sets: every phase, from the shell, with networks that a CPU can train."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+import trees
+
+from tfanon.config import Config
+from tfanon.data import tables
+from tfanon.data.sources import _attributes
+
+pytestmark = pytest.mark.large  # one to two minutes of computing each
+HMDB = {"clip_source": "hmdb51", "image_source": "vispr", "attribute_set": "pa_hmdb51", "test_clip_source": "pa_hmdb51",
+        "test_image_source": "pa_hmdb51"}
+ROOT = pathlib.Path(__file__).parent.parent
+SHRUNK = ["--anonymizer_width=0.1", "--action_network=small3d", "--privacy_network=small_resnet", "--frames=4",
+          "--resolution=32", "--epochs_reconstruct=2", "--epochs_anonymize=2", "--epochs_action=2",
+          "--epochs_privacy=2", "--eval_clips=2", "--batch_clips=2", "--batch_pairs=2", "--batch_action=4",
+          "--batch_privacy=8", "--batch_reconstruct=8", "--baselines=", "--held_out=0.2"]
+PROTOCOLS = ["ucf101_vispr", "vphmdb_vispr", "ucf101_to_hmdb51", "ucf101_to_pahmdb", "vispr1_to_vispr2",
+             "vphmdb_to_vpucf"]
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    for write in (trees.ucf101, trees.hmdb51, trees.pa_hmdb51, trees.vispr):
+        write(folder)
+    trees.vp(folder, "hmdb51")
+    trees.vp(folder, "ucf101")
+    return folder
+
+
+def train(name, data_dir, workdir, *flags):
+    """results.json of a run."""
+    command = [sys.executable, "-m", "tfanon.train", f"--flagfile=configs/{name}.flags", *SHRUNK,
+               f"--data_dir={data_dir}", f"--workdir={workdir}", *flags]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=500,
+                          env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"})
+    assert done.returncode == 0, done.stderr
+    assert (workdir / "export/anonymizer.tflite").stat().st_size > 0
+    return json.loads((workdir / "results.json").read_text()), done.stdout
+
+
+def test_hmdb51_measured_on_pa_hmdb51(data_dir, tmp_path):
+    results, _ = train("hmdb_vispr", data_dir, tmp_path)
+    row, = results["rows"]
+    # 5 clips of PA-HMDB51, two of them of the commonest class; 66 labelled frames.
+    assert row["action_top1"] * 5 == pytest.approx(round(row["action_top1"] * 5))
+    assert row["action_chance"] == pytest.approx(2 / 5)
+    assert set(row["images"]["average_precision"]) == set(_attributes.names("pa_hmdb51"))
+    assert row["images"]["cmap_chance"] == pytest.approx(
+        tables.load(Config(**HMDB, data_dir=str(data_dir))).probes["images"].test.attributes.mean())
+    assert results["notes"] == []
+
+
+def test_the_paper_s_leak_is_in_the_results(data_dir, tmp_path):
+    results, printed = train("hmdb_vispr", data_dir, tmp_path, "--paper_protocol")
+    assert results["notes"][0].startswith("2 of the 5 files") and results["notes"][0] in printed
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_other_protocols(data_dir, tmp_path, name):
+    results, _ = train(name, data_dir, tmp_path)
+    columns = {probe: len(results["rows"][-1][probe]["average_precision"])
+               for probe in ("images", "clips") if probe in results["rows"][-1]}
+    assert columns == {"images": 6 if "pahmdb" in name else 7} | ({"clips": 5} if name.startswith("vp") else {})

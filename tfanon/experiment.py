@@ -1,0 +1,100 @@
+"""A whole run: Algorithm 1, its evaluation beside the baselines, the exported anonymizer, all in one folder."""
+
+import contextlib
+import fcntl
+import pathlib
+
+import keras
+import tensorflow as tf
+
+from tfanon import checkpoint, config as settings, export, files, phases, registry, replicas
+from tfanon.data import pipeline, tables
+from tfanon.report import samples, table, tensorboard
+
+SCHEMA_VERSION = 1
+
+
+def run(config):
+    """Train, judge and export; returns the results that `results.json` holds.
+
+    Run again with the same config it goes on where it was stopped.  Raises ValueError where a setting, a file or the
+    folder does not fit, FloatingPointError where a loss is not finite, fitting.Stopped after a signal.
+    """
+    with claimed(config) as folder:
+        set_up(config)
+        run = phases.Run(config, tables.load(config), replicas.make_strategy(config.strategy))
+        f_A = make_anonymizer(run)
+        phases.initialise(run, f_A)
+        phases.anonymize(run, f_A, samples.watchers(run.tables, config))
+        results = judge_all(run, f_A)
+        summarise(folder, config, results)
+        samples.draw(folder / "pictures", run.tables, config, {**baselines(config), "f_A": f_A})
+        ship(run, folder)
+    return results
+
+
+@contextlib.contextmanager
+def claimed(config):
+    """The run's folder, for this process alone and for this experiment alone."""
+    folder = pathlib.Path(config.workdir)
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ValueError(f"Another process is training in {folder}. Wait for it, or give another --workdir.") from None
+        record = folder / "run.flags"
+        if record.exists() and (differing := settings.differences(config, record)):
+            raise ValueError(f"{folder} holds a run with other flags: {'; '.join(differing)}. "
+                             "Give those flags as they were, or another --workdir.")
+        with files.whole_file(record) as unfinished:
+            settings.write_flagfile(config, unfinished)
+        yield folder
+
+
+def set_up(config):
+    """What TensorFlow and Keras keep per process."""
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    keras.config.set_dtype_policy(config.precision)
+    keras.utils.set_random_seed(config.seed)
+
+
+def make_anonymizer(run):
+    """f_A as the config wants it, with the first weights of its seed."""
+    run.seeded("f_A")
+    with run.strategy.scope():
+        return registry.find("anonymizers", run.config.anonymizer).build(
+            width=run.config.anonymizer_width, output=run.config.anonymizer_output)
+
+
+def baselines(config):
+    """name -> fixed anonymizer."""
+    return {name: registry.find("anonymizers", name).build() for name in config.baselines}
+
+
+def judge_all(run, f_A):
+    """Criterion 1 and 2 of each baseline and of f_A, by fresh judges with one budget; what results.json holds."""
+    rows = []
+    for name, anonymizer in {**baselines(run.config), "f_A": f_A}.items():
+        row = {"anonymizer": name, **phases.judge_action(run, name, anonymizer)}
+        rows.append(row | {probe: phases.judge_privacy(run, name, anonymizer, probe) for probe in run.tables.probes})
+    return {"schema_version": SCHEMA_VERSION, "seed": run.config.seed, "rows": rows, "notes": list(run.tables.notes)}
+
+
+def summarise(folder, config, results):
+    """results.json, the table as a text file, and the run's row on TensorBoard's HParams page."""
+    checkpoint.write_json(folder / "results.json", results)
+    with files.whole_file(folder / "results.txt") as unfinished:
+        unfinished.write_text(table.format_table(results) + "\n")
+    tensorboard.hparams(folder / "logs", config, results)
+
+
+def ship(run, folder):
+    """Export f_A in float32, whatever it was trained in, proved on real frames of the test split."""
+    keras.config.set_dtype_policy("float32")
+    f_A = registry.find("anonymizers", run.config.anonymizer).build(
+        width=run.config.anonymizer_width, output=run.config.anonymizer_output)
+    run.phase("anonymize").result(f_A)
+    clips, _, _ = next(iter(pipeline.evaluation_clips(run.tables.clips.test, run.config)))
+    export.export(f_A, folder / "export", clips[0].numpy())

@@ -1,0 +1,147 @@
+"""One call trains any model of a run: from its newest checkpoint to its last step, watched, saved and selected.
+
+Everything is counted in steps. An epoch is only the moment at which the held-out slice is looked at.
+"""
+
+import contextlib
+import dataclasses
+import pathlib
+import signal
+import sys
+import time
+
+import keras
+import numpy as np
+from tqdm import tqdm
+
+from tfanon import checkpoint
+from tfanon.report import tensorboard
+
+
+class Stopped(Exception):
+    """A signal asked the run to end; what was reached is saved."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """How long a model trains, where its files go, how often they are written.
+
+    title: what the progress bar says.  folder: of the checkpoints.  logs: of the TensorBoard curves.
+    """
+
+    title: str
+    folder: pathlib.Path
+    logs: pathlib.Path
+    steps_per_epoch: int
+    epochs: int
+    checkpoint_every: int
+    log_every: int
+
+    @property
+    def steps(self):
+        return self.steps_per_epoch * self.epochs
+
+
+def fit(model, dataset, plan, score=None, watchers=()):
+    """Train a compiled model and leave the selected weights in it.
+
+    dataset(first, last): the batches of these steps.  score(): larger is better, asked after each epoch; its best
+    epoch's weights win; without it the last step's do.  watchers: callables of the step, called at every log.
+    Returns {"epoch", "score"} of the selected epoch.  Raises FloatingPointError where a loss is not finite, Stopped
+    after SIGTERM or SIGINT.
+    """
+    checkpoints = checkpoint.Checkpoints(plan.folder)
+    step, best = checkpoints.restore(model)
+    checkpoints.clear(keep=2)
+    if step < plan.steps:
+        journey = _Journey(plan, step, best, checkpoints, score, watchers)
+        with _signals_noted(journey):
+            model.fit(dataset(step, plan.steps), epochs=1, verbose=0, shuffle=False, callbacks=[journey])
+        best = journey.best
+    if best:
+        checkpoint.load_weights(model, plan.folder / best["file"], best["sha256"])
+    return {"epoch": best.get("epoch", plan.epochs), "score": best.get("score")}
+
+
+class _Journey(keras.callbacks.Callback):
+    """What happens between two steps, in this order: look for NaN, log, select, save, stop."""
+
+    def __init__(self, plan, step, best, checkpoints, score, watchers):
+        super().__init__()
+        self.plan, self.step, self.best, self.checkpoints = plan, step, best, checkpoints
+        self.score, self.watchers, self.signal = score, watchers, None
+        self.checked = step
+
+    def on_train_begin(self, logs=None):
+        self.bar = tqdm(total=self.plan.steps, initial=self.step, desc=self.plan.title, unit="step",
+                        disable=not sys.stderr.isatty(), dynamic_ncols=True)
+        self.curves = tensorboard.writer(self.plan.logs)
+        self.began = self.told = time.monotonic()
+        self.first = self.step
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.step += 1
+        epoch_ends = self.step % self.plan.steps_per_epoch == 0
+        saves = self.step % self.plan.checkpoint_every == 0 or epoch_ends or self.signal is not None
+        self.bar.update()
+        if self.step % self.plan.log_every == 0 or saves:
+            self._log({name: float(np.asarray(value)) for name, value in logs.items()})
+        if epoch_ends and self.score:
+            self._select()
+        if saves:
+            self.checkpoints.save(self.model, self.step, self.best)
+        if self.signal is not None:
+            raise Stopped(f"Stopped by {signal.Signals(self.signal).name} at step {self.step} of "
+                          f"{self.plan.steps} of {self.plan.title}; the same command goes on from there.")
+
+    def on_train_end(self, logs=None):
+        self.bar.close()
+        self.curves.close()
+
+    def _log(self, values):
+        for name, value in values.items():
+            if not np.isfinite(value):
+                raise FloatingPointError(
+                    f"{name} became {value} between steps {self.checked} and {self.step} of {self.plan.title}.")
+        self.checked = self.step
+        self.bar.set_postfix({name: f"{value:.3g}" for name, value in values.items()}, refresh=False)
+        self._tell(values)
+        with self.curves.as_default():
+            tensorboard.scalars(self.step, values)
+            for watch in self.watchers:
+                watch(self.step)
+        self.model.reset_metrics()
+
+    def _tell(self, values):
+        """Where no bar can be drawn, a line every half a minute."""
+        now = time.monotonic()
+        if self.bar.disable and (now - self.told > 30 or self.step == self.plan.steps):
+            self.told = now
+            left = (now - self.began) / (self.step - self.first) * (self.plan.steps - self.step)
+            shown = "  ".join(f"{name} {value:.3g}" for name, value in values.items())
+            print(f"{self.plan.title}: step {self.step} of {self.plan.steps}, {left:.0f} s left  {shown}",
+                  file=sys.stderr, flush=True)
+
+    def _select(self):
+        score = float(self.score())
+        with self.curves.as_default():
+            tensorboard.scalars(self.step, {"held_out": score})
+        if not self.best or score > self.best["score"]:
+            epoch = self.step // self.plan.steps_per_epoch
+            name = f"best-epoch-{epoch:05d}.weights.h5"
+            digest = checkpoint.save_weights(self.model, self.plan.folder / name)
+            self.best = {"epoch": epoch, "score": score, "file": name, "sha256": digest}
+
+
+@contextlib.contextmanager
+def _signals_noted(journey):
+    """SIGTERM and SIGINT are remembered until the step in hand is done; then the journey saves and stops."""
+    def note(number, frame):
+        journey.signal = number
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,192 @@
+"""Algorithm 1 from line 8 to line 28: short functions, each ending in fit().
+
+A phase that is done leaves `done.json` in its folder and is not run again; one that was stopped goes on.
+"""
+
+import dataclasses
+import json
+import pathlib
+import zlib
+
+import keras
+import tensorflow as tf
+
+from tfanon import checkpoint, evaluation, fitting, losses, registry, trainer
+from tfanon.data import pipeline, tables
+from tfanon.report import tensorboard
+
+
+WARM = "action-raw"  # the phase whose judge --warm_action starts f_T from
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What the phases of one run share."""
+
+    config: object
+    tables: tables.Tables
+    strategy: tf.distribute.Strategy
+
+    def names(self):
+        """The phases in the order in which they run."""
+        judged = [*self.config.baselines, "f_A"]
+        judges = ["action", *(f"privacy-{probe}" for probe in self.tables.probes)]
+        after = [f"{judge}-{name}" for name in judged for judge in judges]
+        before = [WARM] if self.config.warm_action else []
+        return list(dict.fromkeys(["initialise", *before, "anonymize", *after]))
+
+    def phase(self, name):
+        return Phase(self.config, name, self.names().index(name) + 1, len(self.names()))
+
+    def seeded(self, name):
+        """Make what is drawn next, a network's first weights, a function of (seed, phase) alone."""
+        keras.utils.set_random_seed(zlib.crc32(f"{self.config.seed} {name}".encode()))
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """One phase's place: its folder, its number, and whether it is done."""
+
+    config: object
+    name: str
+    number: int
+    count: int
+
+    @property
+    def folder(self):
+        return pathlib.Path(self.config.workdir) / "phases" / self.name
+
+    @property
+    def logs(self):
+        return pathlib.Path(self.config.workdir) / "logs" / self.name
+
+    @property
+    def weights(self):
+        return self.folder / "network.weights.h5"
+
+    def plan(self, examples, batch, epochs):
+        """How fitting.fit goes about this phase; an epoch sees each example once, up to a last partial batch."""
+        return fitting.Plan(f"[{self.number}/{self.count}] {self.name}", self.folder, self.logs,
+                            max(1, examples // batch), epochs, self.config.checkpoint_every, self.config.log_every)
+
+    def result(self, network=None):
+        """What a finished phase found, its weights loaded into `network`; None where it is not finished."""
+        done = self.folder / "done.json"
+        if not done.exists():
+            return None
+        found = json.loads(done.read_text())
+        if network is not None:
+            checkpoint.load_weights(network, self.weights, found["sha256"])
+        return found["result"]
+
+    def finish(self, network, result):
+        """Keep the network and the result, drop the checkpoints."""
+        digest = checkpoint.save_weights(network, self.weights)
+        checkpoint.write_json(self.folder / "done.json", {"result": result, "sha256": digest})
+        checkpoint.Checkpoints(self.folder).clear()
+        return result
+
+
+def initialise(run, f_A):
+    """Algorithm 1, line 9: f_A learns to return what it is given (Eq. 5)."""
+    config, phase = run.config, run.phase("initialise")
+    if phase.result(f_A) is not None:
+        return
+    plan = phase.plan(len(run.tables.images.train), config.batch_reconstruct, config.epochs_reconstruct)
+    with run.strategy.scope():
+        learner = trainer.Learner(f_A, losses.reconstruction)
+        learner.compile(make_optimizer(config, cosine(config.rate_reconstruct, plan, config)), config.jit_compile)
+
+    def dataset(first, last):
+        frames = pipeline.reconstruction(run.tables.clips.train, run.tables.images.train, config, first, last)
+        return frames.map(lambda x: (x, x))
+
+    phase.finish(f_A, fitting.fit(learner, dataset, plan))
+
+
+def anonymize(run, f_A, watchers=()):
+    """Algorithm 1, lines 10-20: the minimax game; f_T and f_B are discarded after it."""
+    config, phase = run.config, run.phase("anonymize")
+    if phase.result(f_A) is not None:
+        return
+    clips = run.tables.clips.train
+    plan = phase.plan(len(clips), config.batch_clips * (1 if config.same_batch else 2), config.epochs_anonymize)
+    if config.warm_action:
+        judge_action(run, "raw", registry.find("anonymizers", "raw").build())
+    run.seeded("anonymize")
+    with run.strategy.scope():
+        f_T = registry.find("actions", config.action_network).build(classes=len(clips.classes))
+        if config.warm_action:
+            run.phase(WARM).result(f_T)
+        f_B = registry.find("privacy", config.privacy_network).build(embedding=128)
+        minimax = trainer.Minimax(f_A, f_T, f_B, config)
+        minimax.compile(*(make_optimizer(config, rate) for rate in (
+            config.rate_anonymizer, config.rate_action, config.rate_privacy)), config.jit_compile)
+
+    def dataset(first, last):
+        return pipeline.anonymization(clips, run.tables.images.train, config, first, last)
+
+    watching = [lambda step, watch=watch: watch(step, minimax) for watch in watchers]
+    phase.finish(f_A, fitting.fit(minimax, dataset, plan, watchers=watching))
+
+
+def judge_action(run, name, f_A):
+    """Algorithm 1, lines 22-24: a fresh f_T' on anonymized clips; Criterion 1."""
+    config, splits, phase = run.config, run.tables.action, run.phase(f"action-{name}")
+    if (found := phase.result()) is not None:
+        return found
+    plan = phase.plan(len(splits.train), config.batch_action, config.epochs_action)
+    run.seeded("action")  # every anonymizer meets the same fresh judge
+    with run.strategy.scope():
+        f_T = registry.find("actions", config.action_judge or config.action_network).build(
+            classes=len(splits.train.classes))
+        learner = trainer.Learner(f_T, losses.action, f_A)
+        learner.compile(make_optimizer(config, cosine(config.rate_action_judge, plan, config)), config.jit_compile)
+    one_clip = dataclasses.replace(config, eval_clips=1)
+    held_out = pipeline.evaluation_clips(splits.held_out, one_clip) if len(splits.held_out) else None
+    selected = fitting.fit(
+        learner, lambda first, last: pipeline.actions(splits.train, config, first, last), plan,
+        score=held_out and (lambda: evaluation.action_top1(learner, held_out)))
+    scores = evaluation.action_scores(learner, pipeline.evaluation_clips(splits.test, config))
+    return phase.finish(f_T, {**scores, "selected": selected})
+
+
+def judge_privacy(run, name, f_A, probe):
+    """Algorithm 1, lines 25-27: a fresh f_B' on the attributes of anonymized images; Criterion 2."""
+    config, splits, phase = run.config, run.tables.probes[probe], run.phase(f"privacy-{probe}-{name}")
+    if (found := phase.result()) is not None:
+        return found
+    names = splits.train.attribute_names
+    clips_epochs = config.epochs_clip_privacy if probe == "clips" else 0
+    plan = phase.plan(len(splits.train), config.batch_privacy, clips_epochs or config.epochs_privacy)
+    run.seeded(f"privacy-{probe}")
+    with run.strategy.scope():
+        f_B = registry.find("privacy", config.privacy_judge or config.privacy_network).build(attributes=len(names))
+        learner = trainer.Learner(f_B, losses.attributes, f_A)
+        learner.compile(make_optimizer(config, cosine(config.rate_privacy_judge, plan, config)), config.jit_compile)
+    held_out = pipeline.evaluation_images(splits.held_out if len(splits.held_out) else splits.train, config)
+    selected = fitting.fit(
+        learner, lambda first, last: pipeline.attributes(splits.train, config, first, last), plan,
+        score=(lambda: evaluation.privacy_cmap(learner, held_out)) if len(splits.held_out) else None)
+    test = pipeline.evaluation_images(splits.test, config)
+    scores = evaluation.privacy_scores(learner, test, held_out, names)
+    with tensorboard.writer(phase.logs).as_default():
+        tensorboard.pr_curves(plan.steps, names, *evaluation.privacy_curves(learner, test))
+    return phase.finish(f_B, {**scores, "selected": selected})
+
+
+def make_optimizer(config, rate):
+    """Adam, as in all of the lineage's code; wrapped where float16 gradients would vanish."""
+    adam = keras.optimizers.Adam(rate)
+    return keras.optimizers.LossScaleOptimizer(adam) if config.precision == "mixed_float16" else adam
+
+
+def cosine(rate, plan, config):
+    """A warm-up and a cosine fall to zero.
+
+    The lineage divides the rate by 5 at every upward wiggle of the loss, which leaves its judges under-trained; a judge
+    here is meant to be strong.
+    """
+    warmup = min(config.warmup_epochs * plan.steps_per_epoch, plan.steps // 5)
+    return keras.optimizers.schedules.CosineDecay(
+        rate * 0.01, max(1, plan.steps - warmup), warmup_target=rate, warmup_steps=warmup)

@@ -1,0 +1,56 @@
+"""The same few samples under every anonymizer: as files at the end of a run, in TensorBoard while it trains."""
+
+import tensorflow as tf
+
+from tfanon.data import pipeline
+from tfanon.report import pictures, tensorboard
+
+COUNT = 6  # samples of a sheet
+EVERY = 10  # logs from one picture in TensorBoard to the next
+
+
+def draw(folder, tables, config, anonymizers):
+    """Write images.png, clips.png and clips.gif of test examples.  anonymizers: {name: f_A}, a row of pictures each."""
+    images = _first(pipeline.evaluation_images(tables.images.test, config), COUNT)
+    clips = _first(pipeline.evaluation_clips(tables.clips.test.take(spread(len(tables.clips.test), COUNT)), config),
+                   COUNT * config.eval_clips)[::config.eval_clips]
+    scale = max(1, 128 // config.resolution)
+    pictures.write(folder / "images.png", pictures.grid(_apply(anonymizers, images), scale=scale))
+    moving = _apply(anonymizers, clips)
+    pictures.write(folder / "clips.png", pictures.grid({name: clip[0] for name, clip in moving.items()}, scale=scale))
+    pictures.animate(folder / "clips.gif", moving, scale=scale)
+
+
+def spread(rows, count):
+    """`count` row numbers, evenly spread, so that a sheet does not show one class alone."""
+    return sorted({round(k * (rows - 1) / max(1, count - 1)) for k in range(count)})
+
+
+def watchers(tables, config):
+    """What the minimax game shows at every log, on one fixed training batch: watch(step, minimax)."""
+    batch, _ = next(iter(pipeline.anonymization(tables.clips.train, tables.images.train, config, 0, 1)))
+
+    @tf.function
+    def look(minimax):
+        clips, pairs = minimax._anonymize(batch["clips"], batch["pairs"], training=False)
+        return clips, pairs, {f"L_B/{mode}": minimax.budget(pairs, mode) for mode in ("inference", "batch")}
+
+    def watch(step, minimax):
+        clips, pairs, budgets = look(minimax)
+        rates = {f"rate/{name}": getattr(minimax, f"optimizer_{name}").learning_rate for name in "ATB"}
+        tensorboard.scalars(step, {**budgets, **rates})
+        if step // config.log_every % EVERY == 0:
+            for name, raw, changed in (("clips", batch["clips"], clips), ("pairs", batch["pairs"], pairs)):
+                shown = slice(None, COUNT)
+                tensorboard.images(step, name, {"raw": raw[shown, 0], "f_A": changed[shown, 0]})
+
+    return [watch]
+
+
+def _first(dataset, count):
+    rows = [x for x, _, _ in dataset.unbatch().take(count)]
+    return tf.stack(rows)
+
+
+def _apply(anonymizers, x):
+    return {name: f_A(x, training=False).numpy() for name, f_A in anonymizers.items()}

@@ -1,0 +1,44 @@
+"""Train an anonymizer, judge it, export it:
+
+    python -m tfanon.train --flagfile=configs/quickstart.flags
+
+The same command goes on where it was stopped. Flags after the flagfile override it; `--helpfull` explains them all.
+"""
+
+import os
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: its banner hides our lines
+
+from absl import app, logging  # noqa: E402
+
+from tfanon import config, experiment, fitting  # noqa: E402
+from tfanon.data import decode  # noqa: E402
+from tfanon.report import table  # noqa: E402
+
+
+def main(arguments):
+    if len(arguments) > 1:
+        raise app.UsageError(f"'{arguments[1]}' is no flag: settings are given as --name=value.")
+    logging.set_verbosity(logging.INFO)
+    try:
+        with decode.clear_errors():
+            results = experiment.run(config.from_flags())
+    except (ValueError, FloatingPointError, OSError) as problem:
+        print(f"tfanon.train: {problem}", file=sys.stderr)
+        return 1
+    except fitting.Stopped as stopped:
+        print(f"tfanon.train: {stopped}", file=sys.stderr)
+        return 143
+    print(table.format_table(results))
+    return 0
+
+
+def run():
+    """Console command `tfanon-train`."""
+    config.define_flags()
+    app.run(main)
+
+
+if __name__ == "__main__":
+    run()
