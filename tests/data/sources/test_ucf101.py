@@ -1,0 +1,66 @@
+import pytest
+import trees
+
+from tfanon.config import Config
+from tfanon.data.sources import ucf101
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return trees.ucf101(tmp_path, media=False)
+
+
+def load(folder, **settings):
+    return ucf101.load("clips", str(folder), Config(data_dir=str(folder.parent), **settings))
+
+
+def test_classes_count_from_0_and_are_looked_up_by_folder(folder):
+    splits = load(folder)
+    assert splits["train"].classes == ("ApplyEyeMakeup", "HandstandPushups", "YoYo")
+    names = [path.rsplit("/", 1)[1] for path in splits["train"].paths]
+    assert names == ["v_ApplyEyeMakeup_g08_c01.avi", "v_HandStandPushups_g08_c01.avi", "v_YoYo_g08_c01.avi",
+                     "v_YoYo_g08_c02.avi"]
+    assert splits["train"].labels.tolist() == [0, 1, 2, 2] and splits["test"].labels.tolist() == [0, 1, 2]
+    assert splits["test"].paths[0] == str(folder / "UCF-101/ApplyEyeMakeup/v_ApplyEyeMakeup_g01_c01.avi")
+
+
+def test_a_folder_in_another_case_has_its_class(folder):
+    lists = folder / "ucfTrainTestlist"
+    lists.joinpath("classInd.txt").write_text("1 ApplyEyeMakeup\n2 HandStandPushups\n3 YoYo\n")
+    assert load(folder)["train"].labels.tolist() == [0, 1, 2, 2]
+
+
+def test_the_split_number_chooses_the_lists(folder):
+    (folder / "ucfTrainTestlist/trainlist02.txt").write_text("YoYo/v_YoYo_g08_c01.avi 3\n")
+    assert len(load(folder, split_number=2)["train"]) == 1 and len(load(folder)["train"]) == 4
+
+
+def test_lists_may_lie_beside_the_clips(folder, tmp_path):
+    for path in (folder / "ucfTrainTestlist").iterdir():
+        path.rename(folder / path.name)
+    assert len(load(folder)["train"]) == 4
+
+
+@pytest.mark.parametrize("name, content, message", [
+    ("classInd.txt", "1 ApplyEyeMakeup\n3 YoYo\n", "counted from 1 without a gap"),
+    ("trainlist01.txt", "Juggling/v_Juggling_g08_c01.avi 4\n", "'Juggling/v_Juggling_g08_c01.avi' is no Class/file"),
+    ("trainlist01.txt", "../YoYo/x.avi 3\n", r"'\.\./YoYo/x.avi' is no Class/file.avi"),
+    ("testlist01.txt", "YoYo/v_YoYo_g08_c01.avi\n", "g08_c01.avi is in trainlist01.txt and in testlist01.txt"),
+])
+def test_wrong_lists_are_named(folder, name, content, message):
+    (folder / "ucfTrainTestlist" / name).write_text(content)
+    with pytest.raises(ValueError, match=message):
+        load(folder)
+
+
+def test_what_is_not_there_is_named(folder, tmp_path):
+    with pytest.raises(ValueError, match="ucf101 has no 'images'; it has clips"):
+        ucf101.load("images", str(folder), Config())
+    (folder / "ucfTrainTestlist/testlist03.txt").unlink()
+    with pytest.raises(ValueError, match="There is no .*testlist03.txt. https://www.crcv.ucf.edu"):
+        load(folder)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty/UCF101.rar").touch()
+    with pytest.raises(ValueError, match=r"No lists in .*empty: looked for ucfTrainTestlist/classInd.txt, .* UCF101.rar"
+                                         " is there: unpack it"):
+        load(tmp_path / "empty")

@@ -1,0 +1,88 @@
+"""HMDB51 as its authors distribute it: 6,766 clips of 51 actions, three official splits.
+
+    <folder>/<action>/<name>.avi                                     from hmdb51_org.rar, in it one archive per action
+    <folder>/testTrainMulti_7030_splits/<action>_test_split1.txt     "<name>.avi 1 ": 1 train, 2 test, 0 unused
+
+Names hold '#', '&', '(' and ';', so nothing here goes through a shell or a pattern of names.
+
+PA-HMDB51, on which the paper attacks its anonymizer, is 515 of these clips, 286 of them in the training list of split
+1. They are left out of training whatever is measured later, which takes PA-HMDB51's annotations in
+<data_dir>/pa_hmdb51. --paper_protocol trains on them, as the paper did.
+"""
+
+import os
+
+import numpy as np
+
+from tfanon.data import catalog
+from tfanon.data.sources import _annotations, _lists
+
+ABOUT = ("https://serre-lab.clps.brown.edu/resource/hmdb-a-large-human-motion-database/ has hmdb51_org.rar and "
+         "test_train_splits.rar.")
+LISTS = ("testTrainMulti_7030_splits", "test_train_splits/testTrainMulti_7030_splits", "splits", ".")
+VIDEOS = (".", "hmdb51_org", "videos")
+ONE = "wave"  # the class by which folders are found
+KINDS = ("clips",)
+NUMBERS = ("1", "2", "3")
+WORDS = {"0": "unused", "1": "train", "2": "test"}
+ANNOTATED = "pa_hmdb51"  # the division that says "yes" of PA-HMDB51's rows, "no" of others
+PUBLISHED = {"files": 6766, "classes": 51, "splits": {
+    number: {"train": 3570, "test": 1530, "unused": 1666} for number in NUMBERS}}
+
+
+def load(kind, folder, config):
+    """{"train": Examples, "test": Examples} of --split_number.  kind: "clips".
+
+    Raises ValueError that names the folder, list or line at fault.
+    """
+    return choose(kind, read(folder, config.data_dir), config)
+
+
+def choose(kind, whole, config):
+    """As load, from the Catalog of all rows."""
+    catalog.check_kind("hmdb51", kind, KINDS)
+    if config.paper_protocol:
+        return catalog.train_and_test(whole, str(config.split_number))
+    if ANNOTATED not in whole.splits:
+        raise ValueError(
+            "HMDB51 is trained on without the 515 clips of PA-HMDB51, and their names are not there: put "
+            f"{_annotations.FOLDER} into --data_dir ({_annotations.ABOUT}), or train on all with --paper_protocol.")
+    return catalog.train_and_test(whole, str(config.split_number), keep=whole.splits[ANNOTATED] == "no")
+
+
+def read(folder, data_dir):
+    """The Catalog; divisions "1", "2", "3", and "pa_hmdb51" where its annotations are in data_dir."""
+    whole = read_lists(folder)
+    annotated = os.path.join(data_dir, ANNOTATED)
+    if os.path.isdir(annotated):
+        names = set(_annotations.names(annotated))
+        whole.splits[ANNOTATED] = np.array(["yes" if path in names else "no" for path in whole.paths])
+    return whole
+
+
+def read_lists(folder):
+    """The Catalog by HMDB51's own lists alone."""
+    suffix = "_test_split1.txt"
+    lists = os.path.dirname(_lists.find(folder, [f"{place}/{ONE}{suffix}" for place in LISTS], "lists", ABOUT))
+    classes = tuple(sorted(name.removesuffix(suffix) for name in os.listdir(lists) if name.endswith(suffix)))
+    paths, splits = _lists.official({number: _members(lists, classes, number) for number in NUMBERS})
+    labels = np.array([classes.index(path.split("/")[0]) for path in paths], np.int32)
+    return catalog.Catalog(videos(folder), paths, splits, labels, classes)
+
+
+def videos(folder):
+    """The folder with one folder of clips per action."""
+    return os.path.dirname(_lists.find(folder, [f"{place}/{ONE}" for place in VIDEOS], "clips", ABOUT))
+
+
+def _members(lists, classes, number):
+    """{"<action>/<name>.avi": word} of one official split."""
+    found = {}
+    for name in classes:
+        path = os.path.join(lists, f"{name}_test_split{number}.txt")
+        for line in _lists.lines(path, ABOUT):
+            video, _, word = line.rpartition(" ")
+            if word not in WORDS or not video.strip() or os.path.basename(video) != video:
+                raise ValueError(f"{path}: '{line}' is no file name with 0, 1 or 2 behind it.")
+            found[f"{name}/{video.strip()}"] = WORDS[word]
+    return found

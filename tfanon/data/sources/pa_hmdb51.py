@@ -1,0 +1,54 @@
+"""PA-HMDB51: 515 clips of HMDB51 whose frames are labelled with what they show of people; for evaluation only.
+
+    <data_dir>/pa_hmdb51/PrivacyAttributes/<action>.json     its repository
+    <data_dir>/hmdb51/<action>/<clip>.avi                    HMDB51's own files
+
+There is no training split: its authors mean it to be tested on. Give it as --test_clip_source and --test_image_source.
+"""
+
+import os
+
+import numpy as np
+
+from tfanon.data import catalog
+from tfanon.data.batch import Examples
+from tfanon.data.sources import _annotations, _attributes, hmdb51
+
+ABOUT = _annotations.ABOUT
+KINDS = ("clips", "images")
+PUBLISHED = {"files": 515, "classes": 51, "splits": {"1": {"test": 515}}}
+
+
+def load(kind, folder, config):
+    """{"test": Examples}.  kind: "clips" with HMDB51's actions, or "images": frames with --attribute_set.
+
+    Raises ValueError that names the folder, file, clip or segment at fault.
+    """
+    return choose(kind, read(folder, config.data_dir), config)
+
+
+def choose(kind, whole, config):
+    """As load, from the Catalog of all rows."""
+    catalog.check_kind("pa_hmdb51", kind, KINDS)
+    clips = whole.examples(np.ones(len(whole), bool))
+    return {"test": clips if kind == "clips" else _frames(clips.paths, whole.frame_values, config.attribute_set)}
+
+
+def read(folder, data_dir):
+    """The Catalog of all clips, with the values of their frames."""
+    values = _annotations.read(folder)
+    paths = tuple(sorted(values))
+    classes = tuple(_annotations.files(folder))
+    labels = np.array([classes.index(path.split("/")[0]) for path in paths], np.int32)
+    return catalog.Catalog(
+        hmdb51.videos(os.path.join(data_dir, "hmdb51")), paths, {"1": np.array(["test"] * len(paths))}, labels, classes,
+        frame_values=tuple(values[path] for path in paths))
+
+
+def _frames(paths, frame_values, chosen):
+    """One row per labelled frame."""
+    numbers = [_annotations.labelled(values) for values in frame_values]
+    rows = np.repeat(np.arange(len(paths)), [len(of_clip) for of_clip in numbers])
+    attributes = [_attributes.of_pa_hmdb51(values[of_clip], chosen) for values, of_clip in zip(frame_values, numbers)]
+    return Examples(tuple(paths[row] for row in rows), attributes=np.concatenate(attributes),
+                    attribute_names=_attributes.names(chosen), frames=np.concatenate(numbers))
