@@ -1,0 +1,70 @@
+"""C3D: eight 3x3x3 convolutions and three dense layers (Tran et al., Learning Spatiotemporal Features with 3D
+Convolutional Networks, arXiv 1412.0767); VITA's f_T, and Table 5's.
+
+78,409,573 parameters with 101 classes, 79,991,015 with the 487 of Sports-1M; 38.5 GMAC for a clip of 16 x 112 x 112.
+"""
+
+import keras
+import tensorflow as tf
+
+from tfanon.models import layers, volumes
+
+CONVOLUTIONS = (  # name, channels, what is pooled after it over (T, H, W)
+    ("1", 64, (1, 2, 2)), ("2", 128, (2, 2, 2)), ("3a", 256, None), ("3b", 256, (2, 2, 2)),
+    ("4a", 512, None), ("4b", 512, (2, 2, 2)), ("5a", 512, None), ("5b", 512, None),
+)
+GRID = 4  # H and W of what the dense layers look at: those of a clip of 112 x 112
+
+
+def build(classes):
+    """Clips [N, T, H, W, 3] in [0, 1], T from 8 and H, W from 16 on -> logits [N, classes] float32.
+
+    At 16 x 112 x 112 this is the paper's network. Of other clips the last features are averaged into the grid that its
+    dense layers were made for. Weights from Sports-1M expect 255 x less each colour's mean, which is done here.
+    """
+    clips = keras.Input((None, None, None, 3))
+    x = layers.normalize((104 / 255, 117 / 255, 128 / 255), (1 / 255,) * 3)(clips)
+    for name, channels, pool in CONVOLUTIONS:
+        x = volumes.Conv3D(channels, 3, padding="same", activation="relu", kernel_initializer=layers.kaiming_normal(),
+                           name=f"conv{name}")(x)
+        x = keras.layers.MaxPooling3D(pool)(x) if pool else x
+    x = keras.layers.ZeroPadding3D((0, 1, 1))(x)  # of features >= 0: as good as -inf
+    x = keras.layers.MaxPooling3D((1, 2, 2))(x)
+    x = keras.layers.MaxPooling3D((2, 1, 1), padding="same")(x)  # one frame is left of 16, and of 8
+    x = keras.layers.Flatten()(ToGrid(GRID)(x))
+    for name in ("fc6", "fc7"):
+        x = keras.layers.Dense(4096, "relu", kernel_initializer=layers.kaiming_normal(), name=name)(x)
+        x = keras.layers.Dropout(0.5)(x)
+    logits = keras.layers.Dense(classes, dtype="float32", name="logits")(x)
+    return keras.Model(clips, logits, name="c3d", dtype="float32")
+
+
+@keras.saving.register_keras_serializable("tfanon")
+class ToGrid(keras.layers.Layer):
+    """Averages of [N, T, H, W, C] over time and over `side` x `side` equal parts of the frame: [N, side, side, C]."""
+
+    def __init__(self, side, **kwargs):
+        super().__init__(**kwargs)
+        self.side = side
+
+    def call(self, x):
+        x = tf.reduce_mean(x, 1)
+        size = tf.shape(x)
+        x = tf.einsum("gh,nhwc->ngwc", _shares(self.side, size[1], x.dtype), x)
+        x = tf.einsum("gw,nhwc->nhgc", _shares(self.side, size[2], x.dtype), x)
+        return layers.shaped(x, self.compute_output_shape(x.shape))
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], self.side, self.side, input_shape[-1])
+
+    def get_config(self):
+        return {**super().get_config(), "side": self.side}
+
+
+def _shares(parts, length, dtype):
+    """[parts, length]: how much of each of `length` pixels lies in each of `parts` equal parts; rows sum to 1."""
+    width = tf.cast(length, tf.float32) / parts
+    low = tf.range(parts, dtype=tf.float32)[:, None] * width
+    pixel = tf.cast(tf.range(length), tf.float32)[None]
+    overlap = tf.minimum(low + width, pixel + 1) - tf.maximum(low, pixel)
+    return tf.cast(tf.maximum(overlap, 0) / width, dtype)
