@@ -1,0 +1,129 @@
+"""Anonymize images, videos, folders, cameras and streams:
+
+    python -m tfanon.anonymize INPUT... -o OUTPUT --model=runs/quickstart
+    python -m tfanon.anonymize videos/ -o anonymized/ --mode=blur
+    python -m tfanon.anonymize rtsp://camera/stream -o out.mkv --model=anonymizer.tflite
+
+An input is a file, a pattern, a folder, a camera's number, an address, or '-' for raw RGB frames on standard input. A
+result appears under its name when it is whole and checked; what fails leaves nothing and makes the exit status 1. The
+same command again does what is not done yet. `--help` explains the flags.
+"""
+
+import os
+import pathlib
+import signal
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: its banner hides our lines
+
+from absl import app  # noqa: E402
+from tqdm import tqdm  # noqa: E402
+
+from tfanon import config  # noqa: E402
+from tfanon.anonymizing import inputs, live, video  # noqa: E402
+from tfanon.anonymizing.anonymizer import Anonymizer  # noqa: E402
+from tfanon.anonymizing.batch import Batch  # noqa: E402
+from tfanon.anonymizing.preview import Preview  # noqa: E402
+from tfanon.anonymizing.settings import Settings, pair  # noqa: E402
+from tfanon.media import live as sources, source  # noqa: E402
+
+
+def main(arguments):
+    given, settings = arguments[1:], config.from_flags(Settings)
+    if not given:
+        raise app.UsageError("Name at least one input.")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that unfinished files are removed on the way out
+    try:
+        return work(given, settings)
+    except (ValueError, OSError) as problem:
+        print(f"tfanon.anonymize: {problem}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("tfanon.anonymize: stopped; the same command goes on from here.", file=sys.stderr)
+        return 130
+
+
+def work(given, settings):
+    """The exit status of anonymizing `given` as the settings say."""
+    once = [name for name in given if name == "-" or sources.is_live(name)]
+    if once and len(given) > 1 or settings.output == "-" and len(given) > 1:
+        raise ValueError(f"'{(once or given)[0]}' must be the only input.")
+    todo = [] if once or settings.output == "-" else inputs.jobs(given, settings.output)
+    anonymizer = Anonymizer.load(settings.model, settings.mode, pair(settings.working_size, "working_size"),
+                                 settings.layout, settings.overlap, settings.threads)
+    show = Preview() if settings.preview else lambda pixels: None
+    if given[0] == "-":
+        return from_pipe(anonymizer, settings, show)
+    if once:
+        return from_stream(given[0], anonymizer, settings, show)
+    if settings.output == "-":
+        return to_pipe(given[0], anonymizer, show)
+    batch = Batch(anonymizer, settings, manifest_for(todo, settings), not sys.stderr.isatty(), show, tqdm.write)
+    return 1 if batch.run(todo) else 0
+
+
+def manifest_for(todo, settings):
+    """Path of the record."""
+    if settings.manifest:
+        return pathlib.Path(settings.manifest)
+    output = pathlib.Path(settings.output)
+    single = len(todo) == 1 and todo[0].target == output
+    return output.with_name(f"{output.name}.manifest.json") if single else output / "manifest.json"
+
+
+def from_pipe(anonymizer, settings, show):
+    """Raw frames on standard input, to a file or to standard output."""
+    size = pair(settings.raw_size, "raw_size")
+    if size is None:
+        raise ValueError("Raw frames on standard input need --raw_size=HxW.")
+    raw = sources.RawVideo(sys.stdin.buffer, *size, settings.raw_rate)
+    if settings.output == "-":
+        video.copy(raw, lambda form: sources.RawSink(sys.stdout.buffer, form), anonymizer, show)
+        return 0
+    target = free(settings)
+    record = video.anonymize(raw, target, anonymizer, settings.encoding(), seen=show)
+    print(f"- -> {target}: {record['frames']} frames, SHA-256 {record['sha256'][:12]}")
+    return 0
+
+
+def to_pipe(given, anonymizer, show):
+    """A video file, as raw frames on standard output."""
+    with source.open_video(given) as opened:
+        video.copy(opened, lambda form: sources.RawSink(sys.stdout.buffer, form), anonymizer, show)
+    return 0
+
+
+def from_stream(given, anonymizer, settings, show):
+    """A camera or an address."""
+    if settings.output == "-":
+        recorder = live.Pipe(sys.stdout.buffer)
+    elif settings.output:
+        recorder = live.Recorder(settings.output, settings.encoding(), settings.segment_seconds, settings.overwrite)
+    elif settings.preview:
+        recorder = live.Nowhere()
+    else:
+        raise ValueError("Where do live frames go? Give -o FILE, -o -, or --preview.")
+    record = live.run(given, recorder, anonymizer, settings.max_latency, settings.max_seconds,
+                      settings.reconnect_seconds, show)
+    print(f"{given}: {record['frames']} frames in {record['seconds']:.1f} s, {record['dropped']} dropped, "
+          f"{record['connections']} connections, {' '.join(record['files'])}", file=sys.stderr)
+    return 0
+
+
+def free(settings):
+    """The output file's path.  Raises ValueError where it exists."""
+    if not settings.output:
+        raise ValueError("Where does the result go? Give -o FILE, or -o - for raw frames.")
+    if os.path.exists(settings.output) and not settings.overwrite:
+        raise ValueError(f"{settings.output} exists; give --overwrite, or another -o.")
+    return settings.output
+
+
+def run():
+    """Console command `tfanon-anonymize`."""
+    config.define_flags(Settings)
+    app.run(main)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,95 @@
+"""Anonymizer: frames in, anonymized frames out, and nothing at all where something is wrong."""
+
+import dataclasses
+
+import numpy as np
+
+from tfanon.anonymizing import framing, guard, network
+
+
+class Anonymizer:
+    """A network, the size at which it sees frames, and the guard behind it.
+
+        anonymize = tfanon.Anonymizer.load("runs/quickstart")
+        anonymized = anonymize(frames)
+        for frame in anonymize.stream("in.mp4"): ...
+
+    network: a network.Network.  size: (H, W) that frames are squeezed to; None for the network's own.
+    layout: "squeeze", "tile" (tiles of `size` at full resolution, `overlap` pixels shared) or "whole" (at full size).
+    Raises ValueError where these do not fit the network.
+    """
+
+    def __init__(self, network, size=None, layout="squeeze", overlap=16):
+        self.network, self.layout, self.overlap = _sized(network, size, layout), layout, overlap
+        if layout == "tile" and not 0 <= overlap < min(self.network.size) // 2:
+            raise ValueError(f"The overlap of tiles of {self.network.size} is 0 to {min(self.network.size) // 2 - 1} "
+                             f"pixels, not {overlap}.")
+
+    @classmethod
+    def load(cls, model="", mode="", size=None, layout="squeeze", overlap=16, threads=0):
+        """From a run's folder, a SavedModel's or a .tflite file, or with mode="blur", pixelate, blacken or downsample.
+
+        The rest as for the class; threads: of TFLite.  Raises ValueError where nothing can be loaded.
+        """
+        return cls(network.load(model, mode, threads), size, layout, overlap)
+
+    def view(self, height, width):
+        """(H, W) of the arrays that `run` wants for upright frames of this size."""
+        return self.network.size if self.layout == "squeeze" else (height, width)
+
+    def run(self, frames, first=0):
+        """uint8 [n, h, w, 3] of the view's size -> the same, anonymized.
+
+        first: number of the first frame, for messages.  Raises network.Unsafe: see guard.check and Network.
+        """
+        if self.layout == "squeeze":
+            answer = self.network(frames)
+        elif self.layout == "tile":
+            answer = framing.tiled(self.network, frames, self.overlap)
+        else:
+            answer = framing.whole(self.network, frames)
+        guard.check(frames, answer, first)
+        return answer
+
+    def __call__(self, frames):
+        """RGB frames of any size, anonymized: uint8 [n, H, W, 3], or one [H, W, 3] -> the same shape.
+
+        Raises ValueError for another shape or type, network.Unsafe where a result must not be shown.
+        """
+        frames = np.asarray(frames)
+        if frames.dtype != np.uint8 or frames.ndim not in (3, 4) or frames.shape[-1] != 3:
+            raise ValueError(f"Frames are uint8 [n, H, W, 3] or [H, W, 3], not {frames.dtype} {list(frames.shape)}.")
+        if frames.ndim == 3:
+            return self(frames[None])[0]
+        return np.concatenate([self._same_size(frames[first:first + self.network.batch], first)
+                               for first in range(0, len(frames), self.network.batch)] or [frames])
+
+    def stream(self, source):
+        """Anonymized frames of a source, one by one: uint8 [H, W, 3], upright.
+
+        source: path of a video, a camera's number, an rtsp:// or http:// address, or an iterable of frames.
+        Raises as __call__ does, and media.limits.MediaError where the source breaks.
+        """
+        from tfanon.anonymizing import streams
+        yield from streams.anonymized(self, source)
+
+    def _same_size(self, frames, first):
+        from tfanon.media import scaling
+        height, width = frames.shape[1:3]
+        view = self.view(height, width)
+        return scaling.resized(self.run(scaling.resized(frames, *view), first), height, width)
+
+
+def _sized(network, size, layout):
+    """The network with its working size decided."""
+    if layout not in ("squeeze", "tile", "whole"):
+        raise ValueError(f"The layout is squeeze, tile or whole, not '{layout}'.")
+    if network.fixed and (layout == "whole" or size and tuple(size) != network.size):
+        raise ValueError(f"{network.name} takes frames of {network.size[0]}x{network.size[1]} only: "
+                         "layouts squeeze and tile, and no other working size, suit it.")
+    size = tuple(size) if size else network.size
+    if layout != "whole" and size is None:
+        raise ValueError(f"{network.name} does not say at which size it works: give one, such as 224x224 (H x W).")
+    if size and any(side < 1 or side % network.multiple for side in size):
+        raise ValueError(f"{network.name} works at multiples of {network.multiple}, not at {size[0]}x{size[1]}.")
+    return dataclasses.replace(network, size=size)

@@ -1,0 +1,56 @@
+"""How a frame of any size meets a network of one: squeezed to its size, as a whole at full size, or in tiles."""
+
+import numpy as np
+
+
+def view(size, network, whole=False):
+    """(H, W) of the arrays that the network is given for frames of `size`.
+
+    size: (H, W) of an upright frame, or None for the network's own.  whole: the frame's own size, padded.
+    """
+    if whole:
+        return tuple(-(-side // network.multiple) * network.multiple for side in size)
+    return network.size
+
+
+def padded(frames, size):
+    """[n, H, W, 3] with the last row and column repeated up to `size`."""
+    missing = [max(0, wanted - have) for wanted, have in zip(size, frames.shape[1:3])]
+    return np.pad(frames, [(0, 0), (0, missing[0]), (0, missing[1]), (0, 0)], mode="edge")
+
+
+def whole(network, frames):
+    """The network on frames at their own size, padded to what its depth divides."""
+    height, width = frames.shape[1:3]
+    return network(padded(frames, view((height, width), network, whole=True)))[:, :height, :width]
+
+
+def tiled(network, frames, overlap):
+    """The network on tiles of its own size that overlap, blended where they do.
+
+    overlap: pixels, less than half a tile.  A frame smaller than a tile is padded.
+    """
+    tall, wide = network.size
+    height, width = frames.shape[1:3]
+    frames = padded(frames, (tall, wide))
+    answer = np.zeros(frames.shape, np.float32)
+    weights = np.zeros((*frames.shape[1:3], 1), np.float32)
+    ramp = (_ramp(tall, overlap)[:, None] * _ramp(wide, overlap))[..., None]
+    for top in starts(frames.shape[1], tall, overlap):
+        for left in starts(frames.shape[2], wide, overlap):
+            window = np.s_[:, top:top + tall, left:left + wide]
+            answer[window] += ramp * network(np.ascontiguousarray(frames[window]))
+            weights[window[1:]] += ramp
+    return np.rint(answer / weights).astype(np.uint8)[:, :height, :width]
+
+
+def starts(length, tile, overlap):
+    """Where tiles begin: evenly spread, the first at 0, the last at the end, at least `overlap` pixels shared."""
+    count = max(1, -(-(length - overlap) // (tile - overlap)))
+    return [round(number * (length - tile) / max(1, count - 1)) for number in range(count)]
+
+
+def _ramp(length, overlap):
+    """Weights that rise over `overlap` pixels from either end; never 0."""
+    distance = np.minimum(np.arange(length), np.arange(length)[::-1]) + 1
+    return np.minimum(distance / (overlap + 1), 1).astype(np.float32)

@@ -1,0 +1,82 @@
+"""The newest frame of a live source, whatever happens to the connection."""
+
+import threading
+import time
+
+from tfanon.media import live
+from tfanon.media.limits import MediaError
+
+PAUSE = 0.5  # seconds before a lost stream is asked for again
+
+
+class Grabber:
+    """Reads a camera or an address in a thread of its own: iterate for (time of arrival, frame).
+
+    A frame that nobody has taken when the next one comes is dropped, or, with `keep`, waited for.
+    reconnect: seconds for which a lost stream is asked for again, after which iteration raises MediaError; an address
+    that never answered raises at once.  Times are those of time.monotonic().
+    """
+
+    def __init__(self, given, reconnect=60.0, keep=False):
+        self.given, self.reconnect, self.keep = given, reconnect, keep
+        self.seen = self.dropped = self.connections = 0
+        self._changed, self._frame, self._error, self._closed = threading.Condition(), None, None, False
+        self._thread = threading.Thread(target=self._grab, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+        self._thread.join(live.PATIENCE)
+
+    def close(self):
+        """End the iteration after the frame that waits; may be called by a signal's handler or another thread."""
+        self._closed = True
+
+    def __iter__(self):
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._frame or self._error or self._closed, timeout=0.1)
+                entry, self._frame = self._frame, None
+                self._changed.notify_all()
+            if entry:
+                yield entry
+            elif self._closed:
+                return
+            elif self._error:
+                raise self._error
+
+    def _grab(self):
+        lost = None
+        while not self._closed:
+            try:
+                with live.opened(self.given) as frames:
+                    self.connections += 1
+                    for frame in frames:
+                        lost = None
+                        self._offer(frame)
+                        if self._closed:
+                            return
+                reason = f"{self.given}: the stream ended."
+            except MediaError as error:
+                reason = str(error)
+            lost = lost or time.monotonic()
+            if not self.connections or time.monotonic() - lost >= self.reconnect:
+                return self._end(MediaError(reason))
+            time.sleep(PAUSE)
+
+    def _offer(self, frame):
+        with self._changed:
+            self.seen += 1
+            while self.keep and self._frame and not self._closed:
+                self._changed.wait(timeout=0.1)
+            self.dropped += self._frame is not None
+            self._frame = time.monotonic(), frame
+            self._changed.notify_all()
+
+    def _end(self, error):
+        with self._changed:
+            self._error = error
+            self._changed.notify_all()

@@ -1,0 +1,41 @@
+"""A frame that came back as it went in is not anonymized, whatever the network was meant to do."""
+
+import numpy as np
+
+from tfanon.anonymizing.network import Unsafe
+
+BLOCK = 8  # pixels
+DETAIL = 4.0  # grey levels of mean deviation inside a block, above which there is something to be recognised
+SHARE = 0.1  # of its detail by which a block must have changed to count as changed
+LARGEST = 0.5  # share of detailed blocks that may look unchanged
+
+
+def check(before, after, first=0):
+    """Raise Unsafe where a frame is unchanged: more than half of its detailed blocks differ by less than a tenth of
+    their own detail. A frame without detail, such as a black one, has nothing to hide.
+
+    before, after: uint8 [n, H, W, 3].  first: number of the first frame, for the message.
+    """
+    for number, (x, y) in enumerate(zip(before, after), start=first):
+        share = unchanged(x, y)
+        if share > LARGEST:
+            raise Unsafe(f"Frame {number} came back unchanged from the network ({share:.0%} of its detail).")
+
+
+def unchanged(x, y):
+    """Share of the detailed blocks of x that y leaves as they are; 0 where there is no detail.
+
+    x, y: uint8 [H, W, 3].  Green alone is looked at: it carries most of the brightness.
+    """
+    x, y = _blocks(x), _blocks(y)
+    detail = np.abs(x - x.mean(axis=(1, 3), keepdims=True)).mean(axis=(1, 3))
+    change = np.abs(x - y).mean(axis=(1, 3))
+    detailed = detail >= DETAIL
+    return float(np.mean(change[detailed] < SHARE * detail[detailed])) if detailed.any() else 0.0
+
+
+def _blocks(x):
+    """float32 [H / b, b, W / b, b]; rows and columns that fill no block are left out."""
+    side = min(BLOCK, *x.shape[:2])
+    height, width = x.shape[0] // side, x.shape[1] // side
+    return x[:height * side, :width * side, 1].reshape(height, side, width, side).astype(np.float32)

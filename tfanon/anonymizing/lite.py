@@ -1,0 +1,71 @@
+"""A TFLite file as a Network, on LiteRT where it is installed, else on the interpreter inside TensorFlow."""
+
+import os
+
+import numpy as np
+
+from tfanon import files
+from tfanon.anonymizing.network import Network
+
+
+def interpreter(path, threads=0):
+    """A TFLite interpreter for the file at `path`.  threads: 0 leaves one core to those who decode and encode."""
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError:
+        import tensorflow as tf
+        Interpreter = tf.lite.Interpreter
+    return Interpreter(model_path=str(path), num_threads=threads or max(1, (os.cpu_count() or 2) - 1))
+
+
+def load(path, threads=0):
+    """The Network of a TFLite file of one input and one output, frames [1, H, W, 3], float32 or uint8.
+
+    Raises ValueError where it is something else.
+    """
+    try:
+        runtime = interpreter(path, threads)
+        runtime.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise ValueError(f"{path} could not be loaded: {str(error).splitlines()[0]}") from None
+    ins, outs = runtime.get_input_details(), runtime.get_output_details()
+    shape = tuple(int(side) for side in ins[0]["shape"])
+    if len(ins) != 1 or len(outs) != 1 or len(shape) != 4 or shape[3] != 3 or tuple(outs[0]["shape"]) != shape:
+        raise ValueError(f"{path} does not take frames [N, H, W, 3] to frames: {[tuple(i['shape']) for i in ins]} -> "
+                         f"{[tuple(o['shape']) for o in outs]}.")
+
+    def run(frames):
+        return np.stack([_one(runtime, ins[0], outs[0], frame) for frame in frames])
+
+    return Network(path.name, files.sha256(path), run, shape[1:3], fixed=True, batch=1)
+
+
+def _one(runtime, given, answer, frame):
+    runtime.set_tensor(given["index"], _quantized(frame, given)[None])
+    runtime.invoke()
+    return _levels(runtime.get_tensor(answer["index"])[0], answer)
+
+
+def _quantized(frame, detail):
+    """uint8 [H, W, 3] as the input wants it."""
+    if detail["dtype"] == np.float32:
+        return frame / np.float32(255)
+    scale, zero = detail["quantization"]
+    if (round(255 * scale, 3), zero) == (1.0, 0):  # its units are grey levels
+        return frame
+    return _rounded(frame / (255 * scale) + zero, detail["dtype"])
+
+
+def _levels(values, detail):
+    """The output as float in [0, 1], or as grey levels in uint8."""
+    if detail["dtype"] == np.float32:
+        return values
+    scale, zero = detail["quantization"]
+    if (round(255 * scale, 3), zero, detail["dtype"]) == (1.0, 0, np.uint8):
+        return values
+    return (values.astype(np.float32) - zero) * scale
+
+
+def _rounded(values, dtype):
+    limits = np.iinfo(dtype)
+    return np.clip(np.rint(values), limits.min, limits.max).astype(dtype)

@@ -1,0 +1,146 @@
+"""Live: a camera or a stream, with a latency that has a bound. A late frame is dropped; none is shown as it came."""
+
+import contextlib
+import fractions
+import pathlib
+import signal
+import time
+
+from tfanon import files
+from tfanon.anonymizing import video
+from tfanon.anonymizing.grabber import Grabber
+from tfanon.media import scaling, sink, source
+
+UNIT = fractions.Fraction(1, 1000)  # of the time stamps that are written: when a frame arrived
+
+
+class Recorder:
+    """Files of a live source, each whole before it gets its name.
+
+    target: the file, or with `segment` seconds the pattern of names: out.mkv becomes out-00001.mkv, out-00002.mkv, ...
+    Raises MediaError or OSError where a file cannot be written; that file is then not there.
+    """
+
+    def __init__(self, target, encoding, segment=0.0, overwrite=False):
+        self.target, self.encoding, self.segment, self.overwrite = pathlib.Path(target), encoding, segment, overwrite
+        self.open, self.paths = None, []
+        encoding.name_for(self.target.suffix.lower())
+        self._free(self._name(1))
+
+    def write(self, pixels, rotation, size, arrival):
+        """Append a frame.  pixels: upright, uint8 [h, w, 3].  size: (H, W) as stored.  arrival: in seconds."""
+        if self.open and self.segment and arrival - self.began >= self.segment:
+            self.finish()
+        if not self.open:
+            self._start(size, arrival)
+        self.stamp = max(self.stamp + 1, round((arrival - self.began) / UNIT))
+        self.stamps.append(self.stamp)
+        self.sink.write(video.turned(pixels, -rotation), self.stamp, 0)
+
+    def finish(self):
+        """Make the file that is being written whole, check it, and give it its name."""
+        if self.open:
+            with self.open, sink.errors_named(self.paths[-1]):
+                self.sink.finish()
+                sink.check(self.unfinished, self.stamps, UNIT)
+            self.open = None
+
+    def discard(self):
+        """Let the file that is being written vanish."""
+        if self.open:
+            with contextlib.suppress(InterruptedError), self.open:
+                raise InterruptedError
+            self.open = None
+            self.paths.pop()
+
+    def _start(self, size, arrival):
+        path = self._free(self._name(len(self.paths) + 1))
+        self.open = contextlib.ExitStack()
+        self.unfinished = self.open.enter_context(files.whole_file(path))
+        form = source.Form(*size, UNIT, fractions.Fraction(25))
+        self.sink = self.open.enter_context(contextlib.closing(sink.Sink(self.unfinished, form, self.encoding)))
+        self.began, self.stamp, self.stamps = arrival, -1, []
+        self.paths.append(path)
+
+    def _name(self, number):
+        return self.target.with_stem(f"{self.target.stem}-{number:05d}") if self.segment else self.target
+
+    def _free(self, path):
+        if path.exists() and not self.overwrite:
+            raise ValueError(f"{path} exists; give --overwrite, or another -o.")
+        return path
+
+
+class Pipe:
+    """Raw RGB frames on a pipe, upright, where a Recorder would write files."""
+
+    paths = ()
+
+    def __init__(self, pipe):
+        self.pipe = pipe
+
+    def write(self, pixels, rotation, size, arrival):
+        """Write a frame at the size that it has as stored."""
+        size = size[::-1] if rotation % 2 else size
+        self.pipe.write(scaling.resized(pixels[None], *size).tobytes())
+        self.pipe.flush()
+
+    def finish(self):
+        """Nothing is held back."""
+
+    discard = finish
+
+
+class Nowhere(Pipe):
+    """For a preview alone."""
+
+    def __init__(self):
+        super().__init__(None)
+
+    def write(self, pixels, rotation, size, arrival):
+        """Keep nothing."""
+
+
+def run(given, recorder, anonymizer, max_latency=0.5, max_seconds=0.0, reconnect=60.0, seen=lambda pixels: None):
+    """Anonymize a live source until it is over, a signal comes or `max_seconds` have passed; returns a record.
+
+    recorder: a Recorder, or anything with its write, finish and discard.  max_latency: seconds from a frame's arrival
+    to its end, beyond which it is dropped; 0: none is, and the source waits.
+    Raises MediaError where the source stays lost; what was recorded is kept then. Raises network.Unsafe where a frame
+    must not be shown; the file that is being written is not kept then.
+    """
+    scaler, begin, shown, late = scaling.Scaler(), time.monotonic(), 0, 0
+    with Grabber(given, reconnect, keep=not max_latency) as grabber, _until_signalled(grabber):
+        try:
+            for arrival, frame in grabber:
+                if max_seconds and time.monotonic() - begin >= max_seconds:
+                    break
+                rotation = round(frame.rotation / 90) % 4
+                pixels = video.upright(frame, rotation, anonymizer, scaler)
+                answer = anonymizer.run(pixels[None], shown)[0]
+                if max_latency and time.monotonic() - arrival > max_latency:
+                    late += 1
+                    continue
+                recorder.write(answer, rotation, (frame.height, frame.width), arrival)
+                seen(answer)
+                shown += 1
+        except sink.MediaError:
+            recorder.finish()
+            raise
+        except BaseException:
+            recorder.discard()
+            raise
+        recorder.finish()
+    return {"frames": shown, "dropped": grabber.dropped + late, "connections": grabber.connections,
+            "seconds": round(time.monotonic() - begin, 3), "files": [str(path) for path in recorder.paths]}
+
+
+@contextlib.contextmanager
+def _until_signalled(grabber):
+    """Ctrl-C and SIGTERM end a live source as its own end would: what was anonymized is a whole file."""
+    before = {number: signal.signal(number, lambda *_: grabber.close()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,69 @@
+"""The record of a batch: what became of each file, by what, and how to know the files again.
+
+    manifest.json = {"schema_version": 1, "model": {"name", "sha256"}, "settings": {..}, "versions": {..}, "files": {
+        name: {"status": "done", "input": .., "input_sha256": .., "output": .., "output_sha256": .., "frames": ..,
+               "seconds": .., "took": .., "recipe": ..} or {"status": "failed", "input": .., "error": ..}}}
+
+Each file's entry is appended to a journal beside it as soon as it is known, so that a batch of any size can be stopped
+at any moment; the journal becomes part of manifest.json at the end, or when the batch is taken up again.
+"""
+
+import hashlib
+import json
+import os
+import pathlib
+
+from tfanon import files
+
+SCHEMA_VERSION = 1
+
+
+class Manifest:
+    """The entries of one output.  path: of manifest.json.  about: model, settings and versions of this run.
+
+    Raises ValueError where the file there is something else.
+    """
+
+    def __init__(self, path, about):
+        self.path, self.about = pathlib.Path(path), about
+        self.journal = self.path.with_name(f".{self.path.name}.journal")
+        self.recipe = hashlib.sha256(json.dumps([about["model"], about["settings"]], sort_keys=True).encode()).hexdigest()
+        self.files = self._read()
+
+    def finished(self, name, given, target):
+        """Whether `target` is what this recipe makes of the file `given` as it is now."""
+        entry = self.files.get(name, {})
+        return (entry.get("status") == "done" and entry["recipe"] == self.recipe and target.is_file()
+                and entry["input_sha256"] == files.sha256(given) and entry["output_sha256"] == files.sha256(target))
+
+    def note(self, name, **entry):
+        """Keep an entry, on disk before this returns."""
+        self.files[name] = entry | {"recipe": self.recipe}
+        self.journal.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.journal, "a", encoding="utf-8") as journal:
+            journal.write(json.dumps([name, self.files[name]]) + "\n")
+            journal.flush()
+            os.fsync(journal.fileno())
+
+    def write(self):
+        """Everything into manifest.json; the journal is then done with."""
+        whole = {"schema_version": SCHEMA_VERSION, **self.about, "files": dict(sorted(self.files.items()))}
+        with files.whole_file(self.path) as unfinished:
+            unfinished.write_text(json.dumps(whole, indent=1) + "\n")
+        self.journal.unlink(missing_ok=True)
+
+    def _read(self):
+        found = {}
+        if self.path.exists():
+            try:
+                found = json.loads(self.path.read_text())["files"]
+            except (ValueError, KeyError, TypeError):
+                raise ValueError(f"{self.path} is no record of tfanon.anonymize; give another --manifest.") from None
+        if self.journal.exists():
+            for line in self.journal.read_text().splitlines():
+                try:
+                    name, entry = json.loads(line)
+                except ValueError:  # the last line of a run that was killed
+                    break
+                found[name] = entry
+        return found

@@ -1,0 +1,65 @@
+"""Every setting of tfanon.anonymize; field names are flag names."""
+
+import dataclasses
+import re
+
+from tfanon.anonymizing import network
+from tfanon.config import flag
+from tfanon.media import sink
+
+# What decides how an output looks: a file made with other values of these is made again.
+SHAPING = ("mode", "working_size", "layout", "overlap", "audio", "metadata", "codec", "quality", "preset",
+           "encoder_threads")
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What is anonymized by what, and how the result is written."""
+
+    output: str = flag("", "File or folder to write; '-': raw RGB frames on standard output.", short="o")
+    model: str = flag("", "A run's folder, a SavedModel's folder or a .tflite file.")
+    mode: str = flag("", f"Without a model: {', '.join(network.MODES)}.", choices=("", *network.MODES))
+    working_size: str = flag("", "HxW at which the network sees frames; empty: at which it was trained or exported.")
+    layout: str = flag("squeeze", "Frames are squeezed to the working size and stretched back, cut into tiles of it, or "
+                       "seen whole.", choices=("squeeze", "tile", "whole"))
+    overlap: int = flag(16, "Pixels that neighbouring tiles share.", low=0, high=512)
+
+    audio: str = flag("drop", "Sound: voices identify people.", choices=("drop", "keep"))
+    metadata: str = flag("drop", "What the file says of place, device and time.", choices=("drop", "keep"))
+    codec: str = flag("", "Encoder; empty: libx264, or libvpx-vp9 for .webm.")
+    quality: int = flag(-1, "On the codec's own scale, smaller is better; images: 1 to 100; -1: its default.", low=-1,
+                        high=100)
+    preset: str = flag("", "Of libx264 and libx265, such as medium; empty: veryfast.")
+    encoder_threads: int = flag(0, "0: the codec decides. The bytes of an output depend on it.", low=0, high=64)
+    threads: int = flag(0, "Of the network; 0: all cores but one.", low=0, high=256)
+
+    overwrite: bool = flag(False, "Replace outputs that exist.")
+    preview: bool = flag(False, "Show the anonymized frames in a window.")
+    manifest: str = flag("", "File of the record; empty: manifest.json in the output folder, OUTPUT.manifest.json "
+                         "beside a single file.")
+
+    max_latency: float = flag(0.5, "Live: seconds after which a frame is too late and dropped; 0: none is dropped.",
+                              low=0.0, high=60.0)
+    max_seconds: float = flag(0.0, "Live: end after so many seconds; 0: at Ctrl-C.", low=0.0)
+    segment_seconds: float = flag(0.0, "Live: start a new file after so many seconds; 0: one file.", low=0.0)
+    reconnect_seconds: float = flag(60.0, "Live: for how long a lost stream is asked for again.", low=0.0)
+    raw_size: str = flag("", "HxW of the RGB frames on standard input.")
+    raw_rate: float = flag(25.0, "Frames per second on standard input.", low=0.01, high=1000.0)
+
+    def encoding(self):
+        """How videos are written."""
+        quality = None if self.quality < 0 else self.quality
+        return sink.Encoding(self.codec, quality, self.preset, self.encoder_threads)
+
+    def shaping(self):
+        """Name and value of each setting that shapes an output."""
+        return {name: getattr(self, name) for name in SHAPING}
+
+
+def pair(text, name):
+    """(H, W) of 'HxW', None of ''.  Raises ValueError that names the flag."""
+    if not text:
+        return None
+    if not (found := re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)):
+        raise ValueError(f"--{name} is HxW in pixels, such as 480x640, not '{text}'.")
+    return int(found[1]), int(found[2])

@@ -1,0 +1,29 @@
+"""Anonymized frames of whatever gives frames, one by one, for programs of one's own."""
+
+import contextlib
+import os
+
+from tfanon.anonymizing import video
+from tfanon.anonymizing.ahead import ahead
+from tfanon.media import live, scaling, source
+
+
+def anonymized(anonymizer, given):
+    """uint8 [H, W, 3], upright, at the source's size.  given: as for Anonymizer.stream."""
+    if not isinstance(given, (str, int, os.PathLike)):
+        yield from map(anonymizer, given)
+    elif live.is_live(given):
+        with live.opened(given) as frames:
+            yield from (anonymizer(frame.to_ndarray(format="rgb24")) for frame in frames)
+    else:
+        yield from _of_file(anonymizer, os.fspath(given))
+
+
+def _of_file(anonymizer, path):
+    """Read ahead while the caller is busy with the frame before."""
+    with source.open_video(path) as opened, contextlib.ExitStack() as stages:
+        decoded = stages.enter_context(ahead(video.decoded(opened, anonymizer), video.DEPTH))
+        for frame in stages.enter_context(ahead(video.anonymized(decoded, anonymizer), video.DEPTH)):
+            form = opened.form
+            size = (form.width, form.height) if form.rotation % 2 else (form.height, form.width)
+            yield scaling.resized(frame.pixels[None], *size)[0]

@@ -1,0 +1,116 @@
+"""One video, from file to file: decoding, the network and encoding overlap, in memory that does not grow.
+
+The output has the frames of the input at their times, and appears when it was found to have them all.
+"""
+
+import array
+import contextlib
+import dataclasses
+
+import numpy as np
+
+from tfanon import files
+from tfanon.anonymizing.ahead import ahead
+from tfanon.media import scaling, sink, source
+
+DEPTH = 8  # frames that may wait between two stages
+
+
+@dataclasses.dataclass
+class Frame:
+    """A frame on its way: pixels are upright, [h, w, 3] uint8 of the anonymizer's view."""
+
+    stamp: int
+    duration: int
+    pixels: np.ndarray
+
+
+def anonymize(video, target, anonymizer, encoding, metadata=False, seen=lambda frame: None,
+              written=lambda path, about: None):
+    """Anonymize an open source.Video (or one like it) into the file `target`.
+
+    metadata: whether it is kept.  seen(pixels): called with each anonymized frame, upright.
+    written(path, record): called when the file is whole and checked, just before it gets its name.
+    Returns {"frames": .., "seconds": .., "sha256": ..}.  Raises MediaError, network.Unsafe, ValueError or OSError; then
+    no file is left.
+    """
+    def make(form):
+        return sink.Sink(unfinished, form, encoding, sounds=video.sounds, metadata=video.metadata if metadata else None)
+
+    with files.whole_file(target) as unfinished:
+        with sink.errors_named(target):
+            stamps, end = copy(video, make, anonymizer, seen)
+            sink.check(unfinished, stamps, video.form.time_base)
+        record = {"frames": len(stamps), "seconds": round(float((end - stamps[0]) * video.form.time_base), 6),
+                  "sha256": files.sha256(unfinished)}
+        written(unfinished, record)
+    return record
+
+
+def copy(video, make, anonymizer, seen=lambda frame: None):
+    """Write every frame, anonymized, to the sink that make(form) opens; returns (time stamps, end of the last frame)."""
+    stamps, end, output, early = array.array("q"), 0, None, []
+    with contextlib.ExitStack() as stages:
+        for item in _staged(stages, video, anonymizer):
+            if output is None and isinstance(item, Frame):
+                output = stages.enter_context(contextlib.closing(make(video.form)))
+                for packet in early:
+                    output.write_sound(packet)
+            if not isinstance(item, Frame):
+                output.write_sound(item) if output else early.append(item)
+                continue
+            output.write(turned(item.pixels, -video.form.rotation), item.stamp, item.duration)
+            seen(item.pixels)
+            stamps.append(item.stamp)
+            end = item.stamp + item.duration
+        output.finish()
+    return stamps, end
+
+
+def _staged(stages, video, anonymizer):
+    """Anonymized frames of the video, and its packets of sound; decoder and network in threads of their own."""
+    made = stages.enter_context(ahead(decoded(video, anonymizer), DEPTH))
+    return stages.enter_context(ahead(anonymized(made, anonymizer), DEPTH))
+
+
+def decoded(video, anonymizer):
+    """A Frame for every Picture of the video; packets of sound as they are."""
+    scaler = scaling.Scaler()
+    for item in video:
+        if isinstance(item, source.Picture):
+            item = Frame(item.stamp, item.duration, upright(item.frame, video.form.rotation, anonymizer, scaler))
+        yield item
+
+
+def anonymized(items, anonymizer):
+    """The same with anonymized pixels; in batches of a fixed size, so that no result depends on how fast frames came."""
+    batch, count = [], 0
+    for item in items:
+        if not isinstance(item, Frame):
+            yield item
+            continue
+        batch.append(item)
+        if len(batch) == anonymizer.network.batch:
+            yield from _run(batch, count, anonymizer)
+            batch, count = [], count + len(batch)
+    if batch:
+        yield from _run(batch, count, anonymizer)
+
+
+def _run(batch, first, anonymizer):
+    answer = anonymizer.run(np.stack([frame.pixels for frame in batch]), first)
+    return [dataclasses.replace(frame, pixels=pixels) for frame, pixels in zip(batch, answer)]
+
+
+def upright(frame, rotation, anonymizer, scaler):
+    """Pixels of a decoded frame as the anonymizer wants them: people stand, as they did in training."""
+    turns = rotation % 2
+    tall, wide = (frame.width, frame.height) if turns else (frame.height, frame.width)
+    height, width = anonymizer.view(tall, wide)
+    pixels = scaler.pixels(frame, *((width, height) if turns else (height, width)))
+    return turned(pixels, rotation)
+
+
+def turned(pixels, quarters):
+    """Pixels turned by quarter turns counter-clockwise."""
+    return np.ascontiguousarray(np.rot90(pixels, quarters))

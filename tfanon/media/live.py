@@ -1,0 +1,106 @@
+"""Cameras, network streams and raw frames on a pipe: sources that come once and cannot be asked again.
+
+A stream names no further address: playlists are not among the formats, and each kind of address opens its own kind of
+connection alone.
+"""
+
+import contextlib
+import fractions
+import re
+import sys
+
+import av
+
+from tfanon.media import scaling, source
+from tfanon.media.limits import MediaError, check_pixels
+
+PROTOCOLS = {"rtsp": "rtsp,rtp,udp,tcp", "rtsps": "rtsps,rtsp,rtp,srtp,udp,tcp,tls", "http": "http,tcp",
+             "https": "https,http,tcp,tls"}
+FORMATS = "rtsp,mpjpeg,mpegts,matroska,webm,mov,mp4,flv,jpeg_pipe,h264,hevc"
+CAMERAS = {"linux": ("video4linux2", "/dev/video{}"), "darwin": ("avfoundation", "{}")}
+PATIENCE = 10.0  # seconds for a connection, and from one frame to the next
+
+
+def is_live(text):
+    """Whether an input is a camera's number or an address, rather than a file."""
+    return str(text).isdigit() or re.match(r"[a-z]+://", str(text)) is not None
+
+
+@contextlib.contextmanager
+def opened(given, patience=PATIENCE):
+    """An iterator over the frames of a camera or address.  Raises MediaError that names it where it breaks."""
+    try:
+        with av.open(**_arguments(given), timeout=(patience, patience)) as container:
+            if not container.streams.video:
+                raise MediaError(f"{given}: no video stream in it.")
+            stream = container.streams.video[0]
+            stream.thread_type = "SLICE"  # threads for whole frames would hold some back
+            yield _frames(given, container, stream)
+    except (av.FFmpegError, EOFError) as error:
+        raise MediaError(f"{given}: {getattr(error, 'strerror', None) or error}.") from None
+
+
+def _frames(given, container, stream):
+    for frame in container.decode(stream):
+        check_pixels(given, frame.width, frame.height)
+        if not frame.is_corrupt:  # seen, and left out: the next one is already on its way
+            yield frame
+
+
+def _arguments(given):
+    """What av.open is called with.  Raises MediaError for an address of another kind."""
+    if str(given).isdigit():
+        if sys.platform not in CAMERAS:
+            raise MediaError(f"Camera {given}: numbers are known on Linux and macOS only; give an rtsp:// address.")
+        name, pattern = CAMERAS[sys.platform]
+        return {"file": pattern.format(given), "format": name}
+    scheme = given.split("://")[0]
+    if scheme not in PROTOCOLS:
+        raise MediaError(f"{given}: an address begins with {', '.join(f'{name}://' for name in PROTOCOLS)}.")
+    options = {"protocol_whitelist": PROTOCOLS[scheme], "format_whitelist": FORMATS, "fflags": "nobuffer"}
+    if scheme.startswith("rtsp"):
+        options["rtsp_transport"] = "tcp"  # over UDP a lost packet is a damaged picture
+    return {"file": given, "options": options}
+
+
+class RawVideo:
+    """Raw RGB frames from a pipe, with the interface of source.Video.
+
+    pipe: binary file.  Raises MediaError where it ends inside a frame, and where there is none.
+    """
+
+    sounds, metadata = (), None
+
+    def __init__(self, pipe, height, width, rate):
+        check_pixels("standard input", width, height)
+        rate = fractions.Fraction(rate).limit_denominator(1001)
+        self.pipe, self.form = pipe, source.Form(height, width, 1 / rate, rate)
+        self.expected, self.count = None, 0
+
+    def __iter__(self):
+        size = self.form.height * self.form.width * 3
+        while data := self.pipe.read(size):
+            if len(data) < size:
+                raise MediaError(f"Standard input ended inside frame {self.count}: {len(data)} of {size} bytes.")
+            frame = av.VideoFrame.from_bytes(data, self.form.width, self.form.height, format="rgb24")
+            yield source.Picture(self.count, 1, frame)
+            self.count += 1
+        if not self.count:
+            raise MediaError("Standard input held no frame.")
+
+
+class RawSink:
+    """Raw RGB frames into a pipe, with the interface of sink.Sink."""
+
+    def __init__(self, pipe, form):
+        self.pipe, self.form = pipe, form
+
+    def write(self, pixels, stamp, duration):
+        """Write uint8 [h, w, 3], stretched to the form's size."""
+        self.pipe.write(scaling.resized(pixels[None], self.form.height, self.form.width).tobytes())
+
+    def finish(self):
+        self.pipe.flush()
+
+    def close(self):
+        """The pipe stays open: it is the process's."""
