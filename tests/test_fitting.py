@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import signal
 
@@ -67,4 +68,18 @@ def test_a_signal_saves_and_stops(tmp_path):
     assert signal.getsignal(signal.SIGTERM) == before
     model = learner()
     fitting.fit(model, dataset, plan(tmp_path))
+    assert model.network.a.numpy() == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize("during, stopped", [(1, 2), (6, 6)], ids=["some step", "the last step"])
+def test_a_signal_while_a_step_is_logged_loses_nothing(tmp_path, during, stopped):
+    def watch(step):
+        if step == during:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    rare = dataclasses.replace(plan(tmp_path, epochs=1), steps_per_epoch=6, checkpoint_every=100, log_every=1)
+    with pytest.raises(fitting.Stopped, match=f"SIGTERM at step {stopped} of 6 of test"):
+        fitting.fit(learner(), dataset, rare, watchers=[watch])
+    model = learner()
+    fitting.fit(model, lambda first, last: dataset(first, last) if first == stopped else None, rare)
     assert model.network.a.numpy() == pytest.approx(0.6)

@@ -57,6 +57,7 @@ def fit(model, dataset, plan, score=None, watchers=()):
         journey = _Journey(plan, step, best, checkpoints, score, watchers)
         with _signals_noted(journey):
             model.fit(dataset(step, plan.steps), epochs=1, verbose=0, shuffle=False, callbacks=[journey])
+            journey.stop()
         best = journey.best
     if best:
         checkpoint.load_weights(model, plan.folder / best["file"], best["sha256"])
@@ -81,8 +82,9 @@ class _Journey(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self.step += 1
+        stopping = self.signal  # looked at once: a signal that comes while this step is logged ends the next one
         epoch_ends = self.step % self.plan.steps_per_epoch == 0
-        saves = self.step % self.plan.checkpoint_every == 0 or epoch_ends or self.signal is not None
+        saves = self.step % self.plan.checkpoint_every == 0 or epoch_ends or stopping is not None
         self.bar.update()
         if self.step % self.plan.log_every == 0 or saves:
             self._log({name: float(np.asarray(value)) for name, value in logs.items()})
@@ -90,6 +92,11 @@ class _Journey(keras.callbacks.Callback):
             self._select()
         if saves:
             self.checkpoints.save(self.model, self.step, self.best)
+        if stopping is not None:
+            self.stop()
+
+    def stop(self):
+        """Raise Stopped where a signal came."""
         if self.signal is not None:
             raise Stopped(f"Stopped by {signal.Signals(self.signal).name} at step {self.step} of "
                           f"{self.plan.steps} of {self.plan.title}; the same command goes on from there.")
