@@ -19,7 +19,7 @@ setup(
     python_requires=">=3.11,<3.14",
     install_requires=[
         "tensorflow>=2.21,<2.22",
-        "keras>=3.12,<3.16",
+        "keras>=3.13.2,<3.16",
         "tensorboard>=2.21,<3",  # TensorFlow 2.21 no longer brings it
         "absl-py>=2.1",
         "numpy>=1.26",
@@ -30,7 +30,7 @@ setup(
     extras_require={
         "cuda": ["tensorflow[and-cuda]>=2.21,<2.22"],
         "litert": ["ai-edge-litert>=2.1,<3"],
-        "test": ["pytest>=8", "scikit-learn>=1.5"],
+        "test": ["pytest>=8", "pytest-xdist>=3.6", "scikit-learn>=1.5"],
     },
     entry_points={"console_scripts": [
         "tfanon-train = tfanon.train:run",
