@@ -1,10 +1,12 @@
 """From flags to a TFLite file, in processes of their own: as a user runs it, stops it, kills it and runs it again."""
 
+import contextlib
 import json
 import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -53,11 +55,11 @@ def data(tmp_path_factory):
     return folder
 
 
-def start(workdir, data, *arguments, code=TRAIN):
+def start(workdir, data, *arguments, code=TRAIN, **environment):
     return subprocess.Popen(
         [sys.executable, "-c", code, *SHORT, f"--workdir={workdir}", f"--data_dir={data}", *arguments],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"})
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", **environment})
 
 
 def finish(process):
@@ -144,6 +146,21 @@ def test_killed_and_run_again_ends_bit_for_bit_the_same(tiny, data, tmp_path, ph
     expected, found = weights(tiny[0]), weights(tmp_path)
     assert found.keys() == expected.keys() and len(found) > 20
     assert all(np.array_equal(value, expected[name]) for name, value in found.items())
+
+
+@pytest.mark.large
+def test_two_workers_end_alike(data, tmp_path):
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2)]
+        addresses = [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
+    workers = [start(tmp_path / str(index), data, *TINY, "--strategy=multi_worker", TF_CONFIG=json.dumps(
+        {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}})) for index in range(2)]
+    for worker in workers:
+        code, _, err = finish(worker)
+        assert code == 0, err
+    one, other = weights(tmp_path / "0"), weights(tmp_path / "1")
+    assert one.keys() == other.keys() and len(one) > 20
+    assert all(np.array_equal(value, other[name]) for name, value in one.items())
 
 
 @pytest.mark.large

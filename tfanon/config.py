@@ -27,7 +27,8 @@ class Config:
     workdir: str = flag("runs/quickstart", "Folder of the run; the same command continues what it finds there.")
     seed: int = flag(0, "Seed of initial weights, order and augmentation.", low=0, high=2**31 - 1)
     deterministic: bool = flag(False, "Bit-equal results on one kind of machine; slower on some GPUs.")
-    strategy: str = flag("one_device", "tf.distribute strategy.", choices=("one_device", "mirrored", "multi_worker"))
+    strategy: str = flag("one_device", "tf.distribute strategy; multi_worker: one process per worker, each with its "
+                         "TF_CONFIG and a --workdir of its own.", choices=("one_device", "mirrored", "multi_worker"))
     precision: str = flag(
         "float32", "Keras dtype policy.", choices=("float32", "mixed_bfloat16", "mixed_float16"))
     jit_compile: bool = flag(False, "Compile the steps with XLA: pays on a GPU, costs on a CPU.")

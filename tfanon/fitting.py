@@ -87,7 +87,7 @@ class _Journey(keras.callbacks.Callback):
         saves = self.step % self.plan.checkpoint_every == 0 or epoch_ends or stopping is not None
         self.bar.update()
         if self.step % self.plan.log_every == 0 or saves:
-            self._log({name: float(np.asarray(value)) for name, value in logs.items()})
+            self._log({name: np.asarray(value).item() for name, value in logs.items()})
         if epoch_ends and self.score:
             self._select()
         if saves:

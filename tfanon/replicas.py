@@ -27,5 +27,11 @@ def share(loss):
     return loss / count()
 
 
+def logged(mean):
+    """A metric's result as Keras' fit takes it from train_step: over several workers it reduces the first axis."""
+    several = isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy)
+    return tf.reshape(mean, [1]) if several else mean
+
+
 def count():
     return tf.distribute.get_strategy().num_replicas_in_sync

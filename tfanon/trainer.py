@@ -8,7 +8,14 @@ import tensorflow as tf
 from tfanon import losses, replicas
 
 
-class Minimax(keras.Model):
+class Prepared(keras.Model):
+    """A model that `compile` has built whole: nothing is left for Keras to find out from a first batch."""
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Keras would draw a batch here, which fails where a strategy spans several workers."""
+
+
+class Minimax(Prepared):
     """The anonymizer f_A against its two judges f_T (action) and f_B (privacy).
 
     f_A: frames [N, H, W, 3] or clips [N, T, H, W, 3] in [0, 1] -> the same shape.
@@ -36,7 +43,7 @@ class Minimax(keras.Model):
         batch_1, batch_2 = batches
         self._step_1_anonymizer(batch_1)  # theta_A <- theta_A - alpha_A grad [L_T - L_B + lambda L_P]   (Eq. 3)
         self._step_2_judges(batch_2)  # theta_T, theta_B <- descend L_T, L_B with theta_A held still
-        return {name: mean.result() for name, mean in self.means.items()}
+        return {name: replicas.logged(mean.result()) for name, mean in self.means.items()}
 
     def _step_1_anonymizer(self, batch):
         x = batch["clips"]
@@ -99,7 +106,7 @@ class Minimax(keras.Model):
             self.means[name].update_state(value)
 
 
-class Learner(keras.Model):
+class Learner(Prepared):
     """One network that descends one loss, behind an f_A that stands still: Eq. 5, f_T' and f_B'.
 
     `fit` takes a dataset of (x, y); loss(y, network(f_A(x))) gives one value per example.
@@ -126,7 +133,7 @@ class Learner(keras.Model):
             scaled = self.mover.scale_loss(replicas.share(loss))
         descend(tape, scaled, self.network, self.mover)
         self.mean.update_state(loss)
-        return {"loss": self.mean.result()}
+        return {"loss": replicas.logged(self.mean.result())}
 
     def anonymized(self, x):
         return x if self.f_A is None else self.f_A(x, training=False)
