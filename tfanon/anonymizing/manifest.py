@@ -2,7 +2,7 @@
 
     manifest.json = {"schema_version": 1, "model": {"name", "sha256"}, "settings": {..}, "versions": {..}, "files": {
         name: {"status": "done", "input": .., "input_sha256": .., "output": .., "output_sha256": .., "frames": ..,
-               "seconds": .., "took": .., "recipe": ..} or {"status": "failed", "input": .., "error": ..}}}
+               "seconds": .., "sound": .., "took": .., "recipe": ..} or {"status": "failed", "input": .., "error": ..}}}
 
 Each file's entry is appended to a journal beside it as soon as it is known, so that a batch of any size can be stopped
 at any moment; the journal becomes part of manifest.json at the end, or when the batch is taken up again.

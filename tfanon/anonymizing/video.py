@@ -31,7 +31,7 @@ def anonymize(video, target, anonymizer, encoding, metadata=False, seen=lambda f
 
     metadata: whether it is kept.  seen(pixels): called with each anonymized frame, upright.
     written(path, record): called when the file is whole and checked, just before it gets its name.
-    Returns {"frames": .., "seconds": .., "sha256": ..}.  Raises MediaError, network.Unsafe, ValueError or OSError; then
+    Returns {"frames": .., "seconds": .., "sound": .., "sha256": ..}.  Raises MediaError, network.Unsafe, ValueError or OSError; then
     no file is left.
     """
     def make(form):
@@ -42,7 +42,7 @@ def anonymize(video, target, anonymizer, encoding, metadata=False, seen=lambda f
             stamps, end = copy(video, make, anonymizer, seen)
             sink.check(unfinished, stamps, video.form.time_base)
         record = {"frames": len(stamps), "seconds": round(float((end - stamps[0]) * video.form.time_base), 6),
-                  "sha256": files.sha256(unfinished)}
+                  "sound": video.sound, "sha256": files.sha256(unfinished)}
         written(unfinished, record)
     return record
 

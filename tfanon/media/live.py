@@ -26,25 +26,36 @@ def is_live(text):
     return str(text).isdigit() or re.match(r"[a-z]+://", str(text)) is not None
 
 
+def shown(given):
+    """An address as messages and records name it: without its user and password."""
+    return re.sub(r"(?<=://)[^/]*@", "", str(given))
+
+
 @contextlib.contextmanager
 def opened(given, patience=PATIENCE):
-    """An iterator over the frames of a camera or address.  Raises MediaError that names it where it breaks."""
+    """An iterator over the frames of a camera or address.
+
+    Raises MediaError that names it where it breaks, and where one ends that has no end, such as a camera: what a server
+    sends from a file has a length, and ends the iterator.
+    """
     try:
         with av.open(**_arguments(given), timeout=(patience, patience)) as container:
             if not container.streams.video:
-                raise MediaError(f"{given}: no video stream in it.")
+                raise MediaError(f"{shown(given)}: no video stream in it.")
             stream = container.streams.video[0]
             stream.thread_type = "SLICE"  # threads for whole frames would hold some back
             yield _frames(given, container, stream)
     except (av.FFmpegError, EOFError) as error:
-        raise MediaError(f"{given}: {getattr(error, 'strerror', None) or error}.") from None
+        raise MediaError(f"{shown(given)}: {getattr(error, 'strerror', None) or error}.") from None
 
 
 def _frames(given, container, stream):
     for frame in container.decode(stream):
-        check_pixels(given, frame.width, frame.height)
+        check_pixels(shown(given), frame.width, frame.height)
         if not frame.is_corrupt:  # seen, and left out: the next one is already on its way
             yield frame
+    if container.duration is None:
+        raise MediaError(f"{shown(given)}: the stream ended.")
 
 
 def _arguments(given):
@@ -56,7 +67,7 @@ def _arguments(given):
         return {"file": pattern.format(given), "format": name}
     scheme = given.split("://")[0]
     if scheme not in PROTOCOLS:
-        raise MediaError(f"{given}: an address begins with {', '.join(f'{name}://' for name in PROTOCOLS)}.")
+        raise MediaError(f"{shown(given)}: an address begins with {', '.join(f'{name}://' for name in PROTOCOLS)}.")
     options = {"protocol_whitelist": PROTOCOLS[scheme], "format_whitelist": FORMATS, "fflags": "nobuffer"}
     if scheme.startswith("rtsp"):
         options["rtsp_transport"] = "tcp"  # over UDP a lost packet is a damaged picture
@@ -69,7 +80,7 @@ class RawVideo:
     pipe: binary file.  Raises MediaError where it ends inside a frame, and where there is none.
     """
 
-    sounds, metadata = (), None
+    sounds, sound, metadata = (), "none", None
 
     def __init__(self, pipe, height, width, rate):
         check_pixels("standard input", width, height)

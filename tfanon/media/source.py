@@ -48,13 +48,14 @@ class Video:
     """An open video file: iterate over it once.
 
     Gives a Picture per frame and, with `sound`, the packets of its sound tracks in between.  form: of the first frame;
-    known from the first Picture on.  Raises MediaError where a frame is damaged or missing, where two share a time
+    known from the first Picture on.  sound: what becomes of it, "none", "kept" or "dropped".  Raises MediaError where a frame is damaged or missing, where two share a time
     stamp, and beyond the limits.
     """
 
     def __init__(self, path, container, stream, sound=False):
         self.path, self.container, self.stream = path, container, stream
         self.sounds = list(container.streams.audio) if sound else []
+        self.sound = "none" if not container.streams.audio else "kept" if sound else "dropped"
         self.counted = counted(container)
         self.origin = stream.start_time or 0 if container.format.name in SHIFTED else 0
         self.form, self.count = None, 0
