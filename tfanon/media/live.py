@@ -6,10 +6,12 @@ connection alone.
 
 import contextlib
 import fractions
+import math
 import re
 import sys
 
 import av
+import numpy as np
 
 from tfanon.media import scaling, source
 from tfanon.media.limits import MediaError, check_pixels
@@ -54,7 +56,7 @@ def _frames(given, container, stream):
         check_pixels(shown(given), frame.width, frame.height)
         if not frame.is_corrupt:  # seen, and left out: the next one is already on its way
             yield frame
-    if container.duration is None:
+    if container.size <= 0:
         raise MediaError(f"{shown(given)}: the stream ended.")
 
 
@@ -68,7 +70,7 @@ def _arguments(given):
     scheme = given.split("://")[0]
     if scheme not in PROTOCOLS:
         raise MediaError(f"{shown(given)}: an address begins with {', '.join(f'{name}://' for name in PROTOCOLS)}.")
-    options = {"protocol_whitelist": PROTOCOLS[scheme], "format_whitelist": FORMATS, "fflags": "nobuffer"}
+    options = {"protocol_whitelist": PROTOCOLS[scheme], "format_whitelist": FORMATS}
     if scheme.startswith("rtsp"):
         options["rtsp_transport"] = "tcp"  # over UDP a lost packet is a damaged picture
     return {"file": given, "options": options}
@@ -89,11 +91,12 @@ class RawVideo:
         self.expected, self.count = None, 0
 
     def __iter__(self):
-        size = self.form.height * self.form.width * 3
+        shape = (self.form.height, self.form.width, 3)
+        size = math.prod(shape)
         while data := self.pipe.read(size):
             if len(data) < size:
                 raise MediaError(f"Standard input ended inside frame {self.count}: {len(data)} of {size} bytes.")
-            frame = av.VideoFrame.from_bytes(data, self.form.width, self.form.height, format="rgb24")
+            frame = av.VideoFrame.from_ndarray(np.frombuffer(data, np.uint8).reshape(shape), format="rgb24")
             yield source.Picture(self.count, 1, frame)
             self.count += 1
         if not self.count:
