@@ -40,6 +40,8 @@ def anonymize(video, target, anonymizer, encoding, metadata=False, seen=lambda f
     with files.whole_file(target) as unfinished:
         with sink.errors_named(target):
             stamps, end = copy(video, make, anonymizer, seen)
+            if len(stamps) != video.count:
+                raise sink.MediaError(f"{len(stamps)} of {video.count} frames were written.")
             sink.check(unfinished, stamps, video.form.time_base)
         record = {"frames": len(stamps), "seconds": round(float((end - stamps[0]) * video.form.time_base), 6),
                   "sound": video.sound, "sha256": files.sha256(unfinished)}
