@@ -8,6 +8,7 @@ Each file's entry is appended to a journal beside it as soon as it is known, so 
 at any moment; the journal becomes part of manifest.json at the end, or when the batch is taken up again.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -41,7 +42,7 @@ class Manifest:
         self.files[name] = entry | {"recipe": self.recipe}
         self.journal.parent.mkdir(parents=True, exist_ok=True)
         with open(self.journal, "a", encoding="utf-8") as journal:
-            journal.write(json.dumps([name, self.files[name]]) + "\n")
+            journal.write("\n" + json.dumps([name, self.files[name]]))  # the line before may have been torn by a kill
             journal.flush()
             os.fsync(journal.fileno())
 
@@ -56,14 +57,12 @@ class Manifest:
         found = {}
         if self.path.exists():
             try:
-                found = json.loads(self.path.read_text())["files"]
+                found = dict(json.loads(self.path.read_text())["files"])
             except (ValueError, KeyError, TypeError):
                 raise ValueError(f"{self.path} is no record of tfanon.anonymize; give another --manifest.") from None
         if self.journal.exists():
             for line in self.journal.read_text().splitlines():
-                try:
+                with contextlib.suppress(ValueError):  # an empty line, or one that a kill has torn
                     name, entry = json.loads(line)
-                except ValueError:  # the last line of a run that was killed
-                    break
-                found[name] = entry
+                    found[name] = entry
         return found
