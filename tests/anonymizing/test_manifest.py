@@ -23,7 +23,7 @@ def done(tmp_path):
 def test_a_killed_run_is_taken_up(done):
     path, given, target = done
     with open(path.with_name(".manifest.json.journal"), "a") as journal:
-        journal.write('["b", {"status": "do')  # killed in the middle of a line
+        journal.write('\n["b", {"status": "do')  # killed in the middle of a line
     manifest = Manifest(path, ABOUT)
     assert manifest.finished("a", given, target) and list(manifest.files) == ["a"]
     manifest.note("c", status="failed", error="x")
