@@ -1,5 +1,6 @@
 """Whether anything of an original is in what was left behind."""
 
+import functools
 import pathlib
 
 import av
@@ -14,17 +15,14 @@ def no_raw_frames(folder, originals):
 
     Encoded frames are looked for as bytes, raw ones as rows of pixels, and whatever can still be decoded is decoded.
     """
-    pictures = {len(clips.read(path)): clips.read(path) for path in originals}
-    pieces = [piece for path in originals for piece in _packets(path)] + [
-        frame[row].tobytes() for frames in pictures.values() for frame in frames[::7] for row in (0, frames.shape[1] // 2)]
     for path in pathlib.Path(folder).rglob("*"):
         if path.is_file():
-            data = path.read_bytes()
-            assert not any(piece in data for piece in pieces), f"{path.name} holds bytes of an original"
-            for frame in decoded(path):
-                for frames in pictures.values():
-                    assert frame.shape != frames[0].shape or np.abs(
-                        frames.astype(np.int16) - frame).mean((1, 2, 3)).min() > CLOSE, f"{path.name} holds a frame"
+            data, found = path.read_bytes(), decoded(path)
+            for frames, pieces in map(_original, map(str, originals)):
+                assert not any(piece in data for piece in pieces), f"{path.name} holds bytes of an original"
+                for frame in found:
+                    distances = np.abs(frames[:, ::4, ::4] - frame[::4, ::4]).mean((1, 2, 3))
+                    assert distances.min() > CLOSE, f"{path.name} holds a frame"
 
 
 def decoded(path):
@@ -37,6 +35,14 @@ def decoded(path):
     except (av.FFmpegError, IndexError, ValueError):
         pass
     return frames
+
+
+@functools.cache
+def _original(path):
+    """(its frames, pieces of its bytes and of its pixels)."""
+    frames = clips.read(path)
+    rows = [frame[row].tobytes() for frame in frames[::7] for row in (0, frames.shape[1] // 2)]
+    return frames.astype(np.int16), [*_packets(path), *rows]
 
 
 def _packets(path):
