@@ -30,10 +30,12 @@ setup(
     extras_require={
         "cuda": ["tensorflow[and-cuda]>=2.21,<2.22"],
         "litert": ["ai-edge-litert>=2.1,<3"],
+        "beam": ["apache-beam>=2.77,<3"],  # archives; resolves beside TensorFlow 2.21
         "test": ["pytest>=8", "scikit-learn>=1.5"],
     },
     entry_points={"console_scripts": [
         "tfanon-train = tfanon.train:run",
         "tfanon-anonymize = tfanon.anonymize:run",
+        "tfanon-anonymize-archive = tfanon.anonymize_archive:run",
     ]},
 )

@@ -19,7 +19,7 @@ import tensorflow as tf
 from clips import Clip
 
 from tfanon import anonymize
-from tfanon.anonymizing.settings import Settings
+from tfanon.anonymizing.settings import Command
 from tfanon.media import still
 
 COMMAND = [sys.executable, "-m", "tfanon.anonymize"]
@@ -92,7 +92,7 @@ def test_what_is_refused_before_anything_is_read(videos, monkeypatch, given, set
     monkeypatch.chdir(videos)
     before = sorted(videos.rglob("*"))
     with pytest.raises(ValueError, match=message):
-        anonymize.work(given, Settings(**{"mode": "blacken", **settings}))
+        anonymize.work(given, Command(**{"mode": "blacken", **settings}))
     assert sorted(videos.rglob("*")) == before
 
 
@@ -129,10 +129,10 @@ def test_a_stream(models, tmp_path):
 
 def test_a_mode_on_a_picture(tmp_path, capsys):
     still.write_still(tmp_path / "in.png", clips.picture(0, (40, 60)))
-    settings = Settings(output=str(tmp_path / "out.png"), mode="blacken", working_size="32x48")
+    settings = Command(output=str(tmp_path / "out.png"), mode="blacken", working_size="32x48")
     assert anonymize.work([str(tmp_path / "in.png")], settings) == 0
     assert not still.read_still(str(tmp_path / "out.png")).any() and "1 frames" in capsys.readouterr().out
-    assert anonymize.manifest_for([], Settings(output="out", manifest="m.json")).name == "m.json"
+    assert anonymize.manifest_for([], Command(output="out", manifest="m.json")).name == "m.json"
 
 
 def test_a_full_disk(videos, models, tmp_path):

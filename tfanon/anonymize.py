@@ -21,16 +21,15 @@ from tqdm import tqdm  # noqa: E402
 
 from tfanon import config, files  # noqa: E402
 from tfanon.anonymizing import inputs, live, video  # noqa: E402
-from tfanon.anonymizing.anonymizer import Anonymizer  # noqa: E402
-from tfanon.anonymizing.batch import Batch, about  # noqa: E402
+from tfanon.anonymizing.batch import Batch, about, load  # noqa: E402
 from tfanon.anonymizing.manifest import Manifest  # noqa: E402
 from tfanon.anonymizing.preview import Preview  # noqa: E402
-from tfanon.anonymizing.settings import Settings, pair  # noqa: E402
+from tfanon.anonymizing.settings import Command, pair  # noqa: E402
 from tfanon.media import live as sources, source  # noqa: E402
 
 
 def main(arguments):
-    given, settings = arguments[1:], config.from_flags(Settings)
+    given, settings = arguments[1:], config.from_flags(Command)
     if not given:
         raise app.UsageError("Name at least one input.")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that unfinished files are removed on the way out
@@ -50,8 +49,7 @@ def work(given, settings):
     if once and len(given) > 1 or settings.output == "-" and len(given) > 1:
         raise ValueError(f"'{(once or given)[0]}' must be the only input.")
     todo = [] if once or settings.output == "-" else inputs.jobs(given, settings.output)
-    anonymizer = Anonymizer.load(settings.model, settings.mode, pair(settings.working_size, "working_size"),
-                                 settings.layout, settings.overlap, settings.threads)
+    anonymizer = load(settings)
     show = Preview() if settings.preview else lambda pixels: None
     if given[0] == "-":
         return from_pipe(anonymizer, settings, show)
@@ -141,7 +139,7 @@ def free(settings):
 
 def run():
     """Console command `tfanon-anonymize`."""
-    config.define_flags(Settings)
+    config.define_flags(Command)
     app.run(main)
 
 

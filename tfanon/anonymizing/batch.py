@@ -10,7 +10,9 @@ from tqdm import tqdm
 import tfanon
 from tfanon import files
 from tfanon.anonymizing import video
+from tfanon.anonymizing.anonymizer import Anonymizer
 from tfanon.anonymizing.manifest import Manifest
+from tfanon.anonymizing.settings import pair
 from tfanon.media import limits, source, still
 
 PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "av", "numpy", "pillow")
@@ -93,6 +95,12 @@ class Batch:
             written(unfinished, record)
         self.show(pixels)
         return record
+
+
+def load(settings):
+    """The Anonymizer that the settings describe.  Raises ValueError as Anonymizer.load does."""
+    return Anonymizer.load(settings.model, settings.mode, pair(settings.working_size, "working_size"), settings.layout,
+                           settings.overlap, settings.threads)
 
 
 def about(anonymizer, settings):
