@@ -146,10 +146,10 @@ def test_a_full_disk(videos, models, tmp_path):
 @pytest.mark.large
 def test_a_full_file_system(videos, models, tmp_path):
     (tmp_path / "out").mkdir()
-    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", tmp_path / "out"]).returncode:
-        pytest.skip("only the superuser mounts a file system of 100 KB")
+    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=28k", "tmpfs", tmp_path / "out"]).returncode:
+        pytest.skip("only the superuser mounts a file system of 28 KB")
     try:
-        done = run(videos, "-o", tmp_path / "out", f"--model={models['negative']}", "--quality=5")
+        done = run(videos, "-o", tmp_path / "out", f"--model={models['negative']}", "--quality=1")
         assert done.returncode == 1 and "b.mkv: FAILED, nothing was written" in done.stdout
         whole_or_absent(tmp_path / "out", videos)
     finally:
@@ -206,3 +206,17 @@ def whole_or_absent(folder, videos):
     for path in found:
         assert len(clips.read(path)) == len(clips.read(originals[path.name]))
     return found
+
+
+@pytest.mark.large
+def test_memory_does_not_grow_with_the_length_of_the_video(models, tmp_path):
+    peaks = {}
+    for seconds in (20, 1200):
+        given = clips.write(tmp_path / f"{seconds}.mkv", Clip(".mkv", frames=25 * seconds))
+        process = subprocess.Popen([*COMMAND, given, "-o", str(tmp_path / f"out{seconds}.mkv"),
+                                    f"--model={models['black']}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        assert status == 0
+        peaks[seconds] = usage.ru_maxrss
+    print(f"peak of 20 s: {peaks[20] / 1024:.0f} MiB, of 20 minutes: {peaks[1200] / 1024:.0f} MiB")
+    assert peaks[1200] < 1.1 * peaks[20]

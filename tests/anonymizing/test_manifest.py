@@ -28,6 +28,7 @@ def test_a_killed_run_is_taken_up(done):
     assert manifest.finished("a", given, target) and list(manifest.files) == ["a"]
     manifest.note("c", status="failed", error="x")
     assert list(Manifest(path, ABOUT).files) == ["a", "c"]
+    path.with_name(".unfinished-999999999-manifest.json").write_text("killed while it was written")
     manifest.write()
     assert sorted(file.name for file in path.parent.iterdir()) == ["in.mp4", "manifest.json", "out.mp4"]
     whole = json.loads(path.read_text())

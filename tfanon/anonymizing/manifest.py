@@ -48,6 +48,7 @@ class Manifest:
 
     def write(self):
         """Everything into manifest.json; the journal is then done with."""
+        files.clear_leftovers(self.path)
         whole = {"schema_version": SCHEMA_VERSION, **self.about, "files": dict(sorted(self.files.items()))}
         with files.whole_file(self.path) as unfinished:
             unfinished.write_text(json.dumps(whole, indent=1) + "\n")
