@@ -176,5 +176,6 @@ def test_an_existing_file_is_left_alone(tmp_path):
         recorder(tmp_path / "out.mkv")
     (tmp_path / "out-00002.mkv").write_bytes(b"old")
     recorder(tmp_path / "out.mkv", segment=1.0)
-    with pytest.raises(ValueError, match="ends in '.txt'"):
-        recorder(tmp_path / "out.txt")
+    for name, message in (("out.txt", "ends in '.txt'"), ("out.avi", "an .mkv file can")):
+        with pytest.raises(ValueError, match=message):
+            recorder(tmp_path / name)

@@ -2,6 +2,7 @@
 
 import fractions
 
+import av
 import clips
 import numpy as np
 import pytest
@@ -42,6 +43,15 @@ def test_frames_come_back_at_their_times(tmp_path, ending, codec, uneven):
         assert np.abs(read[number] - clips.picture(number, (48, 64))).mean() < 20
     if uneven:
         np.testing.assert_allclose(clips.about(path)["times"], stamps / 1000, atol=5e-4)
+
+
+def test_an_avi_file_has_one_slot_per_frame_and_no_other_times(tmp_path):
+    path = write(tmp_path / "a.avi", form(), range(0, 400, 40))
+    sink.check(path, range(0, 400, 40), MILLISECOND)
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].average_rate == 25 and container.streams.video[0].frames == 10
+    with pytest.raises(MediaError, match="Frame 2 comes at 0.095 s: an .avi file cannot hold uneven times"):
+        write(tmp_path / "b.avi", form(), [0, 40, 95, 120])
 
 
 @pytest.mark.parametrize("ending", [".mp4", ".mkv", ".webm"])

@@ -27,6 +27,8 @@ class Recorder:
         self.target, self.encoding, self.segment, self.overwrite = pathlib.Path(target), encoding, segment, overwrite
         self.open, self.files = None, {}  # path of each file: its frames
         encoding.name_for(self.target.suffix.lower())
+        if self.target.suffix.lower() == ".avi":
+            raise ValueError("Live frames come at uneven times, which an .avi file cannot hold; an .mkv file can.")
         self._free(self._name(1))
 
     def write(self, pixels, size, arrival):

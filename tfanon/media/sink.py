@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import fractions
 import heapq
 import itertools
 import pathlib
@@ -13,6 +14,7 @@ from tfanon.media.limits import MediaError
 
 CONTAINERS = {".avi": "avi", ".m4v": "mp4", ".mkv": "matroska", ".mov": "mov", ".mp4": "mp4", ".webm": "webm"}
 ISO = ("mov", "mp4")
+SLACK = fractions.Fraction(1, 1000)  # second by which a frame may be off its time
 REORDER = 64  # frames that a demuxer may be ahead of their order in time; encoders here stay below 17
 
 
@@ -87,6 +89,9 @@ class Sink:
         if form.matrix and ending == ".avi":
             raise ValueError("An .avi file cannot say that its frames are turned, as those of the original are; an .mkv "
                              "file can.")
+        self.given = form.time_base
+        if ending == ".avi":  # it holds no times: a finer unit would fill it with empty frames
+            form = dataclasses.replace(form, time_base=1 / form.rate)
         self.form, self.codec, self.scaler = form, CODECS[name], scaling.Scaler()
         self.format = self.codec.halves[(form.height | form.width) % 2]
         self.container = av.open(str(path), "w", format=CONTAINERS[ending], container_options={"fflags": "+bitexact"})
@@ -120,12 +125,21 @@ class Sink:
 
     def write(self, pixels, stamp, duration):
         """Encode uint8 [h, w, 3] RGB, stretched to the form's size.  stamp, duration: in the form's time base."""
+        stamp, duration = self._slot(stamp), round(duration * self.given / self.form.time_base)
         frame = self.scaler.frame(pixels, self.form.height, self.form.width, self.format, self._colour())
         frame.pts = self.count if self.codec.counts else stamp
         frame.time_base = 1 / self.form.rate if self.codec.counts else self.form.time_base
         self.stamps[frame.pts] = stamp, duration
         self.count, self.end = self.count + 1, stamp + duration
         self._mux(self.stream.encode(frame))
+
+    def _slot(self, stamp):
+        """The time stamp in the unit of the file."""
+        slot = round(stamp * self.given / self.form.time_base)
+        if abs(slot * self.form.time_base - stamp * self.given) > SLACK:
+            raise MediaError(f"Frame {self.count} comes at {float(stamp * self.given):.3f} s: an .avi file cannot hold "
+                             "uneven times, an .mkv file can.")
+        return slot
 
     def write_sound(self, packet):
         """Copy a packet of one of the sound tracks."""
@@ -171,11 +185,11 @@ def errors_named(name):
 def check(path, stamps, time_base, ending=None):
     """Raise MediaError unless the video at `path` holds exactly one frame at each of the time stamps, in order.
 
-    stamps: iterable of integers, ascending, in units of time_base.  A container's own unit may be coarser.
+    stamps: iterable of integers, ascending, in units of time_base.  A container's own unit may be coarser, up to SLACK.
     """
     with av.open(str(path), format=CONTAINERS[(ending or pathlib.Path(path).suffix).lower()]) as container:
         stream = container.streams.video[0]
-        allowed = stream.time_base / 2  # what rounding to a coarser unit may do
+        allowed = min(stream.time_base / 2, SLACK)  # what rounding to a coarser unit may do
         for number, (wanted, found) in enumerate(itertools.zip_longest(stamps, _in_order(container, stream))):
             if wanted is None or found is None:
                 raise MediaError(f"Too {'many' if wanted is None else 'few'} frames were written; frame {number} is the "

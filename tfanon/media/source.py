@@ -117,7 +117,9 @@ class Video:
 
     def _shifted(self, packet):
         origin = round(self.origin * self.stream.time_base / packet.time_base)
-        packet.pts, packet.dts = packet.pts - origin, packet.dts - origin
+        packet.dts -= origin
+        if packet.pts is not None:
+            packet.pts -= origin
         return packet
 
     def _picture(self, frame, waiting):
