@@ -126,7 +126,8 @@ def main(_):
         for given, count in ((path, FLAGS.frames), (short, FLAGS.frames // 10)):
             writer.write_video(given, pictures(count), gop=250)
         examples = [picture[:SIDE, :SIDE] for picture in pictures(16)]
-        print(f"{'frames per second':28} {'decode':>8} {'network':>8} {'encode':>8} {'whole':>8} {'share':>7}", flush=True)
+        heads = " ".join(f"{head:>8}" for head in ("decode", "network", "encode", "whole"))
+        print(f"{'frames per second':28} {heads} {'share':>7}", flush=True)
         for name, model in write_networks(folder, examples).items():
             *rates, share = row(path, folder, Anonymizer.load(model))
             print(f"{f'compact UNet++, {name}':28} {' '.join(f'{rate:8.1f}' for rate in rates)} {share:7.0%}", flush=True)

@@ -50,7 +50,8 @@ def videos(tmp_path_factory):
 
 def run(*arguments, **more):
     """The finished process."""
-    return subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, text="input" not in more, timeout=120, **more)
+    return subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, text="input" not in more, timeout=300,
+                          **more)
 
 
 def test_a_folder(videos, models, tmp_path):
@@ -76,7 +77,8 @@ def test_a_fault_is_one_line_and_an_exit_status(videos, models, tmp_path):
 def test_help_and_mistakes(videos, models, tmp_path):
     told = run("--help").stdout
     assert all(name in told for name in ("-o,--output:", "--model:", "--audio:", "--max_latency:", "--[no]overwrite:"))
-    for arguments, message in [([], "Name at least one input."), (["gone.mp4", "-o", "x"], "gone.mp4: no such file or folder.")]:
+    for arguments, message in [
+            ([], "Name at least one input."), (["gone.mp4", "-o", "x"], "gone.mp4: no such file or folder.")]:
         done = run(*arguments, cwd=tmp_path)
         assert done.returncode == 1 and (done.stdout + done.stderr).strip().splitlines()[-1].endswith(message)
         assert "Traceback" not in done.stderr and not os.listdir(tmp_path)
@@ -84,7 +86,8 @@ def test_help_and_mistakes(videos, models, tmp_path):
 
 @pytest.mark.parametrize("given, settings, message", [
     (["a.mkv"], {"output": "a.mkv"}, "would be replaced by its own result"), (["a.mkv"], {}, "Give -o FILE"),
-    (["a.mkv", "0"], {"output": "x"}, "'0' must be the only input"), (["a.mkv", "b.mkv"], {"output": "-"}, "'a.mkv' must be"),
+    (["a.mkv", "0"], {"output": "x"}, "'0' must be the only input"),
+    (["a.mkv", "b.mkv"], {"output": "-"}, "'a.mkv' must be"),
     (["-"], {"output": "x.mp4"}, "need --raw_size=HxW"), (["-"], {"raw_size": "4x4"}, "Where does the result go"),
     (["-"], {"raw_size": "4x4", "output": "a.mkv"}, "a.mkv exists; give --overwrite"),
     (["rtsp://a/b"], {}, "Where do live frames go"), (["a.mkv"], {"output": "x", "mode": ""}, "not neither")])
@@ -159,7 +162,7 @@ def test_a_full_file_system(videos, models, tmp_path):
 @pytest.mark.parametrize("number, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_leaves_nothing_unfinished(videos, models, tmp_path, number, status):
     with started(videos, models, tmp_path) as process:
-        until_it_writes(tmp_path / "out")
+        until_it_writes(tmp_path / "out", process)
         process.send_signal(number)
         assert process.wait(60) == status
     assert not list((tmp_path / "out").rglob(".unfinished*"))
@@ -191,10 +194,10 @@ def started(videos, models, folder):
                             env={**os.environ, "TMPDIR": str(folder / "tmp")})
 
 
-def until_it_writes(folder, process=None):
+def until_it_writes(folder, process):
     """Wait for the first unfinished file."""
     end = time.monotonic() + 60
-    while not list(folder.rglob(".unfinished*")) and time.monotonic() < end and not (process and process.poll() is not None):
+    while not list(folder.rglob(".unfinished*")) and time.monotonic() < end and process.poll() is None:
         time.sleep(0.005)
 
 

@@ -28,15 +28,22 @@ def test_no_more_than_depth_items_wait():
 
 
 def test_two_stages_overlap():
-    def slow(items):
+    meet = threading.Barrier(2, timeout=10)  # passed only while both are at work
+
+    def early(items):
         for item in items:
-            time.sleep(0.03)
+            if item:
+                meet.wait()
             yield item
 
-    begin = time.monotonic()
-    with ahead(slow(range(10)), 4) as first, ahead(slow(first), 4) as second:
+    def late(items):
+        for item in items:
+            if item < 9:
+                meet.wait()
+            yield item
+
+    with ahead(early(iter(range(10))), 4) as first, ahead(late(first), 4) as second:
         assert list(second) == list(range(10))
-    assert time.monotonic() - begin < 0.5  # 0.6 one after the other, 0.33 side by side
 
 
 def test_an_error_arrives_after_the_items_before_it():

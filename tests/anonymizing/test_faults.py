@@ -88,10 +88,13 @@ def attempt(folder, output, spoil=spoil_nothing, monkeypatch=None, calls=0, seco
     """The failures of a batch. second: the fault comes with the second file."""
     settings = Settings(output=str(output))
     todo = inputs.jobs([str(folder / "in")], settings.output)
+
+    def run(anonymizer, jobs):
+        return batch.Batch(anonymizer, settings, output / "manifest.json", tell=lambda _: None).run(jobs)
+
     if second:
-        assert batch.Batch(doubles.blackening(), settings, output / "manifest.json", tell=lambda _: None).run(todo[:1]) == 0
-    anonymizer = spoil(doubles.blackening(), monkeypatch, calls)
-    return batch.Batch(anonymizer, settings, output / "manifest.json", tell=lambda _: None).run(todo[1:] if second else todo)
+        assert run(doubles.blackening(), todo[:1]) == 0
+    return run(spoil(doubles.blackening(), monkeypatch, calls), todo[1:] if second else todo)
 
 
 def clean(output, whole, originals):

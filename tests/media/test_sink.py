@@ -109,7 +109,8 @@ def test_what_cannot_be_written_is_refused(ending, encoding, message):
 
 
 @pytest.mark.parametrize("stamps, message", [
-    ([0, 40, 80], "Too many frames were written; frame 3"), ([0, 40, 80, 120, 160], "Too few frames were written; frame 4"),
+    ([0, 40, 80], "Too many frames were written; frame 3"),
+    ([0, 40, 80, 120, 160], "Too few frames were written; frame 4"),
     ([0, 40, 90, 120], "Frame 2 was written at 0.080000 s instead of 0.090000 s")])
 def test_check_sees_what_differs(tmp_path, stamps, message):
     path = write(tmp_path / "a.mp4", form(), [0, 40, 80, 120])

@@ -133,8 +133,8 @@ def run(given, recorder, anonymizer, max_latency=0.5, max_seconds=0.0, reconnect
             raise
         recorder.finish()
     if not shown:
-        raise MediaError(f"{sources.shown(given)}: no frame was anonymized in time; {grabber.dropped + late} came. A larger "
-                         "--max_latency or a smaller --working_size may help.")
+        raise MediaError(f"{sources.shown(given)}: no frame was anonymized in time; {grabber.dropped + late} came. A "
+                         "larger --max_latency or a smaller --working_size may help.")
     return {"frames": shown, "dropped": grabber.dropped + late, "connections": grabber.connections,
             "seconds": round(time.monotonic() - begin, 3), "files": recorder.files}
 

@@ -31,8 +31,8 @@ def anonymize(video, target, anonymizer, encoding, metadata=False, seen=lambda f
 
     metadata: whether it is kept.  seen(pixels): called with each anonymized frame, upright.
     written(path, record): called when the file is whole and checked, just before it gets its name.
-    Returns {"frames": .., "seconds": .., "sound": .., "sha256": ..}.  Raises MediaError, network.Unsafe, ValueError or OSError; then
-    no file is left.
+    Returns {"frames": .., "seconds": .., "sound": .., "sha256": ..}.  Raises MediaError, network.Unsafe, ValueError or
+    OSError; then no file is left.
     """
     def make(form):
         return sink.Sink(unfinished, form, encoding, sounds=video.sounds, metadata=video.metadata if metadata else None)

@@ -50,8 +50,9 @@ class Video:
     """An open video file: iterate over it once.
 
     Gives a Picture per frame and, with `sound`, the packets of its sound tracks in between.  form: of the first frame;
-    known from the first Picture on.  sound: what becomes of it, "none", "kept" or "dropped".  Raises MediaError where a frame is damaged or missing, where the file ends before
-    its header says, where two frames share a time stamp, and beyond the limits.
+    known from the first Picture on.  sound: what becomes of it, "none", "kept" or "dropped".
+    Raises MediaError where a frame is damaged or missing, where the file ends before its header says, where two frames
+    share a time stamp, and beyond the limits.
     """
 
     def __init__(self, path, container, stream, sound=False):
