@@ -28,9 +28,9 @@ setup(
         "tqdm>=4.66",
     ],
     extras_require={
+        "beam": ["apache-beam>=2.77,<3"],  # archives; resolves beside TensorFlow 2.21
         "cuda": ["tensorflow[and-cuda]>=2.21,<2.22"],
         "litert": ["ai-edge-litert>=2.1,<3"],
-        "beam": ["apache-beam>=2.77,<3"],  # archives; resolves beside TensorFlow 2.21
         "test": ["pytest>=8", "scikit-learn>=1.5"],
     },
     entry_points={"console_scripts": [
