@@ -28,6 +28,7 @@ setup(
         "tqdm>=4.66",
     ],
     extras_require={
+        "beam": ["apache-beam>=2.77,<3"],  # archives; resolves beside TensorFlow 2.21
         "cuda": ["tensorflow[and-cuda]>=2.21,<2.22"],
         "litert": ["ai-edge-litert>=2.1,<3"],
         "test": ["pytest>=8", "pytest-xdist>=3.6", "scikit-learn>=1.5"],
@@ -35,5 +36,6 @@ setup(
     entry_points={"console_scripts": [
         "tfanon-train = tfanon.train:run",
         "tfanon-anonymize = tfanon.anonymize:run",
+        "tfanon-anonymize-archive = tfanon.anonymize_archive:run",
     ]},
 )

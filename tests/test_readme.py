@@ -5,6 +5,7 @@ import subprocess
 import pytest
 
 from tfanon import config, losses, trainer
+from tfanon.anonymizing import settings
 
 ROOT = pathlib.Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -23,9 +24,9 @@ def test_flagfiles_it_names_exist():
 
 
 def test_flags_and_functions_it_names_exist():
-    fields = config.Config.__dataclass_fields__
+    fields = {**config.Config.__dataclass_fields__, **settings.Command.__dataclass_fields__}
     for name in re.findall(r"`--(\w+)[`=]", README):
-        assert name in fields or name in ("helpfull", "flagfile"), name
+        assert name in fields or name in ("help", "helpfull", "flagfile"), name
     for name in re.findall(r"`losses\.(\w+)`", README):
         assert hasattr(losses, name)
     assert hasattr(trainer.Minimax, "train_step")

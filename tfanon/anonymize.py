@@ -19,17 +19,17 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is impor
 from absl import app  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
-from tfanon import config  # noqa: E402
+from tfanon import config, files  # noqa: E402
 from tfanon.anonymizing import inputs, live, video  # noqa: E402
-from tfanon.anonymizing.anonymizer import Anonymizer  # noqa: E402
-from tfanon.anonymizing.batch import Batch  # noqa: E402
+from tfanon.anonymizing.batch import Batch, about, load  # noqa: E402
+from tfanon.anonymizing.manifest import Manifest  # noqa: E402
 from tfanon.anonymizing.preview import Preview  # noqa: E402
-from tfanon.anonymizing.settings import Settings, pair  # noqa: E402
+from tfanon.anonymizing.settings import Command, pair  # noqa: E402
 from tfanon.media import live as sources, source  # noqa: E402
 
 
 def main(arguments):
-    given, settings = arguments[1:], config.from_flags(Settings)
+    given, settings = arguments[1:], config.from_flags(Command)
     if not given:
         raise app.UsageError("Name at least one input.")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that unfinished files are removed on the way out
@@ -49,8 +49,7 @@ def work(given, settings):
     if once and len(given) > 1 or settings.output == "-" and len(given) > 1:
         raise ValueError(f"'{(once or given)[0]}' must be the only input.")
     todo = [] if once or settings.output == "-" else inputs.jobs(given, settings.output)
-    anonymizer = Anonymizer.load(settings.model, settings.mode, pair(settings.working_size, "working_size"),
-                                 settings.layout, settings.overlap, settings.threads)
+    anonymizer = load(settings)
     show = Preview() if settings.preview else lambda pixels: None
     if given[0] == "-":
         return from_pipe(anonymizer, settings, show)
@@ -68,7 +67,12 @@ def manifest_for(todo, settings):
         return pathlib.Path(settings.manifest)
     output = pathlib.Path(settings.output)
     single = len(todo) == 1 and todo[0].target == output
-    return output.with_name(f"{output.name}.manifest.json") if single else output / "manifest.json"
+    return manifest_beside(settings) if single else output / "manifest.json"
+
+
+def manifest_beside(settings):
+    """Path of the record of a single file."""
+    return pathlib.Path(settings.manifest or f"{settings.output}.manifest.json")
 
 
 def from_pipe(anonymizer, settings, show):
@@ -83,6 +87,7 @@ def from_pipe(anonymizer, settings, show):
     target = free(settings)
     record = video.anonymize(raw, target, anonymizer, settings.encoding(), seen=show)
     print(f"- -> {target}: {record['frames']} frames, SHA-256 {record['sha256'][:12]}")
+    keep_record(anonymizer, settings, "-", {target: record["frames"]})
     return 0
 
 
@@ -105,9 +110,21 @@ def from_stream(given, anonymizer, settings, show):
         raise ValueError("Where do live frames go? Give -o FILE, -o -, or --preview.")
     record = live.run(given, recorder, anonymizer, settings.max_latency, settings.max_seconds,
                       settings.reconnect_seconds, show)
+    given = sources.shown(given)
     print(f"{given}: {record['frames']} frames in {record['seconds']:.1f} s, {record['dropped']} dropped, "
           f"{record['connections']} connections, {' '.join(record['files'])}", file=sys.stderr)
+    if record["files"]:
+        keep_record(anonymizer, settings, given, record["files"])
     return 0
+
+
+def keep_record(anonymizer, settings, given, made):
+    """The manifest of what came once and cannot be asked for again.  made: path of each file: its frames."""
+    manifest = Manifest(manifest_beside(settings), about(anonymizer, settings))
+    for path, frames in made.items():
+        manifest.note(pathlib.Path(path).name, status="done", input=given, output=path, output_sha256=files.sha256(path),
+                      frames=frames)
+    manifest.write()
 
 
 def free(settings):
@@ -116,12 +133,13 @@ def free(settings):
         raise ValueError("Where does the result go? Give -o FILE, or -o - for raw frames.")
     if os.path.exists(settings.output) and not settings.overwrite:
         raise ValueError(f"{settings.output} exists; give --overwrite, or another -o.")
+    files.clear_leftovers(settings.output)
     return settings.output
 
 
 def run():
     """Console command `tfanon-anonymize`."""
-    config.define_flags(Settings)
+    config.define_flags(Command)
     app.run(main)
 
 

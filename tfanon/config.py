@@ -6,6 +6,7 @@ changes what an experiment changes.
 
 import dataclasses
 import pathlib
+import sys
 
 from absl import flags
 
@@ -121,6 +122,7 @@ def define_flags(settings=Config, holder=flags.FLAGS):
     """Declare one absl flag per field of a dataclass of settings; called once, by an entry point."""
     for field in dataclasses.fields(settings):
         _define(field.name, field.default, field.metadata, holder)
+        holder.register_key_flag_for_module(sys.argv[0], holder[field.name])  # --help of the command shows it
 
 
 def _define(name, default, about, holder):

@@ -1,5 +1,6 @@
 """Many files, one after the other: what fails costs its own file and no other, and what is done is not done again."""
 
+import contextlib
 import os
 import time
 from importlib import metadata as installed
@@ -9,7 +10,9 @@ from tqdm import tqdm
 import tfanon
 from tfanon import files
 from tfanon.anonymizing import video
+from tfanon.anonymizing.anonymizer import Anonymizer
 from tfanon.anonymizing.manifest import Manifest
+from tfanon.anonymizing.settings import pair
 from tfanon.media import limits, source, still
 
 PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "av", "numpy", "pillow")
@@ -49,7 +52,8 @@ class Batch:
             return True
         except Exception as error:  # the one place where everything is caught: the other files of a batch go on
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            self.manifest.note(job.name, status="failed", input=str(job.given), error=reason)
+            with contextlib.suppress(OSError):  # the disk may be full; manifest.json is tried again at the end
+                self.manifest.note(job.name, status="failed", input=str(job.given), error=reason)
             self.tell(f"{job.given}: FAILED, nothing was written: {reason}")
             return False
 
@@ -64,12 +68,13 @@ class Batch:
             self.manifest.note(
                 job.name, status="done", input=str(job.given), input_sha256=digest, output=str(job.target),
                 output_sha256=record["sha256"], frames=record["frames"], seconds=record["seconds"],
-                took=round(time.monotonic() - begin, 3))
+                sound=record["sound"], took=round(time.monotonic() - begin, 3))
 
         record = (self._video if limits.is_video(str(job.given)) else self._image)(job, written)
         took = time.monotonic() - begin
-        return (f"{job.given} -> {job.target}: {record['frames']} frames, {record['seconds']:.2f} s, in {took:.2f} s "
-                f"({record['frames'] / took:.1f} fps), SHA-256 {record['sha256'][:12]}")
+        sound = "" if record["sound"] == "none" else f", sound {record['sound']}"
+        return (f"{job.given} -> {job.target}: {record['frames']} frames, {record['seconds']:.2f} s{sound}, in "
+                f"{took:.2f} s ({record['frames'] / took:.1f} fps), SHA-256 {record['sha256'][:12]}")
 
     def _video(self, job, written):
         keep = self.settings.audio == "keep"
@@ -86,10 +91,16 @@ class Batch:
             still.write_still(unfinished, pixels, self.encoding.quality)
             if still.read_still(str(unfinished)).shape != pixels.shape:
                 raise ValueError(f"{job.target} could not be read back.")
-            record = {"frames": 1, "seconds": 0.0, "sha256": files.sha256(unfinished)}
+            record = {"frames": 1, "seconds": 0.0, "sound": "none", "sha256": files.sha256(unfinished)}
             written(unfinished, record)
         self.show(pixels)
         return record
+
+
+def load(settings):
+    """The Anonymizer that the settings describe.  Raises ValueError as Anonymizer.load does."""
+    return Anonymizer.load(settings.model, settings.mode, pair(settings.working_size, "working_size"), settings.layout,
+                           settings.overlap, settings.threads)
 
 
 def about(anonymizer, settings):

@@ -9,17 +9,23 @@ from tfanon.media.limits import MediaError
 PAUSE = 0.5  # seconds before a lost stream is asked for again
 
 
+class Lost(MediaError):
+    """The source is gone and stays so."""
+
+
 class Grabber:
     """Reads a camera or an address in a thread of its own: iterate for (time of arrival, frame).
 
     A frame that nobody has taken when the next one comes is dropped, or, with `keep`, waited for.
-    reconnect: seconds for which a lost stream is asked for again, after which iteration raises MediaError; an address
-    that never answered raises at once.  Times are those of time.monotonic().
+    reconnect: seconds for which a lost stream is asked for again, after which iteration raises Lost; an address that
+    never answered raises at once.  seconds: after which iteration ends; 0: when the source does, or at close().
+    Times are those of time.monotonic().
     """
 
-    def __init__(self, given, reconnect=60.0, keep=False):
+    def __init__(self, given, reconnect=60.0, keep=False, seconds=0.0):
         self.given, self.reconnect, self.keep = given, reconnect, keep
-        self.seen = self.dropped = self.connections = 0
+        self.end = time.monotonic() + seconds if seconds else float("inf")
+        self.dropped = self.connections = 0
         self._changed, self._frame, self._error, self._closed = threading.Condition(), None, None, False
         self._thread = threading.Thread(target=self._grab, daemon=True)
 
@@ -36,17 +42,17 @@ class Grabber:
         self._closed = True
 
     def __iter__(self):
-        while True:
+        while time.monotonic() < self.end:
             with self._changed:
                 self._changed.wait_for(lambda: self._frame or self._error or self._closed, timeout=0.1)
                 entry, self._frame = self._frame, None
                 self._changed.notify_all()
             if entry:
                 yield entry
-            elif self._closed:
-                return
             elif self._error:
                 raise self._error
+            elif self._closed:
+                return
 
     def _grab(self):
         lost = None
@@ -59,17 +65,17 @@ class Grabber:
                         self._offer(frame)
                         if self._closed:
                             return
-                reason = f"{self.given}: the stream ended."
+                return self.close()  # it had an end, and this was it
             except MediaError as error:
-                reason = str(error)
-            lost = lost or time.monotonic()
-            if not self.connections or time.monotonic() - lost >= self.reconnect:
-                return self._end(MediaError(reason))
+                lost = lost or time.monotonic()
+                if not self.connections or time.monotonic() - lost >= self.reconnect:
+                    return self._end(Lost(error))
+            except Exception as error:  # whatever it is, the one who waits must hear of it
+                return self._end(error)
             time.sleep(PAUSE)
 
     def _offer(self, frame):
         with self._changed:
-            self.seen += 1
             while self.keep and self._frame and not self._closed:
                 self._changed.wait(timeout=0.1)
             self.dropped += self._frame is not None

@@ -8,11 +8,12 @@ BLOCK = 8  # pixels
 DETAIL = 4.0  # grey levels of mean deviation inside a block, above which there is something to be recognised
 SHARE = 0.1  # of its detail by which a block must have changed to count as changed
 LARGEST = 0.5  # share of detailed blocks that may look unchanged
+FAINT = 1.0  # as DETAIL, in frames that did not change in a single pixel: darkness can be brightened
 
 
 def check(before, after, first=0):
     """Raise Unsafe where a frame is unchanged: more than half of its detailed blocks differ by less than a tenth of
-    their own detail. A frame without detail, such as a black one, has nothing to hide.
+    their own detail, or nothing differs at all. A frame without detail, such as a black one, has nothing to hide.
 
     before, after: uint8 [n, H, W, 3].  first: number of the first frame, for the message.
     """
@@ -23,12 +24,15 @@ def check(before, after, first=0):
 
 
 def unchanged(x, y):
-    """Share of the detailed blocks of x that y leaves as they are; 0 where there is no detail.
+    """Share of the detailed blocks of x that y leaves as they are; 0 where there is no detail, 1 where x is y.
 
     x, y: uint8 [H, W, 3].  Green alone is looked at: it carries most of the brightness.
     """
+    same = np.array_equal(x, y)
     x, y = _blocks(x), _blocks(y)
     detail = np.abs(x - x.mean(axis=(1, 3), keepdims=True)).mean(axis=(1, 3))
+    if same:
+        return float((detail >= FAINT).any())
     change = np.abs(x - y).mean(axis=(1, 3))
     detailed = detail >= DETAIL
     return float(np.mean(change[detailed] < SHARE * detail[detailed])) if detailed.any() else 0.0

@@ -51,7 +51,7 @@ def _named(given, output):
         base, paths = pathlib.Path(given), _below(given, output)
     elif any(sign in given for sign in GLOB):
         base, paths = _fixed_part(given), [path for path in map(pathlib.Path, sorted(glob.glob(given, recursive=True)))
-                                           if path.is_file() and _is_media(path)]
+                                           if path.is_file() and _is_media(path) and not _inside(path, output)]
     else:
         raise ValueError(f"{given}: no such file or folder.")
     if not paths:
@@ -99,6 +99,10 @@ def _refuse_collisions(found):
 
 def _same(one, other):
     return os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other)
+
+
+def _inside(path, folder):
+    return pathlib.Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
 def _is_media(path):

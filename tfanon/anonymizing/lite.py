@@ -1,6 +1,7 @@
 """A TFLite file as a Network, on LiteRT where it is installed, else on the interpreter inside TensorFlow."""
 
 import os
+import threading
 
 import numpy as np
 
@@ -34,8 +35,11 @@ def load(path, threads=0):
         raise ValueError(f"{path} does not take frames [N, H, W, 3] to frames: {[tuple(i['shape']) for i in ins]} -> "
                          f"{[tuple(o['shape']) for o in outs]}.")
 
+    turn = threading.Lock()  # an interpreter is one pair of hands
+
     def run(frames):
-        return np.stack([_one(runtime, ins[0], outs[0], frame) for frame in frames])
+        with turn:
+            return np.stack([_one(runtime, ins[0], outs[0], frame) for frame in frames])
 
     return Network(path.name, files.sha256(path), run, shape[1:3], fixed=True, batch=1)
 

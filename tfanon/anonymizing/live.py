@@ -1,5 +1,6 @@
 """Live: a camera or a stream, with a latency that has a bound. A late frame is dropped; none is shown as it came."""
 
+import array
 import contextlib
 import fractions
 import pathlib
@@ -8,8 +9,9 @@ import time
 
 from tfanon import files
 from tfanon.anonymizing import video
-from tfanon.anonymizing.grabber import Grabber
-from tfanon.media import scaling, sink, source
+from tfanon.anonymizing.grabber import Grabber, Lost
+from tfanon.media import live as sources, scaling, sink, source
+from tfanon.media.limits import MediaError
 
 UNIT = fractions.Fraction(1, 1000)  # of the time stamps that are written: when a frame arrived
 
@@ -23,27 +25,30 @@ class Recorder:
 
     def __init__(self, target, encoding, segment=0.0, overwrite=False):
         self.target, self.encoding, self.segment, self.overwrite = pathlib.Path(target), encoding, segment, overwrite
-        self.open, self.paths = None, []
+        self.open, self.files = None, {}  # path of each file: its frames
         encoding.name_for(self.target.suffix.lower())
+        if self.target.suffix.lower() == ".avi":
+            raise ValueError("Live frames come at uneven times, which an .avi file cannot hold; an .mkv file can.")
         self._free(self._name(1))
 
-    def write(self, pixels, rotation, size, arrival):
-        """Append a frame.  pixels: upright, uint8 [h, w, 3].  size: (H, W) as stored.  arrival: in seconds."""
+    def write(self, pixels, size, arrival):
+        """Append a frame.  pixels: upright, uint8 [h, w, 3].  size: (H, W) to show it at.  arrival: in seconds."""
         if self.open and self.segment and arrival - self.began >= self.segment:
             self.finish()
         if not self.open:
             self._start(size, arrival)
         self.stamp = max(self.stamp + 1, round((arrival - self.began) / UNIT))
         self.stamps.append(self.stamp)
-        self.sink.write(video.turned(pixels, -rotation), self.stamp, 0)
+        with sink.errors_named(self.path):
+            self.sink.write(pixels, self.stamp, 0)
 
     def finish(self):
         """Make the file that is being written whole, check it, and give it its name."""
         if self.open:
-            with self.open, sink.errors_named(self.paths[-1]):
+            with self.open, sink.errors_named(self.path):
                 self.sink.finish()
                 sink.check(self.unfinished, self.stamps, UNIT)
-            self.open = None
+            self.open, self.files[str(self.path)] = None, len(self.stamps)
 
     def discard(self):
         """Let the file that is being written vanish."""
@@ -51,16 +56,15 @@ class Recorder:
             with contextlib.suppress(InterruptedError), self.open:
                 raise InterruptedError
             self.open = None
-            self.paths.pop()
 
     def _start(self, size, arrival):
-        path = self._free(self._name(len(self.paths) + 1))
+        self.path = self._free(self._name(len(self.files) + 1))
         self.open = contextlib.ExitStack()
-        self.unfinished = self.open.enter_context(files.whole_file(path))
+        self.unfinished = self.open.enter_context(files.whole_file(self.path))
         form = source.Form(*size, UNIT, fractions.Fraction(25))
-        self.sink = self.open.enter_context(contextlib.closing(sink.Sink(self.unfinished, form, self.encoding)))
-        self.began, self.stamp, self.stamps = arrival, -1, []
-        self.paths.append(path)
+        with sink.errors_named(self.path):
+            self.sink = self.open.enter_context(contextlib.closing(sink.Sink(self.unfinished, form, self.encoding)))
+        self.began, self.stamp, self.stamps = arrival, -1, array.array("q")
 
     def _name(self, number):
         return self.target.with_stem(f"{self.target.stem}-{number:05d}") if self.segment else self.target
@@ -68,20 +72,18 @@ class Recorder:
     def _free(self, path):
         if path.exists() and not self.overwrite:
             raise ValueError(f"{path} exists; give --overwrite, or another -o.")
+        files.clear_leftovers(path)
         return path
 
 
 class Pipe:
     """Raw RGB frames on a pipe, upright, where a Recorder would write files."""
 
-    paths = ()
-
     def __init__(self, pipe):
-        self.pipe = pipe
+        self.pipe, self.files = pipe, {}
 
-    def write(self, pixels, rotation, size, arrival):
-        """Write a frame at the size that it has as stored."""
-        size = size[::-1] if rotation % 2 else size
+    def write(self, pixels, size, arrival):
+        """Write a frame.  size: (H, W)."""
         self.pipe.write(scaling.resized(pixels[None], *size).tobytes())
         self.pipe.flush()
 
@@ -97,7 +99,7 @@ class Nowhere(Pipe):
     def __init__(self):
         super().__init__(None)
 
-    def write(self, pixels, rotation, size, arrival):
+    def write(self, pixels, size, arrival):
         """Keep nothing."""
 
 
@@ -106,33 +108,35 @@ def run(given, recorder, anonymizer, max_latency=0.5, max_seconds=0.0, reconnect
 
     recorder: a Recorder, or anything with its write, finish and discard.  max_latency: seconds from a frame's arrival
     to its end, beyond which it is dropped; 0: none is, and the source waits.
-    Raises MediaError where the source stays lost; what was recorded is kept then. Raises network.Unsafe where a frame
-    must not be shown; the file that is being written is not kept then.
+    Raises MediaError where the source stays lost, and where no frame was in time; what was recorded is kept then.
+    Raises network.Unsafe where a frame must not be shown; the file that is being written is not kept then.
     """
     scaler, begin, shown, late = scaling.Scaler(), time.monotonic(), 0, 0
-    with Grabber(given, reconnect, keep=not max_latency) as grabber, _until_signalled(grabber):
+    with Grabber(given, reconnect, not max_latency, max_seconds) as grabber, _until_signalled(grabber):
         try:
             for arrival, frame in grabber:
-                if max_seconds and time.monotonic() - begin >= max_seconds:
-                    break
                 rotation = round(frame.rotation / 90) % 4
+                size = (frame.width, frame.height) if rotation % 2 else (frame.height, frame.width)
                 pixels = video.upright(frame, rotation, anonymizer, scaler)
                 answer = anonymizer.run(pixels[None], shown)[0]
                 if max_latency and time.monotonic() - arrival > max_latency:
                     late += 1
                     continue
-                recorder.write(answer, rotation, (frame.height, frame.width), arrival)
+                recorder.write(answer, size, arrival)
                 seen(answer)
                 shown += 1
-        except sink.MediaError:
+        except Lost:
             recorder.finish()
             raise
         except BaseException:
             recorder.discard()
             raise
         recorder.finish()
+    if not shown:
+        raise MediaError(f"{sources.shown(given)}: no frame was anonymized in time; {grabber.dropped + late} came. A "
+                         "larger --max_latency or a smaller --working_size may help.")
     return {"frames": shown, "dropped": grabber.dropped + late, "connections": grabber.connections,
-            "seconds": round(time.monotonic() - begin, 3), "files": [str(path) for path in recorder.paths]}
+            "seconds": round(time.monotonic() - begin, 3), "files": recorder.files}
 
 
 @contextlib.contextmanager

@@ -2,12 +2,13 @@
 
     manifest.json = {"schema_version": 1, "model": {"name", "sha256"}, "settings": {..}, "versions": {..}, "files": {
         name: {"status": "done", "input": .., "input_sha256": .., "output": .., "output_sha256": .., "frames": ..,
-               "seconds": .., "took": .., "recipe": ..} or {"status": "failed", "input": .., "error": ..}}}
+               "seconds": .., "sound": .., "took": .., "recipe": ..} or {"status": "failed", "input": .., "error": ..}}}
 
 Each file's entry is appended to a journal beside it as soon as it is known, so that a batch of any size can be stopped
 at any moment; the journal becomes part of manifest.json at the end, or when the batch is taken up again.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -41,12 +42,13 @@ class Manifest:
         self.files[name] = entry | {"recipe": self.recipe}
         self.journal.parent.mkdir(parents=True, exist_ok=True)
         with open(self.journal, "a", encoding="utf-8") as journal:
-            journal.write(json.dumps([name, self.files[name]]) + "\n")
+            journal.write("\n" + json.dumps([name, self.files[name]]))  # the line before may have been torn by a kill
             journal.flush()
             os.fsync(journal.fileno())
 
     def write(self):
         """Everything into manifest.json; the journal is then done with."""
+        files.clear_leftovers(self.path)
         whole = {"schema_version": SCHEMA_VERSION, **self.about, "files": dict(sorted(self.files.items()))}
         with files.whole_file(self.path) as unfinished:
             unfinished.write_text(json.dumps(whole, indent=1) + "\n")
@@ -56,14 +58,12 @@ class Manifest:
         found = {}
         if self.path.exists():
             try:
-                found = json.loads(self.path.read_text())["files"]
+                found = dict(json.loads(self.path.read_text())["files"])
             except (ValueError, KeyError, TypeError):
                 raise ValueError(f"{self.path} is no record of tfanon.anonymize; give another --manifest.") from None
         if self.journal.exists():
             for line in self.journal.read_text().splitlines():
-                try:
+                with contextlib.suppress(ValueError):  # an empty line, or one that a kill has torn
                     name, entry = json.loads(line)
-                except ValueError:  # the last line of a run that was killed
-                    break
-                found[name] = entry
+                    found[name] = entry
         return found

@@ -1,4 +1,4 @@
-"""Every setting of tfanon.anonymize; field names are flag names."""
+"""Every setting of tfanon.anonymize and tfanon.anonymize_archive; field names are flag names."""
 
 import dataclasses
 import re
@@ -14,7 +14,7 @@ SHAPING = ("mode", "working_size", "layout", "overlap", "audio", "metadata", "co
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What is anonymized by what, and how the result is written."""
+    """What anonymizes files, and how the results are written."""
 
     output: str = flag("", "File or folder to write; '-': raw RGB frames on standard output.", short="o")
     model: str = flag("", "A run's folder, a SavedModel's folder or a .tflite file.")
@@ -34,17 +34,8 @@ class Settings:
     threads: int = flag(0, "Of the network; 0: all cores but one.", low=0, high=256)
 
     overwrite: bool = flag(False, "Replace outputs that exist.")
-    preview: bool = flag(False, "Show the anonymized frames in a window.")
     manifest: str = flag("", "File of the record; empty: manifest.json in the output folder, OUTPUT.manifest.json "
                          "beside a single file.")
-
-    max_latency: float = flag(0.5, "Live: seconds after which a frame is too late and dropped; 0: none is dropped.",
-                              low=0.0, high=60.0)
-    max_seconds: float = flag(0.0, "Live: end after so many seconds; 0: at Ctrl-C.", low=0.0)
-    segment_seconds: float = flag(0.0, "Live: start a new file after so many seconds; 0: one file.", low=0.0)
-    reconnect_seconds: float = flag(60.0, "Live: for how long a lost stream is asked for again.", low=0.0)
-    raw_size: str = flag("", "HxW of the RGB frames on standard input.")
-    raw_rate: float = flag(25.0, "Frames per second on standard input.", low=0.01, high=1000.0)
 
     def encoding(self):
         """How videos are written."""
@@ -54,6 +45,20 @@ class Settings:
     def shaping(self):
         """Name and value of each setting that shapes an output."""
         return {name: getattr(self, name) for name in SHAPING}
+
+
+@dataclasses.dataclass(frozen=True)
+class Command(Settings):
+    """The same for one machine, which also shows what it does and takes what comes live."""
+
+    preview: bool = flag(False, "Show the anonymized frames in a window.")
+    max_latency: float = flag(0.5, "Live: seconds after which a frame is too late and dropped; 0: none is dropped.",
+                              low=0.0, high=60.0)
+    max_seconds: float = flag(0.0, "Live: end after so many seconds; 0: at Ctrl-C.", low=0.0)
+    segment_seconds: float = flag(0.0, "Live: start a new file after so many seconds; 0: one file.", low=0.0)
+    reconnect_seconds: float = flag(60.0, "Live: for how long a lost stream is asked for again.", low=0.0)
+    raw_size: str = flag("", "HxW of the RGB frames on standard input.")
+    raw_rate: float = flag(25.0, "Frames per second on standard input.", low=0.01, high=1000.0)
 
 
 def pair(text, name):

@@ -31,8 +31,8 @@ def anonymize(video, target, anonymizer, encoding, metadata=False, seen=lambda f
 
     metadata: whether it is kept.  seen(pixels): called with each anonymized frame, upright.
     written(path, record): called when the file is whole and checked, just before it gets its name.
-    Returns {"frames": .., "seconds": .., "sha256": ..}.  Raises MediaError, network.Unsafe, ValueError or OSError; then
-    no file is left.
+    Returns {"frames": .., "seconds": .., "sound": .., "sha256": ..}.  Raises MediaError, network.Unsafe, ValueError or
+    OSError; then no file is left.
     """
     def make(form):
         return sink.Sink(unfinished, form, encoding, sounds=video.sounds, metadata=video.metadata if metadata else None)
@@ -40,9 +40,11 @@ def anonymize(video, target, anonymizer, encoding, metadata=False, seen=lambda f
     with files.whole_file(target) as unfinished:
         with sink.errors_named(target):
             stamps, end = copy(video, make, anonymizer, seen)
+            if len(stamps) != video.count:
+                raise sink.MediaError(f"{len(stamps)} of {video.count} frames were written.")
             sink.check(unfinished, stamps, video.form.time_base)
         record = {"frames": len(stamps), "seconds": round(float((end - stamps[0]) * video.form.time_base), 6),
-                  "sha256": files.sha256(unfinished)}
+                  "sound": video.sound, "sha256": files.sha256(unfinished)}
         written(unfinished, record)
     return record
 

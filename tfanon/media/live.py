@@ -6,10 +6,12 @@ connection alone.
 
 import contextlib
 import fractions
+import math
 import re
 import sys
 
 import av
+import numpy as np
 
 from tfanon.media import scaling, source
 from tfanon.media.limits import MediaError, check_pixels
@@ -26,25 +28,36 @@ def is_live(text):
     return str(text).isdigit() or re.match(r"[a-z]+://", str(text)) is not None
 
 
+def shown(given):
+    """An address as messages and records name it: without its user and password."""
+    return re.sub(r"(?<=://)[^/]*@", "", str(given))
+
+
 @contextlib.contextmanager
 def opened(given, patience=PATIENCE):
-    """An iterator over the frames of a camera or address.  Raises MediaError that names it where it breaks."""
+    """An iterator over the frames of a camera or address.
+
+    Raises MediaError that names it where it breaks, and where one ends that has no end, such as a camera: what a server
+    sends from a file has a length, and ends the iterator.
+    """
     try:
         with av.open(**_arguments(given), timeout=(patience, patience)) as container:
             if not container.streams.video:
-                raise MediaError(f"{given}: no video stream in it.")
+                raise MediaError(f"{shown(given)}: no video stream in it.")
             stream = container.streams.video[0]
             stream.thread_type = "SLICE"  # threads for whole frames would hold some back
             yield _frames(given, container, stream)
     except (av.FFmpegError, EOFError) as error:
-        raise MediaError(f"{given}: {getattr(error, 'strerror', None) or error}.") from None
+        raise MediaError(f"{shown(given)}: {getattr(error, 'strerror', None) or error}.") from None
 
 
 def _frames(given, container, stream):
     for frame in container.decode(stream):
-        check_pixels(given, frame.width, frame.height)
+        check_pixels(shown(given), frame.width, frame.height)
         if not frame.is_corrupt:  # seen, and left out: the next one is already on its way
             yield frame
+    if container.size <= 0:
+        raise MediaError(f"{shown(given)}: the stream ended.")
 
 
 def _arguments(given):
@@ -56,8 +69,8 @@ def _arguments(given):
         return {"file": pattern.format(given), "format": name}
     scheme = given.split("://")[0]
     if scheme not in PROTOCOLS:
-        raise MediaError(f"{given}: an address begins with {', '.join(f'{name}://' for name in PROTOCOLS)}.")
-    options = {"protocol_whitelist": PROTOCOLS[scheme], "format_whitelist": FORMATS, "fflags": "nobuffer"}
+        raise MediaError(f"{shown(given)}: an address begins with {', '.join(f'{name}://' for name in PROTOCOLS)}.")
+    options = {"protocol_whitelist": PROTOCOLS[scheme], "format_whitelist": FORMATS}
     if scheme.startswith("rtsp"):
         options["rtsp_transport"] = "tcp"  # over UDP a lost packet is a damaged picture
     return {"file": given, "options": options}
@@ -69,7 +82,7 @@ class RawVideo:
     pipe: binary file.  Raises MediaError where it ends inside a frame, and where there is none.
     """
 
-    sounds, metadata = (), None
+    sounds, sound, metadata = (), "none", None
 
     def __init__(self, pipe, height, width, rate):
         check_pixels("standard input", width, height)
@@ -78,11 +91,12 @@ class RawVideo:
         self.expected, self.count = None, 0
 
     def __iter__(self):
-        size = self.form.height * self.form.width * 3
+        shape = (self.form.height, self.form.width, 3)
+        size = math.prod(shape)
         while data := self.pipe.read(size):
             if len(data) < size:
                 raise MediaError(f"Standard input ended inside frame {self.count}: {len(data)} of {size} bytes.")
-            frame = av.VideoFrame.from_bytes(data, self.form.width, self.form.height, format="rgb24")
+            frame = av.VideoFrame.from_ndarray(np.frombuffer(data, np.uint8).reshape(shape), format="rgb24")
             yield source.Picture(self.count, 1, frame)
             self.count += 1
         if not self.count:

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import fractions
 import heapq
 import itertools
 import pathlib
@@ -12,6 +13,8 @@ from tfanon.media import scaling, source
 from tfanon.media.limits import MediaError
 
 CONTAINERS = {".avi": "avi", ".m4v": "mp4", ".mkv": "matroska", ".mov": "mov", ".mp4": "mp4", ".webm": "webm"}
+ISO = ("mov", "mp4")
+SLACK = fractions.Fraction(1, 1000)  # second by which a frame may be off its time
 REORDER = 64  # frames that a demuxer may be ahead of their order in time; encoders here stay below 17
 
 
@@ -83,6 +86,12 @@ class Sink:
     def __init__(self, path, form, encoding, ending=None, sounds=(), metadata=None):
         ending = (ending or pathlib.Path(path).suffix).lower()
         name = encoding.name_for(ending)
+        if form.matrix and ending == ".avi":
+            raise ValueError("An .avi file cannot say that its frames are turned, as those of the original are; an .mkv "
+                             "file can.")
+        self.given = form.time_base
+        if ending == ".avi":  # it holds no times: a finer unit would fill it with empty frames
+            form = dataclasses.replace(form, time_base=1 / form.rate)
         self.form, self.codec, self.scaler = form, CODECS[name], scaling.Scaler()
         self.format = self.codec.halves[(form.height | form.width) % 2]
         self.container = av.open(str(path), "w", format=CONTAINERS[ending], container_options={"fflags": "+bitexact"})
@@ -90,6 +99,7 @@ class Sink:
         self.stream = self._add(name, encoding, ending)
         self.sounds = {sound: self.container.add_stream_from_template(sound) for sound in sounds}
         self.stamps, self.count = {}, 0  # encoder's time stamp: (stamp, duration) of frames that it still holds
+        self.end = self.delay = None  # end of the last frame; decoding time before the first one is shown
 
     def _add(self, name, encoding, ending):
         form = self.form
@@ -115,12 +125,21 @@ class Sink:
 
     def write(self, pixels, stamp, duration):
         """Encode uint8 [h, w, 3] RGB, stretched to the form's size.  stamp, duration: in the form's time base."""
+        stamp, duration = self._slot(stamp), round(duration * self.given / self.form.time_base)
         frame = self.scaler.frame(pixels, self.form.height, self.form.width, self.format, self._colour())
         frame.pts = self.count if self.codec.counts else stamp
         frame.time_base = 1 / self.form.rate if self.codec.counts else self.form.time_base
         self.stamps[frame.pts] = stamp, duration
-        self.count += 1
+        self.count, self.end = self.count + 1, stamp + duration
         self._mux(self.stream.encode(frame))
+
+    def _slot(self, stamp):
+        """The time stamp in the unit of the file."""
+        slot = round(stamp * self.given / self.form.time_base)
+        if abs(slot * self.form.time_base - stamp * self.given) > SLACK:
+            raise MediaError(f"Frame {self.count} comes at {float(stamp * self.given):.3f} s: an .avi file cannot hold "
+                             "uneven times, an .mkv file can.")
+        return slot
 
     def write_sound(self, packet):
         """Copy a packet of one of the sound tracks."""
@@ -129,7 +148,9 @@ class Sink:
 
     def finish(self):
         """Write what the encoder still holds, and the container's index."""
-        self._mux(self.stream.encode())
+        held = self.stream.encode()
+        self._mux(held[:-1])
+        self._mux(held[-1:], last=True)
         self.container.close()
 
     def close(self):
@@ -137,14 +158,18 @@ class Sink:
         with contextlib.suppress(av.FFmpegError):
             self.container.close()
 
-    def _mux(self, packets):
+    def _mux(self, packets, last=False):
         for packet in packets:
             stamp, duration = self.stamps.pop(packet.pts)
             if self.codec.counts:
                 packet.pts = packet.dts = stamp
                 packet.time_base = self.form.time_base
+            if self.delay is None:
+                self.delay = packet.pts - packet.dts
             if duration:
                 packet.duration = round(duration * self.form.time_base / packet.time_base)
+            if last and self.container.format.name in ISO:  # it ends with the last packet, whichever frame that holds
+                packet.duration = round(self.end * self.form.time_base / packet.time_base) - packet.dts - self.delay
             self.container.mux(packet)
 
 
@@ -160,18 +185,18 @@ def errors_named(name):
 def check(path, stamps, time_base, ending=None):
     """Raise MediaError unless the video at `path` holds exactly one frame at each of the time stamps, in order.
 
-    stamps: iterable of integers, ascending, in units of time_base.  A container's own unit may be coarser.
+    stamps: iterable of integers, ascending, in units of time_base.  A container's own unit may be coarser, up to SLACK.
     """
     with av.open(str(path), format=CONTAINERS[(ending or pathlib.Path(path).suffix).lower()]) as container:
         stream = container.streams.video[0]
-        allowed = stream.time_base / 2  # what rounding to a coarser unit may do
+        allowed = min(stream.time_base / 2, SLACK)  # what rounding to a coarser unit may do
         for number, (wanted, found) in enumerate(itertools.zip_longest(stamps, _in_order(container, stream))):
             if wanted is None or found is None:
-                raise MediaError(f"{path}: {'too many' if wanted is None else 'too few'} frames were written; frame "
-                                 f"{number} is the first that differs.")
+                raise MediaError(f"Too {'many' if wanted is None else 'few'} frames were written; frame {number} is the "
+                                 "first that differs.")
             if abs(wanted * time_base - found * stream.time_base) > allowed:
-                raise MediaError(f"{path}: frame {number} was written at {float(found * stream.time_base):.6f} s instead "
-                                 f"of {float(wanted * time_base):.6f} s.")
+                raise MediaError(f"Frame {number} was written at {float(found * stream.time_base):.6f} s instead of "
+                                 f"{float(wanted * time_base):.6f} s.")
 
 
 def _in_order(container, stream):

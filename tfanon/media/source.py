@@ -13,6 +13,8 @@ from tfanon.media.limits import MediaError
 
 COUNTED = ("avi",)  # no time stamps in it: libav numbers the packets, in an order that B-frames disturb
 SHIFTED = ("mpeg",)  # its clock starts anywhere
+LENGTH_KNOWN = ("matroska",)  # by the header; a cut file ends without an error, before that
+SLACK = 0.2  # seconds by which such a header may be wrong
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,16 +50,19 @@ class Video:
     """An open video file: iterate over it once.
 
     Gives a Picture per frame and, with `sound`, the packets of its sound tracks in between.  form: of the first frame;
-    known from the first Picture on.  Raises MediaError where a frame is damaged or missing, where two share a time
-    stamp, and beyond the limits.
+    known from the first Picture on.  sound: what becomes of it, "none", "kept" or "dropped".
+    Raises MediaError where a frame is damaged or missing, where the file ends before its header says, where two frames
+    share a time stamp, and beyond the limits.
     """
 
     def __init__(self, path, container, stream, sound=False):
         self.path, self.container, self.stream = path, container, stream
         self.sounds = list(container.streams.audio) if sound else []
+        self.sound = "none" if not container.streams.audio else "kept" if sound else "dropped"
         self.counted = counted(container)
         self.origin = stream.start_time or 0 if container.format.name in SHIFTED else 0
         self.form, self.count = None, 0
+        self.packets, self.reached = 0, 0.0  # frames seen, decoded or not; end of what was seen, in seconds
 
     @property
     def expected(self):
@@ -74,9 +79,11 @@ class Video:
 
     def __iter__(self):
         waiting, last = [], None  # time stamps of packets whose frames have not come out yet
-        for packet in self.container.demux([self.stream, *self.sounds]):
+        for packet in self.container.demux([self.stream, *self.container.streams.audio]):
+            if packet.pts is not None:
+                self.reached = max(self.reached, float((packet.pts + (packet.duration or 0)) * packet.time_base))
             if packet.stream is not self.stream:
-                if packet.dts is not None:
+                if packet.stream in self.sounds and packet.dts is not None:
                     yield self._shifted(packet)
                 continue
             self._note(packet, waiting)
@@ -90,8 +97,17 @@ class Video:
             raise MediaError(f"{self.path}: {len(waiting)} of {self.count + len(waiting)} frames could not be decoded.")
         if not self.count:
             raise MediaError(f"{self.path}: no frames in it.")
+        self._refuse_cut()
+
+    def _refuse_cut(self):
+        promised = (self.container.duration or 0) / 1_000_000
+        if self.container.format.name in LENGTH_KNOWN and self.reached < promised - SLACK:
+            raise MediaError(f"{self.path}: it ends after {self.reached:.2f} of {promised:.2f} seconds.")
+        if self.counted and self.packets < self.stream.frames:
+            raise MediaError(f"{self.path}: it ends after {self.packets} of {self.stream.frames} frames.")
 
     def _note(self, packet, waiting):
+        self.packets += packet.dts is not None  # the last packet flushes the decoder
         if packet.is_corrupt:
             raise MediaError(f"{self.path}: damaged after frame {self.count}.")
         if packet.size and not packet.is_discard:
@@ -102,7 +118,9 @@ class Video:
 
     def _shifted(self, packet):
         origin = round(self.origin * self.stream.time_base / packet.time_base)
-        packet.pts, packet.dts = packet.pts - origin, packet.dts - origin
+        packet.dts -= origin
+        if packet.pts is not None:
+            packet.pts -= origin
         return packet
 
     def _picture(self, frame, waiting):

@@ -1,0 +1,140 @@
+"""Frames per second from file to file, beside each stage alone, and beside another tool.
+
+    python -m benchmarks.anonymize [--frames=300] [--repeats=3] [--deface=PATH]
+
+The file is made here: 640x480, H.264, moving texture with noise. The network is the compact UNet++ at 224x224 as a
+TFLite file, float32 and full-integer int8, with first weights: they decide no speed. A stage alone is what the pipeline
+does in it: `decode` reads and scales down, `network` runs and checks, `encode` scales up and writes. `share` is the
+pipeline's speed over that of its slowest stage; every number is the median of the repeats, which take turns, because a
+machine's speed drifts: compare within one run alone.
+
+--deface: the command `deface` of an environment of its own (pip install deface), run on the same file, as it comes and at
+its reduced scale; its time to start is measured on a short file and left out.
+"""
+
+import contextlib
+import os
+import pathlib
+import statistics
+import subprocess
+import tempfile
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+from absl import app, flags  # noqa: E402
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+from tfanon import registry  # noqa: E402
+from tfanon.anonymizing import video  # noqa: E402
+from tfanon.anonymizing.anonymizer import Anonymizer  # noqa: E402
+from tfanon.media import sink, source, writer  # noqa: E402
+
+HEIGHT, WIDTH, SIDE, WARM = 480, 640, 224, 8
+FLAGS = flags.FLAGS
+flags.DEFINE_integer("frames", 300, "Length of the video.", lower_bound=40)
+flags.DEFINE_integer("repeats", 3, "Measurements of each number.", lower_bound=1)
+flags.DEFINE_string("deface", "", "Path of the command deface; empty: it is left out.")
+
+
+def pictures(count):
+    """`count` frames of a texture that moves, with a little noise, uint8 [480, 640, 3]."""
+    rng = np.random.default_rng(0)
+    texture = np.kron(rng.integers(30, 220, (HEIGHT // 8, WIDTH // 8, 3)), np.ones((8, 8, 1)))
+    noise = rng.normal(0, 4, (16, HEIGHT, WIDTH, 1))
+    for number in range(count):
+        yield np.clip(np.roll(texture, (number, 2 * number), (0, 1)) + noise[number % 16], 0, 255).astype(np.uint8)
+
+
+def write_networks(folder, examples):
+    """{name: path} of the compact network as TFLite files."""
+    keras.utils.set_random_seed(0)
+    f_A = registry.find("anonymizers", "unetpp").build(width=0.125)
+    module = tf.Module()
+    module.call = tf.function(lambda frames: f_A(frames, training=False), autograph=False)
+    concrete = module.call.get_concrete_function(tf.TensorSpec([1, SIDE, SIDE, 3], tf.float32))
+    paths = {}
+    for name in ("float32", "int8"):
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module)
+        if name == "int8":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.representative_dataset = lambda: ([example[None] / np.float32(255)] for example in examples)
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+            converter.inference_input_type = converter.inference_output_type = tf.uint8
+        paths[name] = pathlib.Path(folder, f"{name}.tflite")
+        paths[name].write_bytes(converter.convert())
+    return paths
+
+
+def timed(work, frames):
+    """Frames per second of work()."""
+    begin = time.perf_counter()
+    work()
+    return frames / (time.perf_counter() - begin)
+
+
+def decode(path, anonymizer):
+    """Read every frame as the pipeline does; returns them."""
+    with source.open_video(path) as opened:
+        return list(video.decoded(opened, anonymizer)), opened.form
+
+
+def encode(target, frames, form):
+    with contextlib.closing(sink.Sink(target, form, sink.Encoding())) as output:
+        for frame in frames:
+            output.write(frame.pixels, frame.stamp, frame.duration)
+        output.finish()
+
+
+def whole(path, target, anonymizer):
+    with source.open_video(path) as opened:
+        video.anonymize(opened, target, anonymizer, sink.Encoding())
+
+
+def row(path, folder, anonymizer):
+    """Medians of frames per second: decode, network, encode, end to end; and the median share of the slowest stage."""
+    frames, form = decode(path, anonymizer)
+    list(video.anonymized(frames[:WARM], anonymizer))
+    answers = list(video.anonymized(frames, anonymizer))
+    target, rounds = folder / "out.mp4", []
+    for _ in range(FLAGS.repeats):
+        rates = [timed(lambda: decode(path, anonymizer), len(frames)),
+                 timed(lambda: list(video.anonymized(frames, anonymizer)), len(frames)),
+                 timed(lambda: encode(target, answers, form), len(frames)),
+                 timed(lambda: whole(path, target, anonymizer), len(frames))]
+        rounds.append([*rates, rates[3] / min(rates[:3])])
+    return [statistics.median(column) for column in zip(*rounds)]
+
+
+def deface(path, short, folder, *options):
+    """Frames per second of the other tool, its start left out."""
+    seconds = {}
+    for given in (short, path):
+        begin = time.perf_counter()
+        subprocess.run([FLAGS.deface, str(given), "-o", str(folder / "deface.mp4"), *options], check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        seconds[given] = time.perf_counter() - begin
+    return (FLAGS.frames - FLAGS.frames // 10) / (seconds[path] - seconds[short])
+
+
+def main(_):
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        path, short = folder / "in.mp4", folder / "short.mp4"
+        for given, count in ((path, FLAGS.frames), (short, FLAGS.frames // 10)):
+            writer.write_video(given, pictures(count), gop=250)
+        examples = [picture[:SIDE, :SIDE] for picture in pictures(16)]
+        heads = " ".join(f"{head:>8}" for head in ("decode", "network", "encode", "whole"))
+        print(f"{'frames per second':28} {heads} {'share':>7}", flush=True)
+        for name, model in write_networks(folder, examples).items():
+            *rates, share = row(path, folder, Anonymizer.load(model))
+            print(f"{f'compact UNet++, {name}':28} {' '.join(f'{rate:8.1f}' for rate in rates)} {share:7.0%}", flush=True)
+        for options in ((), ("--scale", "320x240")) if FLAGS.deface else ():
+            rate = statistics.median(deface(path, short, folder, *options) for _ in range(FLAGS.repeats))
+            print(f"{' '.join(('deface', *options)):28} {rate:35.1f}", flush=True)
+
+
+if __name__ == "__main__":
+    app.run(main)

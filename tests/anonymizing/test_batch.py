@@ -1,0 +1,125 @@
+"""Many files: each for itself, nothing twice, and a line and an entry for every one."""
+
+import json
+import os
+import pathlib
+
+import clips
+import doubles
+import numpy as np
+import pytest
+from clips import Clip
+
+from tfanon import files
+from tfanon.anonymizing import batch, inputs
+from tfanon.anonymizing.settings import Settings
+from tfanon.media import still
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with two videos, a picture, and a file that only looks like a video."""
+    (tmp_path / "in/deep").mkdir(parents=True)
+    clips.write(tmp_path / "in/a.mp4", Clip(sound=True))
+    clips.write(tmp_path / "in/deep/b.mkv", Clip(".mkv", frames=5))
+    still.write_still(tmp_path / "in/c.png", clips.picture(0, (20, 30)))
+    (tmp_path / "in/broken.mp4").write_bytes(b"\x00\x00\x00\x18ftypisom" + bytes(99))
+    return tmp_path
+
+
+def run(folder, anonymizer=None, **settings):
+    """(failures, lines, the manifest's files)."""
+    lines = []
+    settings = Settings(output=str(folder / "out"), **settings)
+    todo = inputs.jobs([str(folder / "in")], settings.output)
+    done = batch.Batch(anonymizer or doubles.inverting(), settings, folder / "out/manifest.json", tell=lines.append)
+    return done.run(todo), lines, json.loads((folder / "out/manifest.json").read_text())
+
+
+def outputs(folder):
+    return {str(path.relative_to(folder / "out")) for path in (folder / "out").rglob("*") if path.is_file()}
+
+
+def test_what_fails_costs_only_itself(folder):
+    failures, lines, manifest = run(folder)
+    assert failures == 1 and outputs(folder) == {"a.mp4", "deep/b.mkv", "c.png", "manifest.json"}
+    failed = manifest["files"]["broken.mp4"]
+    assert failed["status"] == "failed" and "broken.mp4" in failed["error"] and "output" not in failed
+    assert [line for line in lines if "FAILED, nothing was written" in line and "broken.mp4" in line]
+    picture = still.read_still(str(folder / "out/c.png"))
+    assert np.array_equal(picture, 255 - clips.picture(0, (20, 30)))
+
+
+def test_the_manifest_tells_what_was_made_of_what(folder):
+    _, lines, manifest = run(folder)
+    entry = manifest["files"]["a.mp4"]
+    assert entry["input_sha256"] == files.sha256(folder / "in/a.mp4")
+    assert entry["output_sha256"] == files.sha256(folder / "out/a.mp4")
+    assert (entry["status"], entry["frames"], entry["seconds"], entry["sound"]) == ("done", 24, 0.96, "dropped")
+    assert manifest["model"] == {"name": "double", "sha256": "0" * 64}
+    assert manifest["settings"]["audio"] == "drop" and {"tfanon", "av", "numpy"} <= set(manifest["versions"])
+    line = next(line for line in lines if "in/a.mp4" in line)
+    assert "24 frames, 0.96 s, sound dropped" in line and entry["output_sha256"][:12] in line and "fps" in line
+
+
+def test_the_same_command_again_does_what_is_missing(folder):
+    run(folder)
+    before = {name: os.stat(folder / "out" / name).st_mtime_ns for name in ("a.mp4", "c.png")}
+    (folder / "out/deep/b.mkv").unlink()
+    clips.write(folder / "in/broken.mp4")
+    failures, lines, manifest = run(folder)
+    assert failures == 0 and all(entry["status"] == "done" for entry in manifest["files"].values())
+    assert before == {name: os.stat(folder / "out" / name).st_mtime_ns for name in before}
+    assert sum("done before" in line for line in lines) == 2
+
+
+def test_an_output_is_replaced_only_when_asked(folder):
+    run(folder)
+    kept = (folder / "out/a.mp4").read_bytes()
+    failures, lines, _ = run(folder, quality=40)
+    assert failures == 4 and (folder / "out/a.mp4").read_bytes() == kept
+    assert sum("give --overwrite" in line for line in lines) == 3
+    failures, _, manifest = run(folder, quality=40, overwrite=True)
+    assert failures == 1 and (folder / "out/a.mp4").read_bytes() != kept
+    assert manifest["files"]["a.mp4"]["output_sha256"] == files.sha256(folder / "out/a.mp4")
+
+
+def test_leftovers_of_a_killed_run_are_cleared(folder):
+    (folder / "out").mkdir()
+    gone = folder / "out/.unfinished-999999999-a.mp4"
+    mine = folder / f"out/.unfinished-{os.getppid()}-a.mp4"
+    gone.write_bytes(b"half"), mine.write_bytes(b"half")
+    run(folder)
+    assert not gone.exists() and mine.exists()  # the other one's writer is alive
+
+
+def test_an_input_that_changes_meanwhile_fails(folder):
+    def touching(frames):
+        os.utime(folder / "in/a.mp4")
+        return 255 - frames
+
+    failures, lines, _ = run(folder, doubles.anonymizer(touching))
+    assert failures == 2 and any("in/a.mp4 changed while it was read" in line for line in lines)
+    assert "a.mp4" not in outputs(folder)
+
+
+def test_frames_that_must_not_be_shown_are_not_written(folder):
+    failures, lines, _ = run(folder, doubles.anonymizer(lambda x: x))
+    assert failures == 4 and outputs(folder) == {"manifest.json"}
+    assert sum("came back unchanged" in line for line in lines) == 3
+
+
+def test_progress_is_nested(folder, capsys):
+    settings = Settings(output=str(folder / "out"))
+    todo = inputs.jobs([str(folder / "in")], settings.output)
+    batch.Batch(doubles.inverting(), settings, folder / "m.json", quiet=False, tell=lambda line: None).run(todo)
+    shown = capsys.readouterr().err
+    assert "4/4" in shown and "a.mp4:" in shown and "/24 [" in shown
+    batch.Batch(doubles.inverting(), settings, folder / "m.json", tell=lambda line: None).run(todo)
+    assert capsys.readouterr().err == ""
+
+
+def test_the_inputs_are_untouched(folder):
+    before = {path: path.read_bytes() for path in pathlib.Path(folder / "in").rglob("*.*")}
+    run(folder, overwrite=True)
+    assert before == {path: path.read_bytes() for path in pathlib.Path(folder / "in").rglob("*.*")}

@@ -1,0 +1,66 @@
+"""The record of a batch survives a kill at any line, and knows what is done."""
+
+import json
+
+import pytest
+
+from tfanon import files
+from tfanon.anonymizing.manifest import Manifest
+
+ABOUT = {"model": {"name": "blur", "sha256": "ab"}, "settings": {"quality": 20}, "versions": {"av": "18"}}
+
+
+@pytest.fixture
+def done(tmp_path):
+    """(path of the manifest, input, output) with one entry in the journal alone."""
+    given, target = tmp_path / "in.mp4", tmp_path / "out.mp4"
+    given.write_bytes(b"in"), target.write_bytes(b"out")
+    Manifest(tmp_path / "manifest.json", ABOUT).note(
+        "a", status="done", input_sha256=files.sha256(given), output_sha256=files.sha256(target))
+    return tmp_path / "manifest.json", given, target
+
+
+def test_a_killed_run_is_taken_up(done):
+    path, given, target = done
+    with open(path.with_name(".manifest.json.journal"), "a") as journal:
+        journal.write('\n["b", {"status": "do')  # killed in the middle of a line
+    manifest = Manifest(path, ABOUT)
+    assert manifest.finished("a", given, target) and list(manifest.files) == ["a"]
+    manifest.note("c", status="failed", error="x")
+    assert list(Manifest(path, ABOUT).files) == ["a", "c"]
+    path.with_name(".unfinished-999999999-manifest.json").write_text("killed while it was written")
+    manifest.write()
+    assert sorted(file.name for file in path.parent.iterdir()) == ["in.mp4", "manifest.json", "out.mp4"]
+    whole = json.loads(path.read_text())
+    assert whole["schema_version"] == 1 and whole["model"] == ABOUT["model"] and list(whole["files"]) == ["a", "c"]
+
+
+@pytest.mark.parametrize("change", ["input", "output", "gone", "settings", "model", "name", "nothing"])
+def test_what_is_done_is_done_only_as_it_was(done, change):
+    path, given, target = done
+    about = json.loads(json.dumps(ABOUT))
+    if change == "input":
+        given.write_bytes(b"other")
+    elif change == "output":
+        target.write_bytes(b"other")
+    elif change == "gone":
+        target.unlink()
+    elif change == "settings":
+        about["settings"]["quality"] = 30
+    elif change == "model":
+        about["model"]["sha256"] = "cd"
+    name = "b" if change == "name" else "a"
+    assert Manifest(path, about).finished(name, given, target) == (change == "nothing")
+
+
+def test_another_version_of_a_package_does_not_undo_it(done):
+    path, given, target = done
+    assert Manifest(path, ABOUT | {"versions": {"av": "19"}}).finished("a", given, target)
+
+
+@pytest.mark.parametrize("text", ["no json", "[]", '{"other": 1}', '{"files": 3}'])
+def test_another_file_of_that_name_is_left_alone(tmp_path, text):
+    (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(ValueError, match="is no record of tfanon.anonymize; give another --manifest"):
+        Manifest(tmp_path / "manifest.json", ABOUT)
+    assert (tmp_path / "manifest.json").read_text() == text

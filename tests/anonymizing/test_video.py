@@ -1,0 +1,120 @@
+"""Thirty videos: what a copy has in common with its original, and what it has not."""
+
+import clips
+import doubles
+import numpy as np
+import pytest
+from clips import NTSC, Clip
+
+from tfanon.anonymizing import network, video
+from tfanon.media import source
+from tfanon.media.limits import MediaError
+from tfanon.media.sink import Encoding
+
+ODD = {"size": (49, 65), "pixels": "yuv444p"}
+JPEG = {"codec": "mjpeg", "pixels": "yuvj420p"}
+HEVC, VP9 = {"codec": "libx265"}, {"codec": "libvpx-vp9"}
+FEW = {  # in every run of the tests
+    "h264 with sound": Clip(sound=True), "uneven": Clip(rate=0), "turned": Clip(turns=1), "odd": Clip(**ODD),
+    "vp9 with sound": Clip(".webm", sound=True, **VP9), "mpeg4 avi": Clip(".avi", "mpeg4", rate=NTSC),
+    "one frame": Clip(frames=1), "mjpeg": Clip(".mov", rate=10, **JPEG)}
+MANY = {
+    "h264 2000": Clip(frames=2000), "h264 ntsc sound": Clip(rate=NTSC, sound=True), "h264 10": Clip(rate=10, bframes=0),
+    "h264 mkv uneven sound": Clip(".mkv", rate=0, sound=True, frames=100), "h264 avi": Clip(".avi", bframes=3),
+    "h264 mov turned": Clip(".mov", turns=3), "h264 upside down": Clip(turns=2, sound=True),
+    "h264 mkv turned uneven": Clip(".mkv", turns=1, rate=0), "h264 odd one": Clip(frames=1, **ODD),
+    "hevc": Clip(**HEVC), "hevc uneven": Clip(".mkv", rate=0, **HEVC), "hevc turned": Clip(turns=1, sound=True, **HEVC),
+    "hevc ntsc": Clip(".mov", rate=NTSC, frames=300, **HEVC), "vp9 uneven": Clip(".webm", rate=0, frames=100, **VP9),
+    "vp9 odd": Clip(".webm", size=(49, 65), **VP9), "vp9 one": Clip(".webm", frames=1, **VP9),
+    "vp9 mkv ntsc sound": Clip(".mkv", rate=NTSC, sound=True, **VP9), "mpeg4 2000": Clip(".avi", "mpeg4", frames=2000),
+    "mpeg4 mp4 sound": Clip(".mp4", "mpeg4", sound=True, bframes=0), "mpeg4 turned": Clip(".mp4", "mpeg4", turns=3),
+    "mjpeg avi": Clip(".avi", **JPEG), "mjpeg mkv ntsc": Clip(".mkv", rate=NTSC, **JPEG)}
+
+
+def anonymized(given, target, sound=False, anonymizer=None, metadata=False, encoding=Encoding(threads=1)):
+    with source.open_video(given, sound=sound) as opened:
+        return video.anonymize(opened, target, anonymizer or doubles.inverting(), encoding, metadata)
+
+
+@pytest.mark.parametrize("clip", [pytest.param(clip, id=name) for name, clip in FEW.items()] + [
+    pytest.param(clip, id=name, marks=pytest.mark.large) for name, clip in MANY.items()])
+def test_a_copy_keeps_all_but_the_pictures(tmp_path, clip):
+    given, target, again = (tmp_path / f"{name}{clip.ending}" for name in ("in", "out", "again"))
+    clips.write(given, clip)
+    record = anonymized(str(given), target, sound=True)
+    before, after = clips.about(given), clips.about(target)
+    assert record["frames"] == len(before["times"]) == len(after["times"]) == clip.frames
+    assert (before["rotation"], before["size"]) == (after["rotation"], after["size"])
+    assert before["sound"] == after["sound"] and bool(after["sound"]) == clip.sound
+    if clip.ending == ".avi":  # it holds no times: libav counts packets, from 0 or 1, in the order of decoding
+        before["times"], after["times"] = (np.sort(times) - min(times) for times in (before["times"], after["times"]))
+    np.testing.assert_allclose(after["times"], before["times"], atol=1e-6)
+    assert after["duration"] == pytest.approx(before["duration"], abs=before["last"])
+    compare(clips.read(given), clips.read(target))
+    anonymized(str(given), again, sound=True)
+    assert target.read_bytes() == again.read_bytes()
+
+
+def compare(before, after):
+    """Each frame is the negative of its own original, and of no neighbour's."""
+    for number in {0, len(before) // 2, len(before) - 1}:
+        own = np.abs(255 - before[number].astype(int) - after[number]).mean()
+        others = [np.abs(255 - before[other].astype(int) - after[number]).mean()
+                  for other in (number - 1, number + 1) if 0 <= other < len(before)]
+        assert own < 25 and all(own < other / 2 for other in others)
+
+
+def test_sound_and_words_are_left_behind_by_default(tmp_path):
+    given = clips.write(tmp_path / "in.mp4", Clip(sound=True, metadata={"title": "my child", "location": "+48.1+11.5/"}))
+    assert anonymized(given, tmp_path / "out.mp4")["sound"] == "dropped"
+    assert clips.about(tmp_path / "out.mp4")["tracks"] == ["video"]
+    assert b"my child" not in (tmp_path / "out.mp4").read_bytes()
+    assert anonymized(given, tmp_path / "kept.mp4", sound=True, metadata=True)["sound"] == "kept"
+    assert clips.about(tmp_path / "kept.mp4")["metadata"]["title"] == "my child"
+
+
+def test_people_stand_upright_before_the_network(tmp_path):
+    given, seen = clips.write(tmp_path / "in.mp4", Clip(turns=1, frames=2)), []
+    anonymized(given, tmp_path / "out.mp4", anonymizer=doubles.anonymizer(lambda x: (seen.append(x), 255 - x)[1]))
+    assert seen[0].shape == (2, 64, 48, 3)
+    assert np.abs(seen[0][0].astype(int) - np.rot90(clips.read(given)[0])).mean() < 3
+
+
+def test_batches_do_not_depend_on_how_fast_frames_come(tmp_path):
+    sizes = []
+    anonymized(clips.write(tmp_path / "in.mp4", Clip(frames=11)), tmp_path / "out.mp4",
+               anonymizer=doubles.anonymizer(lambda x: (sizes.append(len(x)), 255 - x)[1], batch=4))
+    assert sizes == [4, 4, 3]
+
+
+@pytest.mark.parametrize("run, error, message", [
+    (lambda x: np.full(x.shape, np.nan), network.Unsafe, "NaN"),
+    (lambda x: x, network.Unsafe, "Frame 0 came back unchanged"),
+    (lambda x: x[:, :8], network.Unsafe, r"made \(4, 8, 64, 3\) of"),
+    (lambda x: 1 // 0, ZeroDivisionError, "by zero")])
+def test_what_the_network_does_wrong_leaves_nothing(tmp_path, run, error, message):
+    given = clips.write(tmp_path / "in.mp4")
+    with pytest.raises(error, match=message):
+        anonymized(given, tmp_path / "out.mp4", anonymizer=doubles.anonymizer(run))
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
+
+
+def test_what_is_wrong_late_leaves_nothing(tmp_path):
+    given, calls = clips.write(tmp_path / "in.mp4", Clip(frames=40)), []
+
+    def tired(frames):
+        calls.append(len(frames))
+        return frames if sum(calls) > 30 else 255 - frames
+
+    with pytest.raises(network.Unsafe, match="Frame 28 came back unchanged"):
+        anonymized(given, tmp_path / "out.mp4", anonymizer=doubles.anonymizer(tired))
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
+
+
+def test_a_lost_frame_is_noticed(tmp_path, monkeypatch):
+    given = clips.write(tmp_path / "in.mp4")
+    whole = video._run
+    monkeypatch.setattr(video, "_run", lambda batch, first, anonymizer: whole(batch, first, anonymizer)[first == 8:])
+    with pytest.raises(MediaError, match="23 of 24 frames were written"):
+        anonymized(given, tmp_path / "out.mp4")
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]

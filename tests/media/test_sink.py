@@ -1,0 +1,126 @@
+"""What a sink writes is what it was given, and `check` sees where it is not."""
+
+import fractions
+
+import av
+import clips
+import numpy as np
+import pytest
+from clips import Clip
+
+from tfanon.media import sink, source
+from tfanon.media.limits import MediaError
+from tfanon.media.sink import Encoding
+
+MILLISECOND = fractions.Fraction(1, 1000)
+WAYS = [  # ending, codec, whether times may be uneven
+    (".mp4", "", True), (".mov", "libx265", True), (".m4v", "mpeg4", True), (".mkv", "ffv1", True),
+    (".mkv", "libvpx-vp9", True), (".webm", "", True), (".mov", "mjpeg", True), (".avi", "mjpeg", False),
+    (".avi", "mpeg4", False), (".avi", "libx264", False), (".mp4", "libvpx-vp9", True)]
+
+
+def form(size=(48, 64), time_base=MILLISECOND, **more):
+    return source.Form(*size, time_base, fractions.Fraction(25), **more)
+
+
+def write(path, form, stamps, encoding=Encoding(), duration=40, **more):
+    written = sink.Sink(path, form, encoding, **more)
+    for number, stamp in enumerate(stamps):
+        written.write(clips.picture(number, (form.height, form.width)), int(stamp), duration)
+    written.finish()
+    return path
+
+
+@pytest.mark.parametrize("ending, codec, uneven", WAYS)
+def test_frames_come_back_at_their_times(tmp_path, ending, codec, uneven):
+    time_base, stamps = (MILLISECOND, clips.uneven(20)) if uneven else (fractions.Fraction(1, 25), np.arange(20))
+    path = write(tmp_path / f"a{ending}", form(time_base=time_base), stamps, Encoding(codec), 40 if uneven else 1)
+    sink.check(path, stamps, time_base)
+    read = clips.read(path).astype(int)
+    assert len(read) == 20
+    # halved colour planes blur what has detail in colour alone; neighbouring frames differ by 50 levels and more
+    for number in (0, 7, 19):
+        assert np.abs(read[number] - clips.picture(number, (48, 64))).mean() < 20
+    if uneven:
+        np.testing.assert_allclose(clips.about(path)["times"], stamps / 1000, atol=5e-4)
+
+
+def test_an_avi_file_has_one_slot_per_frame_and_no_other_times(tmp_path):
+    path = write(tmp_path / "a.avi", form(), range(0, 400, 40))
+    sink.check(path, range(0, 400, 40), MILLISECOND)
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].average_rate == 25 and container.streams.video[0].frames == 10
+    with pytest.raises(MediaError, match="Frame 2 comes at 0.095 s: an .avi file cannot hold uneven times"):
+        write(tmp_path / "b.avi", form(), [0, 40, 95, 120])
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mkv", ".webm"])
+def test_odd_sides_stay_odd(tmp_path, ending):
+    path = write(tmp_path / f"a{ending}", form((31, 45)), [0, 40])
+    assert clips.about(path)["size"] == (31, 45)
+
+
+def test_the_last_frame_lasts_as_long_as_it_should_whatever_its_place_in_the_file(tmp_path):
+    stamps = [0, 40, 80, 120, 1000, 1040, 3000]  # ends at 3500; with B-frames the last packet holds an earlier frame
+    path = write(tmp_path / "a.mp4", form(), stamps, duration=500)
+    assert clips.about(path)["duration"] == pytest.approx(3.5, abs=2e-3)
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv", ".webm"])
+def test_a_turned_video_stays_turned(tmp_path, ending):
+    original = clips.write(tmp_path / "in.mp4", Clip(turns=1, frames=3))
+    with source.open_video(original) as opened:
+        list(opened)
+    path = write(tmp_path / f"a{ending}", opened.form, [0, 640, 1280])
+    assert clips.about(path)["rotation"] == clips.about(original)["rotation"] == 90
+    with pytest.raises(ValueError, match="an .mkv file can"):
+        sink.Sink(tmp_path / "a.avi", opened.form, Encoding())
+
+
+def test_nothing_is_said_of_the_original_unless_asked(tmp_path):
+    path = write(tmp_path / "a.mp4", form(), [0, 40], metadata={"title": "at home"})
+    assert clips.about(path)["metadata"]["title"] == "at home"
+    path = write(tmp_path / "b.mp4", form(), [0, 40])
+    assert not {"title", "encoder", "creation_time", "location"} & {
+        key.split(":")[-1] for key in clips.about(path)["metadata"]}
+
+
+def test_one_thread_gives_the_same_bytes(tmp_path):
+    for name in ("a.mkv", "b.mkv", "a.mp4", "b.mp4"):
+        write(tmp_path / name, form(), clips.uneven(20), Encoding(threads=1))
+    for ending in (".mkv", ".mp4"):
+        assert (tmp_path / f"a{ending}").read_bytes() == (tmp_path / f"b{ending}").read_bytes()
+
+
+def test_quality_and_preset_reach_the_encoder(tmp_path):
+    sizes = [write(tmp_path / f"{number}.mp4", form(), range(0, 800, 40), Encoding(quality=quality, preset=preset)
+                   ).stat().st_size for number, (quality, preset) in enumerate([(10, ""), (40, ""), (10, "slow")])]
+    assert sizes[1] < 0.8 * sizes[0] and sizes[2] != sizes[0]
+
+
+@pytest.mark.parametrize("ending, encoding, message", [
+    (".gif", Encoding(), "ends in '.gif': choose .avi .m4v"), (".mp4", Encoding("h266"), "No codec called 'h266': choose"),
+    (".webm", Encoding("libx264"), "holds libvpx-vp9, not libx264"),
+    (".mp4", Encoding(quality=52), "quality of libx264 goes from 0 to 51, not 52"),
+    (".mkv", Encoding("mpeg4", 32), "quality of mpeg4 goes from 0 to 31, not 32")])
+def test_what_cannot_be_written_is_refused(ending, encoding, message):
+    with pytest.raises(ValueError, match=message):
+        encoding.name_for(ending)
+
+
+@pytest.mark.parametrize("stamps, message", [
+    ([0, 40, 80], "Too many frames were written; frame 3"),
+    ([0, 40, 80, 120, 160], "Too few frames were written; frame 4"),
+    ([0, 40, 90, 120], "Frame 2 was written at 0.080000 s instead of 0.090000 s")])
+def test_check_sees_what_differs(tmp_path, stamps, message):
+    path = write(tmp_path / "a.mp4", form(), [0, 40, 80, 120])
+    with pytest.raises(MediaError, match=message):
+        sink.check(path, stamps, MILLISECOND)
+
+
+def test_check_sees_a_file_that_was_cut(tmp_path):
+    for ending in (".mp4", ".mkv", ".avi"):
+        path = write(tmp_path / f"a{ending}", form(), range(0, 2400, 40), Encoding("mjpeg" if ending == ".avi" else ""))
+        path.write_bytes(path.read_bytes()[:path.stat().st_size // 2])
+        with pytest.raises(MediaError), sink.errors_named(path):
+            sink.check(path, range(0, 2400, 40), MILLISECOND)

@@ -1,0 +1,84 @@
+"""One pass over a video: every frame once, at its time, or an error."""
+
+import fractions
+import pathlib
+
+import clips
+import numpy as np
+import pytest
+from clips import Clip
+
+from tfanon.media import scaling, source
+from tfanon.media.limits import MediaError
+
+CLIPS = {
+    "h264": Clip(), "b-frames": Clip(bframes=3, frames=40), "uneven": Clip(rate=0), "one": Clip(frames=1),
+    "mpeg4-avi": Clip(".avi", "mpeg4"), "h264-avi": Clip(".avi", bframes=3), "vp9": Clip(".webm", "libvpx-vp9"),
+    "mpeg-ps": Clip(".mpg", "mpeg2video")}
+
+
+@pytest.mark.parametrize("name", CLIPS)
+def test_pictures_are_those_of_plain_decoding(tmp_path, name):
+    clip = CLIPS[name]
+    path = clips.write(tmp_path / f"a{clip.ending}", clip)
+    with source.open_video(path) as opened:
+        pictures = list(opened)
+        expected = opened.expected
+    assert len(pictures) == clip.frames and expected in (clip.frames, None) or clip.ending == ".mpg"
+    scaler = scaling.Scaler()
+    read = np.stack([scaler.pixels(picture.frame, *clip.size) for picture in pictures])
+    assert np.array_equal(read, clips.read(path))
+    times = np.array([picture.stamp for picture in pictures]) * float(opened.form.time_base)
+    wanted = clips.uneven(clip.frames) / 1000 if not clip.rate else np.arange(clip.frames) / float(clip.rate)
+    first = times[0] if clip.ending in (".avi", ".mpg") else 0  # their clocks start anywhere
+    np.testing.assert_allclose(times - first, wanted, atol=1e-3)
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_the_form_says_how_frames_are_turned(tmp_path, turns):
+    path = clips.write(tmp_path / "a.mp4", Clip(turns=turns, frames=2))
+    with source.open_video(path) as opened:
+        list(opened)
+    assert opened.form.rotation == turns and opened.form.matrix is not None
+    assert (opened.form.height, opened.form.width) == (48, 64) and opened.form.rate == fractions.Fraction(25)
+
+
+def test_sound_comes_along_only_where_it_is_asked_for(tmp_path):
+    path = clips.write(tmp_path / "a.mp4", Clip(sound=True))
+    with source.open_video(path) as opened:
+        assert all(isinstance(item, source.Picture) for item in opened) and opened.sound == "dropped"
+    with source.open_video(path, sound=True) as opened:
+        packets = [bytes(item) for item in opened if not isinstance(item, source.Picture)]
+    assert packets == [packet for packet in clips.about(path)["sound"] if packet] and opened.sound == "kept"
+    silent = clips.write(tmp_path / "b.mp4", Clip())
+    with source.open_video(silent, sound=True) as opened:
+        assert opened.sound == "none"
+
+
+@pytest.mark.parametrize("clip", [Clip(frames=60), Clip(".avi", "mpeg4", frames=60), Clip(".mkv", frames=60)],
+                         ids=lambda clip: clip.ending)
+def test_a_hole_in_the_middle_is_an_error(tmp_path, clip):
+    path = pathlib.Path(clips.write(tmp_path / f"a{clip.ending}", clip))
+    whole = path.read_bytes()
+    middle = len(whole) // 2
+    path.write_bytes(whole[:middle] + b"\x00" * 3000 + whole[middle + 3000:])
+    with pytest.raises(MediaError, match=path.name), source.open_video(str(path)) as opened:
+        list(opened)
+
+
+def test_a_cut_file_is_an_error(tmp_path):
+    for ending in (".mp4", ".mkv", ".webm"):
+        clip = Clip(ending, "libvpx-vp9" if ending == ".webm" else "libx264", frames=60)
+        path = pathlib.Path(clips.write(tmp_path / f"a{ending}", clip))
+        path.write_bytes(path.read_bytes()[:path.stat().st_size * 2 // 3])
+        with pytest.raises(MediaError, match=path.name), source.open_video(str(path)) as opened:
+            list(opened)
+
+
+def test_frames_of_another_size_are_an_error(tmp_path):
+    parts = [clips.write(tmp_path / f"{side}.mpg", Clip(".mpg", "mpeg1video", size=(side, 64), frames=8, bframes=0))
+             for side in (48, 64)]
+    both = tmp_path / "both.mpg"
+    both.write_bytes(b"".join(pathlib.Path(part).read_bytes() for part in parts))
+    with pytest.raises(MediaError, match="both.mpg"), source.open_video(str(both)) as opened:
+        list(opened)

@@ -1,0 +1,225 @@
+"""The command, as a process of its own: exit status, one line per file, and nothing of an original after a kill."""
+
+import json
+import os
+import pathlib
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import clips
+import numpy as np
+import pytest
+import scan
+import streaming
+import tensorflow as tf
+from clips import Clip
+
+from tfanon import anonymize
+from tfanon.anonymizing.settings import Command
+from tfanon.media import still
+
+COMMAND = [sys.executable, "-m", "tfanon.anonymize"]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """Paths of TFLite files: one whose answer is black, one that negates, one that returns what it is given."""
+    folder = tmp_path_factory.mktemp("models")
+    for name, factor, offset in (("black", 0.0, 0.0), ("negative", -1.0, 1.0), ("same", 1.0, 0.0)):
+        module = tf.Module()
+        module.call = tf.function(lambda x: factor * x + offset, autograph=False)  # noqa: B023  traced in this round
+        concrete = module.call.get_concrete_function(tf.TensorSpec([1, 48, 64, 3], tf.float32))
+        (folder / f"{name}.tflite").write_bytes(
+            tf.lite.TFLiteConverter.from_concrete_functions([concrete], module).convert())
+    return {path.stem: str(path) for path in folder.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory):
+    """A folder of three videos in two folders."""
+    folder = tmp_path_factory.mktemp("videos")
+    (folder / "deep").mkdir()
+    for name, frames in (("a.mkv", 60), ("b.mkv", 250), ("deep/c.mkv", 60)):
+        clips.write(folder / name, Clip(".mkv", frames=frames))
+    return folder
+
+
+def run(*arguments, **more):
+    """The finished process."""
+    return subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, text="input" not in more, timeout=300,
+                          **more)
+
+
+def test_a_folder(videos, models, tmp_path):
+    done = run(videos, "-o", tmp_path / "out", f"--model={models['black']}")
+    assert done.returncode == 0 and "%|" not in done.stderr  # no progress bars where there is no terminal
+    lines = done.stdout.splitlines()
+    assert len(lines) == 3 and all("frames" in line and "fps" in line and "SHA-256" in line for line in lines)
+    assert f"{videos}/deep/c.mkv -> {tmp_path}/out/deep/c.mkv: 60 frames, 2.40 s" in lines[2]
+    assert clips.read(tmp_path / "out/deep/c.mkv").max() < 8
+    assert json.loads((tmp_path / "out/manifest.json").read_text())["model"]["name"] == "black.tflite"
+    again = run(videos, "-o", tmp_path / "out", f"--model={models['black']}")
+    assert again.returncode == 0 and again.stdout.count("done before") == 3
+
+
+def test_a_fault_is_one_line_and_an_exit_status(videos, models, tmp_path):
+    done = run(videos / "a.mkv", "-o", tmp_path / "out.mkv", f"--model={models['same']}")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert done.stdout.splitlines() == [
+        f"{videos}/a.mkv: FAILED, nothing was written: Frame 0 came back unchanged from the network (100% of its detail)."]
+    assert os.listdir(tmp_path) == ["out.mkv.manifest.json"]
+
+
+def test_help_and_mistakes(videos, models, tmp_path):
+    told = run("--help").stdout
+    assert all(name in told for name in ("-o,--output:", "--model:", "--audio:", "--max_latency:", "--[no]overwrite:"))
+    for arguments, message in [
+            ([], "Name at least one input."), (["gone.mp4", "-o", "x"], "gone.mp4: no such file or folder.")]:
+        done = run(*arguments, cwd=tmp_path)
+        assert done.returncode == 1 and (done.stdout + done.stderr).strip().splitlines()[-1].endswith(message)
+        assert "Traceback" not in done.stderr and not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize("given, settings, message", [
+    (["a.mkv"], {"output": "a.mkv"}, "would be replaced by its own result"), (["a.mkv"], {}, "Give -o FILE"),
+    (["a.mkv", "0"], {"output": "x"}, "'0' must be the only input"),
+    (["a.mkv", "b.mkv"], {"output": "-"}, "'a.mkv' must be"),
+    (["-"], {"output": "x.mp4"}, "need --raw_size=HxW"), (["-"], {"raw_size": "4x4"}, "Where does the result go"),
+    (["-"], {"raw_size": "4x4", "output": "a.mkv"}, "a.mkv exists; give --overwrite"),
+    (["rtsp://a/b"], {}, "Where do live frames go"), (["a.mkv"], {"output": "x", "mode": ""}, "not neither")])
+def test_what_is_refused_before_anything_is_read(videos, monkeypatch, given, settings, message):
+    monkeypatch.chdir(videos)
+    before = sorted(videos.rglob("*"))
+    with pytest.raises(ValueError, match=message):
+        anonymize.work(given, Command(**{"mode": "blacken", **settings}))
+    assert sorted(videos.rglob("*")) == before
+
+
+def test_raw_frames_through_pipes(models, tmp_path):
+    frames = np.stack([clips.picture(number, (48, 64)) for number in range(10)])
+    through = ["--raw_size=48x64", f"--model={models['negative']}"]
+    done = run("-", "-o", "-", *through, input=frames.tobytes())
+    assert done.returncode == 0 and np.array_equal(np.frombuffer(done.stdout, np.uint8), 255 - frames.ravel())
+    done = run("-", "-o", tmp_path / "out.mkv", "--raw_rate=10", *through, input=frames.tobytes())
+    assert done.returncode == 0 and b"10 frames" in done.stdout
+    about = clips.about(tmp_path / "out.mkv")
+    assert len(about["times"]) == 10 and about["times"][-1] == pytest.approx(0.9)
+    assert json.loads((tmp_path / "out.mkv.manifest.json").read_text())["files"]["out.mkv"]["frames"] == 10
+
+
+def test_a_video_to_a_pipe_that_closes(videos, models):
+    with subprocess.Popen([*COMMAND, str(videos / "b.mkv"), "-o", "-", f"--model={models['black']}"],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert not any(process.stdout.read(48 * 64 * 3))
+        process.stdout.close()
+        assert process.wait(60) == 1
+        assert process.stderr.read().splitlines()[-1] == b"tfanon.anonymize: [Errno 32] Broken pipe"
+
+
+def test_a_stream(models, tmp_path):
+    with streaming.served(lambda send, count: streaming.motion_jpeg(send, 10**6)) as address:
+        address = address.replace("//", "//user:secret@")
+        done = run(address, "-o", tmp_path / "out.mkv", f"--model={models['black']}", "--max_seconds=1")
+    assert done.returncode == 0 and "1 connections" in done.stderr and "secret" not in done.stderr
+    assert clips.read(tmp_path / "out.mkv").max() < 8
+    record = (tmp_path / "out.mkv.manifest.json").read_text()
+    assert json.loads(record)["files"]["out.mkv"]["status"] == "done" and "secret" not in record
+
+
+def test_a_mode_on_a_picture(tmp_path, capsys):
+    still.write_still(tmp_path / "in.png", clips.picture(0, (40, 60)))
+    settings = Command(output=str(tmp_path / "out.png"), mode="blacken", working_size="32x48")
+    assert anonymize.work([str(tmp_path / "in.png")], settings) == 0
+    assert not still.read_still(str(tmp_path / "out.png")).any() and "1 frames" in capsys.readouterr().out
+    assert anonymize.manifest_for([], Command(output="out", manifest="m.json")).name == "m.json"
+
+
+def test_a_full_disk(videos, models, tmp_path):
+    done = run(videos, "-o", tmp_path / "out", f"--model={models['negative']}", "--quality=1",
+               preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000)))
+    assert done.returncode == 1 and "b.mkv: FAILED, nothing was written" in done.stdout
+    whole_or_absent(tmp_path / "out", videos)
+    assert "b.mkv" not in os.listdir(tmp_path / "out")
+
+
+@pytest.mark.large
+def test_a_full_file_system(videos, models, tmp_path):
+    (tmp_path / "out").mkdir()
+    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=28k", "tmpfs", tmp_path / "out"]).returncode:
+        pytest.skip("only the superuser mounts a file system of 28 KB")
+    try:
+        done = run(videos, "-o", tmp_path / "out", f"--model={models['negative']}", "--quality=1")
+        assert done.returncode == 1 and "b.mkv: FAILED, nothing was written" in done.stdout
+        whole_or_absent(tmp_path / "out", videos)
+    finally:
+        subprocess.run(["umount", tmp_path / "out"], check=True)
+
+
+@pytest.mark.parametrize("number, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_leaves_nothing_unfinished(videos, models, tmp_path, number, status):
+    with started(videos, models, tmp_path) as process:
+        until_it_writes(tmp_path / "out", process)
+        process.send_signal(number)
+        assert process.wait(60) == status
+    assert not list((tmp_path / "out").rglob(".unfinished*"))
+    whole_or_absent(tmp_path / "out", videos)
+
+
+@pytest.mark.parametrize("kills", [2, pytest.param(100, marks=pytest.mark.large)])
+def test_a_kill_at_any_time_leaves_no_raw_frame_and_the_batch_can_go_on(videos, models, tmp_path, kills):
+    chance, statuses = random.Random(0), []
+    for number in range(kills):
+        output = tmp_path / str(number // 4)  # four kills on the way to one result
+        with started(videos, models, output) as process:
+            until_it_writes(output / "out", process)
+            time.sleep(chance.uniform(0, 0.5))
+            process.kill()
+            statuses.append(process.wait(60))
+        whole_or_absent(output, videos)
+    assert -signal.SIGKILL in statuses
+    for output in tmp_path.iterdir():
+        assert run(videos, "-o", output / "out", f"--model={models['black']}").returncode == 0
+        assert len(whole_or_absent(output, videos)) == 3 and not list(output.rglob(".unfinished*"))
+
+
+def started(videos, models, folder):
+    """The command at work, its temporary files below `folder` too."""
+    (folder / "tmp").mkdir(parents=True, exist_ok=True)
+    return subprocess.Popen([*COMMAND, str(videos), "-o", str(folder / "out"), f"--model={models['black']}"],
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                            env={**os.environ, "TMPDIR": str(folder / "tmp")})
+
+
+def until_it_writes(folder, process):
+    """Wait for the first unfinished file."""
+    end = time.monotonic() + 60
+    while not list(folder.rglob(".unfinished*")) and time.monotonic() < end and process.poll() is None:
+        time.sleep(0.005)
+
+
+def whole_or_absent(folder, videos):
+    """The outputs below `folder`: each is whole, and no file there holds anything of an original."""
+    originals = {path.name: path for path in sorted(videos.rglob("*.mkv"))}
+    scan.no_raw_frames(folder, originals.values())
+    found = [path for path in pathlib.Path(folder).rglob("*.mkv") if path.name in originals]
+    for path in found:
+        assert len(clips.read(path)) == len(clips.read(originals[path.name]))
+    return found
+
+
+@pytest.mark.large
+def test_memory_does_not_grow_with_the_length_of_the_video(models, tmp_path):
+    peaks = {}
+    for seconds in (20, 1200):
+        given = clips.write(tmp_path / f"{seconds}.mkv", Clip(".mkv", frames=25 * seconds))
+        process = subprocess.Popen([*COMMAND, given, "-o", str(tmp_path / f"out{seconds}.mkv"),
+                                    f"--model={models['black']}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        assert status == 0
+        peaks[seconds] = usage.ru_maxrss
+    print(f"peak of 20 s: {peaks[20] / 1024:.0f} MiB, of 20 minutes: {peaks[1200] / 1024:.0f} MiB")
+    assert peaks[1200] < 1.1 * peaks[20]

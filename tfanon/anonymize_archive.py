@@ -1,0 +1,67 @@
+"""Anonymize archives that outgrow one machine, on Apache Beam (pip install "tfanon[beam]"):
+
+    python -m tfanon.anonymize_archive INPUT... -o FOLDER --model=anonymizer.tflite
+    python -m tfanon.anonymize_archive videos/ -o FOLDER --mode=blur --beam=direct_running_mode=multi_processing
+    python -m tfanon.anonymize_archive videos/ -o FOLDER --model=runs/quickstart --beam=runner=FlinkRunner,parallelism=8
+
+Files, patterns and folders as for tfanon.anonymize, below the same paths on every worker. One file is one element; what
+fails leaves nothing and makes the exit status 1. The same command again does what is not done yet.
+"""
+
+import dataclasses
+import os
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: its banner hides our lines
+
+from absl import app  # noqa: E402
+
+from tfanon import config  # noqa: E402
+from tfanon.anonymizing import inputs  # noqa: E402
+from tfanon.anonymizing.settings import Settings  # noqa: E402
+
+
+@dataclasses.dataclass(frozen=True)
+class Archive(Settings):
+    """The settings of files, and those of the pipeline."""
+
+    retries: int = config.flag(2, "Further attempts at a file that failed.", low=0, high=100)
+    beam: tuple = config.flag((), "Options of Beam without their dashes, separated by commas, such as "
+                              "runner=FlinkRunner,parallelism=8; without a runner: this machine.")
+
+
+def main(arguments):
+    given, settings = arguments[1:], config.from_flags(Archive)
+    if not given or not settings.output:
+        raise app.UsageError("Name at least one input, and -o FOLDER.")
+    try:
+        return work(given, settings)
+    except (ValueError, OSError, ImportError) as problem:
+        print(f"tfanon.anonymize_archive: {problem}", file=sys.stderr)
+        return 1
+
+
+def work(given, settings):
+    """The exit status of anonymizing `given` as the settings say."""
+    try:
+        from tfanon.anonymizing import archive
+    except ModuleNotFoundError as missing:
+        raise ValueError(f"An archive needs Apache Beam: pip install \"tfanon[beam]\" ({missing}).") from None
+    settings = dataclasses.replace(  # a worker may stand in another folder
+        settings, output=os.path.abspath(settings.output), model=settings.model and os.path.abspath(settings.model))
+    todo = inputs.jobs([os.path.abspath(name) for name in given], settings.output)
+    failed = archive.run(todo, settings, settings.retries, [f"--{option}" for option in settings.beam])
+    for entry in failed.values():
+        print(f"{entry['input']}: FAILED, nothing was written: {entry['error']}")
+    print(f"{len(todo) - len(failed)} of {len(todo)} files are done in {settings.output}")
+    return 1 if failed else 0
+
+
+def run():
+    """Console command `tfanon-anonymize-archive`."""
+    config.define_flags(Archive)
+    app.run(main)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,71 @@
+"""An archive as an Apache Beam pipeline, one file per element; the only module that knows Beam.
+
+Every worker writes as tfanon.anonymize does: whole and checked, or not at all. What became of a file stands in a record
+of its own, OUTPUT/.records/NAME.json, since workers cannot share a journal; the records become one manifest at the end.
+"""
+
+import json
+import logging
+import pathlib
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.utils import shared
+
+from tfanon.anonymizing import batch
+from tfanon.anonymizing.manifest import Manifest
+
+RECORDS = ".records"
+# Beam's own choice would first try to download another direct runner.
+RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
+
+
+class Anonymize(beam.DoFn):
+    """An inputs.Job -> nothing; its record says what became of it.
+
+    The model is loaded once per worker process, whichever number of threads it has.  retries: further attempts at a
+    file that failed.
+    """
+
+    def __init__(self, settings, retries):
+        self.settings, self.retries, self.once = settings, retries, shared.Shared()
+
+    def setup(self):
+        """Called by Beam before the first element."""
+        self.anonymizer = self.once.acquire(lambda: batch.load(self.settings))
+
+    def process(self, job):
+        """Called by Beam with each element."""
+        for _ in range(1 + self.retries):
+            one = batch.Batch(self.anonymizer, self.settings, record_of(job, self.settings), tell=logging.info)
+            if not one.run([job]):
+                return
+
+
+def record_of(job, settings):
+    """Path of the record of one file."""
+    return pathlib.Path(settings.output) / RECORDS / f"{job.name}.json"
+
+
+def run(todo, settings, retries=2, options=()):
+    """Anonymize the Jobs; returns {name: entry} of those that failed, and leaves one manifest for all.
+
+    options: of Beam, as on its command line.  Paths must be the same for every worker.
+    Raises what the runner raises where the pipeline as a whole breaks; finished files stay and count when run again.
+    """
+    if not any(option.startswith("--runner") for option in options):
+        options = [f"--runner={RUNNER}", *options]
+    with beam.Pipeline(options=PipelineOptions(list(options))) as pipeline:
+        pipeline | beam.Create(todo) | beam.Reshuffle() | beam.ParDo(Anonymize(settings, retries))
+    return collected(todo, settings)
+
+
+def collected(todo, settings):
+    """The records become the manifest; returns {name: entry} of the failures."""
+    records = [json.loads(record_of(job, settings).read_text()) for job in todo]
+    about = {name: records[0][name] for name in ("model", "settings", "versions")}
+    manifest = Manifest(settings.manifest or pathlib.Path(settings.output) / "manifest.json", about)
+    for record in records:
+        manifest.files |= record["files"]
+    manifest.write()
+    return {job.name: manifest.files[job.name] for job in todo if manifest.files[job.name]["status"] != "done"}
