@@ -13,7 +13,7 @@ import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: its banner hides our lines
 
-from absl import app, logging  # noqa: E402
+from absl import app  # noqa: E402
 
 from tfanon import config  # noqa: E402
 from tfanon.anonymizing.settings import pair  # noqa: E402
@@ -24,9 +24,13 @@ from tfanon.exporting.settings import Settings  # noqa: E402
 def main(arguments):
     if len(arguments) > 1:
         raise app.UsageError(f"'{arguments[1]}' is no flag: settings are given as --name=value.")
-    logging.set_verbosity(logging.INFO)
+    return report(config.from_flags(Settings))
+
+
+def report(settings):
+    """The exit status; what was made goes to standard output, what was not and why to standard error."""
     try:
-        record = work(config.from_flags(Settings))
+        record = work(settings)
     except (ValueError, OSError) as problem:
         print(f"tfanon.export: {problem}", file=sys.stderr)
         return 1
@@ -51,6 +55,7 @@ def work(settings):
 
     def examine(path):
         """What export.json says of one file besides its distance from Keras."""
+        print(f"{path.name} agrees with Keras; it is judged and measured ..", file=sys.stderr, flush=True)
         entry = {"bytes": measure.size_of(path)}
         if judges:
             entry["judged"] = judges.scores(judging.of_file(path))
@@ -65,7 +70,7 @@ def work(settings):
         settings.tolerance, settings.psnr, examine, about)
     if settings.serving_dir:
         version = serving.write(folder, settings.serving_dir, settings.serving_name, settings.serving_root)
-        logging.info("TensorFlow Serving finds it as %s.", version)
+        print(f"TensorFlow Serving finds it as {version}.", file=sys.stderr)
     return record
 
 

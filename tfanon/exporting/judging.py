@@ -1,7 +1,7 @@
 """Utility and privacy of an exported file, by the judges that the run trained behind f_A and nobody else.
 
-A judge that was trained behind the float32 network is what an attacker has who knows it; whether a fresh judge finds more
-behind an 8-bit file is for `python -m tfanon.train` to say.
+A judge that was trained behind the float32 network is what an attacker has who knows it. It does not say whether a
+fresh judge, trained behind an 8-bit file, would find more there.
 """
 
 import dataclasses
@@ -23,7 +23,8 @@ class Judges:
 
     def __init__(self, run, size, eval_clips=0):
         self.run, self.size = run, size
-        self.config = dataclasses.replace(run.config, resolution=max(size), eval_clips=eval_clips or run.config.eval_clips)
+        self.config = dataclasses.replace(
+            run.config, resolution=max(size), eval_clips=eval_clips or run.config.eval_clips)
         self.action = _graph(finished.action_judge(run), 5)
         self.privacy = {probe: _graph(finished.privacy_judge(run, probe), 4) for probe in run.tables.probes}
 

@@ -14,7 +14,7 @@ import re
 import shutil
 
 from tfanon import files
-from tfanon.exporting import saved_model
+from tfanon.exporting import requests, saved_model, warmup
 
 BATCHING = """\
 max_batch_size { value: 8 }
@@ -36,17 +36,7 @@ def check(settings):
         raise ValueError("--serving_dir needs saved_model among --formats.")
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", settings.serving_name):
         raise ValueError(f"--serving_name is letters, digits, '_', '.' and '-', not '{settings.serving_name}'.")
-    messages()
-
-
-def messages():
-    """TensorFlow Serving's messages: the modules (model_server_config_pb2, predict_pb2, prediction_log_pb2)."""
-    try:
-        from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
-        from tensorflow_serving.config import model_server_config_pb2
-    except ImportError:
-        raise ValueError("TensorFlow Serving's messages need the extra `serving`: pip install 'tfanon[serving]'.") from None
-    return model_server_config_pb2, predict_pb2, prediction_log_pb2
+    requests.messages()
 
 
 def write(exported, folder, name="tfanon", root=""):
@@ -55,7 +45,6 @@ def write(exported, folder, name="tfanon", root=""):
     name: of the model.  root: the path under which the server sees `folder`; empty: the folder's own.
     Raises ValueError where a warm-up request fails on the model it is for.
     """
-    from tfanon.exporting import warmup
     folder = pathlib.Path(folder).resolve()
     stage = folder / f".{name}.partial"  # no number: the server does not look at it
     shutil.rmtree(stage, ignore_errors=True)  # left by a process that was killed here
@@ -81,7 +70,7 @@ def _newest(folder):
 
 def _models(name, path):
     from google.protobuf import text_format
-    configs, _, _ = messages()
+    configs, _, _ = requests.messages()
     model = configs.ModelConfig(name=name, base_path=str(path), model_platform="tensorflow")
     model.model_version_policy.latest.num_versions = 1
     return text_format.MessageToString(configs.ModelServerConfig(

@@ -17,7 +17,7 @@ class Settings:
     quantize: tuple = flag(("none",), "TFLite files: of none, float16, dynamic, int8.")
     size: str = flag("", "HxW in pixels at which the files work; empty: the run's resolution.")
     fixed_size: bool = flag(False, "SavedModel and ONNX take that size alone, as TFLite does.")
-    calibration_frames: int = flag(200, "Training frames that show int8 how large activations become.", low=1, high=5000)
+    calibration_frames: int = flag(200, "Training frames that show int8 how large numbers become.", low=1, high=5000)
     compared_frames: int = flag(32, "Test frames on which the files are compared with Keras.", low=1, high=5000)
     tolerance: float = flag(exporter.TOLERANCE, "Largest difference from Keras of a float32 file, pixels in [0, 1].",
                             low=0.0, high=1.0)

@@ -1,6 +1,6 @@
 """The signatures of an exported f_A: everything between frames in and frames out is inside.
 
-Scaling from uint8, f_A's own normalisation, clipping and rounding are in the graph, so that no caller can get them wrong.
+Scaling from uint8, f_A's own normalisation, clipping and rounding are in the graph: no caller can get them wrong.
 """
 
 import tensorflow as tf
@@ -47,8 +47,8 @@ class Anonymizer(tf.Module):
     def image_bytes(self):
         """{"image_bytes": [N] of JPEG} -> {"anonymized_bytes": [N] of JPEG}, each at the size of its original.
 
-        Images are squeezed to the size at which f_A works and stretched back, since it was judged at that size. TensorFlow
-        Serving's REST interface knows by the ending `_bytes` that a string is binary.
+        Images are squeezed to the size at which f_A works and stretched back, since it was judged at that size.
+        TensorFlow Serving's REST interface knows by the ending `_bytes` that a string is binary.
         """
         function = tf.function(lambda x: {"anonymized_bytes": tf.map_fn(self._jpeg, x)}, autograph=False)
         return function.get_concrete_function(tf.TensorSpec([None], tf.string, name="image_bytes"))

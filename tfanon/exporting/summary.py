@@ -37,7 +37,8 @@ def _number(value, unit, digits):
 
 def _plain(head, rows):
     widths = [max(map(len, column)) for column in zip(head, *rows)]
-    return "\n".join("  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in [head, *rows])
+    cells = ([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in [head, *rows])
+    return "\n".join("  ".join(line) for line in cells)
 
 
 def _markdown(head, rows):

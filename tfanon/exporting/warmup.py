@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfanon.anonymizing import network
-from tfanon.exporting import serving
+from tfanon.exporting import requests
 
 NAME = "assets.extra/tf_serving_warmup_requests"
 BATCHES = (1, 2, 8)  # each size of a batch prepares kernels of its own; the server reads at most 1,000 records
@@ -33,15 +33,6 @@ def write(folder, name):
             writer.write(record.SerializeToString())
 
 
-def request(name, signature, key, value):
-    """A PredictRequest.  value: what the signature's input `key` is given, a numpy array or a list of bytes."""
-    _, predict, _ = serving.messages()
-    asked = predict.PredictRequest()
-    asked.model_spec.name, asked.model_spec.signature_name = name, signature
-    asked.inputs[key].CopyFrom(tf.make_tensor_proto(value))
-    return asked
-
-
 def _record(name, signature, concrete, batch, size):
     (key, spec), = concrete.structured_input_signature[1].items()
     value = _noise(spec, batch, size)
@@ -49,8 +40,8 @@ def _record(name, signature, concrete, batch, size):
         concrete(**{key: tf.constant(value)})
     except tf.errors.OpError as problem:
         raise ValueError(f"The signature {signature} does not take its warm-up request: {problem.message}") from None
-    _, _, logs = serving.messages()
-    return logs.PredictionLog(predict_log=logs.PredictLog(request=request(name, signature, key, value)))
+    _, _, logs = requests.messages()
+    return logs.PredictionLog(predict_log=logs.PredictLog(request=requests.request(name, signature, key, value)))
 
 
 def _noise(spec, batch, size):
