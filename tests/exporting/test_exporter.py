@@ -185,8 +185,10 @@ def test_quantized_files_are_near(quantized):
     for kind, name in tflite.NAMES.items():
         answer = network.load(str(folder / name))(np.round(frames * 255).astype(np.uint8))
         mean_square = np.mean(np.square(answer / 255 - keras_answer(f_A, np.round(frames * 255))))
-        # the record has it before rounding to grey levels, which weighs where the file is nearly exact
-        assert -10 * np.log10(mean_square) == pytest.approx(record["comparisons"][name]["psnr"], abs=1) or kind != "int8"
+        psnr = -10 * np.log10(mean_square)
+        assert psnr > 35
+        if kind == "int8":  # of the others the record has it before they are rounded to grey levels
+            assert psnr == pytest.approx(record["comparisons"][name]["psnr"], abs=1)
         assert_built_in(folder / name)
 
 

@@ -71,7 +71,8 @@ def test_models_config_names_the_path_that_the_server_sees(served):
 def test_batching_and_monitoring_parse():
     file = descriptor_pb2.FileDescriptorProto(name="published.proto", package="published", syntax="proto3")
     file.dependency.append("google/protobuf/wrappers.proto")
-    batching, monitoring, prometheus = (file.message_type.add(name=name) for name in ("Batching", "Monitoring", "Prometheus"))
+    batching, monitoring, prometheus = (
+        file.message_type.add(name=name) for name in ("Batching", "Monitoring", "Prometheus"))
     for name, (number, kind) in BATCHING.items():
         batching.field.add(name=name, number=number, type=11, label=1, type_name=f".google.protobuf.{kind}Value")
     monitoring.field.add(name="prometheus_config", number=1, type=11, label=1, type_name=".published.Prometheus")
@@ -128,7 +129,8 @@ def test_the_c_api_runs_every_signature_of_frames(served, tmp_path):
         subprocess.run([tmp_path / "runner", served[1], spec.name, answer.name, str(spec.dtype), tmp_path / "in",
                         tmp_path / "out", *map(str, given.shape)], check=True)
         expected = next(iter(loaded[name](**{key: tf.constant(given)}).values())).numpy()
-        assert np.array_equal(np.frombuffer((tmp_path / "out").read_bytes(), given.dtype).reshape(given.shape), expected)
+        answer = np.frombuffer((tmp_path / "out").read_bytes(), given.dtype)
+        assert np.array_equal(answer.reshape(given.shape), expected)
 
 
 def _examples():

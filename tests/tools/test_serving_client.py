@@ -25,7 +25,8 @@ from tools import serving_client  # noqa: E402
 @pytest.fixture(scope="module")
 def signatures(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run") / "export"
-    exporter.export(per_frame.PerFrame(helpers.frame_network()), folder, np.zeros([1, 16, 16, 3], np.uint8), formats=("saved_model",))
+    f_A, frames = per_frame.PerFrame(helpers.frame_network()), np.zeros([1, 16, 16, 3], np.uint8)
+    exporter.export(f_A, folder, frames, formats=("saved_model",))
     return tf.saved_model.load(str(folder / "saved_model")).signatures
 
 
@@ -131,7 +132,8 @@ def test_a_server_that_gives_frames_back_unchanged_is_refused(over_grpc, picture
 def test_an_answer_of_another_size_or_none_is_refused(picture):
     settings = serving_client.Settings()
     jpeg = serving_client.encoded(np.zeros([8, 8, 3], np.uint8))
-    for answer, said in (([jpeg], r"answered 1 frames of \(16, 16, 3\) with 1 of \[\(8, 8, 3\)\]"), ([b"nothing"], "no JPEG")):
+    for answer, said in (([jpeg], r"answered 1 frames of \(16, 16, 3\) with 1 of \[\(8, 8, 3\)\]"),
+                         ([b"nothing"], "no JPEG")):
         run = serving_client.caller(settings, lambda address, settings, answer=answer: lambda images: answer)
         with pytest.raises(serving_client.Unsafe, match=said):
             run(np.zeros([1, 16, 16, 3], np.uint8))
