@@ -20,7 +20,7 @@ import numpy as np  # noqa: E402
 from absl import app  # noqa: E402
 
 from tfanon import config, registry  # noqa: E402
-from tfanon.exporting import measure, signatures, tflite  # noqa: E402
+from tfanon.exporting import measure, tflite  # noqa: E402
 from tfanon.models import cost  # noqa: E402
 
 HEAD = ["network", "H = W", "numbers", "MMAC", "MB", "CPU ms", "ms, 1 thread", "fps", "ms, 2 threads", "fps",
@@ -61,11 +61,11 @@ def lines(name, side, settings):
     """Cells of the table for one network at one size, a line per way of holding its numbers."""
     f_A = build(name)
     work = cost.multiply_adds(f_A, [1, side, side, 3]) / 1e6
-    module, frames = signatures.Anonymizer(f_A, (side, side)), noise(side)
+    frames = noise(side)
     with tempfile.TemporaryDirectory() as folder:
         for kind in settings.quantize:
             path = pathlib.Path(folder) / tflite.NAMES[kind]
-            path.write_bytes(tflite.convert(module, kind, frames))
+            path.write_bytes(tflite.convert(f_A, (side, side), kind, frames))
             found = measure.costs(path, (side, side), repeats=settings.repeats)
             times = [cell for threads in "12" for cell in timed(found["milliseconds"][threads])]
             yield [name, str(side), kind, f"{work:.0f}", f"{measure.size_of(path) / 1e6:.2f}",

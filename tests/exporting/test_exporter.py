@@ -115,8 +115,8 @@ def test_a_wrong_tflite_file_leaves_the_previous_export(tmp_path, frames, monkey
     exporter.export(f_A, folder, frames)
     (folder / "notes.txt").write_text("not ours")
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    right, other = tflite.convert, signatures.Anonymizer(Tiny(gain=2.0), frames.shape[1:3])
-    monkeypatch.setattr(tflite, "convert", lambda module, *more: right(other, *more))
+    right, other = tflite.convert, Tiny(gain=2.0)
+    monkeypatch.setattr(tflite, "convert", lambda f_A, *more: right(other, *more))
     with pytest.raises(ValueError, match=r"anonymizer\.tflite differs from Keras by up to [\d.]+ .* 0\.001 is"):
         exporter.export(f_A, folder, frames)
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
@@ -182,13 +182,11 @@ def quantized(tmp_path_factory):
 def test_quantized_files_are_near(quantized):
     f_A, folder, frames, record = quantized
     assert not record["refused"] and list(record["artefacts"]) == list(tflite.NAMES.values())
-    for kind, name in tflite.NAMES.items():
+    for name in tflite.NAMES.values():
         answer = network.load(str(folder / name))(np.round(frames * 255).astype(np.uint8))
         mean_square = np.mean(np.square(answer / 255 - keras_answer(f_A, np.round(frames * 255))))
-        psnr = -10 * np.log10(mean_square)
-        assert psnr > 35
-        if kind == "int8":  # of the others the record has it before they are rounded to grey levels
-            assert psnr == pytest.approx(record["comparisons"][name]["psnr"], abs=1)
+        assert -10 * np.log10(mean_square) > 45  # rounding to grey levels alone costs 59 dB
+        assert record["comparisons"][name]["psnr"] > 45
         assert_built_in(folder / name)
 
 
@@ -214,6 +212,24 @@ def test_another_export_leaves_nothing_of_the_one_before(tmp_path, frames):
     exporter.export(Tiny(), tmp_path / "export", frames, quantize=("float16",))
     exporter.export(Tiny(), tmp_path / "export", frames, formats=("tflite",))
     assert sorted(path.name for path in (tmp_path / "export").iterdir()) == ["anonymizer.tflite", "export.json"]
+
+
+def test_a_limited_sigmoid_shares_weights_and_is_near():
+    f_A = ending_in("sigmoid")
+    limited = tflite.limited(f_A)
+    x = np.linspace(-40, 40, 48, dtype=np.float32).reshape(1, 4, 4, 3)
+    # sigmoid(-6) = .00247, six tenths of a grey level: no answer may be further off.
+    assert 0.0024 < np.abs(limited(x).numpy() - f_A(x).numpy()).max() < 0.0025
+    assert limited.layers[1] is f_A.layers[1]
+    other = ending_in("linear")
+    assert tflite.limited(other) is other
+
+
+def ending_in(activation):
+    """A network that is a layer that changes nothing and its last activation."""
+    frames = keras.Input((None, None, 3))
+    x = keras.layers.Dense(3, kernel_initializer="identity", use_bias=False)(frames)
+    return keras.Model(frames, keras.layers.Activation(activation)(x))
 
 
 @pytest.mark.parametrize("wrong, message", [

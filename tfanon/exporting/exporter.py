@@ -56,7 +56,7 @@ def export(f_A, folder, frames, formats=FORMATS[:2], quantize=("none",), fixed=F
     try:
         module = signatures.Anonymizer(f_A, levels.shape[1:3])
         record = {**_record(levels, tolerance, psnr), **(about or {})}
-        for wanted in _wanted(module, formats, quantize, fixed, representative, tolerance, psnr):
+        for wanted in _wanted(f_A, module, formats, quantize, fixed, representative, tolerance, psnr):
             _make(wanted, stage, f_A, levels, examine, record)
         record["files"] = _files(stage)
         (stage / RECORD).write_text(json.dumps(record, indent=2) + "\n")
@@ -80,13 +80,14 @@ class Wanted:
     exact: bool = True
 
 
-def _wanted(module, formats, quantize, fixed, representative, tolerance, psnr):
+def _wanted(f_A, module, formats, quantize, fixed, representative, tolerance, psnr):
     if "saved_model" in formats:
         yield Wanted(saved_model.NAME, lambda path: saved_model.write(module, path, fixed),
                      partial(compare.saved_model_files, tolerance=tolerance))
     for kind in quantize if "tflite" in formats else ():
         exact = kind == "none"
-        yield Wanted(tflite.NAMES[kind], lambda path: path.write_bytes(tflite.convert(module, kind, representative)),
+        convert = partial(tflite.convert, f_A, module.size, kind, representative)
+        yield Wanted(tflite.NAMES[kind], lambda path, convert=convert: path.write_bytes(convert()),
                      partial(compare.file, **{"tolerance": tolerance} if exact else {"psnr": psnr}), exact)
     if "onnx" in formats:
         yield Wanted(onnx_file.NAME, lambda path: onnx_file.write(module, path, fixed),

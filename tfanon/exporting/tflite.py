@@ -2,23 +2,29 @@
 
 import re
 
+import keras
 import numpy as np
 import tensorflow as tf
+
+from tfanon.exporting import signatures
 
 # What --quantize may ask for, and the file it makes.
 NAMES = {"none": "anonymizer.tflite", "float16": "anonymizer_float16.tflite",
          "dynamic": "anonymizer_dynamic.tflite", "int8": "anonymizer_int8.tflite"}
 
 
-def convert(module, quantize="none", representative=None):
-    """The bytes of the TFLite file for frames [N, H, W, 3] of the module's size, batch 1 until it is resized.
+LIMIT = 6.0  # of what a sigmoid is given in 8 bits: beyond it the answer moves by less than a grey level
 
-    module: a signatures.Anonymizer.
+
+def convert(f_A, size, quantize="none", representative=None):
+    """The bytes of the TFLite file for frames [N, H, W, 3] of that size, (H, W); batch 1 until it is resized.
+
     quantize: "none"; "float16", weights alone; "dynamic", weights in 8 bits, activations as they come; "int8", all in
     8 bits, frames in and out as uint8.
     representative: frames [n, H, W, 3] float32 in [0, 1] that show "int8" how large activations become.
     Raises ValueError where the operators that TFLite has built in do not suffice.
     """
+    module = signatures.Anonymizer(limited(f_A) if quantize == "int8" else f_A, size)
     # N stays open: an N of 1 would be folded into f_A's reshapes, and no phone could resize it.
     concrete = module.concrete("frames", [None, *module.size, 3], tf.float32, clipped=quantize != "int8")
     converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module)
@@ -37,6 +43,27 @@ def convert(module, quantize="none", representative=None):
         missing = re.search(r"(?:Custom|Flex) ops: (.*)", str(error))
         raise ValueError(f"{NAMES[quantize]}: f_A needs operations that TFLite has not built in"
                          f"{': ' + missing.group(1) if missing else ''}.") from error
+
+
+@keras.saving.register_keras_serializable("tfanon")
+class LimitedSigmoid(keras.layers.Layer):
+    """sigmoid of x within -LIMIT to LIMIT, so that the 256 steps of 8 bits lie where the sigmoid is steep."""
+
+    def call(self, x):
+        return tf.sigmoid(tf.clip_by_value(x, -LIMIT, LIMIT))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
+def limited(f_A):
+    """f_A for frames with a LimitedSigmoid at its end, sharing its weights; f_A itself where it ends otherwise."""
+    network = getattr(f_A, "network", f_A)
+    last = network.layers[-1]
+    if not isinstance(last, keras.layers.Activation) or last.activation is not keras.activations.sigmoid:
+        return f_A
+    return keras.models.clone_model(
+        network, clone_function=lambda layer: LimitedSigmoid() if layer is last else layer)
 
 
 def _spanning(frames):
