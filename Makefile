@@ -12,7 +12,7 @@ test: $(VENV)/installed
 
 $(VENV)/installed: setup.py
 	$(PYTHON) -m venv --clear $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --editable ".[test,litert]"
+	$(VENV)/bin/python -m pip install --quiet --editable ".[test,litert,serving,onnx]"
 	touch $@
 
 clean:

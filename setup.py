@@ -31,11 +31,14 @@ setup(
         "beam": ["apache-beam>=2.77,<3"],  # archives; resolves beside TensorFlow 2.21
         "cuda": ["tensorflow[and-cuda]>=2.21,<2.22"],
         "litert": ["ai-edge-litert>=2.1,<3"],
+        "onnx": ["tf2onnx>=1.17,<2", "onnx>=1.17", "onnxruntime>=1.20"],
+        "serving": ["tensorflow-serving-api>=2.21,<2.22"],
         "test": ["pytest>=8", "pytest-xdist>=3.6", "scikit-learn>=1.5"],
     },
     entry_points={"console_scripts": [
         "tfanon-train = tfanon.train:run",
         "tfanon-anonymize = tfanon.anonymize:run",
         "tfanon-anonymize-archive = tfanon.anonymize_archive:run",
+        "tfanon-export = tfanon.export:run",
     ]},
 )

@@ -7,7 +7,8 @@ import pytest
 
 PACKAGE = pathlib.Path(__file__).parent.parent / "tfanon"
 ORDER = ["config", "registry", "files", "media", "data", "models", "replicas", "losses", "trainer", "checkpoint", "metrics",
-         "evaluation", "anonymizing", "export", "report", "fitting", "phases", "experiment", "train", "anonymize", "anonymize_archive"]
+         "evaluation", "anonymizing", "report", "fitting", "phases", "exporting", "experiment", "train", "anonymize",
+         "anonymize_archive", "export"]
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
 
 

@@ -5,7 +5,8 @@ import subprocess
 import pytest
 
 from tfanon import config, losses, trainer
-from tfanon.anonymizing import settings
+from tfanon.anonymizing import settings as anonymizing
+from tfanon.exporting import settings as exporting
 
 ROOT = pathlib.Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -24,7 +25,8 @@ def test_flagfiles_it_names_exist():
 
 
 def test_flags_and_functions_it_names_exist():
-    fields = {**config.Config.__dataclass_fields__, **settings.Command.__dataclass_fields__}
+    fields = {name for settings in (config.Config, anonymizing.Command, exporting.Settings)
+              for name in settings.__dataclass_fields__}
     for name in re.findall(r"`--(\w+)[`=]", README):
         assert name in fields or name in ("help", "helpfull", "flagfile"), name
     for name in re.findall(r"`losses\.(\w+)`", README):

@@ -7,8 +7,9 @@ import pathlib
 import keras
 import tensorflow as tf
 
-from tfanon import checkpoint, config as settings, export, files, phases, registry, replicas
+from tfanon import checkpoint, config as settings, files, phases, registry, replicas
 from tfanon.data import pipeline, tables
+from tfanon.exporting import exporter
 from tfanon.report import samples, table, tensorboard
 
 SCHEMA_VERSION = 1
@@ -97,4 +98,4 @@ def ship(run, folder):
         width=run.config.anonymizer_width, output=run.config.anonymizer_output)
     run.phase("anonymize").result(f_A)
     clips, _, _ = next(iter(pipeline.evaluation_clips(run.tables.clips.test, run.config)))
-    export.export(f_A, folder / "export", clips[0].numpy())
+    exporter.export(f_A, folder / "export", clips[0].numpy())

@@ -1,0 +1,81 @@
+"""A finished run, opened again: its f_A in float32, its judges, and frames of its own data."""
+
+import dataclasses
+import pathlib
+
+import keras
+import numpy as np
+
+from tfanon import config, phases, registry, replicas
+from tfanon.data import pipeline, tables
+
+COMPARED, REPRESENTATIVE = "test", "train"  # splits
+
+
+def load(folder, data_dir=""):
+    """The phases.Run in a folder.  data_dir: where its data is now; empty: where the run found it.
+
+    Raises ValueError where the folder holds no run, and as the data sources do.
+    """
+    folder = pathlib.Path(folder)
+    if not (folder / "run.flags").is_file():
+        raise ValueError(f"{folder} holds no run: {folder / 'run.flags'} is missing. Give the --workdir of "
+                         "python -m tfanon.train.")
+    keras.config.set_dtype_policy("float32")  # whatever it was trained in
+    found = config.from_flagfile(folder / "run.flags")
+    found = dataclasses.replace(found, workdir=str(folder), data_dir=data_dir or found.data_dir)
+    for name in ("anonymize", "action-f_A"):
+        if not (folder / "phases" / name / "done.json").is_file():
+            raise ValueError(f"{folder} is not finished: its phase {name} is not done. python -m tfanon.train "
+                             f"--flagfile={folder / 'run.flags'} goes on with it.")
+    return phases.Run(found, tables.load(found), replicas.make_strategy("one_device"))
+
+
+def anonymizer(run):
+    """The trained f_A."""
+    f_A = registry.find("anonymizers", run.config.anonymizer).build(
+        width=run.config.anonymizer_width, output=run.config.anonymizer_output)
+    _fill(run, "anonymize", f_A)
+    return f_A
+
+
+def action_judge(run):
+    """The trained f_T' of f_A."""
+    f_T = registry.find("actions", run.config.action_judge or run.config.action_network).build(
+        classes=len(run.tables.action.train.classes))
+    _fill(run, "action-f_A", f_T)
+    return f_T
+
+
+def privacy_judge(run, probe):
+    """The trained f_B' of f_A on one probe."""
+    f_B = registry.find("privacy", run.config.privacy_judge or run.config.privacy_network).build(
+        attributes=len(run.tables.probes[probe].train.attribute_names))
+    _fill(run, f"privacy-{probe}-f_A", f_B)
+    return f_B
+
+
+def frames(run, split, count, size):
+    """`count` frames of a split, drawn by the run's seed, half of clips and half of images: float32 [n, H, W, 3].
+
+    size: (H, W); a frame is read as a square of the longer side, and its middle is taken.
+    """
+    settings = dataclasses.replace(run.config, resolution=max(size), frames=1, eval_clips=1)
+    half = -(-count // 2)
+    clips = pipeline.evaluation_clips(_drawn(getattr(run.tables.clips, split), half, settings), settings)
+    images = pipeline.evaluation_images(_drawn(getattr(run.tables.images, split), half, settings), settings)
+    squares = np.concatenate([*(x[:, 0] for x, *_ in clips), *(x for x, *_ in images)])
+    top, left = ((side - wanted) // 2 for side, wanted in zip(squares.shape[1:3], size))
+    return squares[:, top:top + size[0], left:left + size[1]]
+
+
+def _drawn(examples, count, settings):
+    """That many rows, or all; the images of some sources have no attributes, and nobody asks for them here."""
+    rows = np.random.default_rng(settings.seed).permutation(len(examples))[:count]
+    nothing = np.zeros([len(examples), 0], np.float32)
+    return dataclasses.replace(examples, attributes=nothing, attribute_names=()).take(np.sort(rows))
+
+
+def _fill(run, phase, network):
+    if run.phase(phase).result(network) is None:
+        raise ValueError(f"{run.config.workdir} is not finished: its phase {phase} is not done.")

@@ -1,0 +1,40 @@
+"""f_A as an ONNX file, for those who run ONNX Runtime; needs the extra `onnx`."""
+
+import numpy as np
+
+from tfanon import files
+from tfanon.anonymizing.network import Network
+
+NAME = "anonymizer.onnx"
+OPSET = 17
+
+
+def write(module, path, fixed=False):
+    """Write a signatures.Anonymizer: `frames` [N, H, W, 3] float32 in [0, 1] -> `anonymized`, the same shape.
+
+    Raises ValueError where tf2onnx is not installed.
+    """
+    try:
+        import tf2onnx
+    except ImportError:
+        raise ValueError("ONNX needs the extra `onnx`: pip install 'tfanon[onnx]'.") from None
+    import tensorflow as tf  # not to run such a file, and its memory is measured
+    spec = [tf.TensorSpec([None, *(module.size if fixed else (None, None)), 3], tf.float32, name="frames")]
+    concrete = module.concrete("frames", spec[0].shape, tf.float32)
+    tf2onnx.convert.from_function(tf.function(concrete, input_signature=spec, autograph=False), spec, opset=OPSET,
+                                  output_path=str(path))
+
+
+def load(path, threads=0):
+    """The Network of such a file.  threads: 0 leaves their number to ONNX Runtime."""
+    import onnxruntime
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    height, width = session.get_inputs()[0].shape[1:3]
+    fixed = isinstance(height, int)
+
+    def run(frames):
+        return session.run(["anonymized"], {"frames": frames / np.float32(255)})[0]
+
+    return Network(path.name, files.sha256(path), run, (height, width) if fixed else None, fixed=fixed)

@@ -1,0 +1,163 @@
+"""Anonymize files by a TensorFlow Serving that runs an export of tfanon; encoded images travel, never numbers as text:
+
+    python -m tools.serving_client INPUT... -o OUTPUT --server=grpc://127.0.0.1:8500
+    python -m tools.serving_client in.mp4 -o out.mp4 --server=https://anonymizer.example --model_name=tfanon
+
+Raw frames go to that server: it must be inside the zone in which they may be seen (docs/serving.md). grpcs:// and
+https:// are encrypted; TFANON_TOKEN in the environment is sent as a bearer token. Outputs are written as
+tfanon.anonymize writes them: whole, checked, or not at all.
+"""
+
+import base64
+import dataclasses
+import io
+import json
+import os
+import pathlib
+import ssl
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: its banner hides our lines
+
+import numpy as np  # noqa: E402
+from absl import app  # noqa: E402
+from PIL import Image  # noqa: E402
+
+from tfanon import anonymize, config  # noqa: E402
+from tfanon.anonymizing import inputs  # noqa: E402
+from tfanon.anonymizing.anonymizer import Anonymizer  # noqa: E402
+from tfanon.anonymizing.batch import Batch  # noqa: E402
+from tfanon.anonymizing.network import Network, Unsafe  # noqa: E402
+from tfanon.anonymizing.settings import Settings as Anonymizing  # noqa: E402
+from tfanon.exporting import requests  # noqa: E402
+
+SIGNATURE, GIVEN, ANSWER = "image_bytes", "image_bytes", "anonymized_bytes"
+SCHEMES = ("grpc", "grpcs", "http", "https")
+BATCH = 8  # frames of one request
+UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]  # 4 MB is a few frames
+QUALITY = 95  # of the JPEGs on the way there
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Where the server is, and what is written."""
+
+    output: str = config.flag("", "File or folder to write.", short="o")
+    server: str = config.flag("grpc://127.0.0.1:8500", f"Address of the server: {', '.join(SCHEMES)}://HOST:PORT.")
+    model_name: str = config.flag("tfanon", "The model's name there.")
+    authority: str = config.flag("", "PEM file that the server's certificate is checked against; empty: the system's.")
+    timeout: float = config.flag(60.0, "Seconds to wait for an answer.", low=0.1, high=3600.0)
+    overwrite: bool = config.flag(False, "Replace outputs that exist.")
+
+
+def main(arguments):
+    return anonymized(arguments[1:], config.from_flags(Settings))
+
+
+def anonymized(given, settings):
+    """The exit status of anonymizing the files `given`."""
+    try:
+        if not given:
+            raise ValueError("Name at least one input.")
+        jobs = inputs.jobs(given, settings.output)
+        anonymizer = Anonymizer(Network(settings.server, "", caller(settings), batch=BATCH), layout="whole")
+        writing = Anonymizing(output=settings.output, overwrite=settings.overwrite)
+        batch = Batch(anonymizer, writing, anonymize.manifest_for(jobs, writing), not sys.stderr.isatty())
+        return 1 if batch.run(jobs) else 0
+    except (ValueError, OSError) as problem:
+        print(f"tools.serving_client: {problem}", file=sys.stderr)
+        return 1
+
+
+def caller(settings, connect=None):
+    """The server as a function: uint8 [n, H, W, 3] -> the same.
+
+    connect(address, settings): makes a function from JPEGs to JPEGs; by default what the address says.
+    Raises ValueError for an address that is none.
+    """
+    address = urllib.parse.urlsplit(settings.server)
+    if address.scheme not in SCHEMES or not address.hostname:
+        raise ValueError(f"--server is {', '.join(SCHEMES)}://HOST:PORT, not '{settings.server}'.")
+    ask = (connect or (over_grpc if address.scheme.startswith("grpc") else over_rest))(address, settings)
+
+    def run(frames):
+        answer = [decoded(image) for image in ask([encoded(frame) for frame in frames])]
+        if [image.shape for image in answer] != [frame.shape for frame in frames]:
+            raise Unsafe(f"{settings.server} answered {len(frames)} frames of {frames.shape[1:]} with "
+                         f"{len(answer)} of {sorted({image.shape for image in answer})}.")
+        return np.stack(answer)
+
+    return run
+
+
+def over_grpc(address, settings):
+    """A function from JPEGs to JPEGs that asks by gRPC."""
+    requests.messages()
+    import grpc
+    from tensorflow_serving.apis import prediction_service_pb2_grpc
+    if address.scheme == "grpcs":
+        trusted = pathlib.Path(settings.authority).read_bytes() if settings.authority else None
+        channel = grpc.secure_channel(address.netloc, grpc.ssl_channel_credentials(trusted), UNLIMITED)
+    else:
+        channel = grpc.insecure_channel(address.netloc, UNLIMITED)
+    stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+    headers = [(name.lower(), value) for name, value in token().items()]
+
+    def ask(images):
+        request = requests.request(settings.model_name, SIGNATURE, GIVEN, images)
+        try:
+            return list(stub.Predict(request, settings.timeout, metadata=headers).outputs[ANSWER].string_val)
+        except grpc.RpcError as problem:
+            raise ValueError(f"{settings.server}: {problem.code().name}: {problem.details()}") from None
+
+    return ask
+
+
+def over_rest(_, settings):
+    """A function from JPEGs to JPEGs that asks by REST, with base64 inside JSON, as TensorFlow Serving defines it."""
+    trusted = ssl.create_default_context(cafile=settings.authority or None)
+    url = f"{settings.server.rstrip('/')}/v1/models/{settings.model_name}:predict"
+
+    def ask(images):
+        body = {"signature_name": SIGNATURE,
+                "inputs": {GIVEN: [{"b64": base64.b64encode(image).decode()} for image in images]}}
+        headers = {"Content-Type": "application/json", **token()}
+        request = urllib.request.Request(url, json.dumps(body).encode(), headers)
+        try:
+            with urllib.request.urlopen(request, timeout=settings.timeout, context=trusted) as reply:
+                answer = json.load(reply)["outputs"]
+        except urllib.error.HTTPError as problem:
+            raise ValueError(f"{url}: {problem.code}: {problem.read(500).decode(errors='replace')}") from None
+        except (urllib.error.URLError, KeyError) as problem:
+            raise ValueError(f"{url}: {problem}") from None
+        return [base64.b64decode(image["b64"]) for image in answer]
+
+    return ask
+
+
+def token():
+    """The header that says who asks, where the environment holds a token."""
+    return {"Authorization": f"Bearer {os.environ['TFANON_TOKEN']}"} if "TFANON_TOKEN" in os.environ else {}
+
+
+def encoded(frame):
+    """uint8 [H, W, 3] as JPEG, colours at full resolution."""
+    file = io.BytesIO()
+    Image.fromarray(frame).save(file, "JPEG", quality=QUALITY, subsampling=0)
+    return file.getvalue()
+
+
+def decoded(image):
+    """A JPEG as uint8 [H, W, 3].  Raises Unsafe where it is none."""
+    try:
+        return np.asarray(Image.open(io.BytesIO(image), formats=["JPEG"]).convert("RGB"))
+    except (OSError, ValueError) as problem:
+        raise Unsafe(f"The server's answer is no JPEG: {problem}") from None
+
+
+if __name__ == "__main__":
+    config.define_flags(Settings)
+    app.run(main)
