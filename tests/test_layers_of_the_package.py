@@ -6,8 +6,9 @@ import re
 import pytest
 
 PACKAGE = pathlib.Path(__file__).parent.parent / "tfanon"
-ORDER = ["config", "registry", "files", "media", "data", "models", "replicas", "losses", "trainer", "checkpoint", "metrics",
-         "evaluation", "anonymizing", "export", "report", "fitting", "phases", "experiment", "train", "anonymize"]
+ORDER = ["config", "registry", "files", "media", "data", "models", "replicas", "losses", "trainer", "checkpoint",
+         "converting", "metrics", "evaluation", "anonymizing", "export", "report", "fitting", "phases", "experiment", "train",
+         "anonymize", "weights"]
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
 
 
