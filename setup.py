@@ -28,6 +28,7 @@ setup(
         "tqdm>=4.66",
     ],
     extras_require={
+        "convert": ["torch>=2.6"],  # reads PyTorch files, without executing them
         "cuda": ["tensorflow[and-cuda]>=2.21,<2.22"],
         "litert": ["ai-edge-litert>=2.1,<3"],
         "test": ["pytest>=8", "scikit-learn>=1.5"],
@@ -35,5 +36,6 @@ setup(
     entry_points={"console_scripts": [
         "tfanon-train = tfanon.train:run",
         "tfanon-anonymize = tfanon.anonymize:run",
+        "tfanon-weights = tfanon.weights:run",
     ]},
 )

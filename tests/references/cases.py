@@ -93,13 +93,15 @@ def answer(network, x, normal):
     import torch
     mean, deviation = (np.array(values, np.float32) for values in normal)
     with torch.no_grad():
-        y = network(torch.from_numpy(np.moveaxis((x - mean) / deviation, -1, 1)))
+        given = torch.from_numpy(np.moveaxis((x - mean) / deviation, -1, 1))
+        y = network(given.to(next(network.parameters()).dtype))
     return np.moveaxis(y.numpy(), 1, -1) if y.ndim == 4 else y.numpy()
 
 
-def statistics(network):
-    """name -> moving averages of PyTorch's network."""
-    return {name: value.numpy() for name, value in network.state_dict().items() if "running_" in name}
+def statistics(network, case):
+    """name -> moving averages of PyTorch's network, of what is in use."""
+    return {name: value.numpy() for name, value in network.state_dict().items()
+            if "running_" in name and not layout_of(case).has_no_place(name)}
 
 
 def our_statistics(model, case):
@@ -120,7 +122,7 @@ def write(name, case):
     output = answer(network, x, case.normal)
     network.train()
     answer(network, x, case.normal)
-    probes = [probe(value) for _, value in sorted(statistics(network).items())]
+    probes = [probe(value) for _, value in sorted(statistics(network, case).items())]
     kept = {"output": [float(f"{value:.7g}") for value in output.ravel()[::max(1, output.size // 64)]],
             "statistics": [float(f"{value:.7g}") for value in probes]}
     (GOLDEN / f"{name}.json").write_text(json.dumps(kept) + "\n")

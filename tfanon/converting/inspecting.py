@@ -3,8 +3,6 @@
 import dataclasses
 import math
 
-import keras
-
 from tfanon import registry
 from tfanon.converting import record
 from tfanon.models import cost
@@ -12,8 +10,10 @@ from tfanon.models import cost
 ROLES = {"anonymizers": "f_A", "actions": "f_T", "privacy": "f_B"}
 ARGUMENTS = {"anonymizers": {}, "actions": {"classes": 400}, "privacy": {"attributes": 1000}}
 OTHER_CLASSES = {"c3d": 487}  # of Sports-1M, as its paper has it
-FRAMES, SIDE = 16, 224
-OTHER_SIDES = {"c3d": 112, "r3d_18": 112, "r2plus1d_18": 112, "small3d": 64, "small_resnet": 64}  # what they were made for
+IMAGE, CLIP = (224, 224), (16, 224, 224)
+INPUTS = {  # what those were made for that are not made for 224 x 224
+    "c3d": (16, 112, 112), "r3d_18": (16, 112, 112), "r2plus1d_18": (16, 112, 112), "small3d": (8, 64, 64),
+    "small_resnet": (64, 64), "tubelet_vit": CLIP, "video_resnet50": CLIP}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,11 +37,9 @@ def row(name):
     """The Row of a network as the paper's tables would use it.  Raises ValueError where there is none of that name."""
     kind = record.kind_of(name)
     model = _build(kind, name)
-    side = OTHER_SIDES.get(name, SIDE)
-    clip = kind == "actions" or name == "tubelet_vit"
-    shape = (1, FRAMES, side, side, 3) if clip else (1, side, side, 3)
-    return Row(name, ROLES[kind], parameters(model), cost.multiply_adds(model, shape),
-               " x ".join(str(length) for length in shape[1:-1]), normalisation(model))
+    sides = INPUTS.get(name, CLIP if kind == "actions" else IMAGE)
+    return Row(name, ROLES[kind], parameters(model), cost.multiply_adds(model, (1, *sides, 3)),
+               " x ".join(map(str, sides)), normalisation(model))
 
 
 def parameters(model):
@@ -51,9 +49,11 @@ def parameters(model):
 
 def normalisation(model):
     """What a network does to pixels in [0, 1] before its first weights: "(x - mean) / deviation"; "x" for nothing."""
-    for layer in model._flatten_layers():
-        if isinstance(layer, keras.layers.Rescaling):
+    for layer in getattr(model, "layers", []):
+        if layer.name == "normalize":
             return _formula(layer.scale, layer.offset)
+        if (inner := normalisation(layer)) != "x":
+            return inner
     return "x"
 
 
@@ -80,6 +80,8 @@ def _formula(scale, offset):
     means = [-shift * deviation for shift, deviation in zip(offset, deviations)]
     if all(mean == 0 for mean in means) and all(deviation == 1 for deviation in deviations):
         return "x"
+    if all(abs(255 * deviation - 1) < 1e-6 for deviation in deviations):
+        return f"255 x - {_listed(255 * mean for mean in means)}"
     return f"(x - {_listed(means)}) / {_listed(deviations)}"
 
 

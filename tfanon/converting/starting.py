@@ -19,38 +19,22 @@ def build(kind, name, weights="", **arguments):
 
     weights: a `.weights.h5` with its JSON, as tfanon.weights writes them. The variant is the file's. The head is filled
     too where it has as many outputs and is the file's own.
-    Raises ValueError where the file is of another network, was built otherwise, or is not the one of its JSON.
+    Raises ValueError as check and load do.
     """
     if not weights:
         return registry.find(kind, name).build(**arguments)
-    about = _checked(kind, name, weights, arguments)
+    about = check(kind, name, weights, **arguments)
     variant = {key: value for key, value in about["arguments"].items() if key not in OUTPUTS}
     model = registry.find(kind, name).build(**{**variant, **arguments})
-    _copy(load(weights, about), model, about, weights)
+    _copy(load(weights), model, about, weights)
     return model
 
 
-def load(weights, about=None):
-    """The network whose weights the file holds.  about: its record, where that was read before.
+def check(kind, name, weights, **arguments):
+    """The record of a file that may fill network `name` built with `arguments`; nothing of the file itself is read.
 
-    Raises ValueError as build does.
+    Raises ValueError where its JSON is missing or names another network or other arguments.
     """
-    about = about or record.read(weights)
-    arguments = {key: value for key, value in about["arguments"].items() if isinstance(value, OURS.get(key, ()))}
-    if arguments != about["arguments"] or about["kind"] not in record.KINDS:
-        raise ValueError(f"{record.beside(weights)} names arguments that no network here takes: {about['arguments']}.")
-    size = pathlib.Path(weights).stat().st_size if pathlib.Path(weights).is_file() else None
-    if size is not None and size != about["bytes"]:
-        raise ValueError(f"{weights} was altered: it has {size:,} bytes, recorded are {about['bytes']:,}.")
-    checkpoint.verify(weights, about["sha256"])
-    model = registry.find(about["kind"], about["network"]).build(**arguments)
-    _check_sizes(weights, model)
-    checkpoint.load_weights(model, weights, about["sha256"])
-    return model
-
-
-def _checked(kind, name, weights, arguments):
-    """The record of a file that may fill network `name` built with `arguments`."""
     about = record.read(weights)
     if (about["kind"], about["network"]) != (kind, name):
         raise ValueError(f"{weights} holds weights of {about['network']}, not of {name}.")
@@ -59,6 +43,24 @@ def _checked(kind, name, weights, arguments):
         if given != asked and key not in OUTPUTS:
             raise ValueError(f"{weights} holds weights of {name} with {key}={given}, not {key}={asked}.")
     return about
+
+
+def load(weights):
+    """The network whose weights a file holds.
+
+    Raises ValueError where the file is missing, is not the one of its JSON, or does not fit the network that names.
+    """
+    about = record.read(weights)
+    arguments = {key: value for key, value in about["arguments"].items() if isinstance(value, OURS.get(key, ()))}
+    if arguments != about["arguments"] or about["kind"] not in record.KINDS:
+        raise ValueError(f"{record.beside(weights)} names arguments that no network here takes: {about['arguments']}.")
+    if pathlib.Path(weights).is_file() and (size := pathlib.Path(weights).stat().st_size) != about["bytes"]:
+        raise ValueError(f"{weights} was altered: it has {size:,} bytes, recorded are {about['bytes']:,}.")
+    checkpoint.verify(weights, about["sha256"])
+    model = registry.find(about["kind"], about["network"]).build(**arguments)
+    _check_sizes(weights, model)
+    checkpoint.load_weights(model, weights, about["sha256"])
+    return model
 
 
 def _check_sizes(weights, model):
