@@ -30,16 +30,29 @@ class Row:
 
 def trained():
     """The names of all networks that have something to train, kind by kind."""
-    return [name for kind in record.KINDS for name in registry.names(kind) if parameters(_build(kind, name))]
+    return [name for kind in record.KINDS for name in registry.names(kind) if parameters(build(kind, name))]
 
 
 def row(name):
     """The Row of a network as the paper's tables would use it.  Raises ValueError where there is none of that name."""
     kind = record.kind_of(name)
-    model = _build(kind, name)
-    sides = INPUTS.get(name, CLIP if kind == "actions" else IMAGE)
-    return Row(name, ROLES[kind], parameters(model), cost.multiply_adds(model, (1, *sides, 3)),
-               " x ".join(map(str, sides)), normalisation(model))
+    model = build(kind, name)
+    size = sides(kind, name)
+    return Row(name, ROLES[kind], parameters(model), cost.multiply_adds(model, (1, *size, 3)),
+               " x ".join(map(str, size)), normalisation(model))
+
+
+def sides(kind, name):
+    """(H, W) or (T, H, W) of the input that the paper's tables use."""
+    return INPUTS.get(name, CLIP if kind == "actions" else IMAGE)
+
+
+def build(kind, name):
+    """The network with the outputs of what it was published for."""
+    arguments = dict(ARGUMENTS[kind])
+    if name in OTHER_CLASSES:
+        arguments["classes"] = OTHER_CLASSES[name]
+    return registry.find(kind, name).build(**arguments)
 
 
 def parameters(model):
@@ -63,13 +76,6 @@ def table(rows):
     lines += [f"| `{row.network}` | {row.role} | {row.parameters:,} | {row.multiply_adds / 1e9:.2f} G | {row.input} | "
               f"{row.normalisation} |" for row in rows]
     return "\n".join(lines)
-
-
-def _build(kind, name):
-    arguments = dict(ARGUMENTS[kind])
-    if name in OTHER_CLASSES:
-        arguments["classes"] = OTHER_CLASSES[name]
-    return registry.find(kind, name).build(**arguments)
 
 
 def _formula(scale, offset):
