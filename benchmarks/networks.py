@@ -90,7 +90,8 @@ def main(_):
         work = inspecting.row(name).multiply_adds / 1e9
         found = measure(record.kind_of(name), name)
         order = (("forward", False, 1), ("forward", True, 1), ("step", False, 3), ("step", True, 3))
-        print(f"{name:16}" + "".join(f"  {cells(found[what, how], factor * work, top)}" for what, how, factor in order), flush=True)
+        shown = (cells(found[what, how], factor * work, top) for what, how, factor in order)
+        print("  ".join((f"{name:16}", *shown)), flush=True)
         keras.backend.clear_session()
 
 

@@ -41,8 +41,9 @@ def test_one_command_fetches_converts_and_the_next_inspects(tmp_path):
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=published.parent)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever).start()
-        done = command("fetch", "i3d_r50", f"--mirror=http://127.0.0.1:{server.server_port}", f"--cache={tmp_path / 'cache'}",
-                       f"--sha256={files.sha256(published)}", "-o", str(tmp_path / "i3d.weights.h5"))
+        done = command("fetch", "i3d_r50", f"--mirror=http://127.0.0.1:{server.server_port}",
+                       f"--cache={tmp_path / 'cache'}", f"--sha256={files.sha256(published)}",
+                       "-o", str(tmp_path / "i3d.weights.h5"))
         server.shutdown()
     assert done.returncode == 0, done.stderr
     assert "i3d_r50 {'variant': 'pytorchvideo', 'classes': 5}" in done.stdout
@@ -80,8 +81,14 @@ def test_what_is_known_has_a_layout_and_a_network():
         assert record.kind_of(entry.network)
 
 
+@pytest.fixture(scope="module")
+def rows():
+    """Name -> Row of every network; a minute."""
+    return {name: inspecting.row(name) for name in inspecting.trained()}
+
+
 @pytest.mark.large
-def test_every_network_is_as_large_as_published():
+def test_every_network_is_as_large_as_published(rows):
     # torchvision's documentation; SPAct's, VITA's and the paper's code, counted; C3D with the classes of Sports-1M.
     published = {"unetpp": 5_505_059, "unet": 17_267_523, "r3d_18": 33_371_472, "r2plus1d_18": 31_505_325,
                  "mvit_v2_s": 34_537_744, "i3d_r50": 28_043_472, "i3d": 12_697_264, "c3d": 79_991_015,
@@ -89,16 +96,14 @@ def test_every_network_is_as_large_as_published():
                  "resnet152": 60_192_808}
     giga = {"r3d_18": 40.697, "r2plus1d_18": 40.519, "mvit_v2_s": 64.224, "resnet18": 1.814, "resnet34": 3.664,
             "resnet50": 4.089, "resnet101": 7.801, "resnet152": 11.514}  # torchvision's documentation
-    rows = {name: inspecting.row(name) for name in inspecting.trained()}
     assert {name: rows[name].parameters for name in published} == published
     for name, expected in giga.items():
         assert rows[name].multiply_adds / 1e9 == pytest.approx(expected, rel=2e-3), name
 
 
 @pytest.mark.large
-def test_the_readmes_table_is_what_inspect_prints():
-    printed = inspecting.table(inspecting.row(name) for name in inspecting.trained())
-    assert printed in (ROOT / "README.md").read_text()
+def test_the_readmes_table_is_what_inspect_prints(rows):
+    assert inspecting.table(rows.values()) in (ROOT / "README.md").read_text()
 
 
 def test_c3d_with_the_classes_of_ucf101():

@@ -41,17 +41,21 @@ def fetch_all(names, settings):
     """Download, and convert where an output is named."""
     if not names:
         for name, entry in known.KNOWN.items():
-            digest = f"SHA-256 {entry.digest}{'...' if len(entry.digest) < 64 else ''}" if entry.digest else "no digest published"
-            print(f"{name}: {entry.network}, {entry.trained_on}; {digest}; {entry.address}")
+            print(f"{name}: {entry.network}, {entry.trained_on}; {_told(entry.digest)}; {entry.address}")
         return
     if len(names) > 1 and settings.output:
         raise ValueError(f"One -o is for one name, not for {len(names)}.")
     for name in names:
         entry = known.find(name)
-        path = download.fetch(_address(entry, settings), pathlib.Path(settings.cache).expanduser(), _digest(name, entry, settings))
+        folder = pathlib.Path(settings.cache).expanduser()
+        path = download.fetch(_address(entry, settings), folder, _digest(name, entry, settings))
         print(path)
         if settings.output:
             report(convert.convert(path, entry.network, settings.output, entry.layout, address=entry.address), settings)
+
+
+def _told(digest):
+    return f"SHA-256 {digest}{'...' if len(digest) < 64 else ''}" if digest else "no digest published"
 
 
 def _address(entry, settings):
@@ -71,7 +75,8 @@ def convert_one(given, settings):
     """A file that is here."""
     if len(given) != 1 or not settings.network or not settings.output:
         raise ValueError("convert needs one file, its --network, and -o FILE.weights.h5.")
-    report(convert.convert(given[0], settings.network, settings.output, settings.layout, settings.part, settings.dilated), settings)
+    made = convert.convert(given[0], settings.network, settings.output, settings.layout, settings.part, settings.dilated)
+    report(made, settings)
 
 
 def report(made, settings):

@@ -107,7 +107,8 @@ def test_no_file_grows_without_end(server, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("address, digest, message", [
-    ("http://example.com/a.pth", DIGEST, "is not an https address"), ("file:///etc/passwd", DIGEST, "is not an https address"),
+    ("http://example.com/a.pth", DIGEST, "is not an https address"),
+    ("file:///etc/passwd", DIGEST, "is not an https address"),
     ("https://example.com/a.pth", "abc", "8 to 64 of its hexadecimal digits, not by 'abc'")])
 def test_only_checked_https(tmp_path, address, digest, message):
     with pytest.raises(ValueError, match=message):

@@ -7,7 +7,8 @@ from torch import nn
 
 norm = functools.partial(nn.LayerNorm, eps=1e-6)
 # heads, channels, stride of queries, stride of keys and values
-BLOCKS = [(1, 96, 1, 8), (2, 192, 2, 4), (2, 192, 1, 4), (4, 384, 2, 2), *[(4, 384, 1, 2)] * 10, (8, 768, 2, 1), (8, 768, 1, 1)]
+BLOCKS = [(1, 96, 1, 8), (2, 192, 2, 4), (2, 192, 1, 4), (4, 384, 2, 2), *[(4, 384, 1, 2)] * 10, (8, 768, 2, 1),
+          (8, 768, 1, 1)]
 
 
 class Pool(nn.Module):
@@ -75,7 +76,8 @@ class Block(nn.Module):
         self.stride = stride
         self.norm1, self.norm2 = norm(inputs), norm(channels)
         self.attn = Attention(inputs, channels, heads, stride, kv_stride, side)
-        self.mlp = nn.Sequential(nn.Linear(channels, 4 * channels), nn.GELU(), nn.Dropout(0), nn.Linear(4 * channels, channels))
+        self.mlp = nn.Sequential(
+            nn.Linear(channels, 4 * channels), nn.GELU(), nn.Dropout(0), nn.Linear(4 * channels, channels))
         self.project = nn.Linear(inputs, channels) if inputs != channels else None
 
     def forward(self, x, size):
