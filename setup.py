@@ -22,6 +22,7 @@ setup(
         "keras>=3.12,<3.16",
         "tensorboard>=2.21,<3",  # TensorFlow 2.21 no longer brings it
         "absl-py>=2.1",
+        "h5py>=3.9",  # looks into a weights file before Keras reads it
         "numpy>=1.26",
         "av>=18",  # writes a video's rotation
         "pillow>=11",

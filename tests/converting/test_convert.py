@@ -91,6 +91,15 @@ def test_vissl_names_the_same_tensors():
     assert vissl.tensor("projection_0/kernel", "resnet50") is None
 
 
+def test_an_image_network_fills_the_encoder_alone(resnet18):
+    known = layouts.find_all("unetpp")["torchvision_encoder"]
+    f_A = registry.find("anonymizers", "unetpp").build()
+    left_out, fresh = convert.fill(f_A, resnet18[1], known, "unetpp", "theirs.pth")
+    assert {name.split(".")[0] for name in left_out} == {"layer4", "fc"}
+    assert {path[:3] for path in fresh} == {"x00", "x01", "x02", "x03", "x11", "x12", "x22", "hea"}
+    np.testing.assert_array_equal(record.weights(f_A)["E4_1_b_bn/beta"], resnet18[1]["layer3.1.bn2.bias"])
+
+
 def simclr(reader, x, depth=50):
     """SimCLR's ResNet (arXiv 2002.05709) on its own variables: features [N, 2048]."""
     count = iter(range(1000))

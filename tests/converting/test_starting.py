@@ -129,6 +129,16 @@ def test_a_file_that_unpacks_to_more_is_refused(tmp_path):
         starting.load(path)
 
 
+def test_a_file_that_points_elsewhere_is_refused(tmp_path):
+    path = tmp_path / "a.weights.h5"
+    made(path, classes=4)
+    with h5py.File(path, "a") as file:
+        file["more"] = h5py.ExternalLink("/etc/other.h5", "/")
+    change(path, sha256=checkpoint.files.sha256(path), bytes=path.stat().st_size)
+    with pytest.raises(ValueError, match=r"points to other files or places \(more\)"):
+        starting.load(path)
+
+
 def test_a_run_refuses_them_before_it_begins(tmp_path):
     made(tmp_path / "a.weights.h5", classes=4)
     path = str(tmp_path / "a.weights.h5")

@@ -64,20 +64,24 @@ def load(weights):
 
 
 def _check_sizes(weights, model):
-    """HDF5 can promise more than it holds: what the file would unpack to must be what the network takes."""
-    expected, found = sum(convert_to_numpy(variable).nbytes for variable in model.variables), []
+    """HDF5 can promise more than it holds, and point elsewhere: the file must hold what the network takes, itself."""
+    expected = sum(convert_to_numpy(variable).nbytes for variable in model.variables)
+    elsewhere, found = [], []
 
-    def visit(name, item):
-        if isinstance(item, h5py.Dataset):
-            if item.external or item.is_virtual:
-                raise ValueError(f"{weights} points to other files ({name}).")
+    def visit(name, link):  # h5py lets no exception out of here
+        item = file[name] if isinstance(link, h5py.HardLink) else None
+        if item is None or isinstance(item, h5py.Dataset) and (item.external or item.is_virtual):
+            elsewhere.append(name)
+        elif isinstance(item, h5py.Dataset):
             found.append(item.nbytes)
 
     try:
         with h5py.File(weights) as file:
-            file.visititems(visit)
+            file.visititems_links(visit)
     except OSError as problem:
         raise ValueError(f"{weights} is no HDF5 file: {str(problem).splitlines()[0]}.") from None
+    if elsewhere:
+        raise ValueError(f"{weights} points to other files or places ({', '.join(elsewhere[:5])}).")
     if sum(found) > expected:
         raise ValueError(f"{weights} holds {sum(found):,} bytes of numbers, more than {model.name}'s {expected:,}.")
 
