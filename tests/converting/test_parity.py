@@ -10,7 +10,7 @@ import seeded
 from references import cases
 from tfanon.converting import convert, starting
 
-SLOW = ("resnet34", "resnet101", "resnet152", "r3d_18_dilated")  # their parts are in the others
+SLOW = ("resnet34", "resnet101", "resnet152", "r3d_18_dilated", "i3d_r50_pytorchvideo")  # their parts are in the others
 NAMES = [pytest.param(name, marks=pytest.mark.large) if name in SLOW else name for name in cases.CASES]
 
 
