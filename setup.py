@@ -22,6 +22,7 @@ setup(
         "keras>=3.13.2,<3.16",
         "tensorboard>=2.21,<3",  # TensorFlow 2.21 no longer brings it
         "absl-py>=2.1",
+        "h5py>=3.9",  # looks into a weights file before Keras reads it
         "numpy>=1.26",
         "av>=18",  # writes a video's rotation
         "pillow>=11",
@@ -29,6 +30,7 @@ setup(
     ],
     extras_require={
         "beam": ["apache-beam>=2.77,<3"],  # archives; resolves beside TensorFlow 2.21
+        "convert": ["torch>=2.6"],  # reads PyTorch files, without executing them
         "cuda": ["tensorflow[and-cuda]>=2.21,<2.22"],
         "litert": ["ai-edge-litert>=2.1,<3"],
         "onnx": ["tf2onnx>=1.17,<2", "onnx>=1.17", "onnxruntime>=1.20"],
@@ -40,5 +42,6 @@ setup(
         "tfanon-anonymize = tfanon.anonymize:run",
         "tfanon-anonymize-archive = tfanon.anonymize_archive:run",
         "tfanon-export = tfanon.export:run",
+        "tfanon-weights = tfanon.weights:run",
     ]},
 )

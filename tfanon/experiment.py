@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from tfanon import checkpoint, config as settings, files, phases, registry, replicas
+from tfanon.converting import starting
 from tfanon.data import pipeline, tables
 from tfanon.exporting import exporter
 from tfanon.report import samples, table, tensorboard
@@ -23,6 +24,7 @@ def run(config):
     """
     with claimed(config) as folder:
         set_up(config)
+        check_weights(config)
         run = phases.Run(config, tables.load(config), replicas.make_strategy(config.strategy))
         f_A = make_anonymizer(run)
         phases.initialise(run, f_A)
@@ -61,12 +63,26 @@ def set_up(config):
     keras.utils.set_random_seed(config.seed)
 
 
+def check_weights(config):
+    """Raises ValueError where a file to start from is of another network: now, not when its phase comes."""
+    action, privacy = config.action_network, config.privacy_network
+    for kind, name, weights in (
+            ("anonymizers", config.anonymizer, config.anonymizer_weights), ("actions", action, config.action_weights),
+            ("privacy", privacy, config.privacy_weights),
+            ("actions", config.action_judge or action, config.action_judge_weights),
+            ("privacy", config.privacy_judge or privacy, config.privacy_judge_weights)):
+        if weights:
+            starting.check(kind, name, weights)
+    if config.warm_action and config.action_weights:
+        raise ValueError("f_T starts as the judge of raw clips (--warm_action) or from --action_weights, not from both.")
+
+
 def make_anonymizer(run):
     """f_A as the config wants it, with the first weights of its seed."""
     run.seeded("f_A")
     with run.strategy.scope():
-        return registry.find("anonymizers", run.config.anonymizer).build(
-            width=run.config.anonymizer_width, output=run.config.anonymizer_output)
+        return starting.build("anonymizers", run.config.anonymizer, run.config.anonymizer_weights,
+                              width=run.config.anonymizer_width, output=run.config.anonymizer_output)
 
 
 def baselines(config):

@@ -12,6 +12,7 @@ import keras
 import tensorflow as tf
 
 from tfanon import checkpoint, evaluation, fitting, losses, registry, trainer
+from tfanon.converting import starting
 from tfanon.data import pipeline, tables
 from tfanon.report import tensorboard
 
@@ -115,10 +116,10 @@ def anonymize(run, f_A, watchers=()):
         judge_action(run, "raw", registry.find("anonymizers", "raw").build())
     run.seeded("anonymize")
     with run.strategy.scope():
-        f_T = registry.find("actions", config.action_network).build(classes=len(clips.classes))
+        f_T = starting.build("actions", config.action_network, config.action_weights, classes=len(clips.classes))
         if config.warm_action:
             run.phase(WARM).result(f_T)
-        f_B = registry.find("privacy", config.privacy_network).build(embedding=128)
+        f_B = starting.build("privacy", config.privacy_network, config.privacy_weights, embedding=128)
         minimax = trainer.Minimax(f_A, f_T, f_B, config)
         minimax.compile(*(make_optimizer(config, rate) for rate in (
             config.rate_anonymizer, config.rate_action, config.rate_privacy)), config.jit_compile)
@@ -138,8 +139,8 @@ def judge_action(run, name, f_A):
     plan = phase.plan(len(splits.train), config.batch_action, config.epochs_action)
     run.seeded("action")  # every anonymizer meets the same fresh judge
     with run.strategy.scope():
-        f_T = registry.find("actions", config.action_judge or config.action_network).build(
-            classes=len(splits.train.classes))
+        f_T = starting.build("actions", config.action_judge or config.action_network, config.action_judge_weights,
+                             classes=len(splits.train.classes))
         learner = trainer.Learner(f_T, losses.action, f_A)
         learner.compile(make_optimizer(config, cosine(config.rate_action_judge, plan, config)), config.jit_compile)
     one_clip = dataclasses.replace(config, eval_clips=1)
@@ -161,7 +162,8 @@ def judge_privacy(run, name, f_A, probe):
     plan = phase.plan(len(splits.train), config.batch_privacy, clips_epochs or config.epochs_privacy)
     run.seeded(f"privacy-{probe}")
     with run.strategy.scope():
-        f_B = registry.find("privacy", config.privacy_judge or config.privacy_network).build(attributes=len(names))
+        f_B = starting.build("privacy", config.privacy_judge or config.privacy_network, config.privacy_judge_weights,
+                             attributes=len(names))
         learner = trainer.Learner(f_B, losses.attributes, f_A)
         learner.compile(make_optimizer(config, cosine(config.rate_privacy_judge, plan, config)), config.jit_compile)
     held_out = pipeline.evaluation_images(splits.held_out if len(splits.held_out) else splits.train, config)

@@ -67,6 +67,8 @@ def test_max_pool_is_padded_with_less_than_anything_positive():
 @pytest.mark.parametrize("shape", [(5, 4, 6, 3), (2, 3, 4, 6, 3)])
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_batch_norm_equals_keras(shape, jit_compile):
+    # But for the moving variance, which is PyTorch's: of the unbiased one, n / (n - 1) of Keras'.
+    n = np.prod(shape[:-1])
     x, weight = 3 * random(*shape) + 1, random(*shape)
     results = []
     for layer in (layers.batch_norm(), keras.layers.BatchNormalization(epsilon=1e-5, momentum=0.9)):
@@ -82,17 +84,21 @@ def test_batch_norm_equals_keras(shape, jit_compile):
             return y, tape.gradient(loss, [x, layer.gamma.value, layer.beta.value])
 
         y, gradients = step(tf.constant(x))
-        results.append([y, *gradients, *layer.get_weights(), layer(x)])
+        gamma, beta, mean, variance = layer.get_weights()
+        batch = (variance - 0.9) / 0.1  # what the average of 0.9 * 1 moved towards
+        if isinstance(layer, layers.BatchNorm):
+            batch *= (n - 1) / n
+        results.append([y, *gradients, gamma, beta, mean, batch])
     for ours, keras_own in zip(*results):
         np.testing.assert_allclose(ours, keras_own, rtol=1e-4, atol=1e-4)
 
 
 def test_batch_norm_has_pytorchs_constants():
-    # Momentum .9: after a batch of 0 and 2 (mean 1, variance 1), the averages of 0 and 1 are .1 and 1.
+    # After a batch of 0 and 2 (mean 1, variance 1, unbiased 2) the averages of 0 and 1 are .1 * 1 and .9 * 1 + .1 * 2.
     layer = layers.batch_norm()
     y = layer(np.array([0.0, 2.0], "float32").reshape(2, 1, 1, 1), training=True)
     assert float(y[1, 0, 0, 0]) == pytest.approx(1 / np.sqrt(1 + 1e-5), rel=1e-6)
-    assert [float(w[0]) for w in layer.get_weights()] == pytest.approx([1.0, 0.0, 0.1, 1.0])
+    assert [float(w[0]) for w in layer.get_weights()] == pytest.approx([1.0, 0.0, 0.1, 1.1])
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
@@ -102,6 +108,7 @@ def test_batch_norm_under_a_mixed_policy(policy):
     y = layer(x, training=True)
     assert y.dtype == policy.removeprefix("mixed_")
     np.testing.assert_allclose(layer.moving_mean, 0.1 * x.mean((0, 1, 2)), atol=1e-3)
+    np.testing.assert_allclose(layer.moving_variance, 0.9 + 0.1 * x.var((0, 1, 2), ddof=1), atol=1e-3)
 
 
 def test_frozen_batch_norm_stands_still():
@@ -124,6 +131,8 @@ def test_two_replicas_share_their_statistics(two_replicas):
     low, high = two_replicas.experimental_local_results(y)
     np.testing.assert_allclose(low, -np.ones((3, 1, 1, 1)), atol=1e-4)
     np.testing.assert_allclose(high, np.ones((3, 1, 1, 1)), atol=1e-4)
+    # Six numbers in all, three of them 0 and three 2: unbiased variance 6 / 5.
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(layer.moving_variance), [0.9 + 0.1 * 1.2], atol=1e-5)
 
 
 def test_one_replica_is_not_synchronised():

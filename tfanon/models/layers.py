@@ -110,17 +110,27 @@ class BatchNorm(keras.layers.BatchNormalization):
     """keras.layers.BatchNormalization of [N, H, W, C] or [N, T, H, W, C], trained with TensorFlow's fused operation.
 
     Keras 3 composes it of small ones: forwards and backwards together take 2 to 3 times as long, and as much memory.
-    The results are Keras'; with several replicas, in inference and in float16 Keras' own code runs.
+    With several replicas, in inference and in float16 Keras' own code runs. As in PyTorch the moving average is of the
+    unbiased variance, where Keras has the biased one; what normalises the batch is the biased one in both.
     """
 
     def call(self, inputs, training=None, mask=None):
-        if not (training and self.trainable) or self.synchronized or inputs.dtype == "float16":
+        if not (training and self.trainable):
             return super().call(inputs, training=training, mask=mask)
         size = tf.shape(inputs)
+        if self.synchronized or inputs.dtype == "float16":
+            kept = self.moving_variance * self.momentum
+            y = super().call(inputs, training=training, mask=mask)
+            self.moving_variance.assign(kept + (self.moving_variance - kept) * self._unbiased(size))
+            return y
         x = tf.reshape(inputs, [-1, size[-3], size[-2], inputs.shape[-1]])  # frames of clips
         y, mean, variance = tf.compat.v1.nn.fused_batch_norm(x, self.gamma, self.beta, epsilon=self.epsilon)
-        count = tf.cast(tf.reduce_prod(size[:-1]), variance.dtype)
-        variance *= tf.maximum(count - 1, 1) / count  # the operation returns the unbiased one, Keras keeps the biased
-        for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
+        for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):  # the unbiased one
             moving.assign(moving * self.momentum + batch * (1 - self.momentum))
         return shaped(tf.reshape(y, size), inputs.shape)
+
+    def _unbiased(self, size):
+        """n / (n - 1) for the n numbers behind one variance; 1 where there is one."""
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync if self.synchronized else 1
+        count = tf.cast(replicas * tf.reduce_prod(size[:-1]), tf.float32)
+        return count / tf.maximum(count - 1, 1)

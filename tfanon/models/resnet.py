@@ -1,5 +1,7 @@
 """Residual networks as torchvision has them: ResNet-18 and 34 of basic blocks, 50, 101 and 152 of bottlenecks.
 
+He et al., Deep Residual Learning for Image Recognition, arXiv 1512.03385; the stride is in the 3x3 convolution.
+
 keras.applications.ResNet50 is another network: it strides in the 1x1 convolution and its convolutions have biases.
 """
 

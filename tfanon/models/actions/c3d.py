@@ -20,7 +20,8 @@ def build(classes):
     """Clips [N, T, H, W, 3] in [0, 1], T from 8 and H, W from 16 on -> logits [N, classes] float32.
 
     At 16 x 112 x 112 this is the paper's network. Of other clips the last features are averaged into the grid that its
-    dense layers were made for. Weights from Sports-1M expect 255 x less each colour's mean, which is done here.
+    dense layers were made for. Weights from Sports-1M expect 255 x less each colour's mean, which is done here
+    with the means of mmaction2's C3D.
     """
     clips = keras.Input((None, None, None, 3))
     x = layers.normalize((104 / 255, 117 / 255, 128 / 255), (1 / 255,) * 3)(clips)

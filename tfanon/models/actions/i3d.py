@@ -1,6 +1,6 @@
 """I3D on Inception-v1 (Carreira and Zisserman, Quo Vadis, Action Recognition?, arXiv 1705.07750).
 
-12,697,264 parameters with 400 classes; 27.9 GMAC for a clip of 16 x 224 x 224. Padding is TensorFlow's "same", which
+12,697,264 parameters with 400 classes; 27.8 GMAC for a clip of 16 x 224 x 224. Padding is TensorFlow's "same", which
 depends on the size of what is padded; batch normalisation has epsilon 1e-3 and momentum .99, as in the published code.
 """
 

@@ -1,6 +1,6 @@
 """f_A of VITA (Wu et al., arXiv 1906.05675): the residual image transform net of fast style transfer.
 
-1,676,614 parameters; 6.4 GMAC for a frame of 224 x 224. Instance normalisation stands behind the last convolution too,
+1,677,638 parameters; 6.3 GMAC for a frame of 224 x 224. Instance normalisation stands behind the last convolution too,
 so each colour of each frame comes out with a mean and a contrast that the network chose, not the frame.
 """
 
@@ -20,7 +20,7 @@ def build(width=1.0, output="sigmoid"):
     _common.check("stylenet", width, output)
     narrow, middle, wide = (layers.scaled(channels, width) for channels in (32, 64, 128))
     frames = keras.Input((None, None, 3))
-    x = keras.layers.Rescaling(255.0, dtype="float32", name="levels")(frames)
+    x = keras.layers.Rescaling(255.0, dtype="float32", name="normalize")(frames)
     x = _conv(x, narrow, 9, name="conv1")
     x = _halve(x, middle, name="conv2")
     x = _halve(x, wide, name="conv3")

@@ -1,7 +1,7 @@
 """A UNet++ for phones: depthwise separable convolutions, ReLU6, nearest neighbours, nothing that quantizes badly.
 
-0.19 M parameters; 0.35 GMAC for a frame of 224 x 224, a thirty-fifth of `unetpp`. Its nodes are `unetpp`'s. Convolutions are whole where
-there are few channels (stem and head): there a separable one saves no time.
+141,083 parameters; 0.48 GMAC for a frame of 224 x 224, a twenty-sixth of `unetpp`, whose nodes it has. Convolutions are
+whole where there are few channels (stem and head): there a separable one saves no time.
 """
 
 import keras

@@ -1,6 +1,6 @@
 """MobileNet v1 (arXiv 1704.04861), of VITA's set of unseen attackers, as keras.applications holds it.
 
-4,253,864 parameters with 1000 outputs by a dense layer; 0.57 GMAC for an image of 224 x 224.
+4,231,976 parameters with 1000 outputs by a dense layer; 0.57 GMAC for an image of 224 x 224.
 """
 
 import keras

@@ -1,4 +1,4 @@
-"""f_B' of Tables 7 and 8: torchvision's ResNet-101.
+"""f_B' of Tables 7 and 8: torchvision's ResNet-101 (He et al., arXiv 1512.03385).
 
 44,549,160 parameters with 1000 outputs; 7.8 GMAC for an image of 224 x 224.
 """

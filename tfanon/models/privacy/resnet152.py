@@ -1,4 +1,4 @@
-"""f_B' of Tables 7 and 8: torchvision's ResNet-152.
+"""f_B' of Tables 7 and 8: torchvision's ResNet-152 (He et al., arXiv 1512.03385).
 
 60,192,808 parameters with 1000 outputs; 11.5 GMAC for an image of 224 x 224.
 """

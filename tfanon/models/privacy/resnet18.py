@@ -1,4 +1,4 @@
-"""f_B' of Tables 7 and 8: torchvision's ResNet-18.
+"""f_B' of Tables 7 and 8: torchvision's ResNet-18 (He et al., arXiv 1512.03385).
 
 11,689,512 parameters with 1000 outputs; 1.8 GMAC for an image of 224 x 224.
 """

@@ -1,4 +1,4 @@
-"""f_B' of Tables 7 and 8: torchvision's ResNet-34.
+"""f_B' of Tables 7 and 8: torchvision's ResNet-34 (He et al., arXiv 1512.03385).
 
 21,797,672 parameters with 1000 outputs; 3.7 GMAC for an image of 224 x 224.
 """

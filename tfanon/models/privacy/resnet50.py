@@ -1,4 +1,4 @@
-"""f_B and f_B' of the paper: torchvision's ResNet-50.
+"""f_B and f_B' of the paper: torchvision's ResNet-50 (He et al., arXiv 1512.03385).
 
 25,557,032 parameters with 1000 outputs; 4.1 GMAC for an image of 224 x 224.
 """

@@ -1,6 +1,7 @@
 """A privacy attacker of whole videos: ResNet-50 on every frame, its features averaged over time.
 
 What one frame shows by chance it can use, and what many show it need not find in each; of one image it is `resnet50`.
+25,557,032 parameters with 1000 outputs; 65.4 GMAC for a clip of 16 x 224 x 224.
 """
 
 import keras

@@ -1,0 +1,93 @@
+"""What every network of the package has to do: train on two replicas in every precision; be shipped, where it is an f_A."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfanon import export, losses, registry, trainer
+
+F_A = ["stylenet", "tubelet_vit", "unet", "unetpp", "unetpp_mobile"]
+NARROW = 0.1  # width: the same operations in a tenth of the channels
+KINDS = {"anonymizers": {"width": NARROW}, "actions": {"classes": 3}, "privacy": {"attributes": 3}}
+INPUTS = {  # the smallest that a network takes, where 32 x 32 is not enough
+    "i3d_r50": (8, 32, 32), "mvit_v2_s": (4, 32, 32), "c3d": (8, 32, 32)}
+FIXED = ("raw", "blur", "blacken", "downsample", "pixelate")
+QUICK = ("small_resnet", "float32")
+NETWORKS = [pytest.param(kind, name, precision, marks=() if (name, precision) == QUICK else pytest.mark.large)
+            for kind in KINDS for name in registry.names(kind) if name not in FIXED
+            for precision in ("float32", "mixed_bfloat16")]
+
+
+@pytest.fixture(autouse=True)
+def freed():
+    """What one network took is given back before the next: together they would take tens of gigabytes."""
+    yield
+    keras.backend.clear_session()
+
+
+def given(kind, name, count):
+    """(input, target, loss) for `count` examples."""
+    rng = np.random.default_rng(0)
+    shape = INPUTS.get(name, (4, 32, 32) if kind == "actions" else (32, 32))
+    x = rng.random((count, *shape, 3), "float32")
+    target, loss = {"anonymizers": (x, losses.reconstruction),
+                    "actions": (rng.integers(0, 3, count).astype("int32"), losses.action),
+                    "privacy": (rng.integers(0, 2, (count, 3)).astype("float32"), losses.attributes)}[kind]
+    return x, target, loss
+
+
+def per_replica(variable):
+    return [value.numpy() for value in getattr(variable.value, "values", [variable.value])]
+
+
+@pytest.mark.parametrize("kind, name, precision", NETWORKS)
+def test_two_steps_on_two_replicas(kind, name, precision, two_replicas):
+    keras.config.set_dtype_policy(precision)
+    x, target, loss = given(kind, name, 8)
+    with two_replicas.scope():
+        network = registry.find(kind, name).build(**KINDS[kind])
+        learner = trainer.Learner(network, loss)
+        learner.compile(keras.optimizers.Adam(1e-3))
+    before = [keras.ops.convert_to_numpy(variable) for variable in network.trainable_variables]
+    batches = tf.data.Dataset.from_tensor_slices((x, target)).batch(4, drop_remainder=True)
+    history = learner.fit(batches, epochs=1, verbose=0).history
+    assert all(np.isfinite(value) for values in history.values() for value in values), history
+    after = [keras.ops.convert_to_numpy(variable) for variable in network.trainable_variables]
+    moved = [np.any(old != new) for old, new in zip(before, after)]
+    assert np.mean(moved) > 0.9, f"{sum(moved)} of {len(moved)}"
+    for variable in network.variables:
+        assert np.all(np.isfinite(keras.ops.convert_to_numpy(variable))), variable.path
+        if not variable.path.endswith("seed_generator_state"):
+            first, *others = per_replica(variable)
+            assert all(np.array_equal(first, other) for other in others), variable.path
+
+
+@pytest.mark.parametrize("name", F_A)
+def test_an_anonymizer_takes_frames_and_clips(name):
+    f_A = registry.find("anonymizers", name).build(width=NARROW)
+    clips = np.random.default_rng(0).random((2, 3, 16, 32, 3), "float32")
+    anonymized = f_A(clips)
+    assert anonymized.shape == clips.shape and anonymized.dtype == "float32"
+    assert 0 <= np.min(anonymized) and np.max(anonymized) <= 1
+    frames = f_A(clips[:, 0])
+    assert frames.shape == (2, 16, 32, 3)
+    if name != "tubelet_vit":  # which looks at two frames at once
+        np.testing.assert_allclose(anonymized[:, 0], frames, atol=1e-5)
+
+
+@pytest.mark.large
+@pytest.mark.parametrize("name", F_A)
+def test_an_anonymizer_ships_with_built_in_operations(name, tmp_path):
+    f_A = registry.find("anonymizers", name).build(width=NARROW)
+    f_A(np.random.default_rng(1).random((4, 32, 32, 3), "float32"), training=True)  # batch statistics of their own
+    frames = np.random.default_rng(0).random((2, 32, 48, 3), "float32")
+    record = export.export(f_A, tmp_path / name, frames, tolerance=1e-4)
+    assert record["comparisons"]["anonymizer.tflite"]["largest_difference"] < 1e-4
+
+
+@pytest.mark.parametrize("name, expected", [("unet", 17_267_523), ("stylenet", 1_677_638), ("unetpp_mobile", 141_083)])
+def test_parameters_of_the_other_anonymizers(name, expected):
+    # unet: as counted in SPAct's code.  stylenet: 1,674,432 in kernels, 3,206 in instance norms.
+    f_A = registry.find("anonymizers", name).build()
+    assert sum(int(np.prod(variable.shape)) for variable in f_A.trainable_variables) == expected

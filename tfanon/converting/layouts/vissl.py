@@ -1,0 +1,11 @@
+"""VISSL's ResNets, such as its SimCLR of 800 epochs: torchvision's names behind "_feature_blocks."; no head of ours.
+
+The pixels are normalised as for torchvision's, so the variant is torchvision's too.
+"""
+
+from tfanon.converting.layout import Layout, by_rules
+from tfanon.converting.layouts import torchvision_resnet
+
+LAYOUT = Layout(
+    networks=("resnet50", "resnet101", "resnet152"), mark="_feature_blocks.conv1.weight",
+    layer=by_rules(*torchvision_resnet.rules("_feature_blocks."), (r"projection_\d", None)))

@@ -1,0 +1,104 @@
+"""A network that starts from a file of weights: checked first, read into what our own code has built."""
+
+import pathlib
+
+import h5py
+from keras.ops import convert_to_numpy
+
+from tfanon import checkpoint, registry
+from tfanon.converting import record
+
+HEADS = ("logits", "projection_0", "projection_1")  # the last layers: of another task they are left as they start
+OURS = {  # what of a record's arguments may reach build(), and the type it must have
+    "classes": int, "attributes": int, "embedding": int, "variant": str, "dilated": bool, "width": float, "output": str}
+OUTPUTS = ("classes", "attributes", "embedding")
+
+
+def build(kind, name, weights="", **arguments):
+    """registry.find(kind, name).build(**arguments), filled from `weights` where that is given.
+
+    weights: a `.weights.h5` with its JSON, as tfanon.weights writes them. The variant is the file's. The head is filled
+    too where it has as many outputs and is the file's own.
+    Raises ValueError as check and load do.
+    """
+    if not weights:
+        return registry.find(kind, name).build(**arguments)
+    about = check(kind, name, weights, **arguments)
+    variant = {key: value for key, value in about["arguments"].items() if key not in OUTPUTS}
+    model = registry.find(kind, name).build(**{**variant, **arguments})
+    _copy(load(weights), model, about, weights)
+    return model
+
+
+def check(kind, name, weights, **arguments):
+    """The record of a file that may fill network `name` built with `arguments`; nothing of the file itself is read.
+
+    Raises ValueError where its JSON is missing or names another network or other arguments.
+    """
+    about = record.read(weights)
+    if (about["kind"], about["network"]) != (kind, name):
+        raise ValueError(f"{weights} holds weights of {about['network']}, not of {name}.")
+    for key, asked in arguments.items():
+        given = about["arguments"].get(key, asked)
+        if given != asked and key not in OUTPUTS:
+            raise ValueError(f"{weights} holds weights of {name} with {key}={given}, not {key}={asked}.")
+    return about
+
+
+def load(weights):
+    """The network whose weights a file holds.
+
+    Raises ValueError where the file is missing, is not the one of its JSON, or does not fit the network that names.
+    """
+    about = record.read(weights)
+    arguments = {key: value for key, value in about["arguments"].items() if isinstance(value, OURS.get(key, ()))}
+    if arguments != about["arguments"] or about["kind"] not in record.KINDS:
+        raise ValueError(f"{record.beside(weights)} names arguments that no network here takes: {about['arguments']}.")
+    if pathlib.Path(weights).is_file() and (size := pathlib.Path(weights).stat().st_size) != about["bytes"]:
+        raise ValueError(f"{weights} was altered: it has {size:,} bytes, recorded are {about['bytes']:,}.")
+    checkpoint.verify(weights, about["sha256"])
+    model = registry.find(about["kind"], about["network"]).build(**arguments)
+    _check_sizes(weights, model)
+    checkpoint.load_weights(model, weights, about["sha256"])
+    return model
+
+
+def _check_sizes(weights, model):
+    """HDF5 can promise more than it holds, and point elsewhere: the file must hold what the network takes, itself."""
+    expected = sum(convert_to_numpy(variable).nbytes for variable in model.variables)
+    elsewhere, found = [], []
+
+    def visit(name, link):  # h5py lets no exception out of here
+        item = file[name] if isinstance(link, h5py.HardLink) else None
+        if item is None or isinstance(item, h5py.Dataset) and (item.external or item.is_virtual):
+            elsewhere.append(name)
+        elif isinstance(item, h5py.Dataset):
+            found.append(item.nbytes)
+
+    try:
+        with h5py.File(weights) as file:
+            file.visititems_links(visit)
+    except OSError as problem:
+        raise ValueError(f"{weights} is no HDF5 file: {str(problem).splitlines()[0]}.") from None
+    if elsewhere:
+        raise ValueError(f"{weights} points to other files or places ({', '.join(elsewhere[:5])}).")
+    if sum(found) > expected:
+        raise ValueError(f"{weights} holds {sum(found):,} bytes of numbers, more than {model.name}'s {expected:,}.")
+
+
+def _copy(source, model, about, weights):
+    """Every variable by its path; heads of another task stay."""
+    given, taken = record.weights(source), record.weights(model)
+    if missing := sorted(set(taken) - set(given) - {path for path in taken if _is_head(path)}):
+        raise ValueError(f"{weights} lacks {', '.join(missing[:5])} of {model.name}.")
+    for path, variable in taken.items():
+        fits = path in given and tuple(given[path].shape) == tuple(variable.shape)
+        if not fits and not _is_head(path):
+            raise ValueError(f"{weights} has {path} with the shape {tuple(given[path].shape)}, {model.name} takes "
+                             f"{tuple(variable.shape)}.")
+        if fits and path not in about["fresh"]:
+            variable.assign(convert_to_numpy(given[path]))
+
+
+def _is_head(path):
+    return path.split("/")[0] in HEADS
