@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfanon import checkpoint, config as settings, export, files, phases, registry, replicas
 from tfanon.data import pipeline, tables
+from tfanon.media import limits
 from tfanon.report import samples, table, tensorboard
 
 SCHEMA_VERSION = 1
@@ -58,6 +59,7 @@ def set_up(config):
         tf.config.experimental.enable_op_determinism()
     keras.config.set_dtype_policy(config.precision)
     keras.utils.set_random_seed(config.seed)
+    limits.allow(config.max_frame_pixels, config.max_video_seconds, config.max_streams)
 
 
 def make_anonymizer(run):

@@ -31,6 +31,17 @@ MAX_FRAMES = 2_000_000  # of one video: the list of time stamps is kept in memor
 MAX_STREAMS = 16
 
 
+def allow(pixels, seconds, streams):
+    """Set the limits of this process: pixels of a frame, seconds and streams of a file."""
+    global MAX_PIXELS, MAX_SECONDS, MAX_STREAMS
+    MAX_PIXELS, MAX_SECONDS, MAX_STREAMS = pixels, seconds, streams
+
+
+def allowed():
+    """What allow() was given, for a child process to be told."""
+    return {"pixels": MAX_PIXELS, "seconds": MAX_SECONDS, "streams": MAX_STREAMS}
+
+
 class MediaError(ValueError):
     """A file that cannot be read; the message names it."""
 
