@@ -8,6 +8,8 @@ from setuptools import find_packages, setup
 HERE = pathlib.Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "tfanon" / "__init__.py").read_text()).group(1)
 
+TFDS = ["tensorflow-datasets>=4.9.10,<5", "importlib_resources>=6"]  # the second is needed and not asked for by the first
+
 setup(
     name="tfanon",
     version=VERSION,
@@ -30,10 +32,13 @@ setup(
     extras_require={
         "cuda": ["tensorflow[and-cuda]>=2.21,<2.22"],
         "litert": ["ai-edge-litert>=2.1,<3"],
-        "test": ["pytest>=8", "scikit-learn>=1.5"],
+        "tfds": TFDS,
+        "peers": ["decord>=0.6", "opencv-python-headless>=4.10"],  # benchmarks/input_pipeline.py reads with them too
+        "test": ["pytest>=8", "scikit-learn>=1.5", *TFDS],
     },
     entry_points={"console_scripts": [
         "tfanon-train = tfanon.train:run",
         "tfanon-anonymize = tfanon.anonymize:run",
+        "tfanon-data = tfanon.data.__main__:run",
     ]},
 )

@@ -36,6 +36,9 @@ class Config:
 
     # Data.
     data_dir: str = flag("data", "Folder that holds the data sets; the synthetic ones are written there.")
+    data_format: str = flag("folder", "Files as their authors distribute them, or data sets built of them in "
+                            "<data_dir>/tfds.", choices=("folder", "tfds"))
+    tfds_config: str = flag("jpeg", "--data_format=tfds: the builders' configuration, such as encoded or jpeg.")
     clip_source: str = flag("synthetic", "Data set of X_action: a file of tfanon/data/sources.")
     image_source: str = flag("synthetic", "Data set of X_privacy: a file of tfanon/data/sources.")
     clip_folder: str = flag("", "Folder of the clips below --data_dir; empty: named as the source.")

@@ -3,10 +3,12 @@
     python -m tfanon.data verify hmdb51 pa_hmdb51 --data_dir=data
     python -m tfanon.data describe --flagfile=configs/hmdb_vispr.flags
     python -m tfanon.data peek --flagfile=configs/hmdb_vispr.flags -o peek.png
+    python -m tfanon.data build hmdb51 --data_dir=data --tfds_config=jpeg
 
 verify decodes every file in child processes and compares lists and files with what was published; what is wrong is in
 verify.json and makes the exit status 1. The same command again goes on where it was stopped. describe counts classes,
-attributes, lengths and sizes, with the scores of chance. peek draws the first training batch. Without names, the data
+attributes, lengths and sizes, with the scores of chance. peek draws the first training batch. build makes
+TensorFlow Datasets for --data_format=tfds. Without names, the data
 sets are those of the flags. `--helpfull` explains the flags.
 """
 
@@ -57,7 +59,17 @@ def run_peek(names, chosen, settings):
     return 0
 
 
-COMMANDS = {"verify": run_verify, "describe": run_describe, "peek": run_peek}
+def run_build(names, chosen, settings):
+    """Writes TensorFlow Datasets below --data_dir."""
+    from tfanon.data import records
+    if not names:
+        raise ValueError("build takes the names of data sets, such as: build hmdb51 vispr.")
+    for name in names:
+        print(f"{name}: {records.build(name, chosen)}")
+    return 0
+
+
+COMMANDS = {"verify": run_verify, "describe": run_describe, "peek": run_peek, "build": run_build}
 
 
 def main(arguments):

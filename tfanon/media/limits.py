@@ -66,9 +66,13 @@ def container_format(path):
     check_ending(path)
     try:
         with open(path, "rb") as file:
-            head = file.read(16)
+            return format_of(file.read(16), path)
     except OSError as error:
         raise MediaError(f"{path}: {error.strerror}.") from None
+
+
+def format_of(head, path):
+    """As container_format, from the first 16 bytes."""
     for offset, magic, name in SIGNATURES:
         if head[offset:offset + len(magic)] == magic:
             return name
@@ -98,4 +102,4 @@ def check_pixels(path, width, height):
 
 
 def _ending(path):
-    return os.path.splitext(path)[1].lower()
+    return os.path.splitext(str(path))[1].lower()

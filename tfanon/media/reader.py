@@ -1,11 +1,14 @@
 """Frames of a video, pixels of an image; exact to the frame. PyAV is imported in this folder only.
 
+A path may be an object whose read() gives the file's bytes and whose str() ends as the file's name does.
+
 A time stamp is not a frame number: in AVI with B-frames the first one is 1 where the stream starts at 0. So frame i is
 the frame that carries the i-th time stamp of the sorted list, and the list is read once per file, without decoding.
 """
 
 import contextlib
 import functools
+import io
 import itertools
 import os
 
@@ -60,9 +63,9 @@ def opened(path, explode=False, threads=1):
 
     explode: a damaged frame is an error, not something to be concealed.  threads: of the decoder; 0 lets libav decide.
     """
-    name = limits.container_format(path)
+    name, source = _source(path)
     try:
-        with av.open(path, format=name, options=limits.OPEN_OPTIONS, metadata_errors="replace") as container:
+        with av.open(source, format=name, options=limits.OPEN_OPTIONS, metadata_errors="replace") as container:
             stream = limits.check_stream(path, container)
             stream.thread_type = "NONE" if threads == 1 else "AUTO"  # 1: tf.data already reads several files at once
             stream.codec_context.thread_count = threads
@@ -73,8 +76,23 @@ def opened(path, explode=False, threads=1):
         raise MediaError(f"{path}: {getattr(error, 'strerror', None) or error}.") from None
 
 
+def _source(path):
+    """(name of libav's demuxer, what libav opens)."""
+    if _is_file(path):
+        return limits.container_format(path), path
+    content = path.read()
+    return limits.format_of(content[:16], path), io.BytesIO(content)
+
+
+def _is_file(path):
+    """Whether `path` names a file; else it is an object whose read() gives the bytes of one, and never others."""
+    return isinstance(path, (str, os.PathLike))
+
+
 def _time_stamps(path):
     """(sorted time stamps of the frames, whether they tell frames apart), cached until the file changes."""
+    if not _is_file(path):
+        return _read_time_stamps(path, None, None)
     try:
         state = os.stat(path)
     except OSError as error:
