@@ -10,7 +10,7 @@ import pytest
 import trees
 
 from tfanon.config import Config
-from tfanon.data import tables
+from tfanon.data import records, tables
 from tfanon.data.sources import _attributes
 
 pytestmark = pytest.mark.large  # one to two minutes of computing each
@@ -69,3 +69,16 @@ def test_other_protocols(data_dir, tmp_path, name):
     columns = {probe: len(results["rows"][-1][probe]["average_precision"])
                for probe in ("images", "clips") if probe in results["rows"][-1]}
     assert columns == {"images": 6 if "pahmdb" in name else 7} | ({"clips": 5} if name.startswith("vp") else {})
+
+
+def test_built_data_sets_train_the_same_networks(data_dir, tmp_path):
+    for name in ("hmdb51", "pa_hmdb51", "vispr"):
+        for configuration in ("encoded", "jpeg32"):
+            records.build(name, Config(data_dir=str(data_dir), tfds_config=configuration))
+    folder, _ = train("hmdb_vispr", data_dir, tmp_path / "folder", "--deterministic")
+    encoded, _ = train("hmdb_vispr", data_dir, tmp_path / "encoded", "--deterministic", "--data_format=tfds",
+                       "--tfds_config=encoded")
+    jpeg, _ = train("hmdb_vispr", data_dir, tmp_path / "jpeg", "--deterministic", "--data_format=tfds",
+                    "--tfds_config=jpeg32")
+    assert encoded == folder
+    assert jpeg["rows"][0]["images"]["cmap_chance"] == folder["rows"][0]["images"]["cmap_chance"]

@@ -89,6 +89,8 @@ def check_stream(path, container):
     if not container.streams.video:
         raise MediaError(f"{path}: no video stream in it.")
     stream = container.streams.video[0]
+    if stream.codec_context is None:
+        raise MediaError(f"{path}: its video is in no format that can be decoded here.")
     check_pixels(path, stream.codec_context.width, stream.codec_context.height)
     if container.duration and container.duration > MAX_SECONDS * 1_000_000:
         raise MediaError(f"{path}: {container.duration // 1_000_000} seconds; the limit is {MAX_SECONDS}.")
