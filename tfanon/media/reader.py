@@ -120,29 +120,45 @@ def _read_time_stamps(path, _modified, _size):
 def _decode(path, stamps, trusted, wanted, convert):
     """{frame number: convert(frame)} of the wanted numbers, from the key frame before the first if possible."""
     first, found = min(wanted), {}
-    numbers = {stamps[number]: number for number in wanted} if trusted else None
-    if trusted and first:
+    if trusted:
         with opened(path) as (container, stream):
-            container.seek(stamps[first], stream=stream, backward=True)
-            found = _decode_until(container, stream, wanted, numbers, convert)
+            if first:
+                container.seek(stamps[first], stream=stream, backward=True)
+            found = _decode_until(container, stream, {stamps[number]: number for number in wanted}, convert)
     if len(found) < len(wanted):  # also where the index of the file leads behind the frame it promises
         with opened(path) as (container, stream):
-            found = _decode_until(container, stream, wanted, numbers, convert)
+            found = _decode_all(container, stream, wanted, stamps if trusted else None, convert)
     if len(found) < len(wanted):
         raise MediaError(f"{path}: frame {min(wanted - found.keys())} of {len(stamps)} could not be decoded.")
     return found
 
 
-def _decode_until(container, stream, wanted, numbers, convert):
-    """As _decode.  numbers: of each wanted time stamp; None: count the frames, which then start at the first."""
-    found, count = {}, itertools.count()
+def _decode_until(container, stream, numbers, convert):
+    """As _decode.  numbers: {time stamp: number} of the wanted frames.
+
+    A frame that no other is predicted from is not decoded unless it is wanted.
+    """
+    found = {}
     for packet in container.demux(stream):
+        stream.codec_context.skip_frame = "DEFAULT" if packet.pts is None or packet.pts in numbers else "NONREF"
         for frame in packet.decode():
-            number = next(count) if numbers is None else numbers.get(frame.pts)
-            if number in wanted and number not in found and not frame.is_corrupt:
-                found[number] = convert(frame)
-                if len(found) == len(wanted):
+            if frame.pts in numbers and not frame.is_corrupt:
+                found.setdefault(numbers[frame.pts], convert(frame))
+                if len(found) == len(numbers):
                     return found
+    return found
+
+
+def _decode_all(container, stream, wanted, stamps, convert):
+    """As _decode.  stamps: of all frames; None: count the frames, which then start at the first."""
+    numbers = {stamp: number for number, stamp in enumerate(stamps or ())}
+    found, count = {}, itertools.count()
+    for frame in container.decode(stream):
+        number = next(count) if stamps is None else numbers.get(frame.pts)
+        if number in wanted and number not in found and not frame.is_corrupt:
+            found[number] = convert(frame)
+            if len(found) == len(wanted):
+                return found
     return found
 
 
