@@ -36,7 +36,10 @@ def test_verify(data_dir, tmp_path):
     assert done.returncode == 1, done.stderr
     assert "pa_hmdb51, counts: files: 515 published, 5 listed (and 2 more)" in done.stdout
     assert json.loads((tmp_path / "v.json").read_text())["problems"] == 3
-    assert len((tmp_path / "v.json.journal").read_text().split()) >= 5
+    assert len((tmp_path / "v.json.journal").read_text().split("\n")) >= 6
+    done = run("verify", "pa_hmdb51", f"--data_dir={data_dir}", "--max_frame_pixels=3071", "-o", tmp_path / "w.json")
+    about = json.loads((tmp_path / "w.json").read_text())["data_sets"]["pa_hmdb51"]
+    assert len(about["unreadable"]) == 5 and "the limit is 3071 pixels" in about["unreadable"][0]["error"]
 
 
 def test_peek_shows_what_the_pipeline_gives(data_dir, tmp_path, capsys):
