@@ -8,6 +8,8 @@ from setuptools import find_packages, setup
 HERE = pathlib.Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "tfanon" / "__init__.py").read_text()).group(1)
 
+TFDS = ["tensorflow-datasets>=4.9.10,<5", "importlib_resources>=6"]  # the second is needed and not asked for by the first
+
 setup(
     name="tfanon",
     version=VERSION,
@@ -34,8 +36,10 @@ setup(
         "cuda": ["tensorflow[and-cuda]>=2.21,<2.22"],
         "litert": ["ai-edge-litert>=2.1,<3"],
         "onnx": ["tf2onnx>=1.17,<2", "onnx>=1.17", "onnxruntime>=1.20"],
+        "peers": ["decord>=0.6", "opencv-python-headless>=4.10"],  # benchmarks/peers.py reads with them too
         "serving": ["tensorflow-serving-api>=2.21,<2.22"],
-        "test": ["pytest>=8", "pytest-xdist>=3.6", "scikit-learn>=1.5"],
+        "test": ["pytest>=8", "pytest-xdist>=3.6", "scikit-learn>=1.5", *TFDS],
+        "tfds": TFDS,
     },
     entry_points={"console_scripts": [
         "tfanon-train = tfanon.train:run",
@@ -43,5 +47,6 @@ setup(
         "tfanon-anonymize-archive = tfanon.anonymize_archive:run",
         "tfanon-export = tfanon.export:run",
         "tfanon-weights = tfanon.weights:run",
+        "tfanon-data = tfanon.data.__main__:run",
     ]},
 )

@@ -7,6 +7,15 @@ import tensorflow as tf
 from tfanon import trainer
 from tfanon.config import Config
 
+# The files of tests/tiny are choices too: tracing the real networks takes a minute.
+TRAIN = """
+import tfanon.models.actions as actions, tfanon.models.anonymizers as anonymizers, tfanon.models.privacy as privacy
+for kind in (actions, anonymizers, privacy):
+    kind.__path__.append("tests/tiny/" + kind.__name__.rpartition(".")[2])
+from tfanon import train
+train.run()
+"""
+
 
 @keras.saving.register_keras_serializable("tests")
 class Scale(keras.Model):

@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers import TRAIN
 
 from tfanon.data.sources import synthetic
 
@@ -22,15 +23,6 @@ ROOT = pathlib.Path(__file__).parent.parent
 SHORT = ["--flagfile=configs/smoke.flags", "--deterministic", "--epochs_anonymize=3", "--batch_clips=2",
          "--batch_pairs=2", "--checkpoint_every=2", "--log_every=2", "--held_out=0.2"]
 TINY = ["--anonymizer=tiny", "--action_network=tiny", "--privacy_network=tiny", "--baselines=blur"]
-
-# The files of tests/tiny are choices too: tracing the real networks takes a minute.
-TRAIN = """
-import tfanon.models.actions as actions, tfanon.models.anonymizers as anonymizers, tfanon.models.privacy as privacy
-for kind in (actions, anonymizers, privacy):
-    kind.__path__.append("tests/tiny/" + kind.__name__.rpartition(".")[2])
-from tfanon import train
-train.run()
-"""
 
 # A run that kills itself: at the n-th moment at which a file of a phase is about to get its name.
 SUICIDE = """

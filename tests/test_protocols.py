@@ -8,12 +8,14 @@ import sys
 
 import pytest
 import trees
+from helpers import TRAIN
 
 from tfanon.config import Config
-from tfanon.data import tables
+from tfanon.data import records, tables
 from tfanon.data.sources import _attributes
 
 pytestmark = pytest.mark.large  # one to two minutes of computing each
+TINY = ["--deterministic", "--anonymizer=tiny", "--action_network=tiny", "--privacy_network=tiny"]
 HMDB = {"clip_source": "hmdb51", "image_source": "vispr", "attribute_set": "pa_hmdb51", "test_clip_source": "pa_hmdb51",
         "test_image_source": "pa_hmdb51"}
 ROOT = pathlib.Path(__file__).parent.parent
@@ -35,11 +37,11 @@ def data_dir(tmp_path_factory):
     return folder
 
 
-def train(name, data_dir, workdir, *flags):
+def train(name, data_dir, workdir, *flags, start=("-m", "tfanon.train")):
     """results.json of a run."""
-    command = [sys.executable, "-m", "tfanon.train", f"--flagfile=configs/{name}.flags", *SHRUNK,
+    command = [sys.executable, *start, f"--flagfile=configs/{name}.flags", *SHRUNK,
                f"--data_dir={data_dir}", f"--workdir={workdir}", *flags]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=500,
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900,
                           env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"})
     assert done.returncode == 0, done.stderr
     assert (workdir / "export/anonymizer.tflite").stat().st_size > 0
@@ -69,3 +71,16 @@ def test_other_protocols(data_dir, tmp_path, name):
     columns = {probe: len(results["rows"][-1][probe]["average_precision"])
                for probe in ("images", "clips") if probe in results["rows"][-1]}
     assert columns == {"images": 6 if "pahmdb" in name else 7} | ({"clips": 5} if name.startswith("vp") else {})
+
+
+def test_built_data_sets_train_the_same_networks(data_dir, tmp_path):
+    for name in ("hmdb51", "pa_hmdb51", "vispr"):
+        for configuration in ("encoded", "jpeg32"):
+            records.build(name, Config(data_dir=str(data_dir), tfds_config=configuration))
+    formats = {"folder": ["--data_format=folder"], "encoded": ["--data_format=tfds", "--tfds_config=encoded"],
+               "jpeg": ["--data_format=tfds", "--tfds_config=jpeg32"]}
+    results = {name: train("hmdb_vispr", data_dir, tmp_path / name, *flags, *TINY, start=("-c", TRAIN))[0]
+               for name, flags in formats.items()}
+    assert results["encoded"] == results["folder"]
+    chance = [results[name]["rows"][0]["images"]["cmap_chance"] for name in formats]
+    assert chance == chance[:1] * 3

@@ -38,6 +38,9 @@ class Config:
 
     # Data.
     data_dir: str = flag("data", "Folder that holds the data sets; the synthetic ones are written there.")
+    data_format: str = flag("folder", "Files as their authors distribute them, or data sets built of them in "
+                            "<data_dir>/tfds.", choices=("folder", "tfds"))
+    tfds_config: str = flag("jpeg", "--data_format=tfds: the builders' configuration, such as encoded or jpeg.")
     clip_source: str = flag("synthetic", "Data set of X_action: a file of tfanon/data/sources.")
     image_source: str = flag("synthetic", "Data set of X_privacy: a file of tfanon/data/sources.")
     clip_folder: str = flag("", "Folder of the clips below --data_dir; empty: named as the source.")
@@ -71,6 +74,9 @@ class Config:
                              choices=("raise", "skip"))
     max_bad_fraction: float = flag(0.05, "Share of unreadable files above which the run stops.", low=0.0, high=1.0)
     read_threads: int = flag(0, "Files read at once; 0 lets tf.data decide.", low=0, high=256)
+    max_frame_pixels: int = flag(64_000_000, "A file with larger frames is unreadable; 8K has 33 million.", low=1)
+    max_video_seconds: int = flag(6 * 3600, "A longer video is unreadable.", low=1)
+    max_streams: int = flag(16, "A file with more streams is unreadable.", low=1)
 
     # Networks.
     anonymizer: str = flag("unetpp", "f_A: a file of tfanon/models/anonymizers.")

@@ -11,6 +11,7 @@ from tfanon import checkpoint, config as settings, files, phases, registry, repl
 from tfanon.converting import starting
 from tfanon.data import pipeline, tables
 from tfanon.exporting import exporter
+from tfanon.media import limits
 from tfanon.report import samples, table, tensorboard
 
 SCHEMA_VERSION = 1
@@ -61,6 +62,7 @@ def set_up(config):
         tf.config.experimental.enable_op_determinism()
     keras.config.set_dtype_policy(config.precision)
     keras.utils.set_random_seed(config.seed)
+    limits.allow(config.max_frame_pixels, config.max_video_seconds, config.max_streams)
 
 
 def check_weights(config):

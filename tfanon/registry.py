@@ -8,6 +8,7 @@ FOLDERS = {
     "actions": "tfanon.models.actions",
     "privacy": "tfanon.models.privacy",
     "sources": "tfanon.data.sources",
+    "builders": "tfanon.data.builders",
 }
 
 

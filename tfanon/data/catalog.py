@@ -20,6 +20,7 @@ class Catalog:
     splits: {name of a division: array [n] of words}, such as {"1": ["train", "test", "unused", ..]}.
     labels, classes, attributes, attribute_names: as in data.batch.Examples, of all rows.
     frame_values: of each row uint8 [frames, 5], the private values in each frame as sources/_annotations.py has them.
+    records: of each row what is read where that is no file below root, as data/records.py has it.
     """
 
     root: str
@@ -30,13 +31,14 @@ class Catalog:
     attributes: np.ndarray | None = None
     attribute_names: tuple = ()
     frame_values: tuple | None = None
+    records: tuple | None = None
 
     def __len__(self):
         return len(self.paths)
 
     def examples(self, rows):
         """Examples of the rows of a mask or of indices, with whatever labels and attributes there are."""
-        paths = tuple(os.path.join(self.root, path) for path in self.paths)
+        paths = self.records or tuple(os.path.join(self.root, path) for path in self.paths)
         return Examples(paths, self.labels, self.classes, self.attributes, self.attribute_names).take(rows)
 
     def counts(self):

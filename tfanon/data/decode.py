@@ -57,7 +57,7 @@ class Files:
         return tf.ensure_shape(pixels, [windows.shape[0], self.frames, side, side, 3]), tf.ensure_shape(used, [])
 
     def _read_or_next(self, row, moment, windows):
-        with _ending.read() as ending:
+        with reading() as ending:
             if ending:  # nobody will look at it
                 return np.zeros((len(windows), self.frames, self.resolution, self.resolution, 3), np.uint8), row
             return self._first_readable(row, moment, windows)
@@ -75,13 +75,14 @@ class Files:
         path, side = self.paths[row], self.resolution
         if not reader.is_video(path):
             return reader.read_image(path, side, side, windows)[:, None]
-
-        def choose(num_frames):
-            if self.numbers is not None:
-                return [min(self.numbers[row], num_frames - 1)]
-            return sampling.frame_indices(num_frames, self.frames, self.stride, moment)
-
+        choose = self.choose(row, moment)
         return np.stack([reader.read_frames(path, choose, side, side, view) for view in windows])
+
+    def choose(self, row, moment):
+        """Function of a video's number of frames that returns the numbers of those that are shown."""
+        if self.numbers is not None:
+            return lambda num_frames: [min(self.numbers[row], num_frames - 1)]
+        return lambda num_frames: sampling.frame_indices(num_frames, self.frames, self.stride, moment)
 
     def _note(self, row, message):
         """Count an unreadable row, name it once in the log, stop where that is asked for."""
@@ -131,7 +132,7 @@ class _Ending:
             time.sleep(0.01)
 
 
-_ending = _Ending()
+reading = _Ending().read
 
 
 def one_line(error):

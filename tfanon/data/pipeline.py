@@ -6,7 +6,7 @@ for bit the same whatever `first` is, so resuming in the middle of an epoch cost
 
 import tensorflow as tf
 
-from tfanon.data import augment, order, sampling
+from tfanon.data import augment, order, records, sampling
 from tfanon.data.decode import Files
 
 
@@ -141,7 +141,8 @@ def _central(files, position, config, each=None):
 
 
 def _files(examples, config, frames=1, stride=1):
-    return Files(examples.paths, config.resolution, config.on_bad_video, config.max_bad_fraction, frames, stride,
+    kind = records.Frames if config.data_format == "tfds" and examples.paths[0].store.side else Files
+    return kind(examples.paths, config.resolution, config.on_bad_video, config.max_bad_fraction, frames, stride,
                  examples.frames)
 
 

@@ -82,7 +82,12 @@ def _tested_on(kind, source, splits, config):
 
 def _load(kind, source, folder, config):
     """{split: Examples}; an empty split is a ValueError, missing files are counted."""
-    loaded = registry.find("sources", source).load(kind, os.path.join(config.data_dir, folder or source), config)
+    module = registry.find("sources", source)
+    if config.data_format == "tfds":
+        from tfanon.data import records  # TensorFlow, for which reading lists need not wait
+        loaded = module.choose(kind, records.read(source, config), config)
+    else:
+        loaded = module.load(kind, os.path.join(config.data_dir, folder or source), config)
     for name, examples in loaded.items():
         if not len(examples):
             raise ValueError(f"The data set {source} has no {kind} to {name} on with these flags.")

@@ -31,6 +31,17 @@ MAX_FRAMES = 2_000_000  # of one video: the list of time stamps is kept in memor
 MAX_STREAMS = 16
 
 
+def allow(pixels, seconds, streams):
+    """Set the limits of this process: pixels of a frame, seconds and streams of a file."""
+    global MAX_PIXELS, MAX_SECONDS, MAX_STREAMS
+    MAX_PIXELS, MAX_SECONDS, MAX_STREAMS = pixels, seconds, streams
+
+
+def allowed():
+    """What allow() was given, for a child process to be told."""
+    return {"pixels": MAX_PIXELS, "seconds": MAX_SECONDS, "streams": MAX_STREAMS}
+
+
 class MediaError(ValueError):
     """A file that cannot be read; the message names it."""
 
@@ -55,9 +66,13 @@ def container_format(path):
     check_ending(path)
     try:
         with open(path, "rb") as file:
-            head = file.read(16)
+            return format_of(file.read(16), path)
     except OSError as error:
         raise MediaError(f"{path}: {error.strerror}.") from None
+
+
+def format_of(head, path):
+    """As container_format, from the first 16 bytes."""
     for offset, magic, name in SIGNATURES:
         if head[offset:offset + len(magic)] == magic:
             return name
@@ -74,6 +89,8 @@ def check_stream(path, container):
     if not container.streams.video:
         raise MediaError(f"{path}: no video stream in it.")
     stream = container.streams.video[0]
+    if stream.codec_context is None:
+        raise MediaError(f"{path}: its video is in no format that can be decoded here.")
     check_pixels(path, stream.codec_context.width, stream.codec_context.height)
     if container.duration and container.duration > MAX_SECONDS * 1_000_000:
         raise MediaError(f"{path}: {container.duration // 1_000_000} seconds; the limit is {MAX_SECONDS}.")
@@ -87,4 +104,4 @@ def check_pixels(path, width, height):
 
 
 def _ending(path):
-    return os.path.splitext(path)[1].lower()
+    return os.path.splitext(str(path))[1].lower()

@@ -1,11 +1,14 @@
 """Frames of a video, pixels of an image; exact to the frame. PyAV is imported in this folder only.
 
+A path may be an object whose read() gives the file's bytes and whose str() ends as the file's name does.
+
 A time stamp is not a frame number: in AVI with B-frames the first one is 1 where the stream starts at 0. So frame i is
 the frame that carries the i-th time stamp of the sorted list, and the list is read once per file, without decoding.
 """
 
 import contextlib
 import functools
+import io
 import itertools
 import os
 
@@ -60,9 +63,9 @@ def opened(path, explode=False, threads=1):
 
     explode: a damaged frame is an error, not something to be concealed.  threads: of the decoder; 0 lets libav decide.
     """
-    name = limits.container_format(path)
+    name, source = _source(path)
     try:
-        with av.open(path, format=name, options=limits.OPEN_OPTIONS, metadata_errors="replace") as container:
+        with av.open(source, format=name, options=limits.OPEN_OPTIONS, metadata_errors="replace") as container:
             stream = limits.check_stream(path, container)
             stream.thread_type = "NONE" if threads == 1 else "AUTO"  # 1: tf.data already reads several files at once
             stream.codec_context.thread_count = threads
@@ -73,8 +76,23 @@ def opened(path, explode=False, threads=1):
         raise MediaError(f"{path}: {getattr(error, 'strerror', None) or error}.") from None
 
 
+def _source(path):
+    """(name of libav's demuxer, what libav opens)."""
+    if _is_file(path):
+        return limits.container_format(path), path
+    content = path.read()
+    return limits.format_of(content[:16], path), io.BytesIO(content)
+
+
+def _is_file(path):
+    """Whether `path` names a file; else it is an object whose read() gives the bytes of one, and never others."""
+    return isinstance(path, (str, os.PathLike))
+
+
 def _time_stamps(path):
     """(sorted time stamps of the frames, whether they tell frames apart), cached until the file changes."""
+    if not _is_file(path):
+        return _read_time_stamps(path, None, None)
     try:
         state = os.stat(path)
     except OSError as error:
@@ -102,29 +120,45 @@ def _read_time_stamps(path, _modified, _size):
 def _decode(path, stamps, trusted, wanted, convert):
     """{frame number: convert(frame)} of the wanted numbers, from the key frame before the first if possible."""
     first, found = min(wanted), {}
-    numbers = {stamps[number]: number for number in wanted} if trusted else None
-    if trusted and first:
+    if trusted:
         with opened(path) as (container, stream):
-            container.seek(stamps[first], stream=stream, backward=True)
-            found = _decode_until(container, stream, wanted, numbers, convert)
+            if first:
+                container.seek(stamps[first], stream=stream, backward=True)
+            found = _decode_until(container, stream, {stamps[number]: number for number in wanted}, convert)
     if len(found) < len(wanted):  # also where the index of the file leads behind the frame it promises
         with opened(path) as (container, stream):
-            found = _decode_until(container, stream, wanted, numbers, convert)
+            found = _decode_all(container, stream, wanted, stamps if trusted else None, convert)
     if len(found) < len(wanted):
         raise MediaError(f"{path}: frame {min(wanted - found.keys())} of {len(stamps)} could not be decoded.")
     return found
 
 
-def _decode_until(container, stream, wanted, numbers, convert):
-    """As _decode.  numbers: of each wanted time stamp; None: count the frames, which then start at the first."""
-    found, count = {}, itertools.count()
+def _decode_until(container, stream, numbers, convert):
+    """As _decode.  numbers: {time stamp: number} of the wanted frames.
+
+    A frame that no other is predicted from is not decoded unless it is wanted.
+    """
+    found = {}
     for packet in container.demux(stream):
+        stream.codec_context.skip_frame = "DEFAULT" if packet.pts is None or packet.pts in numbers else "NONREF"
         for frame in packet.decode():
-            number = next(count) if numbers is None else numbers.get(frame.pts)
-            if number in wanted and number not in found and not frame.is_corrupt:
-                found[number] = convert(frame)
-                if len(found) == len(wanted):
+            if frame.pts in numbers and not frame.is_corrupt:
+                found.setdefault(numbers[frame.pts], convert(frame))
+                if len(found) == len(numbers):
                     return found
+    return found
+
+
+def _decode_all(container, stream, wanted, stamps, convert):
+    """As _decode.  stamps: of all frames; None: count the frames, which then start at the first."""
+    numbers = {stamp: number for number, stamp in enumerate(stamps or ())}
+    found, count = {}, itertools.count()
+    for frame in container.decode(stream):
+        number = next(count) if stamps is None else numbers.get(frame.pts)
+        if number in wanted and number not in found and not frame.is_corrupt:
+            found[number] = convert(frame)
+            if len(found) == len(wanted):
+                return found
     return found
 
 

@@ -8,6 +8,7 @@
 official validation split may be there or not; it is not used, as in the paper.
 """
 
+import dataclasses
 import os
 
 import numpy as np
@@ -45,8 +46,8 @@ def load(kind, folder, config):
 def choose(kind, whole, config):
     """As load, from the Catalog of all rows and all attributes."""
     catalog.check_kind("vispr", kind, KINDS)
-    chosen = catalog.Catalog(
-        whole.root, whole.paths, whole.splits, attribute_names=_attributes.names(config.attribute_set),
+    chosen = dataclasses.replace(
+        whole, attribute_names=_attributes.names(config.attribute_set),
         attributes=_attributes.of_vispr(whole.attributes, whole.attribute_names, config.attribute_set))
     return catalog.train_and_test(chosen, "2017")
 

@@ -1,0 +1,104 @@
+"""Look at data sets before training on them:
+
+    python -m tfanon.data verify hmdb51 pa_hmdb51 --data_dir=data
+    python -m tfanon.data describe --flagfile=configs/hmdb_vispr.flags
+    python -m tfanon.data peek --flagfile=configs/hmdb_vispr.flags -o peek.png
+    python -m tfanon.data build hmdb51 --data_dir=data --tfds_config=jpeg
+
+verify decodes every file in child processes and compares lists and files with what was published; what is wrong is in
+verify.json and makes the exit status 1. The same command again goes on where it was stopped. describe counts classes,
+attributes, lengths and sizes, with the scores of chance. peek draws the first training batch. build makes
+TensorFlow Datasets for --data_format=tfds. Without names, the data
+sets are those of the flags. `--helpfull` explains the flags.
+"""
+
+import json
+import os
+import pathlib
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: its banner hides our lines
+
+from absl import app, logging  # noqa: E402
+
+from tfanon import config, files  # noqa: E402
+from tfanon.data import describe, tables, verify, whole  # noqa: E402
+from tfanon.data.settings import Settings  # noqa: E402
+from tfanon.media import limits  # noqa: E402
+from tfanon.report import pictures  # noqa: E402
+
+
+def run_verify(names, chosen, settings):
+    """Prints the summary; the exit status is 1 where there is a problem."""
+    path = settings.output or "verify.json"
+    data_sets, notes = whole.read(names, chosen), () if names else whole.leaks(chosen)
+    report = verify.verify(data_sets, chosen.frames, settings, f"{path}.journal", notes)
+    _write_json(path, report)
+    print(verify.summary(report, path))
+    return 1 if report["problems"] else 0
+
+
+def run_describe(names, chosen, settings):
+    """Prints frequencies and floors."""
+    report = describe.describe(whole.read(names, chosen), settings)
+    _write_json(settings.output or "describe.json", report)
+    print(describe.text(report))
+    return 0
+
+
+def run_peek(names, chosen, settings):
+    """Draws the first training batch."""
+    if names:
+        raise ValueError("peek shows the training batch of --clip_source and --image_source; it takes no names.")
+    from tfanon.data import decode, peek  # TensorFlow, for which the other commands need not wait
+    path = settings.output or "peek.png"
+    with decode.clear_errors():
+        rows = peek.rows(tables.load(chosen), chosen)
+    pictures.write(path, pictures.grid(rows, scale=max(1, 96 // chosen.resolution)))
+    print(f"{path}: {len(rows)} rows, {chosen.resolution}x{chosen.resolution} pixels a frame.")
+    return 0
+
+
+def run_build(names, chosen, settings):
+    """Writes TensorFlow Datasets below --data_dir."""
+    from tfanon.data import records
+    if not names:
+        raise ValueError("build takes the names of data sets, such as: build hmdb51 vispr.")
+    for name in names:
+        print(f"{name}: {records.build(name, chosen)}")
+    return 0
+
+
+COMMANDS = {"verify": run_verify, "describe": run_describe, "peek": run_peek, "build": run_build}
+
+
+def main(arguments):
+    if len(arguments) < 2 or arguments[1] not in COMMANDS:
+        raise app.UsageError(f"Say what to do: {', '.join(COMMANDS)}.")
+    logging.set_verbosity(logging.INFO)
+    chosen = config.from_flags()
+    limits.allow(chosen.max_frame_pixels, chosen.max_video_seconds, chosen.max_streams)
+    try:
+        return COMMANDS[arguments[1]](arguments[2:], chosen, config.from_flags(Settings))
+    except (ValueError, OSError) as problem:
+        print(f"tfanon.data: {problem}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("tfanon.data: stopped; the same command goes on from here.", file=sys.stderr)
+        return 130
+
+
+def _write_json(path, report):
+    with files.whole_file(pathlib.Path(path)) as unfinished:
+        unfinished.write_text(json.dumps(report, indent=2) + "\n")
+
+
+def run():
+    """Console command `tfanon-data`."""
+    config.define_flags()
+    config.define_flags(Settings)
+    app.run(main)
+
+
+if __name__ == "__main__":
+    run()

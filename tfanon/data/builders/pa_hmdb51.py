@@ -1,0 +1,11 @@
+"""PA-HMDB51 as a TensorFlow Dataset; _building.py says how."""
+
+from tfanon.data.builders import _building
+from tfanon.data.sources import pa_hmdb51
+
+
+class PaHmdb51(_building.Builder):
+    """PA-HMDB51."""
+
+    source = pa_hmdb51
+    licence = "non-commercial research, as its repository says; the clips are HMDB51's."

@@ -1,0 +1,11 @@
+"""VP-HMDB51 as a TensorFlow Dataset; _building.py says how."""
+
+from tfanon.data.builders import _building
+from tfanon.data.sources import vp_hmdb51
+
+
+class VpHmdb51(_building.Builder):
+    """VP-HMDB51."""
+
+    source = vp_hmdb51
+    licence = "none given for the labels; the clips are HMDB51's."
