@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from tfanon import config, losses, trainer
-from tfanon.exporting import settings
+from tfanon.exporting import settings as exporting
 
 ROOT = pathlib.Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -24,7 +24,7 @@ def test_flagfiles_it_names_exist():
 
 
 def test_flags_and_functions_it_names_exist():
-    fields = config.Config.__dataclass_fields__ | settings.Settings.__dataclass_fields__
+    fields = config.Config.__dataclass_fields__ | exporting.Settings.__dataclass_fields__
     for name in re.findall(r"`--(\w+)[`=]", README):
         assert name in fields or name in ("helpfull", "flagfile"), name
     for name in re.findall(r"`losses\.(\w+)`", README):
