@@ -11,7 +11,8 @@ def test_a_line_per_size_and_way(monkeypatch, capsys):
     monkeypatch.setattr(anonymizers, "__path__", [*anonymizers.__path__, str(tiny)])
     assert benchmark_tflite.benchmark(benchmark_tflite.Settings(("tiny:1",), ("16",), ("none",), repeats=2)) == 0
     head, _, line = capsys.readouterr().out.splitlines()
-    cells = dict(zip([cell.strip() for cell in head.split("|")[1:-1]], [cell.strip() for cell in line.split("|")[1:-1]]))
+    names, values = ([cell.strip() for cell in row.split("|")[1:-1]] for row in (head, line))
+    cells = dict(zip(names, values))
     # 16 * 16 pixels, 3 -> 4 channels over 3 x 3 and 4 -> 3 over 1 x 1: 256 * (9 * 3 * 4 + 4 * 3) = 30,720.
     assert (cells["network"], cells["numbers"], cells["MMAC"]) == ("tiny:1", "none", "0")
     assert float(cells["ms, 1 thread"]) > 0 and 10 < float(cells["peak MiB"]) < 300
