@@ -118,9 +118,8 @@ class Frames(decode.Files):
         jpegs = self.paths[0].store.jpegs(record)
         numbers = tf.numpy_function(self._choose, [row, tf.size(jpegs), moment], tf.int64, stateful=False)
         wanted = tf.unstack(tf.gather(jpegs, tf.ensure_shape(numbers, [self.frames])))
-        whole = tf.cast(tf.stack([tf.io.decode_jpeg(jpeg, channels=3) for jpeg in wanted]), tf.float32)
-        views = [cut(whole, window, self.resolution) for window in tf.unstack(windows)]
-        return tf.cast(tf.round(tf.stack(views)), tf.uint8), row
+        whole = tf.stack([tf.io.decode_jpeg(jpeg, channels=3) for jpeg in wanted])
+        return tf.stack([cut(whole, window, self.resolution) for window in tf.unstack(windows)]), row
 
     def _record(self, row):
         with decode.reading():
@@ -132,13 +131,16 @@ class Frames(decode.Files):
 
 
 def cut(frames, window, side):
-    """Windows [T, side, side, 3] of frames float32 [T, S, S, 3], as media.reader cuts them.  window: (factor, y, x)."""
-    framed = tf.pad(frames, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")  # what lies half a pixel outside is the edge
-    size, count = tf.cast(tf.shape(frames)[1], tf.float32), tf.shape(frames)[0]
-    reach = window[0] * size  # of the window, in stored pixels
-    first = 1.0 + window[1:] * (size - reach) + 0.5 * reach / side - 0.5  # where the centre of its first pixel lies
-    box = tf.concat([first, first + reach * (side - 1) / side], axis=0) / (size + 1.0)
-    return tf.image.crop_and_resize(framed, tf.tile(box[None], [count, 1]), tf.range(count), [side, side])
+    """uint8 [T, side, side, 3] of frames uint8 [T, S, S, 3]; the window is rounded to whole stored pixels.
+
+    window: (factor, y, x), as in media.reader.
+    """
+    stored = tf.cast(tf.shape(frames)[1], tf.float32)
+    reach = tf.maximum(1.0, tf.round(window[0] * stored))
+    top, left = tf.unstack(tf.cast(tf.round(window[1:] * (stored - reach)), tf.int32))
+    reach = tf.cast(reach, tf.int32)
+    scaled = tf.image.resize(frames[:, top:top + reach, left:left + reach], [side, side])
+    return tf.cast(scaled + 0.5, tf.uint8)
 
 
 def to_metadata(catalog, folder):
