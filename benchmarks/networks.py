@@ -1,0 +1,99 @@
+"""Seconds of each network, forward and in a training step, as a graph and compiled by XLA, and its share of the machine.
+
+    python -m benchmarks.networks [--networks=unetpp,r3d_18] [--precision=float32] [--repeats=3]
+
+One example at the size that the paper's tables use, as `python -m tfanon.weights inspect` prints it. A training step is
+forward, backward and Adam, and counts as three times the forward pass' multiply-adds. Beside it stands what a product of
+two square matrices reaches in the same process: the peak that the share is of. A dash: XLA cannot compile it here.
+"""
+
+import os
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+from absl import app, flags  # noqa: E402
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+from tfanon import losses, registry, trainer  # noqa: E402
+from tfanon.converting import inspecting, record  # noqa: E402
+
+SIDE = 2048  # of the matrices
+LOSSES = {"anonymizers": losses.reconstruction, "actions": losses.action, "privacy": losses.attributes}
+FLAGS = flags.FLAGS
+flags.DEFINE_list("networks", [], "Which; empty: all that have something to train.")
+flags.DEFINE_enum("precision", "float32", ["float32", "mixed_bfloat16"], "Keras dtype policy.")
+flags.DEFINE_integer("repeats", 3, "Calls that are timed, after one that is not.", lower_bound=1)
+
+
+def seconds(function):
+    """Median over calls after a first one that compiles."""
+    function()
+    times = []
+    for _ in range(FLAGS.repeats):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return float(np.median(times))
+
+
+def peak():
+    """Multiply-adds per second of a matrix product, in units of 1e9."""
+    dtype = "float32" if FLAGS.precision == "float32" else "bfloat16"
+    a = tf.cast(tf.random.normal((SIDE, SIDE)), dtype)
+    product = tf.function(lambda: tf.matmul(a, a))
+    return SIDE**3 / seconds(lambda: product()[0, 0].numpy()) / 1e9
+
+
+def example(kind, name):
+    """(x, y) of one example, both random."""
+    x = tf.random.uniform((1, *inspecting.sides(kind, name), 3))
+    targets = {"anonymizers": x, "actions": tf.zeros([1], tf.int32), "privacy": tf.ones([1, 1000])}
+    return x, targets[kind]
+
+
+def measure(kind, name):
+    """name -> seconds of forward pass and training step, None where XLA cannot."""
+    found = {}
+    for compiled in (False, True):
+        network = inspecting.build(kind, name)
+        learner = trainer.Learner(network, LOSSES[kind])
+        learner.compile(keras.optimizers.Adam(1e-4))
+        x, y = example(kind, name)
+        forward = tf.function(lambda x, network=network: network(x, training=False), jit_compile=compiled)
+        step = tf.function(learner.train_step, jit_compile=compiled)
+        for what, call in (("forward", lambda: np.sum(forward(x))), ("step", lambda: float(step((x, y))["loss"]))):
+            try:
+                found[what, compiled] = seconds(call)
+            except (tf.errors.OpError, ValueError):
+                found[what, compiled] = None
+    return found
+
+
+def cells(took, work, top):
+    """Seconds, 1e9 multiply-adds per second, and the share of the peak."""
+    if took is None:
+        return f"{'-':>8} {'-':>7} {'-':>5}"
+    return f"{took:8.3f} {work / took:7.1f} {work / took / top:5.0%}"
+
+
+def main(_):
+    keras.config.set_dtype_policy(FLAGS.precision)
+    top = peak()
+    print(f"{FLAGS.precision}; a matrix product of {SIDE} x {SIDE}: {top:.1f}e9 multiply-adds per second")
+    head = f"{'s':>8} {'GMAC/s':>7} {'share':>5}"
+    print(f"{'':16}" + "".join(f"  {title:^22}" for title in ("forward, graph", "forward, XLA", "step, graph", "step, XLA")))
+    print(f"{'network':16}" + f"  {head}" * 4, flush=True)
+    for name in FLAGS.networks or inspecting.trained():
+        work = inspecting.row(name).multiply_adds / 1e9
+        found = measure(record.kind_of(name), name)
+        order = (("forward", False, 1), ("forward", True, 1), ("step", False, 3), ("step", True, 3))
+        shown = (cells(found[what, how], factor * work, top) for what, how, factor in order)
+        print("  ".join((f"{name:16}", *shown)), flush=True)
+        keras.backend.clear_session()
+
+
+if __name__ == "__main__":
+    app.run(main)
