@@ -13,10 +13,7 @@ KINDS = {"anonymizers": {"width": NARROW}, "actions": {"classes": 3}, "privacy":
 INPUTS = {  # the smallest that a network takes, where 32 x 32 is not enough
     "i3d_r50": (8, 32, 32), "mvit_v2_s": (4, 32, 32), "c3d": (8, 32, 32)}
 FIXED = ("raw", "blur", "blacken", "downsample", "pixelate")
-QUICK = ("small_resnet", "float32")
-NETWORKS = [pytest.param(kind, name, precision, marks=() if (name, precision) == QUICK else pytest.mark.large)
-            for kind in KINDS for name in registry.names(kind) if name not in FIXED
-            for precision in ("float32", "mixed_bfloat16")]
+NETWORKS = [(kind, name) for kind in KINDS for name in registry.names(kind) if name not in FIXED]
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +38,9 @@ def per_replica(variable):
     return [value.numpy() for value in getattr(variable.value, "values", [variable.value])]
 
 
-@pytest.mark.parametrize("kind, name, precision", NETWORKS)
+@pytest.mark.large
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("kind, name", NETWORKS)
 def test_two_steps_on_two_replicas(kind, name, precision, two_replicas):
     keras.config.set_dtype_policy(precision)
     x, target, loss = given(kind, name, 8)

@@ -4,6 +4,7 @@
 """
 
 import keras
+import tensorflow as tf
 
 from tfanon.models import layers
 from tfanon.models.privacy import _heads
@@ -17,7 +18,10 @@ def build(attributes=None, embedding=None, width=1.0):
     """
     images = keras.Input((None, None, 3))
     x = layers.normalize((0.5,) * 3, (0.5,) * 3)(images)
-    x = keras.applications.MobileNet((None, None, 3), alpha=width, include_top=False, weights=None, input_tensor=x).output
-    x = keras.layers.GlobalAveragePooling2D(dtype="float32")(x)
+    backbone = keras.applications.MobileNet((None, None, 3), alpha=width, include_top=False, weights=None, input_tensor=x)
+    for layer in backbone.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):  # else each replica keeps averages of its own
+            layer.synchronized = tf.distribute.get_strategy().num_replicas_in_sync > 1
+    x = keras.layers.GlobalAveragePooling2D(dtype="float32")(backbone.output)
     outputs = _heads.head(x, attributes, embedding, hidden=x.shape[-1])
     return keras.Model(images, outputs, name="mobilenet", dtype="float32")
