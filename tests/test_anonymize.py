@@ -176,7 +176,7 @@ def test_a_kill_at_any_time_leaves_no_raw_frame_and_the_batch_can_go_on(videos, 
         output = tmp_path / str(number // 4)  # four kills on the way to one result
         with started(videos, models, output) as process:
             until_it_writes(output / "out", process)
-            time.sleep(chance.uniform(0, 0.5))
+            time.sleep(chance.uniform(0, 0.5) if number else 0)  # one at once: it lands however fast the machine is
             process.kill()
             statuses.append(process.wait(60))
         whole_or_absent(output, videos)
