@@ -19,7 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is impor
 from absl import app  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
-from tfanon import config, files  # noqa: E402
+from tfanon import config, exits, files  # noqa: E402
 from tfanon.anonymizing import inputs, live, video  # noqa: E402
 from tfanon.anonymizing.batch import Batch, about, load  # noqa: E402
 from tfanon.anonymizing.manifest import Manifest  # noqa: E402
@@ -33,14 +33,7 @@ def main(arguments):
     if not given:
         raise app.UsageError("Name at least one input.")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that unfinished files are removed on the way out
-    try:
-        return work(given, settings)
-    except (ValueError, OSError) as problem:
-        print(f"tfanon.anonymize: {problem}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("tfanon.anonymize: stopped; the same command goes on from here.", file=sys.stderr)
-        return 130
+    return exits.status("tfanon.anonymize", lambda: work(given, settings))
 
 
 def work(given, settings):

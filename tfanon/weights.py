@@ -11,13 +11,12 @@ the flags; training starts from a file by --action_weights and its like.
 
 import os
 import pathlib
-import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: its banner hides our lines
 
 from absl import app  # noqa: E402
 
-from tfanon import config  # noqa: E402
+from tfanon import config, exits  # noqa: E402
 from tfanon.converting import convert, download, inspecting, known, starting  # noqa: E402
 from tfanon.converting.settings import Settings  # noqa: E402
 
@@ -26,15 +25,7 @@ def main(arguments):
     commands = {"fetch": fetch_all, "convert": convert_one, "inspect": inspect}
     if len(arguments) < 2 or arguments[1] not in commands:
         raise app.UsageError(f"The first word is one of {', '.join(commands)}.")
-    try:
-        commands[arguments[1]](arguments[2:], config.from_flags(Settings))
-    except (ValueError, OSError) as problem:
-        print(f"tfanon.weights: {problem}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("tfanon.weights: stopped; the same command goes on from here.", file=sys.stderr)
-        return 130
-    return 0
+    return exits.status("tfanon.weights", lambda: commands[arguments[1]](arguments[2:], config.from_flags(Settings)) or 0)
 
 
 def fetch_all(names, settings):

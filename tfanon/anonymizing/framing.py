@@ -3,16 +3,6 @@
 import numpy as np
 
 
-def view(size, network, whole=False):
-    """(H, W) of the arrays that the network is given for frames of `size`.
-
-    size: (H, W) of an upright frame, or None for the network's own.  whole: the frame's own size, padded.
-    """
-    if whole:
-        return tuple(-(-side // network.multiple) * network.multiple for side in size)
-    return network.size
-
-
 def padded(frames, size):
     """[n, H, W, 3] with the last row and column repeated up to `size`."""
     missing = [max(0, wanted - have) for wanted, have in zip(size, frames.shape[1:3])]
@@ -22,7 +12,8 @@ def padded(frames, size):
 def whole(network, frames):
     """The network on frames at their own size, padded to what its depth divides."""
     height, width = frames.shape[1:3]
-    return network(padded(frames, view((height, width), network, whole=True)))[:, :height, :width]
+    size = [-(-side // network.multiple) * network.multiple for side in (height, width)]
+    return network(padded(frames, size))[:, :height, :width]
 
 
 def tiled(network, frames, overlap):

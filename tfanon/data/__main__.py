@@ -15,13 +15,12 @@ sets are those of the flags. `--helpfull` explains the flags.
 import json
 import os
 import pathlib
-import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: its banner hides our lines
 
 from absl import app, logging  # noqa: E402
 
-from tfanon import config, files  # noqa: E402
+from tfanon import config, exits, files  # noqa: E402
 from tfanon.data import describe, tables, verify, whole  # noqa: E402
 from tfanon.data.settings import Settings  # noqa: E402
 from tfanon.media import limits  # noqa: E402
@@ -78,14 +77,7 @@ def main(arguments):
     logging.set_verbosity(logging.INFO)
     chosen = config.from_flags()
     limits.allow(chosen.max_frame_pixels, chosen.max_video_seconds, chosen.max_streams)
-    try:
-        return COMMANDS[arguments[1]](arguments[2:], chosen, config.from_flags(Settings))
-    except (ValueError, OSError) as problem:
-        print(f"tfanon.data: {problem}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("tfanon.data: stopped; the same command goes on from here.", file=sys.stderr)
-        return 130
+    return exits.status("tfanon.data", lambda: COMMANDS[arguments[1]](arguments[2:], chosen, config.from_flags(Settings)))
 
 
 def _write_json(path, report):
