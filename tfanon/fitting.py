@@ -45,8 +45,9 @@ class Plan:
 def fit(model, dataset, plan, score=None, watchers=()):
     """Train a compiled model and leave the selected weights in it.
 
-    dataset(first, last): the batches of these steps.  score(): larger is better, asked after each epoch; its best
-    epoch's weights win; without it the last step's do.  watchers: callables of the step, called at every log.
+    dataset(first, last): the batches of these steps.  score(): larger is better, asked after each epoch of a
+    trainer.Learner; its network's weights of the best epoch win; without it the last step's do.  watchers: callables
+    of the step, called at every log.
     Returns {"epoch", "score"} of the selected epoch.  Raises FloatingPointError where a loss is not finite, Stopped
     after SIGTERM or SIGINT.
     """
@@ -60,7 +61,7 @@ def fit(model, dataset, plan, score=None, watchers=()):
             journey.stop()
         best = journey.best
     if best:
-        checkpoint.load_weights(model, plan.folder / best["file"], best["sha256"])
+        checkpoint.load_weights(model.network, plan.folder / best["file"], best["sha256"])
     return {"epoch": best.get("epoch", plan.epochs), "score": best.get("score")}
 
 
@@ -84,9 +85,10 @@ class _Journey(keras.callbacks.Callback):
         self.step += 1
         stopping = self.signal  # looked at once: a signal that comes while this step is logged ends the next one
         epoch_ends = self.step % self.plan.steps_per_epoch == 0
-        saves = self.step % self.plan.checkpoint_every == 0 or epoch_ends or stopping is not None
+        ends = self.step == self.plan.steps
+        saves = self.step % self.plan.checkpoint_every == 0 or ends or stopping is not None
         self.bar.update()
-        if self.step % self.plan.log_every == 0 or saves:
+        if self.step % self.plan.log_every == 0 or epoch_ends or saves:
             self._log({name: np.asarray(value).item() for name, value in logs.items()})
         if epoch_ends and self.score:
             self._select()
@@ -136,7 +138,7 @@ class _Journey(keras.callbacks.Callback):
         if not self.best or score > self.best["score"]:
             epoch = self.step // self.plan.steps_per_epoch
             name = f"best-epoch-{epoch:05d}.weights.h5"
-            digest = checkpoint.save_weights(self.model, self.plan.folder / name)
+            digest = checkpoint.save_weights(self.model.network, self.plan.folder / name)
             self.best = {"epoch": epoch, "score": score, "file": name, "sha256": digest}
 
 
