@@ -20,7 +20,7 @@ from clips import Clip
 
 from tfanon import anonymize
 from tfanon.anonymizing.settings import Command
-from tfanon.media import still
+from tfanon.media import limits, still
 
 COMMAND = [sys.executable, "-m", "tfanon.anonymize"]
 
@@ -71,6 +71,15 @@ def test_a_fault_is_one_line_and_an_exit_status(videos, models, tmp_path):
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert done.stdout.splitlines() == [
         f"{videos}/a.mkv: FAILED, nothing was written: Frame 0 came back unchanged from the network (100% of its detail)."]
+    assert os.listdir(tmp_path) == ["out.mkv.manifest.json"]
+
+
+def test_limits_on_media_are_flags(videos, tmp_path, monkeypatch, capsys):
+    for name in ("MAX_PIXELS", "MAX_SECONDS", "MAX_STREAMS"):
+        monkeypatch.setattr(limits, name, getattr(limits, name))  # so that they are put back
+    command = Command(output=str(tmp_path / "out.mkv"), mode="blacken", max_video_seconds=1)
+    assert anonymize.work([str(videos / "a.mkv")], command) == 1
+    assert "a.mkv: 2 seconds; the limit is 1" in capsys.readouterr().out
     assert os.listdir(tmp_path) == ["out.mkv.manifest.json"]
 
 

@@ -21,7 +21,20 @@ def flag(default, text, choices=None, low=None, high=None, short=None):
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Limits:
+    """What a media file may be, for every command that reads some."""
+
+    max_frame_pixels: int = flag(64_000_000, "A file with larger frames is unreadable; 8K has 33 million.", low=1)
+    max_video_seconds: int = flag(6 * 3600, "A longer video is unreadable.", low=1)
+    max_streams: int = flag(16, "A file with more streams is unreadable.", low=1)
+
+    def limits(self):
+        """The arguments of media.limits.allow."""
+        return {"pixels": self.max_frame_pixels, "seconds": self.max_video_seconds, "streams": self.max_streams}
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Limits):
     """One experiment. Field names are flag names; `run.flags` in the run's folder holds them all."""
 
     # The run.
@@ -74,9 +87,6 @@ class Config:
                              choices=("raise", "skip"))
     max_bad_fraction: float = flag(0.05, "Share of unreadable files above which the run stops.", low=0.0, high=1.0)
     read_threads: int = flag(0, "Files read at once; 0 lets tf.data decide.", low=0, high=256)
-    max_frame_pixels: int = flag(64_000_000, "A file with larger frames is unreadable; 8K has 33 million.", low=1)
-    max_video_seconds: int = flag(6 * 3600, "A longer video is unreadable.", low=1)
-    max_streams: int = flag(16, "A file with more streams is unreadable.", low=1)
 
     # Networks.
     anonymizer: str = flag("unetpp", "f_A: a file of tfanon/models/anonymizers.")

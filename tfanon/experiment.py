@@ -62,7 +62,7 @@ def set_up(config):
         tf.config.experimental.enable_op_determinism()
     keras.config.set_dtype_policy(config.precision)
     keras.utils.set_random_seed(config.seed)
-    limits.allow(config.max_frame_pixels, config.max_video_seconds, config.max_streams)
+    limits.allow(**config.limits())
 
 
 def check_weights(config):

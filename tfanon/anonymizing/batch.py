@@ -98,7 +98,11 @@ class Batch:
 
 
 def load(settings):
-    """The Anonymizer that the settings describe.  Raises ValueError as Anonymizer.load does."""
+    """The Anonymizer that the settings describe, and their limits on media, for this process.
+
+    Raises ValueError as Anonymizer.load does.
+    """
+    limits.allow(**settings.limits())
     return Anonymizer.load(settings.model, settings.mode, pair(settings.working_size, "working_size"), settings.layout,
                            settings.overlap, settings.threads)
 

@@ -4,7 +4,7 @@ import dataclasses
 import re
 
 from tfanon.anonymizing import network
-from tfanon.config import flag
+from tfanon.config import Limits, flag
 from tfanon.media import sink
 
 # What decides how an output looks: a file made with other values of these is made again.
@@ -13,7 +13,7 @@ SHAPING = ("mode", "working_size", "layout", "overlap", "audio", "metadata", "co
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class Settings(Limits):
     """What anonymizes files, and how the results are written."""
 
     output: str = flag("", "File or folder to write; '-': raw RGB frames on standard output.", short="o")

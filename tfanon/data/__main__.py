@@ -76,7 +76,7 @@ def main(arguments):
         raise app.UsageError(f"Say what to do: {', '.join(COMMANDS)}.")
     logging.set_verbosity(logging.INFO)
     chosen = config.from_flags()
-    limits.allow(chosen.max_frame_pixels, chosen.max_video_seconds, chosen.max_streams)
+    limits.allow(**chosen.limits())
     return exits.status("tfanon.data", lambda: COMMANDS[arguments[1]](arguments[2:], chosen, config.from_flags(Settings)))
 
 
