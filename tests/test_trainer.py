@@ -6,6 +6,7 @@ import tensorflow as tf
 from helpers import batch, judge, minimax, same, values
 
 from tfanon import losses, trainer
+from tfanon.objectives import penalty
 
 
 class Constant(keras.Model):
@@ -67,10 +68,10 @@ def test_step_1_descends_equation_3():
     model, data = minimax(**settings, optimizer=lambda: keras.optimizers.SGD(1.0)), batch(3)
 
     def L_A():
-        x_anon, pairs_anon = model._anonymize(tf.constant(data["clips"]), tf.constant(data["pairs"]), training=True)
-        L_T = tf.reduce_mean(losses.action(data["labels"], model.f_T(x_anon, training=False)))
-        L_B = model.budget(pairs_anon, "inference")
-        L_P = tf.reduce_mean(losses.penalty(data["clips"], x_anon, 0.05))
+        anon = model.anonymized(data, training=True)
+        L_T = tf.reduce_mean(losses.action(data["labels"], model.f_T(anon["clips"], training=False)))
+        L_B = model.objective.nt_xent(model.f_B(penalty.views(anon["pairs"]), training=False))
+        L_P = tf.reduce_mean(losses.penalty(data["clips"], anon["clips"], 0.05))
         return float(0.7 * L_T - 0.3 * L_B + 3.0 * L_P)
 
     bias = model.f_A.trainable_variables[-1]
@@ -97,19 +98,19 @@ def test_each_batch_feeds_its_own_step():
 
 def test_f_A_sees_a_clip_frame_by_frame():
     model, data = minimax(), batch(0)
-    clips, pairs = model._anonymize(tf.constant(data["clips"]), tf.constant(data["pairs"]), training=False)
+    anon = model.anonymized(data, training=False)
     for t in range(2):
-        np.testing.assert_allclose(clips[:, t], model.f_A(data["clips"][:, t]), rtol=1e-5)
-        np.testing.assert_allclose(pairs[:, t], model.f_A(data["pairs"][:, t]), rtol=1e-5)
+        np.testing.assert_allclose(anon["clips"][:, t], model.f_A(data["clips"][:, t]), rtol=1e-5)
+        np.testing.assert_allclose(anon["pairs"][:, t], model.f_A(data["pairs"][:, t]), rtol=1e-5)
 
 
 def test_batch_statistics_are_of_this_batch():
     # With "batch" L_B is what f_B's training mode gives; with "inference" what its moving averages give.
-    model, pairs = minimax(), batch(0)["pairs"]
-    in_batch = model.budget(pairs, "batch")
-    inference = model.budget(pairs, "inference")
-    z = model.f_B(trainer.views(pairs), training=True)  # moves the averages, so it comes last
-    assert float(in_batch) == pytest.approx(float(model._nt_xent(z)), rel=1e-5)
+    model, data = minimax(), batch(0)
+    in_batch = model.objective.budget(model.f_B, data, data, "batch")
+    inference = model.objective.budget(model.f_B, data, data, "inference")
+    z = model.f_B(penalty.views(data["pairs"]), training=True)  # moves the averages, so it comes last
+    assert float(in_batch) == pytest.approx(float(model.objective.nt_xent(z)), rel=1e-5)
     assert float(in_batch) != pytest.approx(float(inference), rel=1e-2)
 
 

@@ -32,8 +32,9 @@ def watchers(tables, config):
 
     @tf.function
     def look(minimax):
-        clips, pairs = minimax._anonymize(batch["clips"], batch["pairs"], training=False)
-        return clips, pairs, {f"L_B/{mode}": minimax.budget(pairs, mode) for mode in ("inference", "batch")}
+        anon = minimax.anonymized(batch, training=False)
+        return anon["clips"], anon["pairs"], {
+            f"L_B/{mode}": minimax.objective.budget(minimax.f_B, batch, anon, mode) for mode in ("inference", "batch")}
 
     def watch(step, minimax):
         clips, pairs, budgets = look(minimax)
