@@ -107,6 +107,19 @@ class Config:
         choices=("inference", "batch"))
     same_batch: bool = flag(False, "Step 2 sees the batch of step 1; the paper's Figure 1 takes the next one.")
 
+    # Other objectives than Eq. 3.
+    objective: str = flag("penalty", "What f_A minimises: a file of tfanon/objectives; penalty is Eq. 3.")
+    private_labels: str = flag("images", "vita, stprivacy, mass: whose private attributes f_B learns.",
+                               choices=("images", "clips"))
+    ensemble: tuple = flag((), "vita, stprivacy, mass: further f_B's beside --privacy_network, all fooled at once.")
+    restart_every: int = flag(0, "Steps after which f_B starts afresh, as in VITA; 0: never.", low=0, high=10**9)
+    vita_variant: str = flag("all_ones", "vita: what f_A drives f_B to; k_beam: away from the truth.",
+                             choices=("all_ones", "negative_entropy", "k_beam"))
+    temporal_weight: float = flag(0.1, "ted_spad: weight of the triplet loss beside the cross-entropy.", low=0.0, high=1e6)
+    triplet_margin: float = flag(1.0, "ted_spad: margin of the triplet loss.", low=0.0, high=100.0)
+    suppressed: tuple = flag((), "mass: names of the private attributes to suppress, others are kept; empty: all.")
+    kept_weight: float = flag(1.0, "mass: weight of the attributes that are kept.", low=0.0, high=1e6)
+
     # Phases.
     epochs_reconstruct: int = flag(100, "Epochs of Eq. 5.", low=0, high=100000)
     epochs_anonymize: int = flag(100, "e_anon of Algorithm 1.", low=0, high=100000)

@@ -27,9 +27,10 @@ def run(config):
         set_up(config)
         check_weights(config)
         run = phases.Run(config, tables.load(config), replicas.make_strategy(config.strategy))
+        objective = phases.make_objective(config, run.tables)  # what it lacks is said now, not when its phase comes
         f_A = make_anonymizer(run)
         phases.initialise(run, f_A)
-        phases.anonymize(run, f_A, samples.watchers(run.tables, config))
+        phases.anonymize(run, f_A, samples.watchers(run.tables, config, objective.extras))
         results = judge_all(run, f_A)
         summarise(folder, config, results)
         samples.draw(folder / "pictures", run.tables, config, {**baselines(config), "f_A": f_A})

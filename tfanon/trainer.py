@@ -38,6 +38,8 @@ class Minimax(Prepared):
         self.optimizer_A, self.optimizer_T, self.optimizer_B = optimizer_A, optimizer_T, optimizer_B
         for network, optimizer in self._movers():
             optimizer.build(network.trainable_variables)
+        if self.config.restart_every:
+            self.starts = [keras.ops.convert_to_numpy(variable) for variable in self._restarted()]
         self.built = True
 
     def train_step(self, batches):
@@ -71,15 +73,32 @@ class Minimax(Prepared):
         self._record(judge_L_T=L_T, judge_L_B=L_B, judge_top1=top1)
 
     def anonymized(self, batch, training):
-        """The batch with what f_A makes of its clips and pairs.
+        """The batch with what f_A makes of its pixels.
 
-        f_A sees both streams in one pass: one set of batch statistics, and the dearest network runs once.
+        All frames go through f_A in one pass: one set of batch statistics, and the dearest network runs once. A video
+        network gets the clips whole, and the images in a pass of their own.
         """
-        streams = [tf.reshape(x, tf.concat([[-1], tf.shape(x)[2:]], axis=0)) for x in (batch["clips"], batch["pairs"])]
-        anon = self.f_A(tf.concat(streams, axis=0), training=training)
-        parts = tf.split(anon, [tf.shape(frames)[0] for frames in streams])
-        clips, pairs = (tf.reshape(part, tf.shape(x)) for part, x in zip(parts, (batch["clips"], batch["pairs"])))
-        return {**batch, "clips": clips, "pairs": pairs}
+        anon = dict(batch)
+        video = getattr(self.f_A, "video", False)
+        for names, rank in ((("clips", "others"), 4), (("pairs",), 3)) if video else ((("clips", "others", "pairs"), 3),):
+            anon.update(self._pass({name: batch[name] for name in names if name in batch}, rank, training))
+        return anon
+
+    def _pass(self, streams, rank, training):
+        """f_A on {name: pixels}.  rank: 3 where f_A is given frames [-1, H, W, 3], 4 for clips."""
+        flat = [tf.reshape(x, tf.concat([[-1], tf.shape(x)[-rank:]], axis=0)) for x in streams.values()]
+        anon = self.f_A(tf.concat(flat, axis=0), training=training)
+        parts = tf.split(anon, [tf.shape(x)[0] for x in flat])
+        return {name: tf.reshape(part, tf.shape(x)) for (name, x), part in zip(streams.items(), parts)}
+
+    def before_step(self, step):
+        """Every config.restart_every steps f_B starts afresh: an f_A that has only outrun this one is found out."""
+        if step and self.config.restart_every and step % self.config.restart_every == 0:
+            for variable, start in zip(self._restarted(), self.starts, strict=True):
+                variable.assign(start)
+
+    def _restarted(self):
+        return [*self.f_B.weights, *self.optimizer_B.variables]
 
     def _movers(self):
         return ((self.f_A, self.optimizer_A), (self.f_T, self.optimizer_T), (self.f_B, self.optimizer_B))

@@ -161,3 +161,31 @@ def test_deterministic_ops_change_nothing(data):
         assert equal(before, numpy(pipeline.actions(data[0], CONFIG, 0, 2)))
     finally:
         tf_config.disable_op_determinism()
+
+
+def test_what_objectives_ask_for_is_in_the_batch(data):
+    extras = ("attributes", "clip_attributes", "others")
+    plain = numpy(pipeline.anonymization(*data, CONFIG, 0, 3))
+    full = numpy(pipeline.anonymization(*data, CONFIG, 0, 3, extras))
+    assert equal(full[2:], numpy(pipeline.anonymization(*data, CONFIG, 2, 3, extras)))
+    for step, whole in zip(plain, full):
+        for half, more in zip(step, whole):
+            assert equal(half, {name: batch.check(more)[name] for name in half})  # the rest is what it was
+            # The clips' attributes are the rows of the unit matrix, as are the images' three: row i for label i.
+            np.testing.assert_array_equal(more["clip_attributes"], np.eye(VIDEOS, dtype=np.float32)[half["labels"]])
+            blue = np.rint(half["pairs"].max((1, 2, 3))[:, 2] * 255 / 50)
+            grey = np.abs(half["pairs"][..., 2] - half["pairs"][..., 0]).max((1, 2, 3)) < 0.02
+            seen = [row for row in range(len(blue)) if not grey[row]]
+            assert all(more["attributes"][row].argmax() == blue[row] for row in seen if blue[row] in (1, 2))
+
+
+def test_other_clips_of_the_same_video(data):
+    # Red tells the video, green the moment; jitter moves both by a tenth, greyscale and hue mix them.
+    config = dataclasses.replace(CONFIG, frames=1, batch_clips=24)
+    (one, _), = numpy(pipeline.anonymization(*data, config, 0, 1, ("others",)))
+    clips, others = one["clips"][:, 0], one["others"][:, :, 0]
+    assert others.shape == (24, 2, SIDE, SIDE, 3)
+    green = [np.median(x[..., 1], axis=(-2, -1)) for x in (clips, others[:, 0], others[:, 1])]
+    assert np.mean(np.abs(green[1] - green[0]) < 0.06) > 0.6  # the same frame
+    assert np.mean(np.abs(green[2] - green[0]) > 0.12) > 0.6  # 11 starts, at least a quarter of them away: 2.75 * 20 / 255
+    assert not np.allclose(clips, others[:, 0])

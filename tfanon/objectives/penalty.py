@@ -9,7 +9,10 @@ from tfanon import losses, replicas
 
 
 def build(config, attribute_names=()):
-    """The objective of a Config.  attribute_names: of the private labels, which are not looked at."""
+    """The objective of a Config.  attribute_names: of the private labels, which are not looked at.
+
+    Raises ValueError for an ensemble of f_B's.
+    """
     return Penalty(config)
 
 
@@ -23,10 +26,13 @@ class Penalty:
 
     extras = ()  # what a batch holds beside clips, labels and pairs
     terms = ()  # what is logged of step 1 beside L_T, L_B and L_P
-    restart_every = 0  # steps after which f_B starts afresh; 0: never
+    several = False  # whether --ensemble may add f_B's
 
     def __init__(self, config):
         self.config = config
+        if config.ensemble and not self.several:
+            raise ValueError("--ensemble is for objectives whose f_B's read attributes (vita, stprivacy, mass), not for "
+                             f"--objective={config.objective}.")
 
     def head(self):
         """What f_B ends in: arguments of its build()."""

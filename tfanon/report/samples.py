@@ -26,9 +26,12 @@ def spread(rows, count):
     return sorted({round(k * (rows - 1) / max(1, count - 1)) for k in range(count)})
 
 
-def watchers(tables, config):
-    """What the minimax game shows at every log, on one fixed training batch: watch(step, minimax)."""
-    batch, _ = next(iter(pipeline.anonymization(tables.clips.train, tables.images.train, config, 0, 1)))
+def watchers(tables, config, extras=()):
+    """What the minimax game shows at every log, on one fixed training batch: watch(step, minimax).
+
+    extras: what its objective asks of a batch.
+    """
+    batch, _ = next(iter(pipeline.anonymization(tables.clips.train, tables.images.train, config, 0, 1, extras)))
 
     @tf.function
     def look(minimax):
