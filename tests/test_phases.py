@@ -28,6 +28,17 @@ def test_the_phases_in_their_order():
         "initialise", "action-raw", "anonymize", "privacy-images-raw", "action-f_A", "privacy-images-f_A"]
 
 
+def test_a_baseline_with_settings_has_a_folder_of_its_own(tmp_path):
+    phase = run(workdir=str(tmp_path), baselines=("downsample:factor=2",)).phase("action-downsample:factor=2")
+    assert phase.folder == tmp_path / "phases" / "action-downsample-factor=2"
+    assert phase.logs == tmp_path / "logs" / "action-downsample-factor=2"
+
+
+def test_a_wrong_baseline_stops_the_run_before_it_begins(tmp_path):
+    with pytest.raises(ValueError, match="downsample has no setting 'faktor'"):
+        experiment.run(Config(workdir=str(tmp_path), baselines=("raw", "downsample:faktor=2")))
+
+
 def test_a_finished_phase_gives_its_network_back(tmp_path):
     phase = run(workdir=str(tmp_path)).phase("initialise")
     assert phase.result() is None

@@ -92,7 +92,8 @@ class Config:
     warm_action: bool = flag(False, "f_T starts as the judge of raw clips: stands in for weights trained on Kinetics.")
     action_judge: str = flag("", "f_T', which measures the action; empty: as --action_network.")
     privacy_judge: str = flag("", "f_B', which measures the leakage; empty: as --privacy_network.")
-    baselines: tuple = flag(("raw", "downsample", "blur"), "Anonymizers measured beside f_A.")
+    baselines: tuple = flag(("raw", "downsample", "blur"), "Anonymizers measured beside f_A, with settings "
+                            "as in 'downsample:factor=2' or 'blur:regions=hog'; tfanon/specs.py has the grammar.")
 
     # Losses, Eq. 3 to 6.
     penalty_bound: float = flag(

@@ -11,7 +11,7 @@ import zlib
 import keras
 import tensorflow as tf
 
-from tfanon import checkpoint, evaluation, fitting, losses, registry, trainer
+from tfanon import checkpoint, evaluation, fitting, losses, registry, specs, trainer
 from tfanon.converting import starting
 from tfanon.data import pipeline, tables
 from tfanon.models import ensemble
@@ -56,11 +56,11 @@ class Phase:
 
     @property
     def folder(self):
-        return pathlib.Path(self.config.workdir) / "phases" / self.name
+        return pathlib.Path(self.config.workdir) / "phases" / specs.file_name(self.name)
 
     @property
     def logs(self):
-        return pathlib.Path(self.config.workdir) / "logs" / self.name
+        return pathlib.Path(self.config.workdir) / "logs" / specs.file_name(self.name)
 
     @property
     def weights(self):
