@@ -34,8 +34,8 @@ def test_what_is_wrong_is_named(text, match):
 
 
 @pytest.mark.parametrize("text, name", [
-    ("blur", "blur"), ("downsample:factor=2", "downsample-factor=2"), ("blur:kernel=9;sigma=2.5", "blur-kernel=9+sigma=2.5"),
-    ("privacy-images-f_A", "privacy-images-f_A")])
+    ("blur", "blur"), ("downsample:factor=2", "downsample-factor=2"),
+    ("blur:kernel=9;sigma=2.5", "blur-kernel=9+sigma=2.5"), ("privacy-images-f_A", "privacy-images-f_A")])
 def test_names_of_folders(text, name):
     assert specs.file_name(text) == name
 

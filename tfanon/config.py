@@ -116,7 +116,7 @@ class Config:
     restart_every: int = flag(0, "Steps after which f_B starts afresh, as in VITA; 0: never.", low=0, high=10**9)
     vita_variant: str = flag("all_ones", "vita: what f_A drives f_B to; k_beam: away from the truth.",
                              choices=("all_ones", "negative_entropy", "k_beam"))
-    temporal_weight: float = flag(0.1, "ted_spad: weight of the triplet loss beside the cross-entropy.", low=0.0, high=1e6)
+    temporal_weight: float = flag(0.1, "ted_spad: weight of its triplet loss within L_T.", low=0.0, high=1e6)
     triplet_margin: float = flag(1.0, "ted_spad: margin of the triplet loss.", low=0.0, high=100.0)
     suppressed: tuple = flag((), "mass: names of the private attributes to suppress, others are kept; empty: all.")
     kept_weight: float = flag(1.0, "mass: weight of the attributes that are kept.", low=0.0, high=1e6)

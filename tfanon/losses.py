@@ -1,6 +1,7 @@
 """Equations 3 to 6 in reading order of use, then what other objectives minimise: plain functions of tensors.
 
-Each returns one value per example. The trainer averages; nothing here knows networks, replicas or flags. Pixels are RGB in [0, 1].
+Each returns one value per example. The trainer averages; nothing here knows networks, replicas or flags. Pixels are RGB
+in [0, 1].
 """
 
 import tensorflow as tf

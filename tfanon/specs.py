@@ -42,7 +42,8 @@ def _settings(text, name, rest, known):
     for part in rest.split(";") if rest else ():
         key, equals, value = part.partition("=")
         if not equals or not value or key in found:
-            raise ValueError(f"'{text}' is not understood at '{part}': write {name}:key=value;key=value, each key once.")
+            raise ValueError(f"'{text}' is not understood at '{part}': write {name}:key=value;key=value, "
+                             "each key once.")
         if key not in known:
             raise ValueError(f"'{text}': {name} has no setting '{key}'; it has: {', '.join(known) or 'none'}.")
         found[key] = _converted(text, key, value, type(known[key]))

@@ -80,7 +80,8 @@ class Minimax(Prepared):
         """
         anon = dict(batch)
         video = getattr(self.f_A, "video", False)
-        for names, rank in ((("clips", "others"), 4), (("pairs",), 3)) if video else ((("clips", "others", "pairs"), 3),):
+        passes = {("clips", "others"): 4, ("pairs",): 3} if video else {("clips", "others", "pairs"): 3}
+        for names, rank in passes.items():
             anon.update(self._pass({name: batch[name] for name in names if name in batch}, rank, training))
         return anon
 

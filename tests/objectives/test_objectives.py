@@ -1,19 +1,23 @@
 """What each objective makes f_A, f_T and f_B descend; each trains on one device and on two."""
 
 import dataclasses
+import pathlib
 
 import helpers
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from absl import flags
 from helpers import NAMES, fit, full_batch, minimax, same, values
 
 from tfanon import losses, registry
-from tfanon.config import Config
+from tfanon.config import Config, define_flags, from_flags
+from tfanon.data import figures
 from tfanon.models import ensemble, per_frame
 from tfanon.objectives import _supervised
 
+ROOT = pathlib.Path(__file__).parent.parent.parent
 EVERY = {
     "penalty": {},
     "vita": {"ensemble": ("a", "b")},
@@ -24,7 +28,7 @@ EVERY = {
     "mass": {"suppressed": ("glasses",)},
 }
 SETTINGS = [pytest.param({"objective": name, **settings}, id=name) for name, settings in EVERY.items()]
-LARGE = ("negative_entropy", "k_beam", "stprivacy", "mass")  # they differ from vita in `adversary`; tracing takes seconds
+LARGE = ("negative_entropy", "k_beam", "stprivacy", "mass")  # as vita but for `adversary`; tracing takes long
 
 
 def make(name, **settings):
@@ -34,7 +38,8 @@ def make(name, **settings):
 def batch_for(settings):
     """Function of a seed: a batch with what the objective asks for and no more."""
     extras = registry.find("objectives", settings["objective"]).build(Config(**settings), NAMES).extras
-    return lambda seed: {key: value for key, value in full_batch(seed).items() if key in ("clips", "labels", "pairs", *extras)}
+    names = ("clips", "labels", "pairs", *extras)
+    return lambda seed: {key: value for key, value in full_batch(seed).items() if key in names}
 
 
 def test_every_file_is_tested():
@@ -141,7 +146,8 @@ def test_clips_are_read_frame_by_frame_or_whole():
         keras.Model(pooled, keras.layers.Dense(3)(pooled)))
     np.testing.assert_array_equal(
         _supervised.over_time(video_judge, tf.constant(clips), video_judge), video_judge(clips))
-    assert ensemble.Ensemble([video_judge, video_judge]).video and not ensemble.Ensemble([video_judge, image_judge]).video
+    assert ensemble.Ensemble([video_judge, video_judge]).video
+    assert not ensemble.Ensemble([video_judge, image_judge]).video
 
 
 def test_ted_spad_adds_the_triplet_loss():
@@ -180,3 +186,19 @@ def test_what_an_objective_cannot_do_is_said(name, settings, names, match):
 def test_a_wrong_name_shows_the_folder():
     with pytest.raises(ValueError, match="tfanon/objectives/ has: mass, penalty, stprivacy, ted_spad, vita"):
         registry.find("objectives", "spact")
+
+
+def test_every_objective_has_a_quickstart(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    found = {}
+    for path in sorted(pathlib.Path("configs").glob("quickstart_*.flags")):
+        holder = flags.FlagValues()
+        define_flags(Config, holder)
+        holder(["train", f"--flagfile={path}"])
+        config = from_flags(Config, holder)
+        registry.find("objectives", config.objective).build(config, figures.NAMES)
+        assert config.workdir == f"runs/{path.stem}" and config.epochs_anonymize == 10  # the quickstart's budget
+        found[path.stem.removeprefix("quickstart_")] = config
+    assert found.keys() == {*registry.names("objectives"), "spact"} - {"penalty"}
+    assert found.pop("spact").objective == "penalty"
+    assert all(config.objective == name for name, config in found.items())

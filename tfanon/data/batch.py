@@ -1,6 +1,7 @@
 """What passes between files on disk and the trainer: names, shapes, ranges. Checked here, once.
 
-Examples are the rows of one split: paths with labels. A training batch is a dict of three tensors and of what an objective asks for besides:
+Examples are the rows of one split: paths with labels. A training batch is a dict of three tensors and of what the
+objective asks for besides:
 
     clips   [N, T, H, W, 3] float32, RGB in [0, 1]: X_action
     labels  [N] int32 in 0..K-1: the action of each clip

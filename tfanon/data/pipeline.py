@@ -43,9 +43,8 @@ def reconstruction(clips, images, config, first, last):
 
 def actions(clips, config, first, last):
     """(clips [N, T, H, W, 3], labels [N]) to train f_T'."""
-    clip = _clip(clips, config, "actions")
-    return _finish(_batches(lambda position: (lambda one: (one["clips"], one["labels"]))(clip(position)),
-                            config.batch_action, config, first, last))
+    batches = _batches(_clip(clips, config, "actions"), config.batch_action, config, first, last)
+    return _finish(batches.map(lambda batch: (batch["clips"], batch["labels"])))
 
 
 def attributes(examples, config, first, last):
@@ -105,7 +104,8 @@ def _clip(clips, config, stream, extras=()):
         if "clip_attributes" in extras:
             found["clip_attributes"] = tf.gather(tf.constant(clips.attributes), row)
         if "others" in extras:
-            found["others"] = _others(files, row, u[0], position, order.stream_key(config.seed, f"{stream} others"), config)
+            others = order.stream_key(config.seed, f"{stream} others")
+            found["others"] = _others(files, row, u[0], position, others, config)
         return found
 
     return example
@@ -123,7 +123,10 @@ def _others(files, row, moment, position, key, config):
 
 
 def _pair(images, config, stream, extras=()):
-    """Function position -> {"pairs": two augmented views [2, H, W, 3] of one image, each with draws of its own}."""
+    """Function position -> {"pairs": two augmented views [2, H, W, 3] of one image, each with draws of its own, ..}.
+
+    extras: "attributes" adds those of the image.
+    """
     files = _files(images, config)
     key = order.stream_key(config.seed, stream)
 
@@ -134,7 +137,9 @@ def _pair(images, config, stream, extras=()):
         pixels, row = files.read(order.row_at(position, len(files), key), u[0], windows)
         views = [augment.image(_to_float(pixels[v]), draws[v, augment.WINDOW:]) for v in range(2)]
         found = {"pairs": tf.concat(views, axis=0)}
-        return {**found, "attributes": tf.gather(tf.constant(images.attributes), row)} if "attributes" in extras else found
+        if "attributes" in extras:
+            found["attributes"] = tf.gather(tf.constant(images.attributes), row)
+        return found
 
     return example
 

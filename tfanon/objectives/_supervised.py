@@ -27,7 +27,7 @@ class Supervised(penalty.Penalty):
         if not attribute_names:
             of, source = config.private_labels, {"images": config.image_source, "clips": config.clip_source}
             raise ValueError(f"--objective={config.objective} learns from private labels, and the {of} of {source[of]} "
-                             "have none: name their columns (--private_columns or --clip_private_columns), take another "
+                             "have none: name their columns (--private_columns, --clip_private_columns), take another "
                              "data set or --private_labels, or --objective=penalty, which needs none.")
 
     def head(self):

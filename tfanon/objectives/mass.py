@@ -1,7 +1,7 @@
 """MaSS (Chen et al., arXiv 2210.09904), in its manner: suppress chosen attributes, keep the others.
 
-L_A = L_T + L_keep - L_suppress: what f_B reads of --suppressed is driven away from the truth, what it reads of the other
-attributes is held at it, weighed by --kept_weight. **Ours**: f_B learns both kinds beside f_A (there the judges of what
+L_A = L_T + L_keep - L_suppress: what f_B reads of --suppressed is driven away from the truth, what it reads of the
+other attributes is held at it, weighed by --kept_weight. **Ours**: f_B learns both kinds beside f_A (there the judges of what
 is kept were trained before and stand still), and L_T takes the place of its contrastive loss on what nobody labelled.
 """
 
@@ -23,7 +23,8 @@ class Mass(_supervised.Supervised):
         super().__init__(config, attribute_names)
         unknown = [name for name in config.suppressed if name not in attribute_names]
         if unknown:
-            raise ValueError(f"--suppressed={','.join(unknown)}: the private attributes are {', '.join(attribute_names)}.")
+            there = ", ".join(attribute_names)
+            raise ValueError(f"--suppressed={','.join(unknown)}: the private attributes are {there}.")
         chosen = config.suppressed or attribute_names
         self.suppressed = [index for index, name in enumerate(attribute_names) if name in chosen]
         self.kept = [index for index, name in enumerate(attribute_names) if name not in chosen]

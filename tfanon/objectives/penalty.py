@@ -31,8 +31,8 @@ class Penalty:
     def __init__(self, config):
         self.config = config
         if config.ensemble and not self.several:
-            raise ValueError("--ensemble is for objectives whose f_B's read attributes (vita, stprivacy, mass), not for "
-                             f"--objective={config.objective}.")
+            raise ValueError("--ensemble is for objectives whose f_B's read attributes (vita, stprivacy, mass), not "
+                             f"for --objective={config.objective}.")
 
     def head(self):
         """What f_B ends in: arguments of its build()."""

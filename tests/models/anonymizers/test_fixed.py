@@ -41,8 +41,8 @@ def test_raw_is_exact_under_a_mixed_policy():
 
 
 @pytest.mark.parametrize("name, height, width, kernel", [
-    ("blur", 224, 240, 21), ("blur", 112, 112, 11), ("blur", 64, 64, 7), ("blur", 32, 48, 3), ("weak_blur", 224, 240, 13),
-    ("weak_blur", 64, 64, 3), ("blur:kernel=13", 224, 224, 13)])
+    ("blur", 224, 240, 21), ("blur", 112, 112, 11), ("blur", 64, 64, 7), ("blur", 32, 48, 3),
+    ("weak_blur", 224, 240, 13), ("weak_blur", 64, 64, 3), ("blur:kernel=13", 224, 224, 13)])
 def test_blur_equals_the_definition(name, height, width, kernel):
     # 21 pixels at 224 are 10.5 at 112, 6 at 64 and 3 at 32: the nearest odd sizes, of two the larger.
     x = frames(1, height, width, 3)
@@ -87,8 +87,8 @@ def test_settings_out_of_range(spec, message):
 
 
 def test_superpixels_follow_an_edge():
-    # Two colours meet at column 13 of 32, inside a column of the 4 x 4 pieces of 8 pixels: each piece is of one side, so
-    # the frame stays. Pixelation with the same blocks mixes the two. Of noise no more than 16 colours are left.
+    # Two colours meet at column 13 of 32, inside a column of the 4 x 4 pieces of 8 pixels: each piece is of one side,
+    # so the frame stays. Pixelation with the same blocks mixes the two. Of noise no more than 16 colours are left.
     x = np.zeros((1, 32, 32, 3), np.float32)
     x[:, :, 13:] = (1, 0.5, 0)
     np.testing.assert_allclose(specs.build("anonymizers", "superpixels:count=4")(x), x, atol=1e-5)
@@ -111,7 +111,7 @@ def test_superpixels_are_slic():
         for n, (r, c) in enumerate(home):
             near = [a * columns + b for a in range(rows) for b in range(columns) if abs(a - r) < 2 and abs(b - c) < 2]
             owner[n] = min(near, key=lambda k: np.sum((points[n] - centres[k]) ** 2))
-        centres = np.array([points[owner == k].mean(0) if (owner == k).any() else centres[k] for k in range(rows * columns)])
+        centres = np.array([points[owner == k].mean(0) if k in owner else before for k, before in enumerate(centres)])
     expected = centres[owner, :3].reshape(1, 12, 16, 3)
     found = specs.build("anonymizers", "superpixels:count=3;compactness=0.3;steps=3")(x)
     np.testing.assert_allclose(found, expected, atol=1e-5)

@@ -22,7 +22,8 @@ class Blur(keras.layers.Layer):
     def call(self, x):
         size = tf.shape(x)
         side = tf.minimum(size[1], size[2])
-        half = tf.maximum(1, self.kernel * side // (2 * RESOLUTION))  # 2 * half + 1: the nearest odd size, of two the larger
+        # 2 * half + 1 is the nearest odd size, of two the larger.
+        half = tf.maximum(1, self.kernel * side // (2 * RESOLUTION))
         taps = _gaussian(half, self.sigma / RESOLUTION * tf.cast(side, tf.float32))
         x = tf.pad(x, [[0, 0], [half, half], [half, half], [0, 0]], "REFLECT")
         x = tf.nn.depthwise_conv2d(x, _per_channel(taps[:, None]), [1, 1, 1, 1], "VALID")

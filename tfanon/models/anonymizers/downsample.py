@@ -46,4 +46,5 @@ def build(factor=4, size="", **_):
     sides = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,3})", size)
     if size and not sides:
         raise ValueError(f"downsample: size must be height x width in pixels, such as 16x12, not '{size}'.")
-    return _fixed.fixed("downsample", Downsample(factor, sides and [int(side) for side in sides.groups()], dtype="float32"))
+    pixels = sides and tuple(map(int, sides.groups()))
+    return _fixed.fixed("downsample", Downsample(factor, pixels, dtype="float32"))

@@ -1,4 +1,4 @@
-"""Pixelation of the whole frame or inside regions: mean colours of 14 x 14 blocks at 224 x 224, whatever the frame's size.
+"""Pixelation, everywhere or inside regions: mean colours of 14 x 14 blocks at 224 x 224, whatever the frame's size.
 
 The block is scaled with the frame's shorter side, as blur.py does with its kernel; the last row and column of blocks
 may be smaller.
