@@ -1,8 +1,9 @@
 """MaSS (Chen et al., arXiv 2210.09904), in its manner: suppress chosen attributes, keep the others.
 
 L_A = L_T + L_keep - L_suppress: what f_B reads of --suppressed is driven away from the truth, what it reads of the
-other attributes is held at it, weighed by --kept_weight. **Ours**: f_B learns both kinds beside f_A (there the judges of what
-is kept were trained before and stand still), and L_T takes the place of its contrastive loss on what nobody labelled.
+other attributes is held at it, weighed by --kept_weight. Known from memory of its abstract, not from its code. **Ours**:
+f_B learns both kinds beside f_A (there the judges of what is kept were trained before and stand still), and L_T takes the
+place of its contrastive loss on what nobody labelled.
 """
 
 import tensorflow as tf
