@@ -28,7 +28,7 @@ EVERY = {
     "mass": {"suppressed": ("glasses",)},
 }
 SETTINGS = [pytest.param({"objective": name, **settings}, id=name) for name, settings in EVERY.items()]
-LARGE = ("negative_entropy", "k_beam", "stprivacy", "mass")  # as vita but for `adversary`; tracing takes long
+LARGE = ("negative_entropy", "k_beam", "ted_spad", "stprivacy", "mass")  # tracing takes seconds each
 
 
 def make(name, **settings):
