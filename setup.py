@@ -37,8 +37,9 @@ setup(
         "litert": ["ai-edge-litert>=2.1,<3"],
         "onnx": ["tf2onnx>=1.17,<2", "onnx>=1.17", "onnxruntime>=1.20"],
         "peers": ["decord>=0.6", "opencv-python-headless>=4.10"],  # benchmarks/peers.py reads with them too
+        "regions": ["opencv-python-headless>=4.10,<5"],  # of 5 the classical detectors are gone
         "serving": ["tensorflow-serving-api>=2.21,<2.22"],
-        "test": ["pytest>=8", "pytest-xdist>=3.6", "scikit-learn>=1.5", *TFDS],
+        "test": ["pytest>=8", "pytest-xdist>=3.6", "scikit-learn>=1.5", "opencv-python-headless>=4.10,<5", *TFDS],
         "tfds": TFDS,
     },
     entry_points={"console_scripts": [

@@ -4,8 +4,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfanon import trainer
+from tfanon import registry, trainer
 from tfanon.config import Config
+from tfanon.models import ensemble
+
+NAMES = ("hat", "glasses", "beard")  # private attributes
 
 # The files of tests/tiny are choices too: tracing the real networks takes a minute.
 TRAIN = """
@@ -56,12 +59,37 @@ def batch(seed, n=4):
             "pairs": rng.random((n, 2, 8, 8, 3), np.float32)}
 
 
+def full_batch(seed, n=4):
+    """A batch with all that any objective asks for."""
+    rng = np.random.default_rng(seed + 1000)
+    return {**batch(seed, n), "attributes": rng.integers(0, 2, (n, len(NAMES))).astype(np.float32),
+            "clip_attributes": rng.integers(0, 2, (n, len(NAMES))).astype(np.float32),
+            "others": rng.random((n, 2, 2, 8, 8, 3), np.float32)}
+
+
 def minimax(f_A=None, f_T=None, f_B=None, optimizer=lambda: keras.optimizers.SGD(0.1), jit_compile=False, **settings):
-    """A compiled Minimax of seeded tiny networks."""
+    """A compiled Minimax of seeded tiny networks and of the objective that the settings name."""
     keras.utils.set_random_seed(1)
-    model = trainer.Minimax(f_A or frame_network(), f_T or judge(3, 5), f_B or judge(2, 6), Config(**settings))
+    config = Config(**settings)
+    objective = registry.find("objectives", config.objective).build(config, NAMES)
+    f_A, f_T = f_A or frame_network(), objective.action_network(f_T or judge(3, 5))
+    judges = [f_B or judge(2, objective.head().get("attributes", 6)) for _ in range(1 + len(config.ensemble))]
+    f_B = judges[0] if len(judges) == 1 else ensemble.Ensemble(judges)
+    model = trainer.Minimax(f_A, f_T, f_B, config, objective)
     model.compile(optimizer(), optimizer(), optimizer(), jit_compile=jit_compile)
     return model
+
+
+def fit(steps=2, make=batch, **arguments):
+    """(a Minimax that took these steps, what it logged at the last).  make: function of a seed that gives a batch."""
+    model = minimax(**arguments)
+    data = [(make(2 * s), make(2 * s + 1)) for s in range(steps)]
+    stacked = tf.nest.map_structure(lambda *a: np.stack(a), *data)
+    dataset = tf.data.Dataset.from_tensor_slices(stacked)
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    logs = model.fit(dataset.with_options(options), epochs=1, verbose=0).history
+    return model, {name: value[-1] for name, value in logs.items()}
 
 
 def values(model):

@@ -36,6 +36,13 @@ def test_every_step_is_taken_once(tmp_path):
     assert model.network.a.numpy() == pytest.approx(0.6)
 
 
+def test_every_step_is_announced(tmp_path):
+    fitting.fit(learner(), dataset, plan(tmp_path, epochs=1))
+    seen = []
+    fitting.fit(learner(), dataset, plan(tmp_path), before=seen.append)
+    assert seen == [2, 3, 4, 5]  # of six, two are done
+
+
 def test_the_best_epoch_of_the_held_out_slice_wins(tmp_path):
     # Scores .2, .9, .5 after epochs 1, 2, 3: epoch 2, where a = 0.4.
     model, scores = learner(), iter([0.2, 0.9, 0.5])

@@ -134,6 +134,47 @@ def test_anonymizer_objective_by_hand():
     assert losses.anonymizer_objective(2.0, 3.0, 0.1, 4.0, 0.5, 0.25) == pytest.approx(0.65)
 
 
+@XLA
+def test_all_ones_by_hand(jit_compile):
+    # p = 1/2 and 3/4: (ln 2 - ln 3/4) / 2.  d/dz of softplus(-z) is p - 1, halved by the mean.
+    logits = np.array([[0, np.log(3)]], np.float32)
+    value, gradient = value_and_gradient(losses.all_ones, logits, jit_compile)
+    np.testing.assert_allclose(value, [(np.log(2) - np.log(0.75)) / 2], rtol=1e-6)
+    np.testing.assert_allclose(gradient, [[-0.25, -0.125]], rtol=1e-6)
+
+
+@XLA
+def test_negative_entropy_by_hand(jit_compile):
+    # p = 1/2: -ln 2.  p = 3/4: 3/4 ln 3/4 + 1/4 ln 1/4 = 3/4 ln 3 - ln 4.  d/dz is p (1 - p) z: 0 and 3/16 ln 3, halved
+    # by the mean.  Far out nothing is left to lose, and nothing is NaN.
+    logits = np.array([[0, np.log(3)], [200, -200]], np.float32)
+    value, gradient = value_and_gradient(losses.negative_entropy, logits, jit_compile)
+    np.testing.assert_allclose(value, [(0.75 * np.log(3) - np.log(4) - np.log(2)) / 2, 0], rtol=1e-6)
+    np.testing.assert_allclose(gradient, [[0, 3 / 32 * np.log(3)], [0, 0]], rtol=1e-5, atol=1e-7)
+
+
+@XLA
+def test_triplet_by_hand(jit_compile):
+    # |a - p| = 5, |a - n| = 1 and 7: 5 - 1 + 1 = 5; 5 - 7 + 1 < 0, so 0.  d/da is (a - p) / 5 - (a - n) / 1.
+    anchor, positive = np.zeros((2, 2), np.float32), np.array([[3, 4], [3, 4]], np.float32)
+    negative = np.array([[0, 1], [7, 0]], np.float32)
+    value, gradient = value_and_gradient(lambda a: losses.triplet(a, positive, negative), anchor, jit_compile)
+    np.testing.assert_allclose(value, [5, 0], rtol=1e-6)
+    np.testing.assert_allclose(gradient, [[-0.6, -0.8 + 1], [0, 0]], atol=1e-6)
+    value, gradient = value_and_gradient(lambda a: losses.triplet(a, anchor, anchor), anchor, jit_compile)
+    np.testing.assert_allclose(value, [1, 1])  # nothing moves yet: the margin, and a gradient that is no NaN
+    assert np.isfinite(gradient).all()
+
+
+def test_attributes_of_an_ensemble():
+    # [N, M, P]: the same as each member's alone.
+    rng = np.random.default_rng(0)
+    truth, logits = rng.integers(0, 2, (3, 2, 4)).astype(np.float32), rng.normal(size=(3, 2, 4)).astype(np.float32)
+    value = losses.attributes(truth, logits)
+    for member in range(2):
+        np.testing.assert_allclose(value[:, member], losses.attributes(truth[:, member], logits[:, member]), rtol=1e-6)
+
+
 def test_action_and_attributes_by_hand():
     # softmax(0, ln 3) = (1/4, 3/4); sigmoid(0) = 1/2, sigmoid(ln 3) = 3/4.
     logits = np.array([[0, np.log(3)]], np.float32)

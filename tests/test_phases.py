@@ -1,10 +1,16 @@
 import dataclasses
+import pathlib
 
 import helpers
+import numpy as np
 import pytest
+from exporting import runs
 
-from tfanon import phases
+from tfanon import experiment, phases, replicas
 from tfanon.config import Config
+from tfanon.data import tables
+from tfanon.data.sources import synthetic
+from tfanon.report import samples
 
 
 class Probes:
@@ -20,6 +26,17 @@ def test_the_phases_in_their_order():
         "initialise", "anonymize", "action-blur", "privacy-images-blur", "action-f_A", "privacy-images-f_A"]
     assert run(baselines=("raw",), warm_action=True).names() == [
         "initialise", "action-raw", "anonymize", "privacy-images-raw", "action-f_A", "privacy-images-f_A"]
+
+
+def test_a_baseline_with_settings_has_a_folder_of_its_own(tmp_path):
+    phase = run(workdir=str(tmp_path), baselines=("downsample:factor=2",)).phase("action-downsample:factor=2")
+    assert phase.folder == tmp_path / "phases" / "action-downsample-factor=2"
+    assert phase.logs == tmp_path / "logs" / "action-downsample-factor=2"
+
+
+def test_a_wrong_baseline_stops_the_run_before_it_begins(tmp_path):
+    with pytest.raises(ValueError, match="downsample has no setting 'faktor'"):
+        experiment.run(Config(workdir=str(tmp_path), baselines=("raw", "downsample:faktor=2")))
 
 
 def test_a_finished_phase_gives_its_network_back(tmp_path):
@@ -51,6 +68,31 @@ def test_the_rate_rises_and_falls(tmp_path):
     assert float(rate(10)) == pytest.approx(0.2)
     assert float(rate(55)) == pytest.approx(0.1)
     assert float(rate(100)) == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("settings", [
+    pytest.param({"objective": "vita", "ensemble": ("tiny",), "restart_every": 2}, id="vita"),
+    pytest.param({"objective": "ted_spad"}, id="ted_spad", marks=pytest.mark.large),
+    pytest.param({"objective": "mass", "suppressed": ("hat",)}, id="mass", marks=pytest.mark.large),
+    pytest.param({"objective": "stprivacy", "private_labels": "clips", "anonymizer": "tubelet_vit",
+                  "anonymizer_width": 0.1}, id="stprivacy", marks=pytest.mark.large)])
+def test_another_objective_from_files_to_weights(monkeypatch, tmp_path, settings):
+    runs.add_tiny_networks(monkeypatch, pathlib.Path(__file__).parent / "tiny")
+    synthetic.write(tmp_path / "synthetic", synthetic.Size(
+        train_people=1, test_people=1, train_images=8, test_images=2, shortest=12, longest=12, side=32))
+    config = Config(**{
+        "workdir": str(tmp_path / "run"), "data_dir": str(tmp_path), "anonymizer": "tiny", "action_network": "tiny",
+        "privacy_network": "tiny", "resolution": 32, "frames": 2, "stride": 1, "batch_clips": 2, "batch_pairs": 2,
+        "held_out": 0.0, "epochs_anonymize": 2, "log_every": 1, **settings})
+    whole = phases.Run(config, tables.load(config), replicas.make_strategy("one_device"))
+    f_A = experiment.make_anonymizer(whole)
+    before, seen = helpers.values(f_A), []
+    objective = phases.make_objective(config, whole.tables)
+    phases.anonymize(whole, f_A, [*samples.watchers(whole.tables, config, objective.extras),
+                                  lambda step, minimax: seen.append(float(minimax.means["L_A"].result()))])
+    assert len(seen) == 4 and np.isfinite(seen).all()  # 8 clips are two steps of two batches of two, twice
+    assert not helpers.same(before, helpers.values(f_A))
+    assert (tmp_path / "run/phases/anonymize/done.json").exists()
 
 
 @pytest.mark.parametrize("precision, kind", [("float32", "Adam"), ("mixed_float16", "LossScaleOptimizer")])

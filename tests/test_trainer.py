@@ -3,9 +3,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import batch, judge, minimax, same, values
+from helpers import batch, fit, full_batch, judge, minimax, same, values
 
 from tfanon import losses, trainer
+from tfanon.objectives import penalty
 
 
 class Constant(keras.Model):
@@ -67,10 +68,10 @@ def test_step_1_descends_equation_3():
     model, data = minimax(**settings, optimizer=lambda: keras.optimizers.SGD(1.0)), batch(3)
 
     def L_A():
-        x_anon, pairs_anon = model._anonymize(tf.constant(data["clips"]), tf.constant(data["pairs"]), training=True)
-        L_T = tf.reduce_mean(losses.action(data["labels"], model.f_T(x_anon, training=False)))
-        L_B = model.budget(pairs_anon, "inference")
-        L_P = tf.reduce_mean(losses.penalty(data["clips"], x_anon, 0.05))
+        anon = model.anonymized(data, training=True)
+        L_T = tf.reduce_mean(losses.action(data["labels"], model.f_T(anon["clips"], training=False)))
+        L_B = model.objective.nt_xent(model.f_B(penalty.views(anon["pairs"]), training=False))
+        L_P = tf.reduce_mean(losses.penalty(data["clips"], anon["clips"], 0.05))
         return float(0.7 * L_T - 0.3 * L_B + 3.0 * L_P)
 
     bias = model.f_A.trainable_variables[-1]
@@ -97,31 +98,66 @@ def test_each_batch_feeds_its_own_step():
 
 def test_f_A_sees_a_clip_frame_by_frame():
     model, data = minimax(), batch(0)
-    clips, pairs = model._anonymize(tf.constant(data["clips"]), tf.constant(data["pairs"]), training=False)
+    anon = model.anonymized(data, training=False)
     for t in range(2):
-        np.testing.assert_allclose(clips[:, t], model.f_A(data["clips"][:, t]), rtol=1e-5)
-        np.testing.assert_allclose(pairs[:, t], model.f_A(data["pairs"][:, t]), rtol=1e-5)
+        np.testing.assert_allclose(anon["clips"][:, t], model.f_A(data["clips"][:, t]), rtol=1e-5)
+        np.testing.assert_allclose(anon["pairs"][:, t], model.f_A(data["pairs"][:, t]), rtol=1e-5)
+
+
+class Watching(keras.Model):
+    """An f_A that notes the shapes it is given."""
+
+    def __init__(self, video):
+        super().__init__()
+        self.video, self.shapes = video, []
+        self.a = self.add_weight(name="a", initializer="ones")
+        self.built = True
+
+    def call(self, x, training=False):
+        self.shapes.append(tuple(x.shape))
+        return self.a * x
+
+
+@pytest.mark.parametrize("video, shapes", [
+    (False, [(4 * 2 + 4 * 2 * 2 + 4 * 2, 8, 8, 3)]), (True, [(4 + 4 * 2, 2, 8, 8, 3), (4 * 2, 8, 8, 3)])])
+def test_a_video_network_gets_whole_clips(video, shapes):
+    # Four clips of two frames, two others of each, four pairs: 32 frames in one pass, or 12 clips and then 8 images.
+    model, data = minimax(f_A=Watching(video)), full_batch(0)
+    anon = model.anonymized(data, training=True)
+    assert model.f_A.shapes == shapes
+    for name in ("clips", "others", "pairs"):
+        np.testing.assert_array_equal(anon[name], data[name])
+
+
+def test_f_B_starts_afresh():
+    model = minimax(restart_every=2, optimizer=lambda: keras.optimizers.Adam(1e-2))
+    start = values(model.f_B)
+    for step, afresh in ((0, True), (1, False), (2, True), (3, False), (4, True)):
+        model.before_step(step)
+        assert same(start, values(model.f_B)) is afresh
+        assert int(model.optimizer_B.iterations) == (0 if afresh else 1)  # its momentum too
+        model._step_2_judges(batch(step))
+
+
+def test_f_B_starts_afresh_on_every_replica(two_replicas):
+    with two_replicas.scope():
+        model = minimax(restart_every=2)
+    start = values(model.f_B)
+    for variable in model.f_B.weights:
+        variable.assign(variable + 1)
+    model.before_step(4)
+    for before, variable in zip(start, model.f_B.variables):
+        assert all(np.array_equal(before, value) for value in two_replicas.experimental_local_results(variable.value))
 
 
 def test_batch_statistics_are_of_this_batch():
     # With "batch" L_B is what f_B's training mode gives; with "inference" what its moving averages give.
-    model, pairs = minimax(), batch(0)["pairs"]
-    in_batch = model.budget(pairs, "batch")
-    inference = model.budget(pairs, "inference")
-    z = model.f_B(trainer.views(pairs), training=True)  # moves the averages, so it comes last
-    assert float(in_batch) == pytest.approx(float(model._nt_xent(z)), rel=1e-5)
+    model, data = minimax(), batch(0)
+    in_batch = model.objective.budget(model.f_B, data, data, "batch")
+    inference = model.objective.budget(model.f_B, data, data, "inference")
+    z = model.f_B(penalty.views(data["pairs"]), training=True)  # moves the averages, so it comes last
+    assert float(in_batch) == pytest.approx(float(model.objective.nt_xent(z)), rel=1e-5)
     assert float(in_batch) != pytest.approx(float(inference), rel=1e-2)
-
-
-def fit(steps=2, **arguments):
-    model = minimax(**arguments)
-    data = [(batch(2 * s), batch(2 * s + 1)) for s in range(steps)]
-    stacked = tf.nest.map_structure(lambda *a: np.stack(a), *data)
-    dataset = tf.data.Dataset.from_tensor_slices(stacked)
-    options = tf.data.Options()
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
-    logs = model.fit(dataset.with_options(options), epochs=1, verbose=0).history
-    return model, {name: value[-1] for name, value in logs.items()}
 
 
 @pytest.mark.parametrize("batch_norm", ["inference", "batch"])

@@ -102,7 +102,8 @@ class Config(Limits):
     warm_action: bool = flag(False, "f_T starts as the judge of raw clips: stands in for weights trained on Kinetics.")
     action_judge: str = flag("", "f_T', which measures the action; empty: as --action_network.")
     privacy_judge: str = flag("", "f_B', which measures the leakage; empty: as --privacy_network.")
-    baselines: tuple = flag(("raw", "downsample", "blur"), "Anonymizers measured beside f_A.")
+    baselines: tuple = flag(("raw", "downsample", "blur"), "Anonymizers measured beside f_A, with settings "
+                            "as in 'downsample:factor=2' or 'blur:regions=hog'; tfanon/specs.py has the grammar.")
 
     # Losses, Eq. 3 to 6.
     penalty_bound: float = flag(
@@ -116,6 +117,19 @@ class Config(Limits):
         "inference", "Statistics that f_B uses in step 1; 'inference' lets f_A win by leaving the moving averages.",
         choices=("inference", "batch"))
     same_batch: bool = flag(False, "Step 2 sees the batch of step 1; the paper's Figure 1 takes the next one.")
+
+    # Other objectives than Eq. 3.
+    objective: str = flag("penalty", "What f_A minimises: a file of tfanon/objectives; penalty is Eq. 3.")
+    private_labels: str = flag("images", "vita, stprivacy, mass: whose private attributes f_B learns.",
+                               choices=("images", "clips"))
+    ensemble: tuple = flag((), "vita, stprivacy, mass: further f_B's beside --privacy_network, all fooled at once.")
+    restart_every: int = flag(0, "Steps after which f_B starts afresh, as in VITA; 0: never.", low=0, high=10**9)
+    vita_variant: str = flag("all_ones", "vita: what f_A drives f_B to; k_beam: away from the truth.",
+                             choices=("all_ones", "negative_entropy", "k_beam"))
+    temporal_weight: float = flag(0.1, "ted_spad: weight of its triplet loss within L_T.", low=0.0, high=1e6)
+    triplet_margin: float = flag(1.0, "ted_spad: margin of the triplet loss.", low=0.0, high=100.0)
+    suppressed: tuple = flag((), "mass: names of the private attributes to suppress, others are kept; empty: all.")
+    kept_weight: float = flag(1.0, "mass: weight of the attributes that are kept.", low=0.0, high=1e6)
 
     # Phases.
     epochs_reconstruct: int = flag(100, "Epochs of Eq. 5.", low=0, high=100000)

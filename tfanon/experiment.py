@@ -7,7 +7,7 @@ import pathlib
 import keras
 import tensorflow as tf
 
-from tfanon import checkpoint, config as settings, files, phases, registry, replicas
+from tfanon import checkpoint, config as settings, files, phases, registry, replicas, specs
 from tfanon.converting import starting
 from tfanon.data import pipeline, tables
 from tfanon.exporting import exporter
@@ -26,10 +26,12 @@ def run(config):
     with claimed(config) as folder:
         set_up(config)
         check_weights(config)
+        baselines(config)  # a wrong one is named now, not when its turn comes
         run = phases.Run(config, tables.load(config), replicas.make_strategy(config.strategy))
+        objective = phases.make_objective(config, run.tables)  # what it lacks is said now, not when its phase comes
         f_A = make_anonymizer(run)
         phases.initialise(run, f_A)
-        phases.anonymize(run, f_A, samples.watchers(run.tables, config))
+        phases.anonymize(run, f_A, samples.watchers(run.tables, config, objective.extras))
         results = judge_all(run, f_A)
         summarise(folder, config, results)
         samples.draw(folder / "pictures", run.tables, config, {**baselines(config), "f_A": f_A})
@@ -88,8 +90,8 @@ def make_anonymizer(run):
 
 
 def baselines(config):
-    """name -> fixed anonymizer."""
-    return {name: registry.find("anonymizers", name).build() for name in config.baselines}
+    """spec -> fixed anonymizer.  Raises ValueError where a spec or what it needs is wrong."""
+    return {spec: specs.build("anonymizers", spec) for spec in config.baselines}
 
 
 def judge_all(run, f_A):

@@ -42,12 +42,12 @@ class Plan:
         return self.steps_per_epoch * self.epochs
 
 
-def fit(model, dataset, plan, score=None, watchers=()):
+def fit(model, dataset, plan, score=None, watchers=(), before=None):
     """Train a compiled model and leave the selected weights in it.
 
     dataset(first, last): the batches of these steps.  score(): larger is better, asked after each epoch of a
     trainer.Learner; its network's weights of the best epoch win; without it the last step's do.  watchers: callables
-    of the step, called at every log.
+    of the step, called at every log.  before: called with the number of each step before it.
     Returns {"epoch", "score"} of the selected epoch.  Raises FloatingPointError where a loss is not finite, Stopped
     after SIGTERM or SIGINT.
     """
@@ -55,7 +55,7 @@ def fit(model, dataset, plan, score=None, watchers=()):
     step, best = checkpoints.restore(model)
     checkpoints.clear(keep=2)
     if step < plan.steps:
-        journey = _Journey(plan, step, best, checkpoints, score, watchers)
+        journey = _Journey(plan, step, best, checkpoints, score, watchers, before)
         with _signals_noted(journey):
             model.fit(dataset(step, plan.steps), epochs=1, verbose=0, shuffle=False, callbacks=[journey])
             journey.stop()
@@ -68,10 +68,10 @@ def fit(model, dataset, plan, score=None, watchers=()):
 class _Journey(keras.callbacks.Callback):
     """What happens between two steps, in this order: look for NaN, log, select, save, stop."""
 
-    def __init__(self, plan, step, best, checkpoints, score, watchers):
+    def __init__(self, plan, step, best, checkpoints, score, watchers, before=None):
         super().__init__()
         self.plan, self.step, self.best, self.checkpoints = plan, step, best, checkpoints
-        self.score, self.watchers, self.signal = score, watchers, None
+        self.score, self.watchers, self.before, self.signal = score, watchers, before, None
         self.checked = step
 
     def on_train_begin(self, logs=None):
@@ -80,6 +80,10 @@ class _Journey(keras.callbacks.Callback):
         self.curves = tensorboard.writer(self.plan.logs)
         self.began = self.told = time.monotonic()
         self.first = self.step
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if self.before:
+            self.before(self.step)
 
     def on_train_batch_end(self, batch, logs=None):
         self.step += 1

@@ -1,6 +1,7 @@
-"""Equations 3 to 6 in reading order of use: plain functions of tensors, one value per example.
+"""Equations 3 to 6 in reading order of use, then what other objectives minimise: plain functions of tensors.
 
-The trainer averages; nothing here knows networks, replicas or flags. Pixels are RGB in [0, 1].
+Each returns one value per example. The trainer averages; nothing here knows networks, replicas or flags. Pixels are RGB
+in [0, 1].
 """
 
 import tensorflow as tf
@@ -70,8 +71,36 @@ def action(labels, logits):
 
 
 def attributes(truth, logits):
-    """L_B': binary cross-entropy averaged over attributes.  truth: [N, P] of 0 and 1, logits: [N, P].  Returns [N].
+    """L_B': binary cross-entropy averaged over attributes.  truth: [.., P] of 0 and 1, logits: [.., P].  Returns [..].
 
     Algorithm 1 prints L_T in line 27, where only this loss fits f_B'.
     """
-    return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(truth, logits), axis=1)
+    return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(truth, logits), axis=-1)
+
+
+def all_ones(logits):
+    """VITA (Wu et al., arXiv 1906.05675), the variant of its code: -ln p averaged over attributes, p = sigmoid(logits).
+
+    It is smallest where f_B calls every attribute present, whoever is shown.  logits: [.., P].  Returns [..].
+    """
+    return tf.reduce_mean(tf.nn.softplus(-logits), axis=-1)
+
+
+def negative_entropy(logits):
+    """VITA, its older variant: p ln p + (1 - p) ln(1 - p) averaged over attributes, p = sigmoid(logits).
+
+    -ln 2 where f_B is undecided, 0 where it is sure.  logits: [.., P].  Returns [..], in nats.
+    """
+    return tf.reduce_mean(tf.sigmoid(logits) * logits - tf.nn.softplus(logits), axis=-1)
+
+
+def triplet(anchor, positive, negative, margin=1.0):
+    """TeD-SPAD (Fioresi et al., ICCV 2023): max(0, ||a - p|| - ||a - n|| + margin).
+
+    It asks f_T's features to tell two moments of one video apart.  anchor, positive, negative: [N, D].  Returns [N].
+    """
+    return tf.maximum(0.0, _distance(anchor, positive) - _distance(anchor, negative) + margin)
+
+
+def _distance(u, v):
+    return tf.sqrt(tf.maximum(tf.reduce_sum(tf.square(u - v), axis=1), 1e-12))  # as in root_mean_square

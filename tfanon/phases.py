@@ -11,9 +11,10 @@ import zlib
 import keras
 import tensorflow as tf
 
-from tfanon import checkpoint, evaluation, fitting, losses, registry, trainer
+from tfanon import checkpoint, evaluation, fitting, losses, registry, specs, trainer
 from tfanon.converting import starting
 from tfanon.data import pipeline, tables
+from tfanon.models import ensemble
 from tfanon.report import tensorboard
 
 
@@ -55,11 +56,11 @@ class Phase:
 
     @property
     def folder(self):
-        return pathlib.Path(self.config.workdir) / "phases" / self.name
+        return pathlib.Path(self.config.workdir) / "phases" / specs.file_name(self.name)
 
     @property
     def logs(self):
-        return pathlib.Path(self.config.workdir) / "logs" / self.name
+        return pathlib.Path(self.config.workdir) / "logs" / specs.file_name(self.name)
 
     @property
     def weights(self):
@@ -114,21 +115,36 @@ def anonymize(run, f_A, watchers=()):
     plan = phase.plan(len(clips), config.batch_clips * (1 if config.same_batch else 2), config.epochs_anonymize)
     if config.warm_action:
         judge_action(run, "raw", registry.find("anonymizers", "raw").build())
+    objective = make_objective(config, run.tables)
     run.seeded("anonymize")
     with run.strategy.scope():
         f_T = starting.build("actions", config.action_network, config.action_weights, classes=len(clips.classes))
         if config.warm_action:
             run.phase(WARM).result(f_T)
-        f_B = starting.build("privacy", config.privacy_network, config.privacy_weights, embedding=128)
-        minimax = trainer.Minimax(f_A, f_T, f_B, config)
+        f_T, f_B = objective.action_network(f_T), make_adversary(config, objective)
+        minimax = trainer.Minimax(f_A, f_T, f_B, config, objective)
         minimax.compile(*(make_optimizer(config, rate) for rate in (
             config.rate_anonymizer, config.rate_action, config.rate_privacy)), config.jit_compile)
 
     def dataset(first, last):
-        return pipeline.anonymization(clips, run.tables.images.train, config, first, last)
+        return pipeline.anonymization(clips, run.tables.images.train, config, first, last, objective.extras)
 
     watching = [lambda step, watch=watch: watch(step, minimax) for watch in watchers]
-    phase.finish(f_A, fitting.fit(minimax, dataset, plan, watchers=watching))
+    phase.finish(f_A, fitting.fit(minimax, dataset, plan, watchers=watching, before=minimax.before_step))
+
+
+def make_objective(config, tables):
+    """What f_A minimises.  Raises ValueError where the data sets lack what it learns from."""
+    labelled = getattr(tables, config.private_labels).train
+    return registry.find("objectives", config.objective).build(config, labelled.attribute_names)
+
+
+def make_adversary(config, objective):
+    """f_B, or several as one network."""
+    head = objective.head()
+    first = starting.build("privacy", config.privacy_network, config.privacy_weights, **head)
+    others = [registry.find("privacy", name).build(**head) for name in config.ensemble]
+    return ensemble.Ensemble([first, *others]) if others else first
 
 
 def judge_action(run, name, f_A):

@@ -7,6 +7,8 @@ FOLDERS = {
     "anonymizers": "tfanon.models.anonymizers",
     "actions": "tfanon.models.actions",
     "privacy": "tfanon.models.privacy",
+    "regions": "tfanon.models.regions",
+    "objectives": "tfanon.objectives",
     "sources": "tfanon.data.sources",
     "builders": "tfanon.data.builders",
 }

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfanon import losses, replicas
+from tfanon.objectives import penalty
 
 
 class Prepared(keras.Model):
@@ -23,15 +24,16 @@ class Minimax(Prepared):
 
     f_A: frames [N, H, W, 3] or clips [N, T, H, W, 3] in [0, 1] -> the same shape.
     f_T: clips -> logits [N, K].  f_B: images [N, H, W, 3] -> embedding [N, D].
-    config: a tfanon.config.Config; its losses section is used.
-    `fit` takes a dataset of (batch_1, batch_2), each a dict of `clips`, `labels` and `pairs` [M, 2, H, W, 3].
+    config: a tfanon.config.Config; its losses section is used.  objective: of tfanon/objectives; None is the paper's.
+    `fit` takes a dataset of (batch_1, batch_2), each a dict as in data.batch.
     """
 
-    def __init__(self, f_A, f_T, f_B, config):
+    def __init__(self, f_A, f_T, f_B, config, objective=None):
         super().__init__(name="minimax")
         self.f_A, self.f_T, self.f_B, self.config = f_A, f_T, f_B, config
+        self.objective = objective or penalty.build(config)
         self.means = {name: keras.metrics.Mean(name) for name in (
-            "L_A", "L_T", "L_B", "L_P", "rms", "active", "judge_L_T", "judge_L_B", "judge_top1")}
+            "L_A", "L_T", "L_B", "L_P", *self.objective.terms, "rms", "active", "judge_L_T", "judge_L_B", "judge_top1")}
 
     def compile(self, optimizer_A, optimizer_T, optimizer_B, jit_compile=False):
         """Build the three optimizers; inside the strategy's scope, before `fit`."""
@@ -39,68 +41,69 @@ class Minimax(Prepared):
         self.optimizer_A, self.optimizer_T, self.optimizer_B = optimizer_A, optimizer_T, optimizer_B
         for network, optimizer in self._movers():
             optimizer.build(network.trainable_variables)
+        if self.config.restart_every:
+            self.starts = [keras.ops.convert_to_numpy(variable) for variable in self._restarted()]
         self.built = True
 
     @tf.autograph.experimental.do_not_convert
     def train_step(self, batches):
         """Algorithm 1, lines 15-19: the anonymizer moves, then its two judges (Figure 1: on the next batch)."""
         batch_1, batch_2 = batches
-        self._step_1_anonymizer(batch_1)  # theta_A <- theta_A - alpha_A grad [L_T - L_B + lambda L_P]   (Eq. 3)
+        self._step_1_anonymizer(batch_1)  # theta_A <- theta_A - alpha_A grad L_A   (Eq. 3, or --objective)
         self._step_2_judges(batch_2)  # theta_T, theta_B <- descend L_T, L_B with theta_A held still
         return {name: replicas.logged(mean.result()) for name, mean in self.means.items()}
 
     def _step_1_anonymizer(self, batch):
-        x = batch["clips"]
         with moving(self.f_A) as tape:
-            x_anon, pairs_anon = self._anonymize(x, batch["pairs"], training=True)
-            L_T = tf.reduce_mean(losses.action(batch["labels"], self.f_T(x_anon, training=False)))
-            L_B = self.budget(pairs_anon, self.config.budget_batch_norm)
-            L_P = tf.reduce_mean(losses.penalty(
-                x, x_anon, self.config.penalty_bound, self.config.penalty_reduction))
-            L_A = losses.anonymizer_objective(
-                L_T, L_B, L_P, self.config.penalty_weight, self.config.utility_weight, self.config.budget_weight)
+            anon = self.anonymized(batch, training=True)
+            L_A, terms = self.objective.anonymizer(self.f_T, self.f_B, batch, anon)
             loss = self.optimizer_A.scale_loss(replicas.share(L_A))
         descend(tape, loss, self.f_A, self.optimizer_A)
-        rms = losses.root_mean_square(x, x_anon)
+        rms = losses.root_mean_square(batch["clips"], anon["clips"])
         active = tf.cast(rms > self.config.penalty_bound, tf.float32)
-        self._record(L_A=L_A, L_T=L_T, L_B=L_B, L_P=L_P, rms=rms, active=active)
+        self._record(L_A=L_A, **terms, rms=rms, active=active)
 
     def _step_2_judges(self, batch):
-        x_anon, pairs_anon = self._anonymize(batch["clips"], batch["pairs"], training=False)  # no tape: f_A stands
+        anon = self.anonymized(batch, training=False)  # no tape: f_A stands
         with moving(self.f_T) as tape:
-            logits = self.f_T(x_anon, training=True)
-            L_T = tf.reduce_mean(losses.action(batch["labels"], logits))
+            L_T, logits = self.objective.action(self.f_T, batch, anon, training=True)
             loss = self.optimizer_T.scale_loss(replicas.share(L_T))
         descend(tape, loss, self.f_T, self.optimizer_T)
         with moving(self.f_B) as tape:
-            L_B = self._nt_xent(self.f_B(views(pairs_anon), training=True))
+            L_B = self.objective.privacy(self.f_B, batch, anon)
             loss = self.optimizer_B.scale_loss(replicas.share(L_B))
         descend(tape, loss, self.f_B, self.optimizer_B)
         top1 = tf.cast(tf.equal(tf.argmax(logits, axis=1, output_type=batch["labels"].dtype), batch["labels"]), "float32")
         self._record(judge_L_T=L_T, judge_L_B=L_B, judge_top1=top1)
 
-    def _anonymize(self, clips, pairs, training):
-        """f_A on both streams in one pass: one set of batch statistics, and the dearest network runs once."""
-        streams = [tf.reshape(x, tf.concat([[-1], tf.shape(x)[2:]], axis=0)) for x in (clips, pairs)]
-        anonymized = self.f_A(tf.concat(streams, axis=0), training=training)
-        parts = tf.split(anonymized, [tf.shape(frames)[0] for frames in streams])
-        return [tf.reshape(part, tf.shape(x)) for part, x in zip(parts, (clips, pairs))]
+    def anonymized(self, batch, training):
+        """The batch with what f_A makes of its pixels.
 
-    def budget(self, pairs_anon, batch_norm):
-        """L_B with f_B held still.  batch_norm "batch": this batch's statistics, the moving averages untouched.
-
-        pairs_anon: [M, 2, H, W, 3], already anonymized.  Returns [].
-        With "inference" f_A can raise L_B by leaving f_B's moving averages instead of hiding anything.
+        All frames go through f_A in one pass: one set of batch statistics, and the dearest network runs once. A video
+        network gets the clips whole, and the images in a pass of their own.
         """
-        if batch_norm == "inference":
-            return self._nt_xent(self.f_B(views(pairs_anon), training=False))
-        z, _ = self.f_B.stateless_call(
-            self.f_B.trainable_variables, self.f_B.non_trainable_variables, views(pairs_anon), training=True)
-        return self._nt_xent(z)
+        anon = dict(batch)
+        video = getattr(self.f_A, "video", False)
+        passes = {("clips", "others"): 4, ("pairs",): 3} if video else {("clips", "others", "pairs"): 3}
+        for names, rank in passes.items():
+            anon.update(self._pass({name: batch[name] for name in names if name in batch}, rank, training))
+        return anon
 
-    def _nt_xent(self, z):
-        z, z_prime = tf.unstack(tf.reshape(z, [-1, 2, z.shape[-1]]), axis=1)
-        return tf.reduce_mean(losses.nt_xent(replicas.gather(z), replicas.gather(z_prime), self.config.temperature))
+    def _pass(self, streams, rank, training):
+        """f_A on {name: pixels}.  rank: 3 where f_A is given frames [-1, H, W, 3], 4 for clips."""
+        flat = [tf.reshape(x, tf.concat([[-1], tf.shape(x)[-rank:]], axis=0)) for x in streams.values()]
+        anon = self.f_A(tf.concat(flat, axis=0), training=training)
+        parts = tf.split(anon, [tf.shape(x)[0] for x in flat])
+        return {name: tf.reshape(part, tf.shape(x)) for (name, x), part in zip(streams.items(), parts)}
+
+    def before_step(self, step):
+        """Every config.restart_every steps f_B starts afresh: an f_A that has only outrun this one is found out."""
+        if step and self.config.restart_every and step % self.config.restart_every == 0:
+            for variable, start in zip(self._restarted(), self.starts, strict=True):
+                variable.assign(start)
+
+    def _restarted(self):
+        return [*self.f_B.weights, *self.optimizer_B.variables]
 
     def _movers(self):
         return ((self.f_A, self.optimizer_A), (self.f_T, self.optimizer_T), (self.f_B, self.optimizer_B))
@@ -159,8 +162,3 @@ def descend(tape, loss, network, optimizer):
     """theta <- theta - alpha grad loss, for one network."""
     variables = network.trainable_variables
     optimizer.apply(tape.gradient(loss, [variable.value for variable in variables]), variables)
-
-
-def views(pairs):
-    """[M, 2, H, W, C] -> [2 M, H, W, C], the two views of an image side by side."""
-    return tf.reshape(pairs, tf.concat([[-1], tf.shape(pairs)[2:]], axis=0))

@@ -161,3 +161,30 @@ def test_deterministic_ops_change_nothing(data):
         assert equal(before, numpy(pipeline.actions(data[0], CONFIG, 0, 2)))
     finally:
         tf_config.disable_op_determinism()
+
+
+def test_attributes_stand_beside_what_they_are_of(data):
+    plain = numpy(pipeline.anonymization(*data, CONFIG, 0, 2))
+    full = numpy(pipeline.anonymization(*data, CONFIG, 0, 2, ("attributes", "clip_attributes")))
+    for step, whole in zip(plain, full):
+        for half, more in zip(step, whole):
+            assert equal(half, {name: batch.check(more)[name] for name in half})  # the rest is what it was
+            # The clips' attributes are the rows of the unit matrix, as are the images' three: row i for label i.
+            np.testing.assert_array_equal(more["clip_attributes"], np.eye(VIDEOS, dtype=np.float32)[half["labels"]])
+            blue = np.rint(half["pairs"].max((1, 2, 3))[:, 2] * 255 / 50)
+            grey = np.abs(half["pairs"][..., 2] - half["pairs"][..., 0]).max((1, 2, 3)) < 0.02
+            seen = [row for row in range(len(blue)) if not grey[row]]
+            assert all(more["attributes"][row].argmax() == blue[row] for row in seen if blue[row] in (1, 2))
+
+
+def test_other_clips_of_the_same_video(data):
+    # Green tells the moment, 20 a frame; jitter moves it by a tenth, greyscale and hue mix it with red.
+    config = dataclasses.replace(CONFIG, frames=1, batch_clips=12)
+    steps = numpy(pipeline.anonymization(*data, config, 0, 2, ("others",)))
+    assert equal(steps[1:], numpy(pipeline.anonymization(*data, config, 1, 2, ("others",))))
+    clips, others = (np.concatenate([half[name] for step in steps for half in step]) for name in ("clips", "others"))
+    assert others.shape == (48, 2, 1, SIDE, SIDE, 3)
+    green = [np.median(x[:, 0, ..., 1], axis=(-2, -1)) for x in (clips, others[:, 0], others[:, 1])]
+    assert np.mean(np.abs(green[1] - green[0]) < 0.06) > 0.6  # the same frame
+    assert np.mean(np.abs(green[2] - green[0]) > 0.12) > 0.6  # 12 starts, at least a quarter of them away: 3 * 20 / 255
+    assert not np.allclose(clips, others[:, 0])

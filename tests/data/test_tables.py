@@ -60,7 +60,27 @@ def test_frames_of_pa_hmdb51_are_read_by_number(data_dir):
     assert (np.abs(np.diff(images[first], axis=0)).mean((1, 2, 3)) > 0.01).all()  # a moving clip, frame after frame
 
 
+def test_clips_with_their_own_private_labels(data_dir, tmp_path):
+    vp = load(data_dir, HMDB, clip_source="vp_hmdb51", test_clip_source="", private_labels="clips")
+    assert vp.clips.train.attributes.shape == (len(vp.clips.train), 5) and vp.clips.train.labels is not None
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    rows = [("a.mp4", "run", "train", "x", "test"), ("b.mp4", "run", "test", "y", "train"),
+            ("c.mp4", "sit", "train", "y", "train"), ("d.mp4", "sit", "test", "x", "test")]
+    for name, *_ in rows:
+        (folder / name).touch()
+    (folder / "labels.csv").write_text("\n".join(map(",".join, [("path", "action", "split", "who", "other"), *rows])))
+    settings = dict(clip_source="labelled_folder", clip_folder="folder", image_source="labelled_folder",
+                    image_folder="folder", held_out=0.0, private_labels="clips", clip_private_split_column="other")
+    found = load(tmp_path, Config(), **settings, clip_private_columns=("who",)).clips.train
+    # The rows of the action's training split, whatever split the private column is attacked under.
+    assert [path[-5:] for path in found.paths] == ["a.mp4", "c.mp4"]
+    assert found.attribute_names == ("who=y",) and found.attributes.tolist() == [[0], [1]]
+    assert load(tmp_path, Config(), **settings).clips.train.attributes is None
+
+
 @pytest.mark.parametrize("settings, message", [
+    ({"clip_source": "hmdb51", "private_labels": "clips"}, "hmdb51 has no 'private_clips'; it has clips"),
     ({"clip_source": "pa_hmdb51"}, "pa_hmdb51 is for evaluation only: .* --test_clip_source or --test_image_source"),
     ({"clip_source": "ucf101"}, "--test_clip_source=pa_hmdb51 has other classes than what is trained on: clap, hug"),
     ({"attribute_set": "vispr1"}, "no labels for --attribute_set=vispr1"),

@@ -1,10 +1,15 @@
 """What passes between files on disk and the trainer: names, shapes, ranges. Checked here, once.
 
-Examples are the rows of one split: paths with labels. A training batch is a dict of three tensors:
+Examples are the rows of one split: paths with labels. A training batch is a dict of three tensors and of what the
+objective asks for besides:
 
     clips   [N, T, H, W, 3] float32, RGB in [0, 1]: X_action
     labels  [N] int32 in 0..K-1: the action of each clip
     pairs   [M, 2, H, W, 3] float32, RGB in [0, 1]: two augmentations of each of M images of X_privacy
+
+    attributes       [M, P] float32 of 0 and 1: the private attributes of those images
+    clip_attributes  [N, P] float32 of 0 and 1: those of the clips
+    others           [N, 2, T, H, W, 3] as clips: the same frames augmented anew, and another moment of the video
 """
 
 import dataclasses
@@ -13,6 +18,7 @@ import numpy as np
 
 RANK = {"clips": 5, "labels": 1, "pairs": 5}
 DTYPE = {"clips": "float32", "labels": "int32", "pairs": "float32"}
+EXTRAS = {"attributes": 2, "clip_attributes": 2, "others": 6}  # ranks; all float32
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -78,7 +84,7 @@ def check(batch):
     Names, types and ranks are static, so this costs nothing inside a traced function; where values are at hand
     (eager tensors, numpy arrays), the range of the pixels is looked at too.
     """
-    if set(batch) != set(RANK):
+    if not set(RANK) <= set(batch) <= {*RANK, *EXTRAS}:
         raise ValueError(f"A batch has {', '.join(RANK)}; given {', '.join(sorted(batch)) or 'nothing'}.")
     for name, value in batch.items():
         _check_tensor(name, value)
@@ -88,8 +94,9 @@ def check(batch):
 
 def _check_tensor(name, value):
     dtype = np.dtype(getattr(value.dtype, "as_numpy_dtype", value.dtype)).name  # TensorFlow's dtype or numpy's
-    if dtype != DTYPE[name] or len(value.shape) != RANK[name]:
-        raise ValueError(f"{name} must be {DTYPE[name]} of rank {RANK[name]}; given {dtype} {list(value.shape)}.")
+    wanted, rank = DTYPE.get(name, "float32"), {**RANK, **EXTRAS}[name]
+    if dtype != wanted or len(value.shape) != rank:
+        raise ValueError(f"{name} must be {wanted} of rank {rank}; given {dtype} {list(value.shape)}.")
     if name == "labels" or not (isinstance(value, np.ndarray) or hasattr(value, "numpy")):
         return
     low, high = np.min(value), np.max(value)

@@ -10,19 +10,21 @@ from tfanon.data import augment, order, records, sampling
 from tfanon.data.decode import Files
 
 
-def anonymization(clips, images, config, first, last):
+def anonymization(clips, images, config, first, last, extras=()):
     """Steps of Algorithm 1: pairs (batch of step 1, batch of step 2), each a dict as in data.batch.
 
-    clips, images: Examples; the clips have labels.  Step s takes the clip batches 2s and 2s + 1 (Figure 1), or batch s
+    clips, images: Examples; the clips have labels.  extras: what the batches hold beside clips, labels and pairs; the
+    examples have the attributes that are asked for.  Step s takes the clip batches 2s and 2s + 1 (Figure 1), or batch s
     twice with config.same_batch.
     """
-    clip, view = _clip(clips, config, "anonymization clips"), _pair(images, config, "anonymization pairs")
+    clip = _clip(clips, config, "anonymization clips", extras)
+    view = _pair(images, config, "anonymization pairs", extras)
     both = tf.data.Dataset.zip(
         _two_batches(clip, config.batch_clips, config, first, last),
         _two_batches(view, config.batch_pairs, config, first, last))
 
     def dicts(clip_batches, pair_batches):
-        one, two = ({"clips": c[0], "labels": c[1], "pairs": p} for c, p in zip(clip_batches, pair_batches))
+        one, two = ({**c, **p} for c, p in zip(clip_batches, pair_batches))
         return one, two
 
     return _finish(both.map(dicts))
@@ -41,7 +43,8 @@ def reconstruction(clips, images, config, first, last):
 
 def actions(clips, config, first, last):
     """(clips [N, T, H, W, 3], labels [N]) to train f_T'."""
-    return _finish(_batches(_clip(clips, config, "actions"), config.batch_action, config, first, last))
+    batches = _batches(_clip(clips, config, "actions"), config.batch_action, config, first, last)
+    return _finish(batches.map(lambda batch: (batch["clips"], batch["labels"])))
 
 
 def attributes(examples, config, first, last):
@@ -88,8 +91,8 @@ def evaluation_images(examples, config):
     return _finish(_in_order(example, len(files) * each, config.batch_privacy, config))
 
 
-def _clip(clips, config, stream):
-    """Function position -> (augmented clip [T, H, W, 3], label)."""
+def _clip(clips, config, stream, extras=()):
+    """Function position -> {"clips": augmented clip [T, H, W, 3], "labels": label} and what extras ask of a clip."""
     files, labels = _files(clips, config, config.frames, config.stride), tf.constant(clips.labels)
     key = order.stream_key(config.seed, stream)
 
@@ -97,13 +100,33 @@ def _clip(clips, config, stream):
         u = order.uniform(position, 1 + augment.WINDOW + augment.CLIP, key)
         windows = augment.window(u[None, 1:4], config.min_crop)
         pixels, row = files.read(order.row_at(position, len(files), key), u[0], windows)
-        return augment.clip(_to_float(pixels[0]), u[4:]), tf.gather(labels, row)
+        found = {"clips": augment.clip(_to_float(pixels[0]), u[4:]), "labels": tf.gather(labels, row)}
+        if "clip_attributes" in extras:
+            found["clip_attributes"] = tf.gather(tf.constant(clips.attributes), row)
+        if "others" in extras:
+            others = order.stream_key(config.seed, f"{stream} others")
+            found["others"] = _others(files, row, u[0], position, others, config)
+        return found
 
     return example
 
 
-def _pair(images, config, stream):
-    """Function position -> two augmented views [2, H, W, 3] of one image, each with draws of its own."""
+def _others(files, row, moment, position, key, config):
+    """[2, T, H, W, 3]: the clip that begins at a moment of a video with other draws, and one that begins elsewhere."""
+    u = tf.reshape(order.uniform(position, 2 * (1 + augment.WINDOW + augment.CLIP), key), [2, -1])
+    away = (moment + 0.25 + 0.5 * u[1, 0]) % 1.0  # at least a quarter of the possible moments from the first
+    views = []
+    for draw, begin in zip(tf.unstack(u), (moment, away)):
+        pixels, _ = files.read(row, begin, augment.window(draw[None, 1:4], config.min_crop))
+        views.append(augment.clip(_to_float(pixels[0]), draw[4:]))
+    return tf.stack(views)
+
+
+def _pair(images, config, stream, extras=()):
+    """Function position -> {"pairs": two augmented views [2, H, W, 3] of one image, each with draws of its own, ..}.
+
+    extras: "attributes" adds those of the image.
+    """
     files = _files(images, config)
     key = order.stream_key(config.seed, stream)
 
@@ -111,9 +134,12 @@ def _pair(images, config, stream):
         u = order.uniform(position, 1 + 2 * (augment.WINDOW + augment.IMAGE), key)
         draws = tf.reshape(u[1:], [2, augment.WINDOW + augment.IMAGE])
         windows = augment.window(draws[:, :augment.WINDOW], config.min_crop)
-        pixels, _ = files.read(order.row_at(position, len(files), key), u[0], windows)
+        pixels, row = files.read(order.row_at(position, len(files), key), u[0], windows)
         views = [augment.image(_to_float(pixels[v]), draws[v, augment.WINDOW:]) for v in range(2)]
-        return tf.concat(views, axis=0)
+        found = {"pairs": tf.concat(views, axis=0)}
+        if "attributes" in extras:
+            found["attributes"] = tf.gather(tf.constant(images.attributes), row)
+        return found
 
     return example
 

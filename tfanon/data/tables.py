@@ -3,6 +3,7 @@
 import dataclasses
 import os
 
+import numpy as np
 from absl import logging
 
 from tfanon import registry
@@ -46,6 +47,8 @@ def load(config):
         raise ValueError("--warm_action starts f_T as the judge of raw clips, so --judge_clip_source must be empty: "
                          "f_T learns the actions of --clip_source.")
     clips = _splits("clips", config.clip_source, config.clip_folder, config)
+    if config.private_labels == "clips":
+        clips = dataclasses.replace(clips, train=_with_attributes(clips.train, config))
     images = _splits("images", config.image_source, config.image_folder, config)
     judged = (config.judge_clip_source, "") if config.judge_clip_source else (config.clip_source, config.clip_folder)
     action = _splits("clips", *judged, config) if config.judge_clip_source else clips
@@ -65,6 +68,22 @@ def _splits(kind, source, folder, config):
                          "--test_clip_source or --test_image_source.")
     train, held_out = split.hold_out(loaded["train"], config.held_out, config.seed)
     return Splits(train, held_out, loaded["test"])
+
+
+def _with_attributes(clips, config):
+    """The clips with the private attributes that their data set has for them, under whatever split it has them."""
+    if clips.attributes is not None:
+        return clips
+    loaded = _load("private_clips", config.clip_source, config.clip_folder, config)
+    if loaded["train"].attributes is None:
+        return clips
+    known = {path: row for examples in loaded.values() for path, row in zip(examples.paths, examples.attributes)}
+    missing = [path for path in clips.paths if path not in known]
+    if missing:
+        raise ValueError(f"--private_labels=clips: {len(missing)} of the {len(clips)} training clips of "
+                         f"{config.clip_source} have no private labels; the first: {missing[0]}")
+    return dataclasses.replace(clips, attributes=np.stack([known[path] for path in clips.paths]),
+                               attribute_names=loaded["train"].attribute_names)
 
 
 def _tested_on(kind, source, splits, config):

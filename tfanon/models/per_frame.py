@@ -72,6 +72,8 @@ class OverTime(keras.Model):
     features: keras.Model, images [N, H, W, 3] -> [N, F].  head: keras.Model, [N, F] -> [N, outputs].
     """
 
+    video = True  # it takes whole clips
+
     def __init__(self, features, head, **kwargs):
         super().__init__(**{"name": features.name, "dtype": "float32", **kwargs})
         self.features = features

@@ -26,14 +26,18 @@ def spread(rows, count):
     return sorted({round(k * (rows - 1) / max(1, count - 1)) for k in range(count)})
 
 
-def watchers(tables, config):
-    """What the minimax game shows at every log, on one fixed training batch: watch(step, minimax)."""
-    batch, _ = next(iter(pipeline.anonymization(tables.clips.train, tables.images.train, config, 0, 1)))
+def watchers(tables, config, extras=()):
+    """What the minimax game shows at every log, on one fixed training batch: watch(step, minimax).
+
+    extras: what its objective asks of a batch.
+    """
+    batch, _ = next(iter(pipeline.anonymization(tables.clips.train, tables.images.train, config, 0, 1, extras)))
 
     @tf.function
     def look(minimax):
-        clips, pairs = minimax._anonymize(batch["clips"], batch["pairs"], training=False)
-        return clips, pairs, {f"L_B/{mode}": minimax.budget(pairs, mode) for mode in ("inference", "batch")}
+        anon = minimax.anonymized(batch, training=False)
+        return anon["clips"], anon["pairs"], {
+            f"L_B/{mode}": minimax.objective.budget(minimax.f_B, batch, anon, mode) for mode in ("inference", "batch")}
 
     def watch(step, minimax):
         clips, pairs, budgets = look(minimax)

@@ -1,12 +1,13 @@
-"""Nothing is left: the lower end of both the action's accuracy and the leakage."""
+"""Nothing is left: the lower end of both the action's accuracy and the leakage; with regions, Obf-Blackening."""
 
 import keras
 
-from tfanon.models import per_frame
+from tfanon.models.anonymizers import _fixed
 
 
-def build(**_):
-    """Black frames and clips of the same size; settings of other anonymizers are ignored."""
-    frames = keras.Input((None, None, 3))
-    black = keras.layers.Rescaling(0.0, dtype="float32")(frames)
-    return per_frame.PerFrame(keras.Model(frames, black, name="blacken", dtype="float32"))
+def build(regions="whole", **_):
+    """Black frames and clips of the same size; settings of other anonymizers are ignored.
+
+    regions: a spec of tfanon/models/regions; outside them pixels stay.  Raises ValueError where they cannot be had.
+    """
+    return _fixed.fixed("blacken", keras.layers.Rescaling(0.0, dtype="float32"), regions)

@@ -1,4 +1,4 @@
-"""Obf-StrongBlur on the whole frame: a Gaussian of 21 pixels and sigma 10 at 224 x 224.
+"""Obf-StrongBlur, on the whole frame or inside regions: a Gaussian of 21 pixels and sigma 10 at 224 x 224.
 
 With such a sigma the kernel is almost a box and its size sets the strength, so both are scaled with the frame.
 """
@@ -6,20 +6,25 @@ With such a sigma the kernel is almost a box and its size sets the strength, so 
 import keras
 import tensorflow as tf
 
-from tfanon.models import per_frame
+from tfanon.models.anonymizers import _fixed
 
-KERNEL, SIGMA, RESOLUTION = 21, 10.0, 224
+RESOLUTION = 224  # at which kernel and sigma are given
 
 
 @keras.saving.register_keras_serializable("tfanon")
 class Blur(keras.layers.Layer):
     """Gaussian blur of [N, H, W, 3] -> the same; the border is reflected, as in torchvision's GaussianBlur."""
 
+    def __init__(self, kernel=21, sigma=10.0, **kwargs):
+        super().__init__(**kwargs)
+        self.kernel, self.sigma = kernel, sigma
+
     def call(self, x):
         size = tf.shape(x)
         side = tf.minimum(size[1], size[2])
-        half = tf.maximum(1, KERNEL * side // (2 * RESOLUTION))  # 2 * half + 1: the nearest odd size, of two the larger
-        taps = _gaussian(half, SIGMA / RESOLUTION * tf.cast(side, tf.float32))
+        # 2 * half + 1 is the nearest odd size, of two the larger.
+        half = tf.maximum(1, self.kernel * side // (2 * RESOLUTION))
+        taps = _gaussian(half, self.sigma / RESOLUTION * tf.cast(side, tf.float32))
         x = tf.pad(x, [[0, 0], [half, half], [half, half], [0, 0]], "REFLECT")
         x = tf.nn.depthwise_conv2d(x, _per_channel(taps[:, None]), [1, 1, 1, 1], "VALID")
         x = tf.nn.depthwise_conv2d(x, _per_channel(taps[None, :]), [1, 1, 1, 1], "VALID")
@@ -27,6 +32,9 @@ class Blur(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "kernel": self.kernel, "sigma": self.sigma}
 
 
 def _gaussian(half, sigma):
@@ -40,7 +48,12 @@ def _per_channel(taps):
     return tf.tile(taps[:, :, None, None], [1, 1, 3, 1])
 
 
-def build(**_):
-    """Strong blur for frames and clips; settings of other anonymizers are ignored."""
-    frames = keras.Input((None, None, 3))
-    return per_frame.PerFrame(keras.Model(frames, Blur(dtype="float32")(frames), name="blur", dtype="float32"))
+def build(kernel=21, sigma=10.0, regions="whole", **_):
+    """A blur of frames and clips; settings of other anonymizers are ignored.
+
+    kernel, sigma: in pixels of a frame of 224 x 224.  regions: a spec of tfanon/models/regions.
+    Raises ValueError for numbers out of range and where the regions cannot be had.
+    """
+    _fixed.check("blur", "kernel", kernel, 3, RESOLUTION)
+    _fixed.check("blur", "sigma", sigma, 0.1, 1000.0)
+    return _fixed.fixed("blur", Blur(kernel, sigma, dtype="float32"), regions)

@@ -1,28 +1,50 @@
-"""Downsample-4x: detail below four pixels is gone, the size stays."""
+"""Downsample-4x, -2x or to a size: finer detail is gone, the frame's size stays.
+
+`downsample` is 4x, `downsample:factor=2` 2x; `downsample:size=16x12` leaves 16 x 12 pixels of a frame of any size.
+"""
+
+import re
 
 import keras
 import tensorflow as tf
 
-from tfanon.models import layers, per_frame
-
-FACTOR = 4
+from tfanon.models import layers
+from tfanon.models.anonymizers import _fixed
 
 
 @keras.saving.register_keras_serializable("tfanon")
 class Downsample(keras.layers.Layer):
-    """Bilinear to H // 4 x W // 4 and back, [N, H, W, C] -> the same.
+    """Bilinear to H // factor x W // factor, or to `size`, and back, [N, H, W, C] -> the same.
 
     VITA's baseline; with antialiasing on the way down, since without it three of four rows are never looked at.
     """
 
+    def __init__(self, factor=4, size=None, **kwargs):
+        super().__init__(**kwargs)
+        self.factor, self.size = factor, size and tuple(size)
+
     def call(self, x):
         size = tf.shape(x)[1:3]
-        small = tf.image.resize(x, tf.maximum(1, size // FACTOR), "bilinear", antialias=True)
+        smaller = tf.minimum(size, self.size) if self.size else tf.maximum(1, size // self.factor)
+        small = tf.image.resize(x, smaller, "bilinear", antialias=True)
         return layers.shaped(tf.image.resize(small, size, "bilinear"), x.shape)
 
+    def compute_output_shape(self, input_shape):
+        return input_shape
 
-def build(**_):
-    """Downsample-4x for frames and clips; settings of other anonymizers are ignored."""
-    frames = keras.Input((None, None, 3))
-    network = keras.Model(frames, Downsample(dtype="float32")(frames), name="downsample", dtype="float32")
-    return per_frame.PerFrame(network)
+    def get_config(self):
+        return {**super().get_config(), "factor": self.factor, "size": self.size}
+
+
+def build(factor=4, size="", **_):
+    """Downsampled frames and clips; settings of other anonymizers are ignored.
+
+    factor: from 1.  size: "HxW" in pixels, instead of a factor; no frame is enlarged.
+    Raises ValueError for another factor or size.
+    """
+    _fixed.check("downsample", "factor", factor, 1, 1024)
+    sides = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,3})", size)
+    if size and not sides:
+        raise ValueError(f"downsample: size must be height x width in pixels, such as 16x12, not '{size}'.")
+    pixels = sides and tuple(map(int, sides.groups()))
+    return _fixed.fixed("downsample", Downsample(factor, pixels, dtype="float32"))

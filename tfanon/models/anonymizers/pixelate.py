@@ -1,4 +1,4 @@
-"""Pixelation of the whole frame: mean colours of 14 x 14 blocks at 224 x 224, whatever the frame's size.
+"""Pixelation, everywhere or inside regions: mean colours of 14 x 14 blocks at 224 x 224, whatever the frame's size.
 
 The block is scaled with the frame's shorter side, as blur.py does with its kernel; the last row and column of blocks
 may be smaller.
@@ -7,24 +7,32 @@ may be smaller.
 import keras
 import tensorflow as tf
 
-from tfanon.models import layers, per_frame
+from tfanon.models import layers
+from tfanon.models.anonymizers import _fixed
 
-BLOCK, RESOLUTION = 16, 224
+RESOLUTION = 224  # at which the block is given
 
 
 @keras.saving.register_keras_serializable("tfanon")
 class Pixelate(keras.layers.Layer):
     """The mean of each block, [N, H, W, C] -> the same."""
 
+    def __init__(self, block=16, **kwargs):
+        super().__init__(**kwargs)
+        self.block = block
+
     def call(self, x):
         size = tf.shape(x)
-        block = tf.maximum(2, BLOCK * tf.minimum(size[1], size[2]) // RESOLUTION)
+        block = tf.maximum(2, self.block * tf.minimum(size[1], size[2]) // RESOLUTION)
         for axis in (1, 2):
             x = _means(x, size[axis], block, axis)
         return layers.shaped(x, x.shape)
 
     def compute_output_shape(self, input_shape):
         return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "block": self.block}
 
 
 def _means(x, length, block, axis):
@@ -36,8 +44,11 @@ def _means(x, length, block, axis):
     return tf.transpose(means, back)
 
 
-def build(**_):
-    """Pixelation for frames and clips; settings of other anonymizers are ignored."""
-    frames = keras.Input((None, None, 3))
-    network = keras.Model(frames, Pixelate(dtype="float32")(frames), name="pixelate", dtype="float32")
-    return per_frame.PerFrame(network)
+def build(block=16, regions="whole", **_):
+    """Pixelation of frames and clips; settings of other anonymizers are ignored.
+
+    block: its side in pixels of a frame of 224 x 224.  regions: a spec of tfanon/models/regions.
+    Raises ValueError for a block out of range and where the regions cannot be had.
+    """
+    _fixed.check("pixelate", "block", block, 2, RESOLUTION)
+    return _fixed.fixed("pixelate", Pixelate(block, dtype="float32"), regions)

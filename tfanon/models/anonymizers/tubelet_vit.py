@@ -33,6 +33,8 @@ def build(width=1.0, output="sigmoid"):
 class TubeletTransformer(keras.Model):
     """f_A whose unit is the tubelet.  dimensions: of a tubelet's vector, a multiple of 12."""
 
+    video = True  # it takes whole clips
+
     def __init__(self, dimensions, output, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
         self.dimensions, self.output_activation = dimensions, output

@@ -1,0 +1,63 @@
+"""A choice and its settings in one word, such as `downsample:factor=2`: read, checked and named here.
+
+    name                        a file of the kind's folder, as it stands
+    name:key=value              with a setting
+    name:key=value;key=value    with several (in a shell between quotes); no commas, which part specs in a flag
+
+Settings are the keyword arguments of the file's build(), values have the type of their defaults. A value that names a
+choice may be a word of this kind itself, with one setting: `blur:regions=boxes:file=door.json`.
+"""
+
+import inspect
+import re
+import zlib
+
+from tfanon import registry
+
+TYPES = {int: "a whole number", float: "a number", str: "a word"}
+
+
+def build(kind, text):
+    """What the file that a spec names builds with the spec's settings.
+
+    kind: a key of registry.FOLDERS.
+    Raises ValueError where there is no such file or setting, where a value is of another type, and as its build() does.
+    """
+    name, _, rest = text.partition(":")
+    module = registry.find(kind, name)
+    return module.build(**_settings(text, name, rest, _parameters(module)))
+
+
+def file_name(text):
+    """The spec as a name for a file or folder: two specs never share one, and a plain name stays as it is."""
+    safe = text.replace(":", "-", 1).replace(";", "+")
+    if not re.search(r"[^\w.=+-]", safe):
+        return safe
+    return f"{re.sub(r'[^A-Za-z0-9_.=+-]', '-', safe)}-{zlib.crc32(text.encode()):08x}"
+
+
+def _settings(text, name, rest, known):
+    """{key: value} of "key=value;key=value"."""
+    found = {}
+    for part in rest.split(";") if rest else ():
+        key, equals, value = part.partition("=")
+        if not equals or not value or key in found:
+            raise ValueError(f"'{text}' is not understood at '{part}': write {name}:key=value;key=value, "
+                             "each key once.")
+        if key not in known:
+            raise ValueError(f"'{text}': {name} has no setting '{key}'; it has: {', '.join(known) or 'none'}.")
+        found[key] = _converted(text, key, value, type(known[key]))
+    return found
+
+
+def _parameters(module):
+    """{keyword of build(): its default}."""
+    parameters = inspect.signature(module.build).parameters.values()
+    return {parameter.name: parameter.default for parameter in parameters if parameter.kind != parameter.VAR_KEYWORD}
+
+
+def _converted(text, key, value, kind):
+    try:
+        return kind(value)
+    except ValueError:
+        raise ValueError(f"'{text}': {key} must be {TYPES[kind]}, not '{value}'.") from None
