@@ -49,7 +49,7 @@ class Minimax(Prepared):
     def train_step(self, batches):
         """Algorithm 1, lines 15-19: the anonymizer moves, then its two judges (Figure 1: on the next batch)."""
         batch_1, batch_2 = batches
-        self._step_1_anonymizer(batch_1)  # theta_A <- theta_A - alpha_A grad [L_T - L_B + lambda L_P]   (Eq. 3, or --objective)
+        self._step_1_anonymizer(batch_1)  # theta_A <- theta_A - alpha_A grad [L_T - L_B + lambda L_P]  (Eq. 3)
         self._step_2_judges(batch_2)  # theta_T, theta_B <- descend L_T, L_B with theta_A held still
         return {name: replicas.logged(mean.result()) for name, mean in self.means.items()}
 
