@@ -17,16 +17,22 @@ NOT_HIDDEN = (
 def per_anonymizer(marks):
     """The table of results: what is left of the action, what leaks."""
     rows = tuple((mark.name, *[mark.number(key) for key in (
-        "action_top1", "leak", "leak_mean", "cmap", "f1", "f1_logit_half", "f1_tuned")], len(mark.by_seed)) for mark in marks)
+        "action_top1", "leak", "leak_mean", "cmap", "f1", "f1_logit_half", "f1_tuned")], len(mark.by_seed), _strongest(mark))
+        for mark in marks)
     chance = {key: next((number for mark in marks if (number := mark.number(key))), None)
               for key in ("action_chance", "cmap_chance", "f1_chance")}
-    floor = ("chance", chance["action_chance"], None, None, chance["cmap_chance"], *[chance["f1_chance"]] * 3, None)
+    floor = ("chance", chance["action_chance"], None, None, chance["cmap_chance"], *[chance["f1_chance"]] * 3, None, None)
     return Table("results", "Results", (
         "anonymizer", "action top-1 \N{UPWARDS ARROW}", "leak, max \N{DOWNWARDS ARROW}", "leak, mean \N{DOWNWARDS ARROW}",
-        "cMAP \N{DOWNWARDS ARROW}", "F1, p > .5", "F1, logit > .5", "F1, tuned", "seeds"), (*rows, floor),
+        "cMAP \N{DOWNWARDS ARROW}", "F1, p > .5", "F1, logit > .5", "F1, tuned", "seeds", "strongest attacker"), (*rows, floor),
         lead="Per cent. Several seeds: mean \N{PLUS-MINUS SIGN} deviation; one: its 95 % interval. A leak is cMAP above its "
              "floor, max over all attackers, mean over those trained on anonymized data; cMAP and F1 are of the run's own "
              "fresh judge.")
+
+
+def _strongest(mark):
+    """Who found the most, under each seed that differs."""
+    return "; ".join(dict.fromkeys(seed["leak_by"] for seed in mark.by_seed.values() if "leak_by" in seed)) or None
 
 
 def per_attacker(marks, runs):

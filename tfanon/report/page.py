@@ -12,10 +12,6 @@ STYLE = """
 --c0:#0062a3;--c1:#b35900;--c2:#00805c;--c3:#a83f80;--c4:#6b6200;--c5:#2a86c4;--c6:#7a3b00;--c7:#1c1c1c;color-scheme:light dark}
 @media (prefers-color-scheme:dark){:root{--paper:#15171a;--ink:#e8e8e6;--quiet:#a9a9a6;--rule:#3a3d42;--panel:#1e2125;
 --bad:#ff8a80;--warn:#ffc266;--c0:#6cb8f0;--c1:#f0a35a;--c2:#4fc9a0;--c3:#e39ac8;--c4:#e0d860;--c5:#9ad0f5;--c6:#d9a878;--c7:#e8e8e6}}
-@media print{:root{--paper:#fff;--ink:#000;--quiet:#444;--rule:#bbb;--panel:#fff;--bad:#b00020;--warn:#6b4500;--c0:#0062a3;
---c1:#b35900;--c2:#00805c;--c3:#a83f80;--c4:#6b6200;--c5:#2a86c4;--c6:#7a3b00;--c7:#000}
-body{max-width:none;padding:0;font-size:10pt}figure,tr,li{break-inside:avoid}h2,h3{break-after:avoid}nav{display:none}
-.wide{overflow:visible}table{font-size:8pt}.grid{grid-template-columns:1fr 1fr}td,th{padding:.2em .4em}}
 *{box-sizing:border-box}
 body{background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;max-width:76rem;
 margin:0 auto;padding:1.5rem}
@@ -37,6 +33,10 @@ svg .grid{stroke:var(--rule)}svg .axis{stroke:var(--quiet)}
 svg .rule{stroke:var(--quiet);stroke-dasharray:5 4}svg .lead{stroke:var(--quiet);stroke-width:.7}
 svg .line{fill:none;stroke-width:1.8}svg .frontier{fill:none;stroke:var(--quiet);stroke-width:1.2}
 svg .bar{fill:none;stroke-width:1.2;opacity:.65}svg .dot{stroke:var(--paper);stroke-width:1.5}
+@media print{:root{--paper:#fff;--ink:#000;--quiet:#444;--rule:#bbb;--panel:#fff;--bad:#b00020;--warn:#6b4500;--c0:#0062a3;
+--c1:#b35900;--c2:#00805c;--c3:#a83f80;--c4:#6b6200;--c5:#2a86c4;--c6:#7a3b00;--c7:#000}
+body{max-width:none;padding:0;font-size:10pt}figure,tr,li{break-inside:avoid}h2,h3{break-after:avoid}nav{display:none}
+.wide{overflow:visible}table{font-size:8pt}.grid{grid-template-columns:1fr 1fr}td,th{padding:.2em .4em}td.n{white-space:normal}}
 """ + "".join(f"svg .s{k}{{stroke:var(--c{k})}}svg .dot.s{k}{{fill:var(--c{k});stroke:var(--paper)}}svg text.t{k}{{fill:var(--c{k})}}\n"
               for k in range(8))
 KINDS = {".png": "png", ".gif": "gif"}

@@ -139,7 +139,8 @@ def _attackers(runs):
 def _entries(runs, kinds, protocol=None, who=None):
     """(judge in words, anonymizer, anonymizer in words, [row per seed]) of what evaluations hold, each judge by itself.
 
-    protocol: of this one alone.  who: attackers of this name alone.
+    protocol: of this one alone.  who: attackers of this name alone.  A fixed anonymizer may be in several runs of a seed:
+    one of them counts.
     """
     groups = {}
     for run in runs:
@@ -149,8 +150,8 @@ def _entries(runs, kinds, protocol=None, who=None):
                     if who in (None, row.get("attacker")):
                         judge = merit.title(row) if kind == "attacks" else str(row.get("network"))
                         shown = f"{row['anonymizer']}, {run.label}" if run.label and row["anonymizer"] == "f_A" else row["anonymizer"]
-                        groups.setdefault((name, judge, row["anonymizer"], shown, run.setting), []).append(row)
-    return [(judge, name, shown, rows) for (_, judge, name, shown, _), rows in groups.items()]
+                        groups.setdefault((name, judge, row["anonymizer"], shown, run.setting), {}).setdefault(run.seed, row)
+    return [(judge, name, shown, list(rows.values())) for (_, judge, name, shown, _), rows in groups.items()]
 
 
 def _share(rows, key, interval=None):

@@ -15,11 +15,11 @@ def frontier(marks):
     dots = [_dot(mark) for mark in placed]
     stairs = [(100 * mark.number("leak").mean, 100 * mark.number("action_top1").mean) for mark in merit.unbeaten(placed)]
     chance = next((number for mark in placed if (number := mark.number("action_chance"))), None)
-    rules = [("x", 0, "")] + ([("y", 100 * chance.mean, "chance")] if chance else [])
+    rules = [("y", 100 * chance.mean, "chance")] if chance else []
     titles = ("leak above the floor, max over attackers, points", "action top-1, %")
     return [("From nothing leaked and chance on", svg.scatter(
-        dots, *titles, stairs, [*rules, ("y", 100, "")], "Leak against action accuracy, a mark per anonymizer")),
-        ("The same, closer", svg.scatter(dots, *titles, stairs, (), "The same marks, closer"))] if placed else []
+        dots, *titles, stairs, rules, ((0,), (100,)), "Leak against action accuracy, a mark per anonymizer")),
+        ("The same, closer", svg.scatter(dots, *titles, stairs, about="The same marks, closer"))] if placed else []
 
 
 def _dot(mark):

@@ -37,14 +37,15 @@ class Line:
     dash: int = 0
 
 
-def scatter(dots, x_title, y_title, frontier=(), rules=(), about=""):
+def scatter(dots, x_title, y_title, frontier=(), rules=(), reach=((), ()), about=""):
     """Dots with error bars and names.
 
     frontier: [(x, y), ..] rising in x, joined by stairs.  rules: [(axis, value, name), ..], axis "x" or "y": dashed lines.
-    about: what a screen reader says.
+    reach: x and y values that the axes must reach.  about: what a screen reader says.
     """
     xs = [value for dot in dots for value in (dot.x, *(dot.bars[0] if dot.bars else ()))]
     ys = [value for dot in dots for value in (dot.y, *(dot.bars[1] if dot.bars else ()))]
+    xs, ys = [*xs, *reach[0]], [*ys, *reach[1]]
     frame = Frame(xs + [v for axis, v, _ in rules if axis == "x"], ys + [v for axis, v, _ in rules if axis == "y"])
     parts = [frame.axes(x_title, y_title), *(frame.rule(*rule) for rule in rules)]
     if len(frontier) > 1:
@@ -52,7 +53,8 @@ def scatter(dots, x_title, y_title, frontier=(), rules=(), about=""):
         parts.append(f'<polyline class="frontier" points="{frame.path(stairs)}"/>')
     parts += [frame.bars(dot) for dot in dots if dot.bars]
     parts += [_shape(frame.x(dot.x), frame.y(dot.y), dot) for dot in dots]
-    parts += names([(frame.x(dot.x), frame.y(dot.y), dot.name, dot.colour) for dot in dots], frame)
+    raised = [9 if dot.bars else 0 for dot in dots]  # above the bar, which would strike the name out
+    parts += names([(frame.x(dot.x), frame.y(dot.y) - up, dot.name, dot.colour) for dot, up in zip(dots, raised)], frame)
     return _picture(parts, frame, about)
 
 
