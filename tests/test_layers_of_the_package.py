@@ -6,9 +6,10 @@ import re
 import pytest
 
 PACKAGE = pathlib.Path(__file__).parent.parent / "tfanon"
-ORDER = ["exits", "config", "registry", "files", "sharing", "media", "metrics", "frontier", "data", "models", "replicas", "losses", "trainer", "checkpoint",
-         "converting", "evaluation", "anonymizing", "report", "fitting", "phases", "exporting", "experiment", "train", "weights",
-         "anonymize", "anonymize_archive", "export", "sweep", "__main__"]
+ORDER = ["exits", "config", "registry", "files", "sharing", "media", "metrics", "frontier", "data", "models",
+         "replicas", "losses", "trainer", "checkpoint", "converting", "evaluation", "anonymizing", "report",
+         "fitting", "phases", "exporting", "experiment", "train", "weights", "anonymize", "anonymize_archive",
+         "export", "sweep", "__main__"]
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
 
 

@@ -13,8 +13,9 @@ from tfanon.data.sources import synthetic
 
 TINY = {"anonymizer": "tiny", "action_network": "tiny", "privacy_network": "tiny", "baselines": ("raw",)}
 OTHER = {"anonymizer": "unet", "action_network": "c3d", "privacy_network": "resnet18", "action_judge": "i3d",
-         "privacy_judge": "resnet34", "penalty_reduction": "batch", "budget_batch_norm": "batch", "strategy": "mirrored",
-         "precision": "mixed_float16", "data_format": "tfds", "attribute_set": "vispr2", "on_bad_video": "raise",
+         "privacy_judge": "resnet34", "penalty_reduction": "batch", "budget_batch_norm": "batch",
+         "strategy": "mirrored", "precision": "mixed_float16", "data_format": "tfds", "attribute_set": "vispr2",
+         "on_bad_video": "raise",
          "anonymizer_output": "linear"}
 
 
@@ -140,5 +141,5 @@ def test_a_disk_without_links_gets_copies(tmp_path, monkeypatch):
     first = finished(tmp_path / "first", "initialise")
     monkeypatch.setattr("os.link", refuse)
     assert sharing.share(Config(workdir=str(tmp_path / "point")), [first]) == ["initialise"]
-    taken = tmp_path / "point/phases/initialise/network.weights.h5"
-    assert taken.read_text() == "first initialise" and not taken.samefile(tmp_path / "first/phases/initialise/network.weights.h5")
+    given, taken = (tmp_path / name / "phases/initialise/network.weights.h5" for name in ("first", "point"))
+    assert taken.read_text() == "first initialise" and not taken.samefile(given)

@@ -25,9 +25,9 @@ class Reference:
     def __post_init__(self):
         _refuse_nan("reference points", [self.raw_leak, self.raw_top1, self.chance_top1])
         if self.raw_leak <= 0 or self.raw_top1 <= self.chance_top1:
-            raise ValueError(f"Raw video leaks {self.raw_leak:.3g} above the floor and has a top-1 of {self.raw_top1:.3g} "
-                             f"where chance has {self.chance_top1:.3g}: judges that find nothing in raw video measure "
-                             "no anonymizer. Train them longer.")
+            raise ValueError(f"Raw video leaks {self.raw_leak:.3g} above the floor, its top-1 is {self.raw_top1:.3g} and "
+                             f"that of chance {self.chance_top1:.3g}: judges that find nothing in raw video measure no "
+                             "anonymizer. Train them longer.")
 
     def place(self, leaks, top1s):
         """(privacy [n], utility [n]) of operating points, each in [0, 1]."""
@@ -82,6 +82,6 @@ def area(leaks, top1s, reference):
 def _refuse_nan(what, values):
     values = np.asarray(values, np.float64)
     if not np.isfinite(values).all():
-        raise ValueError(f"{int((~np.isfinite(values)).sum())} of {values.size} {what} are NaN or infinite: leave out what "
-                         "could not be measured, and say so.")
+        raise ValueError(f"{int((~np.isfinite(values)).sum())} of {values.size} {what} are NaN or infinite: leave out "
+                         "what could not be measured, and say so.")
     return values

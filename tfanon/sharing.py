@@ -16,7 +16,8 @@ ANONYMIZER = {"anonymizer", "anonymizer_width", "anonymizer_output", "anonymizer
 INITIALISE = {"epochs_reconstruct", "batch_reconstruct", "rate_reconstruct"}
 GAME = {"action_network", "action_weights", "privacy_network", "privacy_weights", "warm_action", "penalty_bound",
         "penalty_weight", "penalty_reduction", "utility_weight", "budget_weight", "temperature", "budget_batch_norm",
-        "same_batch", "epochs_anonymize", "batch_clips", "batch_pairs", "rate_anonymizer", "rate_action", "rate_privacy"}
+        "same_batch", "epochs_anonymize", "batch_clips", "batch_pairs", "rate_anonymizer", "rate_action",
+        "rate_privacy"}
 CLIPS = {"frames", "stride"}  # images, and the frames of Eq. 5, come one by one
 ACTION_JUDGE = {"action_judge", "action_judge_weights", "epochs_action", "batch_action", "rate_action_judge"}
 PRIVACY_JUDGE = {"privacy_judge", "privacy_judge_weights", "epochs_privacy", "epochs_clip_privacy", "batch_privacy",

@@ -34,8 +34,8 @@ class Settings:
     """Which points, where, and how many at once."""
 
     sweep_dir: str = flag("", "Folder of the sweep: a run's folder per point, and sweep.json.")
-    grid: tuple = flag((), "FLAG=VALUE,VALUE,..; once per flag that varies, the last one fastest: put the seed there, so "
-                       "that later points find what they share.", repeated=True)
+    grid: tuple = flag((), "FLAG=VALUE,VALUE,..; once per flag that varies, the last one fastest: put the seed there, "
+                       "so that later points find what they share.", repeated=True)
     parallel: int = flag(1, "Points that train at once; those that start together share nothing.", low=1, high=64)
     evaluate: tuple = flag((), "Protocols of tfanon.evaluate, run on each point when it is trained.")
 

@@ -16,7 +16,8 @@ SCORES = {"raw": (0.9, 0.85, 0.9), "blur": (0.8, 0.75, 0.8), "downsample": (0.6,
 def run(folder, seed=0, shift=0.0, f_A=(0.8, 0.6, 0.7), baselines=tuple(SCORES), evaluated=True, gates=True, **flags):
     """Write a run's folder; returns it.  shift: added to each leak, as if by the seed."""
     folder.mkdir(parents=True)
-    settings = config.Config(workdir=str(folder), seed=seed, privacy_network="small_resnet", baselines=baselines, **flags)
+    settings = config.Config(
+        workdir=str(folder), seed=seed, privacy_network="small_resnet", baselines=baselines, **flags)
     config.write_flagfile(settings, folder / "run.flags")
     scores = {name: SCORES[name] for name in baselines} | {"f_A": f_A}
     write(folder / "results.json", {"schema_version": 1, "seed": seed, "notes": [], "rows": [
@@ -32,11 +33,12 @@ def run(folder, seed=0, shift=0.0, f_A=(0.8, 0.6, 0.7), baselines=tuple(SCORES),
 
 def row(name, top1, cmap):
     """An entry of the run's own results."""
-    images = {"cmap": cmap, "cmap_chance": 0.4, "cmap_above_floor": cmap - 0.4, "cmap_interval": [cmap - 0.02, cmap + 0.03],
+    images = {"cmap": cmap, "cmap_chance": 0.4, "cmap_above_floor": cmap - 0.4,
+              "cmap_interval": [cmap - 0.02, cmap + 0.03],
               "f1": 0.7, "f1_chance": 0.6, "f1_logit_half": 0.65, "f1_tuned": 0.72,
               "average_precision": {"hat": cmap, "tree": cmap}}
-    return {"anonymizer": name, "action_top1": top1, "action_chance": 0.125, "action_interval": [top1 - 0.05, top1 + 0.05],
-            "images": images}
+    return {"anonymizer": name, "action_top1": top1, "action_chance": 0.125,
+            "action_interval": [top1 - 0.05, top1 + 0.05], "images": images}
 
 
 def evaluation(seed, scores, shift=0.0, gates=True):
@@ -56,7 +58,8 @@ def evaluation(seed, scores, shift=0.0, gates=True):
 
 def attack(name, attacker, cmap, seed):
     return {"anonymizer": name, "attacker": attacker, "network": "resnet18", "start": "scratch", "probe": "images",
-            "cmap": cmap, "cmap_chance": 0.4, "cmap_above_floor": cmap - 0.4, "cmap_interval": [cmap - 0.01, cmap + 0.02],
+            "cmap": cmap, "cmap_chance": 0.4, "cmap_above_floor": cmap - 0.4,
+            "cmap_interval": [cmap - 0.01, cmap + 0.02],
             "f1": 0.7, "f1_chance": 0.6, "f1_logit_half": 0.66, "f1_tuned": 0.75,
             "average_precision": {"hat": cmap, "tree": 0.5}, "selected": {"epoch": 4, "score": cmap},
             "curve": [[10, cmap - 0.2], [20, cmap - 0.1], [30, cmap - 0.05], [40, cmap]],
@@ -69,7 +72,8 @@ def sweep(folder, bounds=(0.05, 0.2), seeds=(0, 1, 2), **more):
     for bound in bounds:
         for seed in seeds:
             name = f"B{bound:g}-seed{seed}"
-            run(folder / name, seed, 0.01 * (seed - 1), (0.9 - bound, 0.6 + bound, 0.7 + bound), penalty_bound=bound, **more)
+            scores = (0.9 - bound, 0.6 + bound, 0.7 + bound)
+            run(folder / name, seed, 0.01 * (seed - 1), scores, penalty_bound=bound, **more)
             points.append({"name": name, "flags": {"penalty_bound": bound, "seed": seed}})
     write(folder / "sweep.json", {"schema_version": 1, "points": points})
     return folder

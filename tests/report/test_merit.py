@@ -32,7 +32,7 @@ def test_a_sweep_is_a_mark_per_fixed_anonymizer_and_one_per_value_of_b(swept):
 
 def test_the_leak_is_the_strongest_attackers_and_a_mean_leaves_out_the_frozen_one(swept):
     mark = named(merit.marks(swept[0]))["f_A, B = 0.2"]
-    # Fresh: cMAP .9 - floor .4 = .5, -.01, 0, +.01 by the seed. The judge: .8 - .4 = .4; mean of both .45, not of frozen.
+    # Fresh: cMAP .9 - floor .4 = .5, -.01, 0, +.01 by the seed. The judge: .8 - .4 = .4; their mean .45, frozen apart.
     assert mark.number("leak").values == pytest.approx((0.49, 0.5, 0.51))
     assert mark.number("leak").std == pytest.approx(0.01)
     assert mark.number("leak_mean").mean == pytest.approx(0.45)
@@ -99,6 +99,13 @@ def test_a_nan_is_left_out_and_said(tmp_path):
     assert any("not on the frontier: f_A" in line for line in outline.missing(marks, runs, []))
 
 
+def test_judges_that_read_nothing_in_raw_video_are_no_measure(tmp_path, monkeypatch):
+    monkeypatch.setitem(fabricated.SCORES, "raw", (0.125, 0.4, 0.39))  # top-1 of chance, the judge at the floor
+    runs, _ = collect.load([fabricated.run(tmp_path / "run", evaluated=False)])
+    assert merit.worth(merit.marks(runs)) is None
+    assert any("find nothing in raw video" in line for line in outline.missing(merit.marks(runs), runs, []))
+
+
 def test_a_point_without_results_is_missing(tmp_path):
     folder = fabricated.sweep(tmp_path / "sweep")
     (folder / "B0.2-seed1/results.json").unlink()
@@ -112,7 +119,8 @@ def test_a_point_without_results_is_missing(tmp_path):
     (lambda f: (f / "results.json").write_text("{"), "is no JSON"),
     (lambda f: (f / "results.json").write_text('{"schema_version": 1, "rows": [{}]}'), "not every entry of rows"),
     (lambda f: (f / "run.flags").write_text("--no_such_flag=1"), "another version"),
-    (lambda f: fabricated.write(f / "sweep.json", {"schema_version": 1, "points": [{"name": "../x"}]}), "outside its folder"),
+    (lambda f: fabricated.write(f / "sweep.json", {"schema_version": 1, "points": [{"name": "../x"}]}),
+     "outside its folder"),
 ])
 def test_what_cannot_be_read_is_refused(tmp_path, spoil, message):
     folder = fabricated.run(tmp_path / "run")
@@ -149,7 +157,8 @@ def test_curves_of_a_resumed_run_are_one(tmp_path):
         file.write(b"\x40\0\0\0\0\0\0\0 cut off")
     assert curves.scalars(tmp_path) == {"loss": [(1, 3.0), (2, 2.0), (3, 1.0), (4, 0.5)]}
     assert curves.scalars(tmp_path / "nowhere") == {}
-    assert len(curves.thin([(k, 0) for k in range(1000)])) == 200 and curves.thin([(k, 0) for k in range(1000)])[-1] == (999, 0)
+    thinned = curves.thin([(k, 0) for k in range(1000)])
+    assert len(thinned) == 200 and thinned[-1] == (999, 0)
 
 
 def test_curves_are_what_tensorflow_wrote(tmp_path):

@@ -26,8 +26,8 @@ def written(tmp_path, *folders, **settings):
 def test_a_sweep_s_page_and_numbers(tmp_path, capsys):
     status, html, out = written(tmp_path, fabricated.sweep(tmp_path / "sweep"))
     assert status == 0 and "6 runs, 5 anonymizers" in capsys.readouterr().out
-    for words in ("f_A, B = 0.05", "85.0 ± 0.0", "35.0 ± 1.0", "hypervolume", "Table 1: known action", "Gait and other motion",
-                  "prefers-color-scheme:dark", "@media print", "data:image/png;base64,"):
+    for words in ("f_A, B = 0.05", "85.0 ± 0.0", "35.0 ± 1.0", "hypervolume", "Table 1: known action",
+                  "Gait and other motion", "prefers-color-scheme:dark", "@media print", "data:image/png;base64,"):
         assert words in html
     found = json.loads((out / "report.json").read_text())
     assert found["schema_version"] == 1 and len(found["runs"]) == 6
@@ -35,7 +35,7 @@ def test_a_sweep_s_page_and_numbers(tmp_path, capsys):
     assert found["tables"]["results"]["rows"][0][1]["mean"] == pytest.approx(0.9)
     with open(out / "tables/results.csv", newline="") as file:
         row = next(row for row in csv.DictReader(file) if row["anonymizer"] == "f_A, B = 0.2")
-    assert float(row["leak, max ↓"]) == pytest.approx(0.5) and float(row["leak, max ↓ std"]) == pytest.approx(0.01)
+    assert float(row["leak, max\N{NO-BREAK SPACE}↓"]) == pytest.approx(0.5) and float(row["leak, max\N{NO-BREAK SPACE}↓ std"]) == pytest.approx(0.01)
     assert r"f\_A, B = 0.2 & 70.0 $\pm$ 0.0" in (out / "tables/results.tex").read_text()
 
 
@@ -104,7 +104,8 @@ def test_cells_in_words():
 
 
 def test_csv_has_a_column_for_each_part_and_no_formulas():
-    table = sheets.Table("t", "T", ("who", "share"), (("=1+1", Number((0.4, 0.6))), ("b", Number((0.5,), (0.4, 0.6))), ("c", None)))
+    table = sheets.Table("t", "T", ("who", "share"), (
+        ("=1+1", Number((0.4, 0.6))), ("b", Number((0.5,), (0.4, 0.6))), ("c", None)))
     rows = list(csv.reader(sheets.to_csv(table).splitlines()))
     assert rows[0] == ["who", "share", "share std", "share low", "share high"]
     assert rows[1][0] == "'=1+1" and float(rows[1][2]) == pytest.approx(0.02 ** 0.5) and rows[1][3:] == ["", ""]

@@ -48,7 +48,8 @@ def work(paths, settings):
     failed = [gate for gate in gates if not gate.get("passed")]
     folder = pathlib.Path(settings.output)
     _write(folder / "report.html", _page(marks, runs, gates, missing, found, drawn, settings))
-    _write(folder / "report.json", json.dumps(_clean(record(marks, runs, gates, missing, found)), indent=1, allow_nan=False) + "\n")
+    numbers = _clean(record(marks, runs, gates, missing, found))
+    _write(folder / "report.json", json.dumps(numbers, indent=1, allow_nan=False) + "\n")
     for table in found:
         _write(folder / "tables" / f"{table.name}.csv", sheets.to_csv(table))
         _write(folder / "tables" / f"{table.name}.tex", sheets.to_latex(table))
@@ -66,9 +67,9 @@ def tables(marks, runs):
         own, ours = [mark for mark in marks if mark.setting == setting], [run for run in runs if run.setting == setting]
         for table in (outline.per_anonymizer(own), outline.worth(own), outline.per_attacker(own, ours),
                       outline.per_attribute(own, ours), outline.further(own), *paper.tables(own, ours)):
-            if table:
-                found.append(dataclasses.replace(table, name=f"{table.name}_{number}", title=f"{table.title}: {setting}")
-                             if len(settings) > 1 else table)
+            if table and len(settings) > 1:
+                table = dataclasses.replace(table, name=f"{table.name}_{number}", title=f"{table.title}: {setting}")
+            found += [table] if table else []
     return found
 
 
@@ -91,16 +92,17 @@ def _page(marks, runs, gates, missing, found, drawn, settings):
     notes = list(dict.fromkeys(note for run in runs for note in _notes(run)))
     frontiers = [(setting, plots.frontier([mark for mark in marks if mark.setting == setting]))
                  for setting in dict.fromkeys(mark.setting for mark in marks)]
-    about = ("Further left leaks less, higher keeps more. Circles: trained; squares: fixed; diamond: raw video. Bars: deviation "
-             "over seeds, or the 95 % interval of one. Stairs: what no other beats.")
+    about = ("Further left leaks less, higher keeps more. Circles: trained; squares: fixed; diamond: raw video. Bars: "
+             "deviation over seeds, or the 95 % interval of one. Stairs: what no other beats.")
     return page.write(
         "What is left and what leaks", f"{len(runs)} runs, {len(marks)} anonymizers, seeds "
         f"{', '.join(map(str, sorted({run.seed for run in runs})))}. Shares in per cent unless said otherwise.",
         [("bad", "Not to be trusted: a gate failed", failed), ("warn", "What is missing", missing),
          ("warn", "Said by the runs", notes)],
-        [("Frontier", "".join(page.plots(drawn, f"{setting}. {about}" if setting else about) for setting, drawn in frontiers)),
+        [("Frontier", "".join(page.plots(both, f"{setting}. {about}" if setting else about)
+                              for setting, both in frontiers)),
          ("Results", page.tables(ours)), ("Gates", page.tables([_gate_table(gates)] if gates else [])),
-         ("How far the attackers had learned", page.plots(drawn, "Best epochs are chosen on the held-out slice; #: the seed.")),
+         ("How far the attackers had learned", page.plots(drawn, "The held-out slice chooses the epoch; #: the seed.")),
          ("Training of f_A", page.plots(plots.training(runs))),
          ("Pictures", _pictures(runs, settings.pictures)),
          ("Beside the paper", page.tables(theirs, paper.APART)), ("Model card", page.paragraphs(outline.card(runs)))])
@@ -128,12 +130,12 @@ def _gate_table(gates):
     return sheets.Table("gates", "Gates", ("gate", "run", "attacker", "value", "bound", "passed"), tuple(
         (str(gate.get("gate")), gate["run"], str(gate.get("attacker")), gate.get("value"), gate.get("bound"),
          "yes" if gate.get("passed") else "NO") for gate in gates),
-        lead="On raw data an attacker must be strong, on pure noise it must find nothing: otherwise no leak is measured.")
+        lead="On raw data an attacker must be strong, on pure noise it must find nothing; else no leak is measured.")
 
 
 def _failed(gate):
-    return (f"\"{gate.get('gate')}\" in {gate['run']} ({gate['protocol']}): {gate.get('attacker')} came to {gate.get('value')}, "
-            f"the bound is {gate.get('bound')}.")
+    return (f"\"{gate.get('gate')}\" in {gate['run']} ({gate['protocol']}): {gate.get('attacker')} came to "
+            f"{gate.get('value')}, the bound is {gate.get('bound')}.")
 
 
 def _notes(run):

@@ -15,7 +15,7 @@ SYNTHETIC = {"synthetic", ""}
 class Run:
     """One run's folder, read.
 
-    evaluations: {protocol: results}.  label: the flags in which runs of the report differ, seed aside; "" where none do.
+    evaluations: {protocol: results}.  label: the flags in which runs of the report differ, seed aside; "" if in none.
     setting: the flags of data and judges in which they differ: numbers compare only where it is equal.
     """
 
@@ -34,7 +34,8 @@ class Run:
     def synthetic(self):
         """Whether no picture of it can show a real person."""
         c = self.config
-        return {c.clip_source, c.image_source, c.judge_clip_source, c.test_clip_source, c.test_image_source} <= SYNTHETIC
+        return SYNTHETIC >= {
+            c.clip_source, c.image_source, c.judge_clip_source, c.test_clip_source, c.test_image_source}
 
 
 def load(paths):
@@ -74,8 +75,10 @@ def _inside(name, path):
 
 
 def _run(folder):
-    evaluations = {path.parent.name: _read(path, "attacks") for path in sorted(folder.glob("evaluation/*/results.json"))}
-    return Run(folder, settings.from_flagfile(folder / "run.flags"), _read(folder / "results.json", "rows"), evaluations)
+    evaluations = {path.parent.name: _read(path, "attacks")
+                   for path in sorted(folder.glob("evaluation/*/results.json"))}
+    config = settings.from_flagfile(folder / "run.flags")
+    return Run(folder, config, _read(folder / "results.json", "rows"), evaluations)
 
 
 def _read(path, needed):
@@ -87,8 +90,8 @@ def _read(path, needed):
     version = found.get("schema_version") if isinstance(found, dict) else None
     key = "name" if needed == "points" else "anonymizer"
     if version != SCHEMA_VERSION or not isinstance(found.get(needed), list):
-        raise ValueError(f"{path} has schema_version {version}; this tfanon reads version {SCHEMA_VERSION}, with a list of "
-                         f"{needed}.")
+        raise ValueError(f"{path} has schema_version {version}; this tfanon reads version {SCHEMA_VERSION}, with a "
+                         f"list of {needed}.")
     for part in (needed, "actions", "flicker"):
         if any(not isinstance(row, dict) or not isinstance(row.get(key), str) for row in found.get(part, [])):
             raise ValueError(f"{path}: not every entry of {part} has its {key}.")
@@ -98,8 +101,9 @@ def _read(path, needed):
 def _labelled(runs):
     """The runs with their label and setting."""
     judged = [_setting(run.config) for run in runs]
-    own = [{name: value for name, value in dataclasses.asdict(run.config).items()
-            if name not in {*settings.FREE, "seed", "baselines"} and name not in given} for run, given in zip(runs, judged)]
+    apart = {*settings.FREE, "seed", "baselines"}
+    own = [{name: value for name, value in dataclasses.asdict(run.config).items() if name not in {*apart, *given}}
+           for run, given in zip(runs, judged)]
     return [dataclasses.replace(run, label=label, setting=setting)
             for run, label, setting in zip(runs, _differences(own), _differences(judged))]
 

@@ -12,7 +12,7 @@ FLAT = 0.01  # a held-out score that rose by less over the last quarter had stop
 
 
 def scalars(folder):
-    """{tag: [(step, value), ..]} of all event files of a folder, steps rising; where two hold a step, the later counts."""
+    """{tag: [(step, value), ..]} of all event files of a folder, steps rising; of two with a step the later counts."""
     found = collections.defaultdict(dict)
     for path in sorted(folder.glob("events.out.tfevents.*"), key=lambda path: (path.name.split(".")[3:4], path.name)):
         for event in _events(path.read_bytes()):

@@ -84,7 +84,7 @@ def anonymizers(run):
 def figures(runs, name):
     """What runs of one seed found behind one anonymizer; of a fixed one they may be several, with the same judges.
 
-    Returns {"action_top1", "leak" (the maximum), "leak_by", "leak_mean", "cmap", "f1", .., "attackers"}, each that could be
+    Returns {"action_top1", "leak" (the maximum), "leak_by", "leak_mean", "cmap", "f1", .., "attackers"}, as far as
     measured, and "..._interval" beside some.
     """
     found = [attack for run in runs for attack in attacks(run, name)]
@@ -123,7 +123,7 @@ def worth(marks_, kind=None):
     raw = next((mark for mark in marks_ if mark.anonymizer == RAW), None)
     points = [mark for mark in marks_ if mark.anonymizer != RAW and kind in (None, _trained(mark.anonymizer))
               and mark.number("leak") and mark.number("action_top1")]
-    if raw is None or not points or not (raw.number("leak") and raw.number("action_top1")):
+    if not points or not readable(raw):
         return None
     seeds = sorted(set(raw.by_seed).intersection(*(mark.by_seed for mark in points)))
     if not seeds:
@@ -136,6 +136,13 @@ def worth(marks_, kind=None):
         volumes.append(frontier.hypervolume(leaks, top1s, box))
         areas.append(frontier.area(leaks, top1s, box))
     return {"hypervolume": Number(tuple(volumes)), "area": Number(tuple(areas)), "points": len(points)}
+
+
+def readable(raw):
+    """Whether the mark of raw video can be an end of the frontier: the judges read it, under every seed."""
+    known = raw and all(raw.number(key) for key in ("leak", "action_top1", "action_chance"))
+    return bool(known) and all(seed["leak"] > 0 and seed["action_top1"] > seed["action_chance"]
+                               for seed in raw.by_seed.values())
 
 
 def unbeaten(marks_):

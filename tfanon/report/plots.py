@@ -10,10 +10,10 @@ TRAINING = (("L_T", "L_T, the action judge's loss behind f_A"), ("L_B/batch", "L
 
 
 def frontier(marks):
-    """Leak against top-1 in per cent, a mark per anonymizer: [(title, SVG)] of the whole box and closer; [] without marks."""
+    """[(title, SVG)] of leak against top-1 in per cent, a mark per anonymizer: the whole box, and closer."""
     placed = [mark for mark in marks if mark.number("leak") and mark.number("action_top1")]
     dots = [_dot(mark) for mark in placed]
-    stairs = [(100 * mark.number("leak").mean, 100 * mark.number("action_top1").mean) for mark in merit.unbeaten(placed)]
+    stairs = [(dot.x, dot.y) for dot in map(_dot, merit.unbeaten(placed))]
     chance = next((number for mark in placed if (number := mark.number("action_chance"))), None)
     rules = [("y", 100 * chance.mean, "chance")] if chance else []
     titles = ("leak above the floor, max over attackers, points", "action top-1, %")
@@ -45,20 +45,22 @@ def training(runs):
 
 
 def learning(marks, runs, of):
-    """(plots, {name: [(step, held-out score), ..]}) of every attacker, one plot per attacker, a colour per anonymizer."""
+    """(plots, {name: [(step, held-out score), ..]}): one plot per attacker, a colour per anonymizer."""
     series = {}
     for number, mark in enumerate(marks):
         for run in runs:
             for attack in of(mark, run):
                 points = attack.get("curve") or _logged(run, mark, attack)
                 if points:
-                    series.setdefault(merit.title(attack), []).append((mark, number, run, [tuple(point) for point in points]))
+                    series.setdefault(merit.title(attack), []).append((mark, number, run, list(map(tuple, points))))
     plots, named = [], {}
     for attacker, entries in series.items():
         single = len({run.seed for _, _, run, _ in entries}) == 1
-        lines = [svg.Line(mark.name if single else f"{mark.name} #{run.seed}", curves.thin([(step, 100 * score) for step, score in points]),
-                          number, number // svg.COLOURS) for mark, number, run, points in entries]
-        plots.append((attacker, svg.lines(_named_apart(lines), "step", "held-out score, %", (), f"Learning curves of {attacker}")))
+        lines = [svg.Line(mark.name if single else f"{mark.name} #{run.seed}",
+                          curves.thin([(step, 100 * score) for step, score in points]), number, number // svg.COLOURS)
+                 for mark, number, run, points in entries]
+        about = f"Learning curves of {attacker}"
+        plots.append((attacker, svg.lines(_named_apart(lines), "step", "held-out score, %", about=about)))
         named |= {f"{mark.name}, {attacker}, seed {run.seed}": points for mark, _, run, points in entries}
     return plots, named
 

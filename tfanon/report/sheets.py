@@ -12,7 +12,7 @@ NONE, PLUS_MINUS = "-", "\N{PLUS-MINUS SIGN}"
 LATEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
          "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
          PLUS_MINUS: r"$\pm$", "\N{GREEK SMALL LETTER LAMDA}": r"$\lambda$", "\N{UPWARDS ARROW}": r"$\uparrow$",
-         "\N{DOWNWARDS ARROW}": r"$\downarrow$", "\N{MULTIPLICATION SIGN}": r"$\times$", "\N{EN DASH}": "--"}
+         "\N{DOWNWARDS ARROW}": r"$\downarrow$", "\N{MULTIPLICATION SIGN}": r"$\times$", "\N{EN DASH}": "--", "\N{NO-BREAK SPACE}": "~"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,8 +42,9 @@ def in_words(cell):
 def to_html(table):
     """A <section> with the table, its notes below it."""
     table = _without_empty(table)
-    head = "".join(f"<th scope=col{'' if all(_is_number(row[place]) for row in table.rows) else ' class=t'}>{html.escape(name)}</th>"
-                   for place, name in enumerate(table.head))
+    words = [not all(_is_number(row[place]) for row in table.rows) for place in range(len(table.head))]
+    head = "".join(f"<th scope=col{' class=t' if left else ''}>{html.escape(name)}</th>"
+                   for name, left in zip(table.head, words))
     body = "".join(f"<tr><th scope=row>{html.escape(in_words(row[0]))}</th>{''.join(map(_td, row[1:]))}</tr>"
                    for row in table.rows)
     notes = "".join(f"<li>{html.escape(note)}</li>" for note in table.notes)
@@ -55,7 +56,8 @@ def to_html(table):
 
 def _without_empty(table):
     """The table without the columns that no row fills."""
-    kept = [place for place in range(len(table.head)) if place == 0 or any(row[place] is not None for row in table.rows)]
+    kept = [place for place in range(len(table.head))
+            if place == 0 or any(row[place] is not None for row in table.rows)]
     return dataclasses.replace(table, head=tuple(table.head[place] for place in kept),
                                rows=tuple(tuple(row[place] for place in kept) for row in table.rows))
 
@@ -86,10 +88,11 @@ def _columns(name, cells):
     if any(cell.std is not None for cell in numbers):
         parts["std"] = lambda cell: cell.std
     if any(cell.std is None and cell.interval for cell in numbers):
-        parts |= {"low": lambda cell: cell.interval and cell.interval[0], "high": lambda cell: cell.interval and cell.interval[1]}
+        parts |= {"low": lambda cell: cell.interval and cell.interval[0],
+                  "high": lambda cell: cell.interval and cell.interval[1]}
     return [f"{name} {part}".strip() for part in parts], [
-        [_csv(value(cell)) if isinstance(cell, Number) else _csv(None if part else cell) for part, value in parts.items()]
-        for cell in cells]
+        [_csv(value(cell)) if isinstance(cell, Number) else _csv(None if part else cell)
+         for part, value in parts.items()] for cell in cells]
 
 
 def _csv(value):

@@ -40,7 +40,7 @@ class Line:
 def scatter(dots, x_title, y_title, frontier=(), rules=(), reach=((), ()), about=""):
     """Dots with error bars and names.
 
-    frontier: [(x, y), ..] rising in x, joined by stairs.  rules: [(axis, value, name), ..], axis "x" or "y": dashed lines.
+    frontier: [(x, y), ..] rising in x, joined by stairs.  rules: dashed lines [(axis "x" or "y", value, name), ..].
     reach: x and y values that the axes must reach.  about: what a screen reader says.
     """
     xs = [value for dot in dots for value in (dot.x, *(dot.bars[0] if dot.bars else ()))]
@@ -49,12 +49,14 @@ def scatter(dots, x_title, y_title, frontier=(), rules=(), reach=((), ()), about
     frame = Frame(xs + [v for axis, v, _ in rules if axis == "x"], ys + [v for axis, v, _ in rules if axis == "y"])
     parts = [frame.axes(x_title, y_title), *(frame.rule(*rule) for rule in rules)]
     if len(frontier) > 1:
-        stairs = [frontier[0], *(corner for one, two in zip(frontier, frontier[1:]) for corner in ((two[0], one[1]), two))]
-        parts.append(f'<polyline class="frontier" points="{frame.path(stairs)}"/>')
+        steps = [((two[0], one[1]), two) for one, two in zip(frontier, frontier[1:])]
+        corners = [frontier[0], *(corner for step in steps for corner in step)]
+        parts.append(f'<polyline class="frontier" points="{frame.path(corners)}"/>')
     parts += [frame.bars(dot) for dot in dots if dot.bars]
     parts += [_shape(frame.x(dot.x), frame.y(dot.y), dot) for dot in dots]
-    raised = [9 if dot.bars else 0 for dot in dots]  # above the bar, which would strike the name out
-    parts += names([(frame.x(dot.x), frame.y(dot.y) - up, dot.name, dot.colour) for dot, up in zip(dots, raised)], frame)
+    up = 9  # above the bar, which would strike the name out
+    places = [(frame.x(dot.x), frame.y(dot.y) - up * bool(dot.bars), dot.name, dot.colour) for dot in dots]
+    parts += names(places, frame)
     return _picture(parts, frame, about)
 
 
@@ -69,7 +71,8 @@ def lines(curves, x_title, y_title, rules=(), about="", width=WIDTH, height=300)
     for curve in curves:
         dash = f' stroke-dasharray="{DASHES[curve.dash % len(DASHES)]}"' if curve.dash % len(DASHES) else ""
         parts.append(f'<polyline class="line s{curve.colour % COLOURS}"{dash} points="{frame.path(curve.points)}"/>')
-    ends = [(frame.x(c.points[-1][0]), frame.y(c.points[-1][1]), _short(c.name, room), c.colour) for c in curves if c.name]
+    ends = [(frame.x(curve.points[-1][0]), frame.y(curve.points[-1][1]), _short(curve.name, room), curve.colour)
+            for curve in curves if curve.name]
     return _picture(parts + names(ends, frame, beside=True), frame, about)
 
 
@@ -166,7 +169,8 @@ def _name(start, top, wide, leftwards, name, colour, x, y):
     middle = top + LINE / 2
     lead = ""
     if abs(middle - y) > LINE:  # it had to move far: a thin line says whose name it is
-        lead = f'<line class="lead" x1="{x:.1f}" y1="{y:.1f}" x2="{start + (wide if leftwards else 0):.1f}" y2="{middle:.1f}"/>'
+        end = start + (wide if leftwards else 0)
+        lead = f'<line class="lead" x1="{x:.1f}" y1="{y:.1f}" x2="{end:.1f}" y2="{middle:.1f}"/>'
     at, anchor = (start + wide, "end") if leftwards else (start, "start")
     return lead + text(at, middle + 4, name, anchor, f"name t{colour % COLOURS}")
 
