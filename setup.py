@@ -47,6 +47,8 @@ setup(
         "tfanon-anonymize = tfanon.anonymize:run",
         "tfanon-anonymize-archive = tfanon.anonymize_archive:run",
         "tfanon-export = tfanon.export:run",
+        "tfanon-sweep = tfanon.sweep:run",
+        "tfanon-report = tfanon.report.__main__:run",
         "tfanon-weights = tfanon.weights:run",
         "tfanon-data = tfanon.data.__main__:run",
     ]},

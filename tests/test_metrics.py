@@ -51,6 +51,15 @@ def test_average_precision_by_hand():
     assert metrics.average_precision([0.3, 0.2], [1, 1]) == 1.0
 
 
+@pytest.mark.parametrize("scores", [[0.5] * 6, [0, 0, 0, 1, 1, 1], [0.1, 0.9, 0.3, 0.2, 0.8, 0.4]])
+def test_one_class_only_is_sklearns(scores):
+    scores, ones, labels = np.array(scores)[:, None], np.ones((6, 1)), np.zeros(6, int)
+    assert metrics.cmap(scores, ones) == oracle.average_precision_score(ones, scores) == 1.0
+    assert metrics.f1(scores, ones, 0.45) == pytest.approx(oracle.f1_score(ones, scores > 0.45), abs=1e-12)
+    both = np.hstack([scores, 1 - scores])
+    assert metrics.top1(both, labels) == pytest.approx(oracle.accuracy_score(labels, both.argmax(axis=1)))
+
+
 def test_floors_are_what_the_constant_predictors_score():
     _, truth = random_case(3)
     assert metrics.cmap(np.full(truth.shape, 0.4), truth) == pytest.approx(metrics.cmap_floor(truth), abs=1e-12)
@@ -108,12 +117,39 @@ def test_by_example_gives_the_mean_of_each_video():
     assert means.tolist() == [2.0]
 
 
-def test_interval_of_top1_is_the_binomials():
-    # 60 of 100 right: standard error sqrt(.6 * .4 / 100) = .049, so about .6 -+ .096.
-    probabilities, labels = np.eye(2)[[0] * 60 + [1] * 40], np.zeros(100, int)
-    low, high = metrics.top1_interval(probabilities, labels, draws=4000)
-    assert (low, high) == pytest.approx((0.504, 0.696), abs=0.012)
-    assert metrics.top1_interval(probabilities, labels, seed=3) == metrics.top1_interval(probabilities, labels, seed=3)
+def right(hits, n):
+    """(probabilities, labels) of which so many are right."""
+    return np.eye(2)[[0] * hits + [1] * (n - hits)], np.zeros(n, int)
+
+
+def test_interval_of_top1_is_wilsons():
+    # 60 of 100: z = 1.96, z^2 = 3.8415; middle (.6 + .019207) / 1.038415 = .59630,
+    # half 1.96 / 1.038415 * sqrt(.24 / 100 + 3.8415 / 40000) = .09430.
+    assert metrics.top1_interval(*right(60, 100)) == pytest.approx((0.50200, 0.69060), abs=1e-4)
+    # All of n: low is 1 / (1 + z^2 / n), so 120 right answers of 120 do not prove a share of 1.
+    assert metrics.top1_interval(*right(120, 120)) == pytest.approx((1 / (1 + 3.8415 / 120), 1.0), abs=1e-5)
+
+
+@pytest.mark.parametrize("share, n", [(0.5, 40), (0.9, 60), (0.98, 120)])
+def test_interval_of_top1_holds_the_truth_as_often_as_it_says(share, n):
+    rng = np.random.default_rng(0)
+    intervals = [metrics.top1_interval(*right(hits, n)) for hits in rng.binomial(n, share, size=1000)]
+    assert np.mean([low <= share <= high for low, high in intervals]) == pytest.approx(0.95, abs=0.025)
+
+
+def test_interval_of_cmap_holds_the_truth_as_often_as_it_says():
+    # AP of a score that is normal, one unit higher where the attribute is: .668 on average at .3 and .5 positives,
+    # here that of 200,000 examples.
+    rng, prevalence = np.random.default_rng(0), np.array([0.3, 0.5])
+
+    def drawn(n):
+        truth = (rng.random((n, 2)) < prevalence).astype(float)
+        return rng.normal(size=truth.shape) + truth, truth
+
+    true = metrics.cmap(*drawn(200_000))
+    assert true == pytest.approx(0.668, abs=0.004)
+    intervals = [metrics.cmap_interval(*drawn(200), draws=300, seed=trial) for trial in range(400)]
+    assert np.mean([low <= true <= high for low, high in intervals]) == pytest.approx(0.95, abs=0.025)
 
 
 def test_interval_of_cmap_is_that_of_resampled_examples(monkeypatch):

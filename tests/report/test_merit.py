@@ -1,0 +1,178 @@
+"""What a report reads and works out, on numbers made up for the purpose."""
+
+import json
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+import fabricated  # noqa: E402
+from tfanon.report import collect, curves, merit, outline, paper  # noqa: E402
+
+
+@pytest.fixture
+def swept(tmp_path):
+    return collect.load([fabricated.sweep(tmp_path / "sweep")])
+
+
+def named(marks):
+    return {mark.name: mark for mark in marks}
+
+
+def test_a_sweep_is_a_mark_per_fixed_anonymizer_and_one_per_value_of_b(swept):
+    runs, missing = swept
+    assert len(runs) == 6 and not missing
+    assert {run.label for run in runs} == {"B = 0.05", "B = 0.2"} and {run.setting for run in runs} == {""}
+    marks = named(merit.marks(runs))
+    assert list(marks) == ["raw", "blur", "downsample", "f_A, B = 0.05", "f_A, B = 0.2"]
+    assert [len(mark.by_seed) for mark in marks.values()] == [3] * 5
+
+
+def test_the_leak_is_the_strongest_attackers_and_a_mean_leaves_out_the_frozen_one(swept):
+    mark = named(merit.marks(swept[0]))["f_A, B = 0.2"]
+    # Fresh: cMAP .9 - floor .4 = .5, -.01, 0, +.01 by the seed. The judge: .8 - .4 = .4; their mean .45, frozen apart.
+    assert mark.number("leak").values == pytest.approx((0.49, 0.5, 0.51))
+    assert mark.number("leak").std == pytest.approx(0.01)
+    assert mark.number("leak_mean").mean == pytest.approx(0.45)
+    assert mark.by_seed[0]["leak_by"] == "fresh resnet18, scratch, images"
+    assert mark.number("identity_top1").mean == 0.5 and mark.by_seed[0]["psnr"] == 21.5
+    assert mark.by_seed[0]["flicker"] == 0.01 and "ms_ssim" not in mark.by_seed[0]
+
+
+def test_one_seed_has_an_interval_and_no_deviation(tmp_path):
+    runs, _ = collect.load([fabricated.run(tmp_path / "run")])
+    number = named(merit.marks(runs))["raw"].number("leak")
+    assert number.std is None and number.interval == pytest.approx((0.49, 0.52))  # cMAP .89 to .92, floor .4
+    assert number.bounds == number.interval
+
+
+def test_worth_over_seeds_by_hand(swept):
+    # Seed 1 has no shift. Raw: leak .5, top-1 .9; blur .4, .8; downsample .3, .6; chance .125.
+    # blur: privacy .2, utility .675 / .775 = .871; downsample: .4, .475 / .775 = .613.
+    # Hypervolume .4 * .613 + .2 * (.871 - .613) = .2968.
+    fixed = merit.worth(merit.marks(swept[0]), False)
+    assert fixed["points"] == 2 and fixed["hypervolume"].values[1] == pytest.approx(0.2968, abs=1e-4)
+    trained = merit.worth(merit.marks(swept[0]), True)
+    # B = .05: leak .35, top-1 .85: privacy .3, utility .725 / .775; B = .2 leaks as much as raw and adds nothing.
+    assert trained["hypervolume"].values[1] == pytest.approx(0.3 * 0.725 / 0.775)
+
+
+def test_who_is_beaten_by_nobody(swept):
+    # (leak, top-1): f_A B = .05 (.35, .85) beats blur (.4, .8) and f_A B = .2 (.5, .7).
+    assert [mark.name for mark in merit.unbeaten(merit.marks(swept[0]))] == ["downsample", "f_A, B = 0.05", "raw"]
+
+
+def test_other_judges_are_another_setting(tmp_path):
+    runs, _ = collect.load([fabricated.run(tmp_path / "a"), fabricated.run(tmp_path / "b", epochs_privacy=7)])
+    assert [run.setting for run in runs] == ["epochs_privacy = 100", "epochs_privacy = 7"]
+    assert len(merit.marks(runs)) == 8 and merit.worth(merit.marks(runs)[:4])["points"] == 3
+
+
+def test_an_anonymizer_that_only_an_evaluation_saw_gets_a_mark(tmp_path):
+    folder = fabricated.run(tmp_path / "run")
+    path = folder / "evaluation/strict/results.json"
+    found = json.loads(path.read_text())
+    found["attacks"].append(fabricated.attack("f_A+h264", "fresh", 0.6, 0))
+    path.write_text(json.dumps(found))
+    runs, _ = collect.load([folder])
+    mark = named(merit.marks(runs))["f_A+h264"]
+    assert mark.number("leak").mean == pytest.approx(0.2) and mark.number("action_top1") is None
+    assert any("not on the frontier: f_A+h264" in line for line in outline.missing(merit.marks(runs), runs, []))
+
+
+def test_what_is_missing_is_said(tmp_path):
+    runs, _ = collect.load([fabricated.run(tmp_path / "run", baselines=("blur",), evaluated=False)])
+    said = " ".join(outline.missing(merit.marks(runs), runs, outline.gates(runs)))
+    for words in ("Fewer than 3 seeds: blur, f_A", "No evaluation: run", "not tried: frozen", "No gate was run",
+                  "Raw video was not measured"):
+        assert words in said
+    assert merit.worth(merit.marks(runs)) is None
+
+
+def test_a_nan_is_left_out_and_said(tmp_path):
+    runs, _ = collect.load([fabricated.run(tmp_path / "run", f_A=(float("nan"), 0.6, 0.7))])
+    marks = merit.marks(runs)
+    assert named(marks)["f_A"].number("action_top1") is None
+    assert [mark.name for mark in merit.unbeaten(marks)] == ["downsample", "blur", "raw"]
+    assert any("not on the frontier: f_A" in line for line in outline.missing(marks, runs, []))
+
+
+def test_judges_that_read_nothing_in_raw_video_are_no_measure(tmp_path, monkeypatch):
+    monkeypatch.setitem(fabricated.SCORES, "raw", (0.125, 0.4, 0.39))  # top-1 of chance, the judge at the floor
+    runs, _ = collect.load([fabricated.run(tmp_path / "run", evaluated=False)])
+    assert merit.worth(merit.marks(runs)) is None
+    assert any("find nothing in raw video" in line for line in outline.missing(merit.marks(runs), runs, []))
+
+
+def test_a_point_without_results_is_missing(tmp_path):
+    folder = fabricated.sweep(tmp_path / "sweep")
+    (folder / "B0.2-seed1/results.json").unlink()
+    runs, missing = collect.load([folder])
+    assert len(runs) == 5 and "B0.2-seed1 has no results yet" in missing[0]
+
+
+@pytest.mark.parametrize("spoil, message", [
+    (lambda f: (f / "run.flags").unlink() or (f / "results.json").unlink(), "neither a run"),
+    (lambda f: (f / "results.json").write_text('{"schema_version": 2, "rows": []}'), "schema_version 2"),
+    (lambda f: (f / "results.json").write_text("{"), "is no JSON"),
+    (lambda f: (f / "results.json").write_text('{"schema_version": 1, "rows": [{}]}'), "not every entry of rows"),
+    (lambda f: (f / "run.flags").write_text("--no_such_flag=1"), "another version"),
+    (lambda f: fabricated.write(f / "sweep.json", {"schema_version": 1, "points": [{"name": "../x"}]}),
+     "outside its folder"),
+])
+def test_what_cannot_be_read_is_refused(tmp_path, spoil, message):
+    folder = fabricated.run(tmp_path / "run")
+    spoil(folder)
+    with pytest.raises(ValueError, match=message):
+        collect.load([folder])
+
+
+def test_one_experiment_twice_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="the same experiment with the same seed 0"):
+        collect.load([fabricated.run(tmp_path / "a"), fabricated.run(tmp_path / "b")])
+
+
+def test_the_paper_s_numbers_stand_beside_ours(swept):
+    runs, _ = swept
+    found = {table.name: table for table in paper.tables(merit.marks(runs), runs)}
+    rows = {row[0]: row for row in found["paper_table_1"].rows}
+    assert rows["Raw data"][1:4] == ("78.88", "64.41", ".555") and rows["Raw data"][4].mean == pytest.approx(0.9)
+    assert rows["Obf-StrongBlur"][2] == "55.94" and rows["Downsample-2x"][4] is None
+    assert any("78.88 - 78.26 is .62" in note for note in found["paper_table_1"].notes)
+    assert [row[0] for row in found["paper_figure_3"].rows] == [0.05, 0.2]
+    assert found["paper_table_6"].rows[-1][:2] == ("f_A, B = 0.2: frozen resnet18, scratch, images", "26.91")
+    fresh = found["paper_table_7_8"].rows[0]  # raw is in both values of B; a seed counts once
+    assert fresh[0] == "fresh resnet18, scratch, images: raw"
+    assert fresh[2].values == pytest.approx((0.89, 0.9, 0.91))
+    network = found["paper_table_5"].rows if "paper_table_5" in found else ()
+    assert not network  # that protocol was not run
+
+
+def test_curves_of_a_resumed_run_are_one(tmp_path):
+    fabricated.write_curves(tmp_path, {"loss": [(1, 3.0), (2, 2.0), (3, 9.0)]}, "events.out.tfevents.100.h.1.0.v2")
+    fabricated.write_curves(tmp_path, {"loss": [(3, 1.0), (4, 0.5)]}, "events.out.tfevents.200.h.1.0.v2")
+    with open(tmp_path / "events.out.tfevents.200.h.1.0.v2", "ab") as file:
+        file.write(b"\x40\0\0\0\0\0\0\0 cut off")
+    assert curves.scalars(tmp_path) == {"loss": [(1, 3.0), (2, 2.0), (3, 1.0), (4, 0.5)]}
+    assert curves.scalars(tmp_path / "nowhere") == {}
+    thinned = curves.thin([(k, 0) for k in range(1000)])
+    assert len(thinned) == 200 and thinned[-1] == (999, 0)
+
+
+def test_curves_are_what_tensorflow_wrote(tmp_path):
+    from tfanon.report import tensorboard
+    with tensorboard.writer(tmp_path).as_default() as writer:
+        for step, value in ((5, 0.25), (10, 0.5)):
+            tensorboard.scalars(step, {"held_out": value})
+        writer.close()
+    assert curves.scalars(tmp_path) == {"held_out": [(5, 0.25), (10, 0.5)]}
+
+
+def test_an_attacker_that_still_learns():
+    # The best up to step 30 is .6; .7 at 40 is a tenth more.
+    assert curves.rise([(0, 0.2), (10, 0.5), (20, 0.6), (30, 0.6), (40, 0.7)]) == pytest.approx(0.1)
+    assert curves.rise([(0, 0.2), (40, 0.7)]) is None
+    said, = outline.still_learning({"fresh": [(0, 0.2), (10, 0.5), (20, 0.6), (40, 0.7)], "knn": [(0, 0.7)] * 4})
+    assert "fresh (10.0)" in said and "knn" not in said

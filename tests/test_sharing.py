@@ -1,0 +1,146 @@
+"""Which flags a phase depends on: said in sharing.py, and watched while the phases run."""
+
+import dataclasses
+import pathlib
+
+import pytest
+
+from exporting import runs
+from tfanon import experiment, phases, registry, replicas, sharing
+from tfanon.config import FREE, Config
+from tfanon.data import tables
+from tfanon.data.sources import synthetic
+
+TINY = {"anonymizer": "tiny", "action_network": "tiny", "privacy_network": "tiny", "baselines": ("raw",)}
+OTHER = {"anonymizer": "unet", "action_network": "c3d", "privacy_network": "resnet18", "action_judge": "i3d",
+         "privacy_judge": "resnet34", "penalty_reduction": "batch", "budget_batch_norm": "batch",
+         "strategy": "mirrored", "precision": "mixed_float16", "data_format": "tfds", "attribute_set": "vispr2",
+         "on_bad_video": "raise",
+         "anonymizer_output": "linear"}
+
+
+def other_value(field, value):
+    """Another value of the flag that is as valid."""
+    if field in OTHER:
+        return OTHER[field]
+    if isinstance(value, bool):
+        return not value
+    return value + ("x",) if isinstance(value, tuple) else value + type(value)(1) if not isinstance(value, str) else "x"
+
+
+def changes(phase, **settings):
+    """The flags that make a phase another one."""
+    config = Config(**settings)
+    return {field.name for field in dataclasses.fields(Config) if sharing.relevant(phase, config) != sharing.relevant(
+        phase, dataclasses.replace(config, **{field.name: other_value(field.name, getattr(config, field.name))}))}
+
+
+def test_what_each_phase_depends_on():
+    everything = {field.name for field in dataclasses.fields(Config)} - set(FREE) - {"baselines"}
+    game = sharing.GAME | sharing.ANONYMIZER | sharing.INITIALISE
+    judges = sharing.ACTION_JUDGE | sharing.PRIVACY_JUDGE
+    assert changes("initialise") == everything - sharing.GAME - judges - sharing.CLIPS
+    assert changes("anonymize") == everything - judges
+    assert changes("anonymize", warm_action=True) == everything - sharing.PRIVACY_JUDGE
+    # The judge is f_T's network unless it is named.
+    assert changes("action-blur") == everything - game - sharing.PRIVACY_JUDGE | {"action_network"}
+    assert changes("action-blur", action_judge="tiny") == everything - game - sharing.PRIVACY_JUDGE
+    assert changes("privacy-images-raw") == (
+        everything - game - sharing.ACTION_JUDGE - sharing.CLIPS | {"privacy_network"})
+    assert changes("action-f_A") == everything - sharing.PRIVACY_JUDGE
+    assert changes("privacy-clips-f_A") == everything - sharing.ACTION_JUDGE
+    for phase in ("initialise", "anonymize", "action-raw", "privacy-images-raw", "action-f_A", "privacy-images-f_A"):
+        assert {"seed", "data_dir", "clip_source", "image_source", "held_out", "precision"} <= changes(phase)
+    with pytest.raises(ValueError, match="No phase is called 'judge'"):
+        sharing.relevant("judge", Config())
+
+
+class Watched(Config):
+    """A Config that notes which of its fields are read; a copy of it notes in the same place."""
+
+    read = set()
+
+    def __getattribute__(self, name):
+        if name in Config.__dataclass_fields__:
+            Watched.read.add(name)
+        return super().__getattribute__(name)
+
+
+def test_phases_read_no_flag_that_they_are_said_not_to_depend_on(monkeypatch, tmp_path):
+    runs.add_tiny_networks(monkeypatch, pathlib.Path(__file__).parent / "tiny")
+    synthetic.write(tmp_path / "data" / "synthetic", synthetic.Size(
+        train_people=2, test_people=1, train_images=8, test_images=4, shortest=20, longest=24, side=32))
+    config = Watched(**TINY, workdir=str(tmp_path / "run"), data_dir=str(tmp_path / "data"), resolution=32, frames=2,
+                     eval_clips=1, epochs_reconstruct=1, epochs_action=1, epochs_privacy=1, batch_privacy=4,
+                     batch_action=4, batch_reconstruct=4)
+    copy = dataclasses.replace
+
+    def quiet(settings, **more):  # to copy a field is not to look at it
+        before = set(Watched.read)
+        try:
+            return copy(settings, **more)
+        finally:
+            Watched.read = before
+
+    monkeypatch.setattr(dataclasses, "replace", quiet)
+
+    def reads(work):
+        Watched.read = set()
+        run = phases.Run(config, tables.load(config), replicas.make_strategy("one_device"))
+        work(run)
+        return Watched.read - set(FREE) - {"baselines"}  # they are read for a phase's number alone
+
+    raw = registry.find("anonymizers", "raw").build()
+    for phase, work in (
+        ("initialise", lambda run: phases.initialise(run, experiment.make_anonymizer(run))),
+        ("action-raw", lambda run: phases.judge_action(run, "raw", raw)),
+        ("privacy-images-raw", lambda run: phases.judge_privacy(run, "raw", raw, "images")),
+    ):
+        extra = reads(work) - set(sharing.relevant(phase, config))
+        # The game's network is the judge's where none is named; --warm_action is read to number the phases, and
+        # --private_labels to load labels that the game alone looks at.
+        assert extra <= {"warm_action", "action_network", "privacy_network", "private_labels"}, (phase, extra)
+        assert (tmp_path / "run" / "phases" / phase / "done.json").exists()
+
+
+def finished(folder, *names, **settings):
+    """A run with phases that are done."""
+    for name in names:
+        for file in ("logs", "phases"):
+            (folder / file / name).mkdir(parents=True)
+        (folder / "logs" / name / "events.1").write_text("curve")
+        (folder / "phases" / name / "network.weights.h5").write_text(f"{folder.name} {name}")
+        (folder / "phases" / name / "done.json").write_text("{}")
+    return Config(workdir=str(folder), **settings)
+
+
+def test_finished_phases_are_shared_where_their_flags_are_equal(tmp_path):
+    names = ("action-raw", "anonymize", "initialise", "privacy-images-raw")
+    first = finished(tmp_path / "first", *names, penalty_bound=0.1)
+    point = Config(workdir=str(tmp_path / "point"), penalty_bound=0.2)
+    assert sharing.share(point, [first]) == ["action-raw", "initialise", "privacy-images-raw"]
+    for name in ("action-raw", "initialise"):
+        assert (tmp_path / "point/phases" / name / "network.weights.h5").read_text() == f"first {name}"
+        assert (tmp_path / "point/logs" / name / "events.1").read_text() == "curve"
+        assert (tmp_path / "point/phases" / name / "done.json").samefile(tmp_path / "first/phases" / name / "done.json")
+    assert not (tmp_path / "point/phases/anonymize").exists()
+    assert sharing.share(point, [first]) == []
+
+
+def test_nothing_is_shared_between_seeds_or_data_or_from_an_unfinished_phase(tmp_path):
+    first = finished(tmp_path / "first", "initialise", "action-raw")
+    for other in ({"seed": 1}, {"data_dir": "elsewhere"}, {"resolution": 112}):
+        assert sharing.share(Config(workdir=str(tmp_path / "point"), **other), [first]) == []
+    (tmp_path / "first/phases/initialise/done.json").unlink()
+    assert sharing.share(Config(workdir=str(tmp_path / "point")), [first]) == ["action-raw"]
+
+
+def test_a_disk_without_links_gets_copies(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError("no links here")
+
+    first = finished(tmp_path / "first", "initialise")
+    monkeypatch.setattr("os.link", refuse)
+    assert sharing.share(Config(workdir=str(tmp_path / "point")), [first]) == ["initialise"]
+    given, taken = (tmp_path / name / "phases/initialise/network.weights.h5" for name in ("first", "point"))
+    assert taken.read_text() == "first initialise" and not taken.samefile(given)

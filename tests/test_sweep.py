@@ -1,0 +1,141 @@
+"""A grid of runs: which they are, what a rerun does, what happens to one that fails."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from helpers import TRAIN
+
+from tfanon import config, sweep
+from tfanon.config import Config
+
+ROOT = pathlib.Path(__file__).parent.parent
+# Leaves what a finished run leaves; fails where the seed is 1 and the file "broken" is there.
+FAKE = """
+import json, pathlib, sys
+from tfanon import config
+given = dict(line.lstrip('-').split('=', 1) for line in sys.argv[1:] if '=' in line)
+settings = config.with_flags(config.Config(), given)
+folder = pathlib.Path(settings.workdir)
+if settings.seed == 1 and (folder.parent / 'broken').exists():
+    sys.exit('the disk is full')
+for name in ('export/export.json', 'results.json', 'phases/initialise/done.json', 'phases/initialise/' + folder.name):
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text('{}')
+config.write_flagfile(settings, folder / 'run.flags')
+"""
+
+
+def settings(folder, *grid, **more):
+    return sweep.Settings(sweep_dir=str(folder), grid=grid, **more)
+
+
+def test_points_are_the_product_with_the_last_flag_fastest():
+    found = sweep.points(settings("s", "penalty_bound=.05,.1", "seed=0,1"), Config(frames=8))
+    assert [point.name for point in found] == ["B0.05-seed0", "B0.05-seed1", "B0.1-seed0", "B0.1-seed1"]
+    assert found[1].flags == {"penalty_bound": 0.05, "seed": 1}
+    assert found[1].config == Config(frames=8, penalty_bound=0.05, seed=1, workdir="s/B0.05-seed1")
+    point, = sweep.points(settings("s", "penalty_weight=1", "action_weights=../a b.weights.h5"), Config())
+    assert point.name == "lambda1-action_weights.._a_b.weights.h5"
+
+
+@pytest.mark.parametrize("grid, message", [
+    ((), "--grid=FLAG=VALUE"),
+    (("penalty_bund=.1",), "Did you mean"),
+    (("penalty_bound=3",), r"\[0.0, 1.0\]"),
+    (("penalty_bound",), "is not FLAG=VALUE"),
+    (("baselines=raw,blur",), "of a flag with one value"),
+    (("workdir=a,b",), "a folder of its own"),
+    (("seed=0", "seed=1"), "names a flag twice"),
+    (("seed=0,00",), "gives one point twice"),
+])
+def test_a_grid_that_is_none_is_refused(grid, message):
+    with pytest.raises(ValueError, match=message):
+        sweep.points(settings("s", *grid), Config())
+
+
+def test_the_child_gets_the_flags_that_are_not_the_default():
+    point, = sweep.points(settings("s", "penalty_bound=.1"), Config(baselines=("raw",), deterministic=True))
+    assert sweep.commands(point, ("strict",)) == [
+        ["-m", "tfanon.train", "--workdir=s/B0.1", "--deterministic", "--baselines=raw", "--penalty_bound=0.1"],
+        ["-m", "tfanon.evaluate", "--run_dir=s/B0.1", "--protocol=strict"]]
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    real = sweep.commands
+    monkeypatch.setattr(sweep, "commands", lambda point, protocols: [
+        ["-c", FAKE, *command[2:]] for command in real(point, protocols)])
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.mark.parametrize("parallel", [1, 2])
+def test_a_failed_point_is_named_and_a_rerun_does_it_alone(fake, tmp_path, capsys, parallel):
+    (tmp_path / "broken").touch()
+    wanted = settings(tmp_path, "penalty_bound=.1,.2", "seed=0,1", parallel=parallel)
+    assert sweep.work(wanted, Config()) == 1
+    said = capsys.readouterr()
+    assert "2 of 4 points are done" in said.out
+    assert "B0.1-seed1 failed: exit status 1: the disk is full" in said.err and "B0.2-seed1 failed" in said.err
+    (tmp_path / "broken").unlink()
+    assert sweep.work(wanted, Config()) == 0
+    said = capsys.readouterr().out
+    assert "[1/4] B0.1-seed0: already trained" in said and "[2/4] B0.1-seed1: begins" in said
+    assert "4 of 4 points are done" in said
+    names = [point["name"] for point in json.loads((tmp_path / "sweep.json").read_text())["points"]]
+    assert names == ["B0.1-seed0", "B0.1-seed1", "B0.2-seed0", "B0.2-seed1"]
+
+
+def test_points_share_and_another_grid_adds_its_own(fake, tmp_path, capsys):
+    assert sweep.work(settings(tmp_path, "penalty_bound=.1,.2"), Config()) == 0
+    assert "[2/2] B0.2: begins; shared: initialise" in capsys.readouterr().out
+    assert (tmp_path / "B0.2/phases/initialise/B0.1").exists()  # the file that the first point's phase left
+    assert sweep.work(settings(tmp_path, "penalty_bound=.3"), Config()) == 0
+    assert "shared: initialise" in capsys.readouterr().out
+    found = json.loads((tmp_path / "sweep.json").read_text())
+    assert found["schema_version"] == 1
+    assert [point["flags"] for point in found["points"]] == [
+        {"penalty_bound": 0.1}, {"penalty_bound": 0.2}, {"penalty_bound": 0.3}]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_the_children_first(tmp_path, number):
+    code = ("import signal, sys, time; from tfanon import sweep; sweep.commands = lambda *_: [['-c', "
+            "'import time, pathlib, sys; pathlib.Path(sys.argv[1], \"here\").touch(); time.sleep(60)', "
+            f"{str(tmp_path)!r}]]; sweep.run()")
+    process = subprocess.Popen([sys.executable, "-c", code, f"--sweep_dir={tmp_path}", "--grid=seed=0,1"], cwd=ROOT,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
+    while not (tmp_path / "here").exists() and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=20)  # the child sleeps 60 s
+    assert process.returncode == 130 and "goes on from here" in err
+    assert "[2/2]" not in out
+
+
+@pytest.mark.large
+def test_two_real_points_share_what_they_can(monkeypatch, tmp_path, capsys):
+    real = sweep.commands
+    monkeypatch.setattr(sweep, "commands", lambda point, protocols: [
+        ["-c", TRAIN, *command[2:]] for command in real(point, protocols)])
+    monkeypatch.chdir(ROOT)
+    from tfanon.data.sources import synthetic
+    synthetic.write(tmp_path / "data" / "synthetic", synthetic.Size(
+        train_people=2, test_people=1, train_images=16, test_images=8, shortest=20, longest=24, side=48))
+    base = Config(data_dir=str(tmp_path / "data"), anonymizer="tiny", action_network="tiny", privacy_network="tiny",
+                  deterministic=True, baselines=("raw",), resolution=32, frames=4, eval_clips=1, warm_action=True,
+                  epochs_reconstruct=1, epochs_anonymize=1, epochs_action=1, epochs_privacy=1, batch_clips=2,
+                  batch_pairs=2, batch_action=4, batch_privacy=4, batch_reconstruct=4)
+    assert sweep.work(settings(tmp_path / "sweep", "penalty_bound=.01,.9"), base) == 0
+    assert "shared: action-raw, initialise, privacy-images-raw" in capsys.readouterr().out
+    # Alone, the second point comes to the same numbers.
+    assert sweep.work(settings(tmp_path / "alone", "penalty_bound=.9"), base) == 0
+    assert "shared" not in capsys.readouterr().out
+    results = [json.loads((tmp_path / name / "B0.9/results.json").read_text()) for name in ("sweep", "alone")]
+    assert results[0] == results[1]
+    assert config.from_flagfile(tmp_path / "sweep/B0.01/run.flags").penalty_bound == 0.01

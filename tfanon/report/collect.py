@@ -1,0 +1,133 @@
+"""The finished runs of a report: what their folders hold, and which of them are one experiment under several seeds."""
+
+import dataclasses
+import json
+import pathlib
+
+from tfanon import config as settings, sharing
+
+SCHEMA_VERSION = 1  # of results.json, evaluation/*/results.json and sweep.json
+SYMBOLS = {"penalty_bound": "B", "penalty_weight": "\N{GREEK SMALL LETTER LAMDA}"}
+SYNTHETIC = {"synthetic", ""}
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One run's folder, read.
+
+    evaluations: {protocol: results}.  label: the flags in which runs of the report differ, seed aside; "" if in none.
+    setting: the flags of data and judges in which they differ: numbers compare only where it is equal.
+    """
+
+    folder: pathlib.Path
+    config: settings.Config
+    results: dict
+    evaluations: dict
+    label: str = ""
+    setting: str = ""
+
+    @property
+    def seed(self):
+        return self.config.seed
+
+    @property
+    def synthetic(self):
+        """Whether no picture of it can show a real person."""
+        c = self.config
+        return SYNTHETIC >= {
+            c.clip_source, c.image_source, c.judge_clip_source, c.test_clip_source, c.test_image_source}
+
+
+def load(paths):
+    """(runs, missing) of folders of runs and of sweeps; missing: what is not there, a sentence each.
+
+    Raises ValueError where a path is neither, where a file is of another version, and where two runs are the same
+    experiment under the same seed.
+    """
+    runs, missing = [], []
+    for path in map(pathlib.Path, paths):
+        for folder in _folders(path):
+            if (folder / "results.json").is_file() and (folder / "run.flags").is_file():
+                runs.append(_run(folder))
+            else:
+                missing.append(f"{folder} has no results yet: it is left out.")
+    if not runs:
+        raise ValueError(f"No results in {', '.join(map(str, paths))}: a run has results.json and run.flags when it is "
+                         "trained and judged.")
+    runs = _labelled(runs)
+    _refuse_twins(runs)
+    return runs, missing
+
+
+def _folders(path):
+    if (path / "sweep.json").is_file():
+        return [path / _inside(point["name"], path) for point in _read(path / "sweep.json", "points")["points"]]
+    if (path / "results.json").is_file() or (path / "run.flags").is_file():
+        return [path]
+    raise ValueError(f"{path} is neither a run (results.json, run.flags) nor a sweep (sweep.json)"
+                     f"{'' if path.exists() else '; there is nothing at that path'}.")
+
+
+def _inside(name, path):
+    if not isinstance(name, str) or pathlib.PurePath(name).name != name:
+        raise ValueError(f"{path / 'sweep.json'} names a point outside its folder: {name!r}.")
+    return name
+
+
+def _run(folder):
+    evaluations = {path.parent.name: _read(path, "attacks")
+                   for path in sorted(folder.glob("evaluation/*/results.json"))}
+    config = settings.from_flagfile(folder / "run.flags")
+    return Run(folder, config, _read(folder / "results.json", "rows"), evaluations)
+
+
+def _read(path, needed):
+    """A JSON object of this version with a list under `needed`."""
+    try:
+        found = json.loads(path.read_text())
+    except (ValueError, UnicodeDecodeError) as problem:
+        raise ValueError(f"{path} is no JSON: {problem}.") from None
+    version = found.get("schema_version") if isinstance(found, dict) else None
+    key = "name" if needed == "points" else "anonymizer"
+    if version != SCHEMA_VERSION or not isinstance(found.get(needed), list):
+        raise ValueError(f"{path} has schema_version {version}; this tfanon reads version {SCHEMA_VERSION}, with a "
+                         f"list of {needed}.")
+    for part in (needed, "actions", "flicker"):
+        if any(not isinstance(row, dict) or not isinstance(row.get(key), str) for row in found.get(part, [])):
+            raise ValueError(f"{path}: not every entry of {part} has its {key}.")
+    return found
+
+
+def _labelled(runs):
+    """The runs with their label and setting."""
+    judged = [_setting(run.config) for run in runs]
+    apart = {*settings.FREE, "seed", "baselines"}
+    own = [{name: value for name, value in dataclasses.asdict(run.config).items() if name not in {*apart, *given}}
+           for run, given in zip(runs, judged)]
+    return [dataclasses.replace(run, label=label, setting=setting)
+            for run, label, setting in zip(runs, _differences(own), _differences(judged))]
+
+
+def _setting(config):
+    """What the judges of a fixed anonymizer depend on, seed and the place of the data aside."""
+    flags = sharing.relevant("action-raw", config) | sharing.relevant("privacy-images-raw", config)
+    return {name: value for name, value in flags.items() if name not in {"seed", "data_dir"}}
+
+
+def _differences(given):
+    """For each dict, the entries in which not all agree, in words."""
+    names = [name for name in given[0] if len({repr(one.get(name)) for one in given}) > 1]
+    return [", ".join(f"{SYMBOLS.get(name, name)} = {_value(one.get(name))}" for name in names) for one in given]
+
+
+def _value(value):
+    return f"{value:g}" if isinstance(value, float) else ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _refuse_twins(runs):
+    seen = {}
+    for run in runs:
+        twin = seen.setdefault((run.label, run.setting, run.seed), run)
+        if twin is not run:
+            raise ValueError(f"{twin.folder} and {run.folder} are the same experiment with the same seed {run.seed}: a "
+                             "spread over both would be too small.")

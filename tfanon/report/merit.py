@@ -1,0 +1,202 @@
+"""Figures of merit: for each anonymizer what is left of the action and what the strongest attacker learns, over seeds.
+
+An attack is a dict as evaluation/*/results.json holds it; the fresh judges of the run itself are attackers too. A leak
+is cMAP above its floor. The maximum goes over all attackers, the mean over those that were trained on anonymized data.
+"""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from tfanon import frontier
+
+RAW, TRAINED = "raw", "f_A"
+FROZEN = "frozen"  # never saw anonymized data: of no account in a mean
+
+
+@dataclasses.dataclass(frozen=True)
+class Number:
+    """A figure under one seed or several; shares in [0, 1].
+
+    values: one per seed.  interval: (low, high) of the only one.
+    """
+
+    values: tuple
+    interval: tuple | None = None
+
+    @property
+    def mean(self):
+        return float(np.mean(self.values))
+
+    @property
+    def std(self):
+        """Of a sample; None where one seed says nothing about a spread."""
+        return float(np.std(self.values, ddof=1)) if len(self.values) > 1 else None
+
+    @property
+    def bounds(self):
+        """(low, high) to draw: mean and deviation, or the interval of the only value."""
+        if self.std is not None:
+            return self.mean - self.std, self.mean + self.std
+        return self.interval or (self.mean, self.mean)
+
+
+@dataclasses.dataclass(frozen=True)
+class Mark:
+    """One anonymizer in one setting of data and judges.  by_seed: {seed: figures of that seed}, see `figures`."""
+
+    name: str
+    anonymizer: str
+    label: str
+    setting: str
+    by_seed: dict
+
+    def number(self, key):
+        """A Number, or None where a seed lacks it."""
+        found = [seed.get(key) for seed in self.by_seed.values()]
+        if not found or any(not _finite(value) for value in found):
+            return None
+        interval = next(iter(self.by_seed.values())).get(f"{key}_interval") if len(found) == 1 else None
+        known = interval and all(_finite(bound) for bound in interval)
+        return Number(tuple(map(float, found)), tuple(interval) if known else None)
+
+
+def marks(runs):
+    """A Mark per fixed anonymizer and per trained one, in the order of the runs; f_A under each of its labels."""
+    groups = {}
+    for run in runs:
+        for name in anonymizers(run):
+            label = run.label if _trained(name) else ""  # what only the game depends on changes no fixed anonymizer
+            groups.setdefault((name, label, run.setting), {}).setdefault(run.seed, []).append(run)
+    return [Mark(f"{name}, {label}" if label else name, name, label, setting,
+                 {seed: figures(same, name) for seed, same in sorted(seeds.items())})
+            for (name, label, setting), seeds in groups.items()]
+
+
+def anonymizers(run):
+    """Names of all that a run measured, its own results first."""
+    rows = [run.results["rows"], *(found.get(part, []) for found in run.evaluations.values()
+                                   for part in ("actions", "attacks", "flicker"))]
+    return list(dict.fromkeys(row["anonymizer"] for part in rows for row in part))
+
+
+def figures(runs, name):
+    """What runs of one seed found behind one anonymizer; of a fixed one they may be several, with the same judges.
+
+    Returns {"action_top1", "leak" (the maximum), "leak_by", "leak_mean", "cmap", "f1", .., "attackers"}, as far as
+    measured, and "..._interval" beside some.
+    """
+    found = [attack for run in runs for attack in attacks(run, name)]
+    leaks = [attack for attack in found if _finite(attack.get("cmap_above_floor"))]
+    result = {"attackers": len({title(attack) for attack in leaks}), **_row(runs, name), **_action(runs, name)}
+    if leaks:
+        worst = max(leaks, key=lambda attack: attack["cmap_above_floor"])
+        result |= {"leak": worst["cmap_above_floor"], "leak_by": title(worst), "leak_interval": _above(worst)}
+        trained = [attack["cmap_above_floor"] for attack in leaks if attack["attacker"] != FROZEN]
+        result |= {"leak_mean": float(np.mean(trained))} if trained else {}
+    return result | _identity(found) | _further(runs, name)
+
+
+def attacks(run, name):
+    """Every attack of a run on one anonymizer, "protocol" and "seed" added to each."""
+    rows = [row for row in run.results["rows"] if row["anonymizer"] == name]
+    own = [{**value, "attacker": "judge", "probe": probe, "protocol": "", "anonymizer": name,
+            "network": run.config.privacy_judge or run.config.privacy_network}
+           for row in rows for probe, value in row.items() if isinstance(value, dict) and "cmap" in value]
+    more = [{**attack, "protocol": protocol} for protocol, found in run.evaluations.items()
+            for attack in found["attacks"] if attack["anonymizer"] == name]
+    return [{**attack, "seed": run.seed} for attack in own + more]
+
+
+def title(attack):
+    """An attacker in words, such as "fresh resnet18, imagenet, images"."""
+    parts = [f"{attack['attacker']} {attack.get('network') or ''}".strip(), attack.get("start"), attack.get("probe")]
+    return ", ".join(str(part) for part in parts if part)
+
+
+def worth(marks_, kind=None):
+    """Hypervolume and area of a set of marks over the seeds that all of them and raw have; None where they cannot be.
+
+    kind: None for all, else whether they are trained.  Returns {"hypervolume": Number, "area": Number, "points": n}.
+    """
+    raw = next((mark for mark in marks_ if mark.anonymizer == RAW), None)
+    points = [mark for mark in marks_ if mark.anonymizer != RAW and kind in (None, _trained(mark.anonymizer))
+              and mark.number("leak") and mark.number("action_top1")]
+    if not points or not readable(raw):
+        return None
+    seeds = sorted(set(raw.by_seed).intersection(*(mark.by_seed for mark in points)))
+    if not seeds:
+        return None
+    volumes, areas = [], []
+    for seed in seeds:
+        ends, placed = raw.by_seed[seed], [mark.by_seed[seed] for mark in points]
+        box = frontier.Reference(ends["leak"], ends["action_top1"], ends["action_chance"])
+        leaks, top1s = [one["leak"] for one in placed], [one["action_top1"] for one in placed]
+        volumes.append(frontier.hypervolume(leaks, top1s, box))
+        areas.append(frontier.area(leaks, top1s, box))
+    return {"hypervolume": Number(tuple(volumes)), "area": Number(tuple(areas)), "points": len(points)}
+
+
+def readable(raw):
+    """Whether the mark of raw video can be an end of the frontier: the judges read it, under every seed."""
+    known = raw and all(raw.number(key) for key in ("leak", "action_top1", "action_chance"))
+    return bool(known) and all(seed["leak"] > 0 and seed["action_top1"] > seed["action_chance"]
+                               for seed in raw.by_seed.values())
+
+
+def unbeaten(marks_):
+    """Those marks that no other beats in both means, from the least leak on."""
+    placed = [mark for mark in marks_ if mark.number("leak") and mark.number("action_top1")]
+    rows = frontier.non_dominated([mark.number("leak").mean for mark in placed],
+                                  [mark.number("action_top1").mean for mark in placed])
+    return [placed[row] for row in rows]
+
+
+def _trained(name):
+    return name.split("+")[0] == TRAINED
+
+
+def _row(runs, name):
+    """cMAP and F1 of the run's own judge, on its first probe."""
+    own = next((attack for run in runs for attack in attacks(run, name) if attack["attacker"] == "judge"), {})
+    kept = ("cmap", "cmap_chance", "cmap_interval", "f1", "f1_chance", "f1_logit_half", "f1_tuned")
+    return {key: own[key] for key in kept if key in own}
+
+
+def _action(runs, name):
+    """Top-1 by the run's own judge; of an anonymizer that only an evaluation saw, by the first there."""
+    rows = [row for run in runs for row in [*run.results["rows"], *(
+        row for found in run.evaluations.values() for row in found.get("actions", []))]
+        if row["anonymizer"] == name and "action_top1" in row]
+    return _renamed(rows[0], "action_top1", "action_chance", "action_interval") if rows else {}
+
+
+def _identity(found):
+    known = [attack for attack in found if _finite(attack.get("identity_top1"))]
+    worst = max(known, key=lambda attack: attack["identity_top1"], default=None)
+    return _renamed(worst, "identity_top1", "identity_chance", "identity_interval") if known else {}
+
+
+def _renamed(row, value, chance, interval):
+    """A value and its chance, and its interval under the value's name."""
+    return {key: row[key] for key in (value, chance) if key in row} | {f"{value}_interval": row.get(interval)}
+
+
+def _further(runs, name):
+    """Flicker, and the best reconstruction."""
+    flicker = [row["flicker"] for run in runs for found in run.evaluations.values()
+               for row in found.get("flicker", []) if row["anonymizer"] == name]
+    rebuilt = [attack for run in runs for attack in attacks(run, name) if _finite(attack.get("psnr"))]
+    best = max(rebuilt, key=lambda attack: attack["psnr"], default={})
+    return ({"flicker": flicker[0]} if flicker else {}) | {
+        key: best[key] for key in ("psnr", "ssim", "ms_ssim") if best.get(key) is not None}
+
+
+def _above(attack):
+    interval, chance = attack.get("cmap_interval"), attack.get("cmap_chance")
+    return [bound - chance for bound in interval] if interval and _finite(chance) else None
+
+
+def _finite(value):
+    return isinstance(value, (int, float)) and math.isfinite(value)

@@ -1,0 +1,180 @@
+"""What a report says, before anybody decides how it looks: tables, gates, what is missing, the model card."""
+
+from tfanon.report import curves, merit
+from tfanon.report.sheets import Table
+
+UP, DOWN = "\N{NO-BREAK SPACE}\N{UPWARDS ARROW}", "\N{NO-BREAK SPACE}\N{DOWNWARDS ARROW}"
+SEEDS = 3  # fewer tell nothing about a spread
+KNOWN = ("frozen", "fresh", "linear_probe", "knn", "whole_video", "multi_frame", "identity", "reconstruction")
+NOT_HIDDEN = (
+    "Gait and other motion: the action is to be read, and people can be told by how they move.",
+    "Body shape and height, as far as the outline stays.",
+    "Sound: voices, names, music. Copies come without it unless they are asked to keep it.",
+    "Text in the scene: signs, plates, badges, screens; nothing here was trained or tested on it.",
+    "Place and time: rooms, backgrounds, weather, and what a file is called or says of itself.",
+    "Whatever is not on the list of attributes that were attacked.")
+
+
+def per_anonymizer(marks):
+    """The table of results: what is left of the action, what leaks."""
+    keys = ("action_top1", "leak", "leak_mean", "cmap", "f1", "f1_logit_half", "f1_tuned")
+    rows = tuple((mark.name, *map(mark.number, keys), len(mark.by_seed), _strongest(mark)) for mark in marks)
+    chance = {key: next((number for mark in marks if (number := mark.number(key))), None)
+              for key in ("action_chance", "cmap_chance", "f1_chance")}
+    f1 = [chance["f1_chance"]] * 3
+    floor = ("chance", chance["action_chance"], None, None, chance["cmap_chance"], *f1, None, None)
+    return Table("results", "Results", (
+        "anonymizer", f"action top-1{UP}", f"leak, max{DOWN}", f"leak, mean{DOWN}", f"cMAP{DOWN}", "F1, p > .5",
+        "F1, logit > .5", "F1, tuned", "seeds", "strongest attacker"), (*rows, floor),
+        lead="Per cent. Several seeds: mean \N{PLUS-MINUS SIGN} deviation; one: its 95 % interval. A leak is cMAP "
+             "above its floor, max over all attackers, mean over those trained on anonymized data; cMAP and F1 are of the "
+             "run's own fresh judge.")
+
+
+def _strongest(mark):
+    """Who found the most, under each seed that differs."""
+    return "; ".join(dict.fromkeys(seed["leak_by"] for seed in mark.by_seed.values() if "leak_by" in seed)) or None
+
+
+def per_attacker(marks, runs):
+    """One row per anonymizer and attacker, over seeds."""
+    groups = {}
+    for mark in marks:
+        for attack in (attack for run in runs for attack in of(mark, run)):
+            groups.setdefault((mark.name, merit.title(attack), attack["protocol"]), {})[attack["seed"]] = attack
+    rows = []
+    for (name, attacker, protocol), seeds in groups.items():
+        one = merit.Mark(name, "", "", "", {seed: {**attack, "identity_top1_interval": attack.get("identity_interval")}
+                                            for seed, attack in seeds.items()})
+        budget = next(iter(seeds.values())).get("budget") or {}
+        shares = [one.number(key) for key in ("cmap", "cmap_above_floor", "f1_tuned", "identity_top1")]
+        rows.append((name, attacker, protocol or "run", *shares, _raw_number(seeds, "psnr"), _raw_number(seeds, "ssim"),
+                     budget.get("steps"), budget.get("parameters")))
+    return Table("attackers", "Attackers", (
+        "anonymizer", "attacker", "protocol", "cMAP", "above floor", "F1, tuned", "identity top-1", "PSNR dB", "SSIM",
+        "steps", "parameters"), tuple(rows),
+        lead="What each attacker finds behind each anonymizer, in per cent; judge: the fresh f_B' of the run. The "
+             "strongest one counts.")
+
+
+def per_attribute(marks, runs):
+    """AP of each attribute, by the attacker that finds most of it."""
+    names = list(dict.fromkeys(name for mark in marks for run in runs for attack in of(mark, run)
+                               for name in attack.get("average_precision") or ()))
+    rows = []
+    for mark in marks:
+        seeds = {}
+        for attack in (attack for run in runs for attack in of(mark, run)):
+            for name, value in (attack.get("average_precision") or {}).items():
+                known = seeds.setdefault(attack["seed"], {})
+                known[name] = max(known.get(name, value), value)
+        one = merit.Mark(mark.name, "", "", "", seeds)
+        rows.append((mark.name, *(one.number(name) for name in names)))
+    return names and Table("attributes", "Attributes", ("anonymizer", *names), tuple(rows),
+                           lead="Average precision of each attribute, the largest over all attackers.")
+
+
+def worth(marks):
+    """Hypervolume and area of all anonymizers, of the fixed ones and of the trained ones."""
+    rows = []
+    for name, kind in (("all", None), ("fixed", False), ("trained", True)):
+        if found := merit.worth(marks, kind):
+            rows.append((name, found["hypervolume"], found["area"], found["points"]))
+    return rows and Table(
+        "frontier", "The frontier in numbers", ("anonymizers", f"hypervolume{UP}", f"area{UP}", "points"),
+        tuple(rows), ("Reference points: raw video (its top-1, its leak) and chance (top-1 of the commonest class, no leak). "
+         "Hypervolume: share of the box between them that is beaten; 0 for raw and chance alone. Area: under utility "
+         "over privacy, straight from point to point; 50 for raw or nothing by the toss of a coin.",))
+
+
+def further(marks):
+    """Identity, flicker and reconstruction, where they were measured."""
+    keys = ("identity_top1", "identity_chance", "flicker", "psnr", "ssim", "ms_ssim")
+    rows = [(mark.name, mark.number("identity_top1"), mark.number("identity_chance"),
+             *[_raw_number(mark.by_seed, key) for key in keys[2:]]) for mark in marks]
+    rows = [row for row in rows if any(cell is not None for cell in row[1:])]
+    return rows and Table("further", "Identity, flicker, reconstruction", (
+        "anonymizer", "identity top-1", "chance", "flicker", "PSNR dB", "SSIM", "MS-SSIM"), tuple(rows),
+        lead="Identity: closed set, in per cent. Flicker: mean temporal difference of the output beyond that of the "
+             "input, pixels in [0, 1]. PSNR and SSIM: how close a reconstruction comes to the raw picture, mean over "
+             "seeds.")
+
+
+def of(mark, run):
+    """The attacks of a run that belong to a mark."""
+    if run.setting != mark.setting or (mark.label and run.label != mark.label):
+        return []
+    return merit.attacks(run, mark.anonymizer)
+
+
+def gates(runs):
+    """[{"run", "protocol", "gate", "attacker", "value", "bound", "passed"}, ..] of all evaluations."""
+    return [{"run": run.folder.name, "protocol": protocol, **gate} for run in runs
+            for protocol, found in run.evaluations.items() for gate in found.get("gates", [])]
+
+
+def missing(marks, runs, found_gates):
+    """What a reader could take for done, a sentence each."""
+    lines = []
+    few = sorted({mark.name for mark in marks if len(mark.by_seed) < SEEDS})
+    if few:
+        lines.append(f"Fewer than {SEEDS} seeds: {_some(few)}. A difference between two rows may be the seed's doing.")
+    bare = [run.folder.name for run in runs if not run.evaluations]
+    if bare:
+        lines.append(f"No evaluation: {_some(bare)}. The only attacker there is the run's own judge; python -m "
+                     "tfanon.evaluate --run_dir=RUN --protocol=strict adds the others.")
+    tried = {attack["attacker"].partition("+")[0] for mark in marks for run in runs for attack in of(mark, run)} | (
+        {"fresh"} if runs else set())
+    if untried := [name for name in KNOWN if name not in tried]:
+        lines.append(f"Attackers that were not tried: {', '.join(untried)}.")
+    if not found_gates:
+        lines.append("No gate was run: nothing shows that an attacker reads raw data and finds nothing in noise.")
+    counts = {mark.by_seed[seed]["attackers"] for mark in marks for seed in mark.by_seed if mark.number("leak")}
+    if len(counts) > 1:
+        lines.append(f"Not every anonymizer met the same attackers ({min(counts)} to {max(counts)} of them): a maximum "
+                     "over more is larger.")
+    unplaced = [mark.name for mark in marks if not (mark.number("leak") and mark.number("action_top1"))]
+    if unplaced:
+        lines.append(f"Without a top-1 or a leak, so not on the frontier: {_some(unplaced)}.")
+    raws = [mark for mark in marks if mark.anonymizer == merit.RAW]
+    if not raws:
+        lines.append("Raw video was not measured: there is nothing to compare with, and no frontier in numbers.")
+    elif not all(map(merit.readable, raws)):
+        lines.append("The judges find nothing in raw video under some seed, so what they miss elsewhere proves nothing: no "
+                     "frontier in numbers. Train them longer.")
+    return lines
+
+
+def still_learning(series):
+    """Sentences on attackers whose held-out score was still rising.  series: {name: [(step, score), ..]}."""
+    rises = {name: curves.rise(points) for name, points in series.items()}
+    rising = [f"{name} ({100 * gain:.1f})" for name, gain in rises.items() if gain and gain > curves.FLAT]
+    return [f"Attackers that still learned when they stopped, so that the leak may be larger (points in the last "
+            f"quarter): {_some(rising)}."] if rising else []
+
+
+def card(runs):
+    """[(heading, [lines]), ..]: what the anonymizers are, what was tried against them, what they do not hide."""
+    c = runs[0].config
+    kinds = sorted({(run.config.anonymizer, run.config.anonymizer_width, run.config.anonymizer_output) for run in runs})
+    protocols = sorted({protocol for run in runs for protocol in run.evaluations})
+    return [
+        ("What it is", [f"f_A: {name}, width {width:g}, {output} output, {c.resolution} x {c.resolution} pixels."
+                        for name, width, output in kinds]),
+        ("Trained on", sorted({f"Clips of {run.config.clip_source}, images of {run.config.image_source}; seed "
+                               f"{run.seed}." for run in runs})),
+        ("Attacked by", [f"Protocols: {', '.join(protocols) or 'none beyond the fresh judges of the run'}. Every "
+                         "attacker owns f_A and its training data."]),
+        ("Meant for", ["Research, and a judgement of whether an anonymizer is good enough for a purpose; it replaces "
+                       "no review of the pictures, and no statement of law is made."]),
+        ("Not hidden", list(NOT_HIDDEN))]
+
+
+def _raw_number(seeds, key):
+    """A plain mean of numbers that are no shares; None where none is known."""
+    values = [seed[key] for seed in seeds.values() if isinstance(seed.get(key), (int, float))]
+    return float(sum(values) / len(values)) if values else None
+
+
+def _some(names):
+    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")

@@ -1,0 +1,97 @@
+"""Which plots a report has, and what is drawn in each: (title, SVG, what it shows) one by one."""
+
+from tfanon.report import curves, merit, svg
+
+SHAPES = {True: "circle", False: "square"}
+COLOURS = {"circle": 0, "square": 1, "diamond": 7}
+TRAINING = (("L_T", "L_T, the action judge's loss behind f_A"), ("L_B/batch", "L_B, batch statistics"),
+            ("L_B/inference", "L_B, moving averages"), ("rms", "RMS change of a clip"),
+            ("active", "share of clips beyond B"), ("L_A", "L_A, what f_A minimises"))
+
+
+def frontier(marks):
+    """[(title, SVG)] of leak against top-1 in per cent, a mark per anonymizer: the whole box, and closer."""
+    placed = [mark for mark in marks if mark.number("leak") and mark.number("action_top1")]
+    dots = [_dot(mark) for mark in placed]
+    stairs = [(dot.x, dot.y) for dot in map(_dot, merit.unbeaten(placed))]
+    chance = next((number for mark in placed if (number := mark.number("action_chance"))), None)
+    rules = [("y", 100 * chance.mean, "chance")] if chance else []
+    titles = ("leak above the floor, max over attackers, points", "action top-1, %")
+    return [("From nothing leaked and chance on", svg.scatter(
+        dots, *titles, stairs, rules, ((0,), (100,)), "Leak against action accuracy, a mark per anonymizer")),
+        ("The same, closer", svg.scatter(dots, *titles, stairs, about="The same marks, closer"))] if placed else []
+
+
+def _dot(mark):
+    leak, top1 = mark.number("leak"), mark.number("action_top1")
+    shape = "diamond" if mark.anonymizer == merit.RAW else SHAPES[is_trained(mark)]
+    bars = tuple(tuple(min(100.0, 100 * bound) for bound in one.bounds) for one in (leak, top1))
+    return svg.Dot(mark.name, 100 * leak.mean, 100 * top1.mean, bars, shape, COLOURS[shape])
+
+
+def training(runs):
+    """The minimax game of every run, one plot per quantity, a colour per label."""
+    found = {run.folder: curves.scalars(run.folder / "logs" / "anonymize") for run in runs}
+    labels = list(dict.fromkeys(run.label for run in runs))
+    plots = []
+    for tag, about in TRAINING:
+        lines = [svg.Line(_seeded(run, runs), curves.thin(points), labels.index(run.label), _nth_seed(run, runs))
+                 for run in runs if (points := found[run.folder].get(tag))]
+        bounds = {run.config.penalty_bound for run in runs}
+        rules = [("y", bounds.pop(), "B")] if tag == "rms" and len(bounds) == 1 else []
+        if lines:
+            plots.append((about, svg.lines(_named_apart(lines), "step", tag, rules, about)))
+    return plots
+
+
+def learning(marks, runs, of):
+    """(plots, {name: [(step, held-out score), ..]}): one plot per attacker, a colour per anonymizer."""
+    series = {}
+    for number, mark in enumerate(marks):
+        for run in runs:
+            for attack in of(mark, run):
+                points = attack.get("curve") or _logged(run, mark, attack)
+                if points:
+                    series.setdefault(merit.title(attack), []).append((mark, number, run, list(map(tuple, points))))
+    plots, named = [], {}
+    for attacker, entries in series.items():
+        single = len({run.seed for _, _, run, _ in entries}) == 1
+        lines = [svg.Line(mark.name if single else f"{mark.name} #{run.seed}",
+                          curves.thin([(step, 100 * score) for step, score in points]), number, number // svg.COLOURS)
+                 for mark, number, run, points in entries]
+        about = f"Learning curves of {attacker}"
+        plots.append((attacker, svg.lines(_named_apart(lines), "step", "held-out score, %", about=about)))
+        named |= {f"{mark.name}, {attacker}, seed {run.seed}": points for mark, _, run, points in entries}
+    return plots, named
+
+
+def _logged(run, mark, attack):
+    """The held-out scores of the run's own judge, from its TensorBoard files."""
+    if attack["attacker"] != "judge":
+        return None
+    folder = run.folder / "logs" / f"privacy-{attack['probe']}-{mark.anonymizer}"
+    return curves.scalars(folder).get("held_out")
+
+
+def _named_apart(lines):
+    """The lines, of which those beyond the first of a colour lose their name where there are too many to write."""
+    if len(lines) <= 10:
+        return lines
+    seen, kept = set(), []
+    for line in lines:
+        kept.append(line if line.colour not in seen else svg.Line("", line.points, line.colour, line.dash))
+        seen.add(line.colour)
+    return kept
+
+
+def is_trained(mark):
+    return mark.anonymizer.split("+")[0] == merit.TRAINED
+
+
+def _seeded(run, runs):
+    several = len({other.seed for other in runs}) > 1
+    return ", ".join(part for part in (run.label, f"seed {run.seed}" if several else "") if part) or "f_A"
+
+
+def _nth_seed(run, runs):
+    return sorted({other.seed for other in runs}).index(run.seed)

@@ -1,0 +1,84 @@
+"""Which finished phases two runs have in common, so that a sweep computes them once.
+
+A phase depends on every flag but those listed here for other phases: a new flag keeps runs apart until somebody lists
+it. Seed, data, precision and the like are listed nowhere, so phases are shared under equal ones alone.
+"""
+
+import dataclasses
+import os
+import pathlib
+import shutil
+
+from tfanon import files
+from tfanon.config import FREE
+
+ANONYMIZER = {"anonymizer", "anonymizer_width", "anonymizer_output", "anonymizer_weights"}
+INITIALISE = {"epochs_reconstruct", "batch_reconstruct", "rate_reconstruct"}
+GAME = {"action_network", "action_weights", "privacy_network", "privacy_weights", "warm_action", "penalty_bound",
+        "penalty_weight", "penalty_reduction", "utility_weight", "budget_weight", "temperature", "budget_batch_norm",
+        "same_batch", "epochs_anonymize", "batch_clips", "batch_pairs", "rate_anonymizer", "rate_action",
+        "rate_privacy", "objective", "private_labels", "ensemble", "restart_every", "vita_variant", "temporal_weight",
+        "triplet_margin", "suppressed", "kept_weight"}
+CLIPS = {"frames", "stride"}  # images, and the frames of Eq. 5, come one by one
+ACTION_JUDGE = {"action_judge", "action_judge_weights", "epochs_action", "batch_action", "rate_action_judge"}
+PRIVACY_JUDGE = {"privacy_judge", "privacy_judge_weights", "epochs_privacy", "epochs_clip_privacy", "batch_privacy",
+                 "rate_privacy_judge"}
+GROUPS = (ANONYMIZER, INITIALISE, GAME, CLIPS, ACTION_JUDGE, PRIVACY_JUDGE)
+
+
+def relevant(phase, config):
+    """{flag: value} of all that the result of a phase depends on.
+
+    phase: a name of phases.Run.names: "initialise", "anonymize", "action-blur", "privacy-images-f_A".  Of a judge's
+    network the one that is meant counts, whether it is named or is that of the game.
+    """
+    config = dataclasses.replace(config, action_judge=config.action_judge or config.action_network,
+                                 privacy_judge=config.privacy_judge or config.privacy_network)
+    used = _used(phase, config)
+    unused = set().union(*(group for group in GROUPS if group not in used)) | set(FREE) | {"baselines"}
+    return {name: value for name, value in dataclasses.asdict(config).items() if name not in unused}
+
+
+def _used(phase, config):
+    """The groups that a phase looks at."""
+    kind, judged = phase.split("-")[0], phase.rpartition("-")[2]
+    game = [ANONYMIZER, INITIALISE, GAME, CLIPS, *([ACTION_JUDGE] if config.warm_action else [])]
+    groups = {"initialise": [ANONYMIZER, INITIALISE], "anonymize": game, "action": [CLIPS, ACTION_JUDGE],
+              "privacy": [PRIVACY_JUDGE]}
+    if kind not in groups:
+        raise ValueError(f"No phase is called '{phase}'.")
+    return groups[kind] + (game if kind in ("action", "privacy") and judged == "f_A" else [])
+
+
+def share(config, others):
+    """Give a run the finished phases that others have and it lacks; returns their names.
+
+    config: of the run, whose folder need not exist.  others: Configs of runs, finished or not.
+    Files are hard links where the disk allows it: every phase replaces its files whole and changes none in place.
+    """
+    taken = []
+    for other in others:
+        for done in sorted(pathlib.Path(other.workdir).glob("phases/*/done.json")):
+            name, target = done.parent.name, pathlib.Path(config.workdir) / "phases" / done.parent.name
+            if not (target / "done.json").exists() and relevant(name, other) == relevant(name, config):
+                _take(pathlib.Path(other.workdir) / "logs" / name, pathlib.Path(config.workdir) / "logs" / name)
+                _take(done.parent, target, last="done.json")
+                taken.append(name)
+    return taken
+
+
+def _take(source, target, last=""):
+    """Every file of a folder, `last` after the others: until it is there, the rest counts for nothing."""
+    target.mkdir(parents=True, exist_ok=True)
+    for path in sorted((path for path in source.glob("*") if path.is_file()), key=lambda path: path.name == last):
+        if not path.name.startswith(".unfinished-"):
+            _link(path, target / path.name)
+
+
+def _link(source, target):
+    """A second name, or a copy where the file system has none; whichever, whole or not there."""
+    with files.whole_file(target, sync=False) as unfinished:
+        try:
+            os.link(source, unfinished)
+        except OSError:
+            shutil.copy2(source, unfinished)

@@ -1,0 +1,204 @@
+"""A grid of runs, each in a process of its own, each phase that two of them share computed once:
+
+    python -m tfanon.sweep --flagfile=configs/quickstart.flags --sweep_dir=runs/sweep \\
+        --grid=penalty_bound=.05,.1,.2 --grid=penalty_weight=1,5 --grid=seed=0,1,2
+
+Every other flag of tfanon.train goes to all points. The same command goes on where it was stopped; another grid adds
+its points to the folder. A point that fails is named at the end and the others go on; the exit status is then 1.
+"""
+
+import concurrent.futures
+import dataclasses
+import itertools
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+from absl import app
+
+from tfanon import config, exits, files, sharing
+from tfanon.config import flag
+
+SCHEMA_VERSION = 1
+SHORT = {"penalty_bound": "B", "penalty_weight": "lambda"}  # the paper's symbols, in a folder's name
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Which points, where, and how many at once."""
+
+    sweep_dir: str = flag("", "Folder of the sweep: a run's folder per point, and sweep.json.")
+    grid: tuple = flag((), "FLAG=VALUE,VALUE,..; once per flag that varies, the last one fastest: put the seed there, "
+                       "so that later points find what they share.", repeated=True)
+    parallel: int = flag(1, "Points that train at once; those that start together share nothing.", low=1, high=64)
+    evaluate: tuple = flag((), "Protocols of tfanon.evaluate, run on each point when it is trained.")
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """One run of the sweep.  flags: what it does not share with all others, {name: value}."""
+
+    name: str
+    flags: dict
+    config: config.Config
+
+
+def main(arguments):
+    if len(arguments) > 1:
+        raise app.UsageError(f"'{arguments[1]}' is no flag: settings are given as --name=value.")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
+    return exits.status("tfanon.sweep", lambda: work(config.from_flags(Settings), config.from_flags()))
+
+
+def work(settings, base):
+    """Run every point; returns the exit status."""
+    found = points(settings, base)
+    folder = pathlib.Path(settings.sweep_dir)
+    record(folder, found)
+    failed = Sweep(folder, found, settings).run()
+    print(f"{len(found) - len(failed)} of {len(found)} points are done: "
+          f"python -m tfanon.report {folder} --output={folder / 'report'}")
+    for name, reason in failed.items():
+        print(f"tfanon.sweep: {name} failed: {reason} ({folder / name / 'sweep.log'})", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def points(settings, base):
+    """The Points of the grid, the last --grid fastest.  Raises ValueError where one is no flag or no value of it."""
+    if not settings.sweep_dir or not settings.grid:
+        raise ValueError("Give --sweep_dir=FOLDER and, for each flag that varies, --grid=FLAG=VALUE,VALUE,..")
+    axes = [_axis(text) for text in settings.grid]
+    if len({name for name, _ in axes}) < len(axes):
+        raise ValueError(f"--grid names a flag twice: {', '.join(name for name, _ in axes)}. Give its values in one.")
+    found = [_point(settings.sweep_dir, dict(given), base) for given in itertools.product(
+        *([(name, value) for value in values] for name, values in axes))]
+    if len({point.name for point in found}) < len(found):
+        raise ValueError(f"--grid gives one point twice: {', '.join(point.name for point in found)}.")
+    return found
+
+
+def _axis(text):
+    name, _, values = text.partition("=")
+    values = [value for value in values.split(",") if value]
+    if not values or isinstance(getattr(config.Config(), name, None), tuple) or name == "workdir":
+        raise ValueError(f"--grid={text} is not FLAG=VALUE,VALUE,.. of a flag with one value"
+                         f"{'; each point has a folder of its own' if name == 'workdir' else ''}.")
+    return name, values
+
+
+def _point(folder, given, base):
+    chosen = config.with_flags(base, given)
+    values = {name: getattr(chosen, name) for name in given}
+    name = "-".join(f"{SHORT.get(flag_, flag_)}{_plain(value)}" for flag_, value in values.items())
+    return Point(name, values, dataclasses.replace(chosen, workdir=str(pathlib.Path(folder) / name)))
+
+
+def _plain(value):
+    """A value as a part of a folder's name."""
+    return re.sub(r"[^\w.+]+", "_", f"{value:g}" if isinstance(value, float) else str(value))
+
+
+def record(folder, found):
+    """Write sweep.json: the points that were there before, and these."""
+    path = folder / "sweep.json"
+    old = json.loads(path.read_text())["points"] if path.exists() else []
+    new = [{"name": point.name, "flags": point.flags} for point in found]
+    names = {point["name"] for point in new}
+    with files.whole_file(path) as unfinished:
+        unfinished.write_text(json.dumps({
+            "schema_version": SCHEMA_VERSION,
+            "points": [*(point for point in old if point["name"] not in names), *new]}, indent=1) + "\n")
+
+
+class Sweep:
+    """The points in their order, some at once; when it is stopped, it stops its children and waits for them."""
+
+    def __init__(self, folder, found, settings):
+        self.folder, self.points, self.settings = folder, found, settings
+        self.children, self.stopping, self.lock = {}, False, threading.Lock()
+
+    def run(self):
+        """{name: reason} of the points that failed."""
+        with concurrent.futures.ThreadPoolExecutor(self.settings.parallel) as pool:
+            waiting = {point.name: pool.submit(self._one, number, point) for number, point in enumerate(self.points, 1)}
+            try:
+                reasons = {name: future.result() for name, future in waiting.items()}
+            except KeyboardInterrupt:
+                self._stop()
+                pool.shutdown(cancel_futures=True)
+                raise
+        return {name: reason for name, reason in reasons.items() if reason}
+
+    def _one(self, number, point):
+        """Train and evaluate one point; returns why it failed, or ''."""
+        began, said = time.monotonic(), f"[{number}/{len(self.points)}] {point.name}"
+        shared = [] if finished(point) else sharing.share(point.config, trained(self.folder))
+        print(f"{said}: {'already trained' if finished(point) else 'begins'}"
+              f"{'; shared: ' + ', '.join(shared) if shared else ''}", flush=True)
+        for command in commands(point, self.settings.evaluate):
+            if reason := self._child(point, command):
+                print(f"{said}: failed after {time.monotonic() - began:.0f} s", flush=True)
+                return reason
+        print(f"{said}: done after {time.monotonic() - began:.0f} s", flush=True)
+        return ""
+
+    def _child(self, point, command):
+        """One process, what it says in the point's log; its last line where it fails."""
+        log = pathlib.Path(point.config.workdir) / "sweep.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with open(log, "a") as file, self.lock:
+            if self.stopping:
+                return "stopped"
+            file.write(f"$ {' '.join(command)}\n")
+            file.flush()
+            child = subprocess.Popen([sys.executable, *command], stdin=subprocess.DEVNULL, stdout=file,
+                                     stderr=subprocess.STDOUT, start_new_session=True)  # Ctrl-C reaches it through us
+            self.children[point.name] = child
+        status = child.wait()
+        said = log.read_text(errors="replace").strip().splitlines()[-1]
+        return "" if status == 0 else f"exit status {status}: {said}"
+
+    def _stop(self):
+        with self.lock:
+            self.stopping = True
+            for child in self.children.values():
+                if child.poll() is None:
+                    child.send_signal(signal.SIGTERM)
+
+
+def trained(folder):
+    """The Configs of the runs that a sweep's folder holds, of this grid or of an earlier one."""
+    return [dataclasses.replace(config.from_flagfile(path), workdir=str(path.parent))
+            for path in sorted(folder.glob("*/run.flags"))]
+
+
+def finished(point):
+    """Whether the point's run has come to its end with the flags it has now."""
+    folder = pathlib.Path(point.config.workdir)
+    return ((folder / "results.json").exists() and (folder / "export" / "export.json").exists()
+            and not config.differences(point.config, folder / "run.flags"))
+
+
+def commands(point, protocols):
+    """What is left to run for a point, as arguments of Python."""
+    train = [] if finished(point) else [["-m", "tfanon.train", *config.changed_lines(point.config)]]
+    return train + [["-m", "tfanon.evaluate", f"--run_dir={point.config.workdir}", f"--protocol={protocol}"]
+                    for protocol in protocols]
+
+
+def run():
+    """Console command `tfanon-sweep`."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # of the children
+    config.define_flags()
+    config.define_flags(Settings)
+    app.run(main)
+
+
+if __name__ == "__main__":
+    run()
