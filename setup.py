@@ -46,6 +46,7 @@ setup(
         "tfanon-anonymize = tfanon.anonymize:run",
         "tfanon-anonymize-archive = tfanon.anonymize_archive:run",
         "tfanon-export = tfanon.export:run",
+        "tfanon-evaluate = tfanon.evaluate:run",
         "tfanon-weights = tfanon.weights:run",
         "tfanon-data = tfanon.data.__main__:run",
     ]},

@@ -7,8 +7,9 @@ import pytest
 
 PACKAGE = pathlib.Path(__file__).parent.parent / "tfanon"
 ORDER = ["exits", "config", "registry", "files", "media", "metrics", "data", "models", "replicas", "losses", "trainer", "checkpoint",
-         "converting", "evaluation", "anonymizing", "report", "fitting", "phases", "exporting", "experiment", "train", "weights",
-         "anonymize", "anonymize_archive", "export", "__main__"]
+         "converting", "evaluation", "anonymizing", "report", "fitting", "phases",
+         "attackers", "protocols", "exporting", "experiment", "train", "weights", "anonymize", "anonymize_archive", "export",
+         "evaluate", "__main__"]
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
 
 

@@ -7,7 +7,7 @@ import pathlib
 import keras
 import tensorflow as tf
 
-from tfanon import checkpoint, config as settings, files, phases, registry, replicas
+from tfanon import attackers, checkpoint, config as settings, files, phases, registry, replicas
 from tfanon.converting import starting
 from tfanon.data import pipeline, tables
 from tfanon.exporting import exporter
@@ -29,7 +29,7 @@ def run(config):
         run = phases.Run(config, tables.load(config), replicas.make_strategy(config.strategy))
         f_A = make_anonymizer(run)
         phases.initialise(run, f_A)
-        phases.anonymize(run, f_A, samples.watchers(run.tables, config))
+        phases.anonymize(run, f_A, [*samples.watchers(run.tables, config), *attackers.watchers(run)])
         results = judge_all(run, f_A)
         summarise(folder, config, results)
         samples.draw(folder / "pictures", run.tables, config, {**baselines(config), "f_A": f_A})
@@ -41,12 +41,7 @@ def run(config):
 def claimed(config):
     """The run's folder, for this process alone and for this experiment alone."""
     folder = pathlib.Path(config.workdir)
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ValueError(f"Another process is training in {folder}. Wait for it, or give another --workdir.") from None
+    with locked(folder, f"Another process is training in {folder}. Wait for it, or give another --workdir."):
         record = folder / "run.flags"
         if record.exists() and (differing := settings.differences(config, record)):
             raise ValueError(f"{folder} holds a run with other flags: {'; '.join(differing)}. "
@@ -54,6 +49,18 @@ def claimed(config):
         with files.whole_file(record) as unfinished:
             settings.write_flagfile(config, unfinished)
         yield folder
+
+
+@contextlib.contextmanager
+def locked(folder, taken):
+    """A folder for this process alone.  Raises ValueError(taken) where another has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ValueError(taken) from None
+        yield
 
 
 def set_up(config):

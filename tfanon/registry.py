@@ -9,6 +9,8 @@ FOLDERS = {
     "privacy": "tfanon.models.privacy",
     "sources": "tfanon.data.sources",
     "builders": "tfanon.data.builders",
+    "attackers": "tfanon.attackers",
+    "protocols": "tfanon.protocols",
 }
 
 

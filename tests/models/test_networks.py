@@ -12,7 +12,7 @@ NARROW = 0.1  # width: the same operations in a tenth of the channels
 KINDS = {"anonymizers": {"width": NARROW}, "actions": {"classes": 3}, "privacy": {"attributes": 3}}
 INPUTS = {  # the smallest that a network takes, where 32 x 32 is not enough
     "i3d_r50": (8, 32, 32), "mvit_v2_s": (4, 32, 32), "c3d": (8, 32, 32)}
-FIXED = ("raw", "blur", "blacken", "downsample", "pixelate")
+FIXED = ("raw", "blur", "blacken", "downsample", "noise", "pixelate")
 NETWORKS = [(kind, name) for kind in KINDS for name in registry.names(kind) if name not in FIXED]
 
 

@@ -16,7 +16,7 @@ def anonymization(clips, images, config, first, last):
     clips, images: Examples; the clips have labels.  Step s takes the clip batches 2s and 2s + 1 (Figure 1), or batch s
     twice with config.same_batch.
     """
-    clip, view = _clip(clips, config, "anonymization clips"), _pair(images, config, "anonymization pairs")
+    clip, view = _clip(clips, clips.labels, config, "anonymization clips"), _pair(images, config, "anonymization pairs")
     both = tf.data.Dataset.zip(
         _two_batches(clip, config.batch_clips, config, first, last),
         _two_batches(view, config.batch_pairs, config, first, last))
@@ -41,7 +41,7 @@ def reconstruction(clips, images, config, first, last):
 
 def actions(clips, config, first, last):
     """(clips [N, T, H, W, 3], labels [N]) to train f_T'."""
-    return _finish(_batches(_clip(clips, config, "actions"), config.batch_action, config, first, last))
+    return _finish(_batches(_clip(clips, clips.labels, config, "actions"), config.batch_action, config, first, last))
 
 
 def attributes(examples, config, first, last):
@@ -56,17 +56,32 @@ def attributes(examples, config, first, last):
     return _finish(_batches(example, config.batch_privacy, config, first, last))
 
 
+def clip_attributes(clips, config, first, last):
+    """(clips [N, T, H, W, 3], attributes [N, P]) to train who reads whole clips; batches as those of f_T'."""
+    example = _clip(clips, clips.attributes, config, "clip attributes")
+    return _finish(_batches(example, config.batch_action, config, first, last))
+
+
 def evaluation_clips(clips, config):
     """(clips [N, T, H, W, 3], labels [N], video index [N]): config.eval_clips clips of each video, evenly spread.
 
     Centre crop of config.eval_crop. The last batch is smaller. An unreadable video gives the clips of the next one,
     with that one's label and index: a mean per index is unchanged by them.
     """
-    files, labels = _files(clips, config, config.frames, config.stride), tf.constant(clips.labels)
+    return _evaluation(clips, clips.labels, config)
+
+
+def evaluation_clip_attributes(clips, config):
+    """(clips [N, T, H, W, 3], attributes [N, P], video index [N]), as evaluation_clips."""
+    return _evaluation(clips, clips.attributes, config)
+
+
+def _evaluation(clips, targets, config):
+    files, targets = _files(clips, config, config.frames, config.stride), tf.constant(targets)
 
     def example(position):
         pixels, row = _central(files, position, config)
-        return pixels, tf.gather(labels, row), row
+        return pixels, tf.gather(targets, row), row
 
     return _finish(_in_order(example, len(files) * config.eval_clips, config.batch_action, config))
 
@@ -88,16 +103,16 @@ def evaluation_images(examples, config):
     return _finish(_in_order(example, len(files) * each, config.batch_privacy, config))
 
 
-def _clip(clips, config, stream):
-    """Function position -> (augmented clip [T, H, W, 3], label)."""
-    files, labels = _files(clips, config, config.frames, config.stride), tf.constant(clips.labels)
+def _clip(clips, targets, config, stream):
+    """Function position -> (augmented clip [T, H, W, 3], its row of the targets)."""
+    files, targets = _files(clips, config, config.frames, config.stride), tf.constant(targets)
     key = order.stream_key(config.seed, stream)
 
     def example(position):
         u = order.uniform(position, 1 + augment.WINDOW + augment.CLIP, key)
         windows = augment.window(u[None, 1:4], config.min_crop)
         pixels, row = files.read(order.row_at(position, len(files), key), u[0], windows)
-        return augment.clip(_to_float(pixels[0]), u[4:]), tf.gather(labels, row)
+        return augment.clip(_to_float(pixels[0]), u[4:]), tf.gather(targets, row)
 
     return example
 
