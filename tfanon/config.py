@@ -35,8 +35,7 @@ class Config:
     jit_compile: bool = flag(False, "Compile the steps with XLA: pays on a GPU, costs on a CPU.")
     checkpoint_every: int = flag(200, "Steps between two checkpoints.", low=1)
     log_every: int = flag(20, "Steps between two points of a TensorBoard curve.", low=1)
-    attack_every: int = flag(0, "Epochs of Algorithm 1 between two attacks by a small fresh f_B', for TensorBoard; 0: never.",
-                             low=0)
+    attack_every: int = flag(0, "Epochs of Algorithm 1 from one attack by a fresh f_B' to the next; 0: never.", low=0)
 
     # Data.
     data_dir: str = flag("data", "Folder that holds the data sets; the synthetic ones are written there.")

@@ -1,7 +1,7 @@
 """How much can somebody who really tries still learn, and what is left of the action:
 
     python -m tfanon.evaluate --run_dir=runs/quickstart --protocol=strict
-    python -m tfanon.evaluate --run_dir=runs/quickstart --anonymizers=f_A,blur,runs/quickstart/export/anonymizer_int8.tflite,f_A+h264
+    python -m tfanon.evaluate --run_dir=runs/quickstart --anonymizers=f_A,f_A+h264,blur,anonymizer_int8.tflite
 
 Everything is in <run_dir>/evaluation/<protocol>: results.json, the table as results.txt, a folder per attack. The same
 command goes on where it was stopped. The exit status is 1 where a gate failed: the attackers were too weak on raw data,
@@ -98,8 +98,8 @@ def targets(settings, run, folder):
         if label in made or digest and label in (*registry.names("anonymizers"), "f_A"):
             raise ValueError(f"--anonymizers: two would be called {label}: rename the file {name}.")
         if known.get(label, digest) != digest:
-            raise ValueError(f"{label} is another file than the one that was attacked in {folder}: rename it, or delete "
-                             "that folder.")
+            raise ValueError(f"{label} is another file than the one that was attacked in {folder}: rename it, or "
+                             "delete that folder.")
         made[label], digests[label] = anonymizer, digest
     checkpoint.write_json(record, known | digests)
     return made
@@ -129,8 +129,8 @@ def _agree(folder, settings):
     """Raises ValueError where the folder holds attacks with another budget or other data."""
     record = folder / "evaluate.flags"
     if record.exists() and (differing := config.differences(settings, record, _settings.FREE)):
-        raise ValueError(f"{folder} holds attacks with other flags: {'; '.join(differing)}. Give those flags as they were, "
-                         "or delete that folder.")
+        raise ValueError(f"{folder} holds attacks with other flags: {'; '.join(differing)}. Give those flags as they "
+                         "were, or delete that folder.")
     with files.whole_file(record) as unfinished:
         config.write_flagfile(settings, unfinished)
 

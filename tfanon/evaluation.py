@@ -27,7 +27,7 @@ def outputs(learner, dataset):
 
 def action_scores(learner, dataset):
     """Criterion 1: top-1 of the mean softmax over the clips of each video, with its 95 % interval and chance."""
-    probabilities, labels = by_example(*outputs(learner, dataset), activation=_softmax)
+    probabilities, labels = by_example(*outputs(learner, dataset), activation=softmax)
     return {"action_top1": metrics.top1(probabilities, labels),
             "action_interval": metrics.top1_interval(probabilities, labels),
             "action_chance": metrics.top1_floor(labels)}
@@ -35,7 +35,7 @@ def action_scores(learner, dataset):
 
 def action_top1(learner, dataset):
     """Criterion 1 alone, for the selection of an epoch."""
-    return metrics.top1(*by_example(*outputs(learner, dataset), activation=_softmax))
+    return metrics.top1(*by_example(*outputs(learner, dataset), activation=softmax))
 
 
 def privacy_scores(learner, dataset, held_out, names):
@@ -70,32 +70,23 @@ def privacy_curves(learner, dataset):
     return truth, probabilities
 
 
-def identity_scores(learner, embed, dataset):
-    """Who is seen: closed-set top-1, and verification between all pairs of test examples.
+def flicker(x, x_anon):
+    """Change from frame to frame that an anonymizer adds: mean |y_t - y_t-1| - mean |x_t - x_t-1|, per clip.
 
-    learner: one logit per identity.  embed(x): [N, F], compared by cosine.  dataset: the truth is one-hot [N, I].
+    x, x_anon: [N, T, H, W, C] in [0, 1], T >= 2.  Returns float64 [N]; below 0 where motion is lost.
     """
-    logits, truth, index = outputs(learner, dataset)
-    probabilities, one_hot = by_example(logits, truth, index, activation=_softmax)
-    labels = np.argmax(one_hot, axis=1)
-    _, embedded = metrics.by_example(outputs(Judge(embed), dataset)[0], index)
-    scores, same = metrics.pairs(embedded, labels)
-    return {"identity_top1": metrics.top1(probabilities, labels),
-            "identity_interval": metrics.top1_interval(probabilities, labels),
-            "identity_chance": metrics.top1_floor(labels),
-            "tar_at_far": {f"{far:g}": metrics.tar_at_far(scores, same, far) for far in (0.01, 0.1)}}
+    added, there = (np.abs(np.diff(np.float64(clips), axis=1)) for clips in (x_anon, x))
+    return np.mean(added - there, axis=(1, 2, 3, 4))
 
 
-def identity_top1(learner, dataset):
-    """Closed-set top-1 alone, for the selection of an epoch."""
-    probabilities, one_hot = by_example(*outputs(learner, dataset), activation=_softmax)
-    return metrics.top1(probabilities, np.argmax(one_hot, axis=1))
-
-
-def flicker(f_A, dataset):
-    """Mean over an evaluation's clips of metrics.flicker; 0 for an f_A that adds no change from frame to frame."""
+def mean_flicker(f_A, dataset):
+    """Mean flicker over the clips of an evaluation dataset."""
     graph = tf.function(lambda x: f_A(x, training=False), reduce_retracing=True)
-    return float(np.mean(np.concatenate([metrics.flicker(x.numpy(), graph(x).numpy()) for x, *_ in dataset])))
+    return float(np.mean(np.concatenate([flicker(x.numpy(), graph(x).numpy()) for x, *_ in dataset])))
+
+
+def softmax(logits):
+    return tf.nn.softmax(np.float64(logits)).numpy()
 
 
 def by_example(values, truth, index, activation=np.asarray):
@@ -103,10 +94,6 @@ def by_example(values, truth, index, activation=np.asarray):
     examples, means = metrics.by_example(activation(values), index)
     first = {example: row for row, example in reversed(list(enumerate(index.tolist())))}
     return means, truth[[first[example] for example in examples.tolist()]]
-
-
-def _softmax(logits):
-    return tf.nn.softmax(np.float64(logits)).numpy()
 
 
 def _sigmoid(logits):

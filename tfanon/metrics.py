@@ -127,43 +127,6 @@ def best_thresholds(probabilities, truth):
     return np.array([_best_threshold(p, t) for p, t in zip(probabilities.T, truth.T)])
 
 
-def pairs(embedded, labels):
-    """Cosine of every pair of examples, and whether the two are the same: (float64 [m], bool [m]), m = n (n - 1) / 2.
-
-    embedded: [n, F].  labels: int [n].
-    """
-    embedded, labels = _finite(embedded), np.asarray(labels)
-    unit = embedded / np.maximum(np.linalg.norm(embedded, axis=1, keepdims=True), 1e-12)
-    one, other = np.triu_indices(len(labels), k=1)
-    return (unit @ unit.T)[one, other], labels[one] == labels[other]
-
-
-def tar_at_far(scores, same, far):
-    """Share of the pairs of one person that are accepted where at most a share `far` of the others is.
-
-    scores: [m], larger means more alike.  same: bool [m].  A pair is accepted at or above one threshold for all; NaN
-    where there are no pairs of one of the two kinds.
-    """
-    scores, same = _finite(scores), np.asarray(same, bool)
-    genuine, impostors = scores[same], np.sort(scores[~same])[::-1]
-    if not len(genuine) or not len(impostors):
-        return float("nan")
-    allowed = int(far * len(impostors) + 1e-9)  # of the impostors; the next one must stay below the threshold
-    return float(np.mean(genuine > impostors[allowed])) if allowed < len(impostors) else 1.0
-
-
-def flicker(x, x_anon):
-    """Change from frame to frame that the anonymizer adds: mean |y_t - y_t-1| - mean |x_t - x_t-1|, per clip.
-
-    x, x_anon: [N, T, H, W, C] in [0, 1], T >= 2.  Returns float64 [N]; below 0 where motion is lost.
-    """
-    if x.shape[1] < 2:
-        raise ValueError(f"Flicker is a change from frame to frame, and these clips have {x.shape[1]}: give --frames=2 or "
-                         "more.")
-    added, there = (np.abs(np.diff(np.float64(clips), axis=1)) for clips in (x_anon, x))
-    return np.mean(added - there, axis=(1, 2, 3, 4))
-
-
 def above_floor(value, floor):
     """Leakage that chance does not explain; below zero for a judge that does worse than its floor."""
     return float(value - floor)

@@ -206,15 +206,17 @@ def read_attributes(run, name, f_A, probe, build, views=FRAMES):
     return phase.finish(learner.network, {**scores, **learnt})
 
 
-def learn(run, phase, learner, splits, epochs, views=FRAMES, select=evaluation.privacy_cmap):
+def learn(run, phase, learner, splits, epochs, views=FRAMES, select=evaluation.privacy_cmap, rate=None):
     """Train a learner on a data set and leave in it the epoch that is best on the held-out slice.
 
-    select(learner, dataset): larger is better.  Returns {"selected", "curve": [[step, held-out score], ..], "budget"}.
+    select(learner, dataset): larger is better.  rate: Adam's; None: as f_B' has.
+    Returns {"selected", "curve": [[step, held-out score], ..], "budget"}.
     """
     config, curve = run.config, []
     plan = phase.plan(len(splits.train), getattr(config, views.batch), epochs)
     with run.strategy.scope():
-        learner.compile(make_optimizer(config, cosine(config.rate_privacy_judge, plan, config)), config.jit_compile)
+        learner.compile(
+            make_optimizer(config, cosine(rate or config.rate_privacy_judge, plan, config)), config.jit_compile)
     held_out = views.evaluation(splits.held_out, config) if len(splits.held_out) else None
     selected = fitting.fit(learner, lambda first, last: views.train(splits.train, config, first, last), plan,
                            score=held_out and (lambda: select(learner, held_out)), curve=curve)

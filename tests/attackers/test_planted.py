@@ -24,7 +24,7 @@ def tiny(monkeypatch):
 def images(tmp_path_factory):
     """(folder that all tests share, so that the network on raw data is trained once; the splits)."""
     folder = tmp_path_factory.mktemp("images")
-    return folder / "run", planted.images(folder / "data", (64, 16, 32))
+    return folder / "run", planted.images(folder / "data", (128, 48, 48))
 
 
 def transposed(x, training=False):
@@ -56,8 +56,9 @@ def found(entries, attacker):
 
 
 def test_identity_leaks_everything(images):
-    entry, = fresh.attack(planted.run(images[0], {"images": images[1]}), "raw", registry.find("anonymizers", "raw").build())
-    assert entry["cmap"] > 0.99 and entry["cmap_chance"] == 0.5
+    entry, = fresh.attack(planted.run(images[0], {"images": images[1]}), "raw",
+                          registry.find("anonymizers", "raw").build())
+    assert entry["cmap"] > 0.95 and entry["cmap_chance"] == 0.5
 
 
 def test_noise_leaks_nothing(images):
@@ -70,19 +71,19 @@ def test_a_permutation_is_caught_by_who_learns_anew(images):
     run = planted.run(images[0], {"images": images[1]})
     fooled, = frozen.attack(run, "transposed", transposed)
     caught, = fresh.attack(run, "transposed", transposed)
-    assert fooled["cmap"] < fooled["cmap_chance"] and caught["cmap"] > 0.99
+    assert fooled["cmap"] < fooled["cmap_chance"] and caught["cmap"] > 0.95
 
 
 def test_a_permutation_is_caught_by_reconstruction(images):
-    run = planted.run(images[0], {"images": images[1]}, epochs_privacy=80)
+    run = planted.run(images[0], {"images": images[1]}, epochs_privacy=15)
     entries = reconstruction.attack(run, "transposed", transposed, width=0.05)
     # Left as it is a transposed image is wrong in half of its pixels by twice the strength, some .33: 13 dB.
     assert found(entries, "reconstruction")["psnr"] > 20
-    assert found(entries, "reconstruction+frozen")["cmap"] > 0.99
+    assert found(entries, "reconstruction+frozen")["cmap"] > 0.95
 
 
 def test_what_stays_in_the_mean_is_caught_by_averaging(tmp_path):
-    run = planted.run(tmp_path / "run", {"clips": planted.videos(tmp_path / "data", (64, 16, 48))})
+    run = planted.run(tmp_path / "run", {"clips": planted.videos(tmp_path / "data", (128, 48, 64))})
     caught, = multi_frame.attack(run, "averaged", Averaged())
     assert caught["cmap"] > 0.95
     missed, = fresh.attack(run, "averaged", Averaged())

@@ -70,12 +70,13 @@ def trunk(network):
 
 
 def over_time(network):
-    """A judge of images that also judges clips, with the same weights: features averaged over time, then the last layer."""
+    """A judge of images that also judges clips, by the same weights: features averaged over time, then one layer."""
     if isinstance(network, per_frame.OverTime):
         return network
     features, logits = trunk(network), network.get_layer("logits")
     pooled = keras.Input(logits.input.shape[1:])
-    return per_frame.OverTime(features, keras.Model(pooled, logits(pooled), name="head"), name=f"{network.name}_over_time")
+    head = keras.Model(pooled, logits(pooled), name="head")
+    return per_frame.OverTime(features, head, name=f"{network.name}_over_time")
 
 
 def reader(network, start, attributes):

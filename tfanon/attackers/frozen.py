@@ -1,4 +1,4 @@
-"""A casual observer: trained on raw data, shown anonymized data. For comparison only, since it attacks nobody who tries.
+"""A casual observer: trained on raw data, shown anonymized data. For comparison only: nobody who tries stops there.
 
 The paper's Table 6. What it fails to read may only have moved: `fresh` says whether it is gone.
 """

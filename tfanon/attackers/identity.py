@@ -9,8 +9,8 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from tfanon import evaluation, phases, trainer
-from tfanon.attackers import _common
+from tfanon import phases, trainer
+from tfanon.attackers import _common, _verification
 
 NEEDS = "a private column 'identity' of three people or more"
 
@@ -42,9 +42,9 @@ def _read(run, name, f_A, probe, network, start, column):
             network, views = _common.over_time(network), phases.CLIPS
         learner = trainer.Learner(network, _loss, f_A)
     learnt = phases.learn(
-        run, phase, learner, splits, phases.epochs_of(run.config, probe), views, evaluation.identity_top1)
+        run, phase, learner, splits, phases.epochs_of(run.config, probe), views, _verification.top1)
     embed = tf.function(_common.behind(f_A, _common.trunk(network)), reduce_retracing=True)
-    found = evaluation.identity_scores(learner, embed, views.evaluation(splits.test, run.config))
+    found = _verification.scores(learner, embed, views.evaluation(splits.test, run.config))
     return phase.finish(network, {**found, **learnt})
 
 

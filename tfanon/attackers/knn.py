@@ -33,12 +33,14 @@ def _read(run, name, f_A, probe, network, start):
     k = max(CHOICES, key=lambda k: metrics.cmap(vote(*train, held_out[0], k), held_out[1]))
     thresholds = metrics.best_thresholds(vote(*train, held_out[0], k), held_out[1])
     found = evaluation.attribute_scores(vote(*train, test[0], k), test[1], thresholds, splits.test.attribute_names)
-    return phase.finish(None, {**found, "neighbours": k, "selected": raw["selected"], "curve": [], "budget": raw["budget"]})
+    learnt = {"selected": raw["selected"], "curve": [], "budget": raw["budget"]}
+    return phase.finish(None, {**found, "neighbours": k, **learnt})
 
 
 def vote(features, truth, asked, k):
     """Mean truth [n, P] of the k rows of `features` that are nearest to each row of `asked`, both [., F], by cosine."""
-    features, asked = (rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12) for rows in (features, asked))
+    features, asked = (rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+                       for rows in (features, asked))
     k = min(k, len(features))
     nearest = [np.argpartition(-asked[first:first + ROWS] @ features.T, k - 1, axis=1)[:, :k]
                for first in range(0, len(asked), ROWS)]

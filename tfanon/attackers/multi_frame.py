@@ -1,4 +1,4 @@
-"""Frames are averaged first: what an anonymizer adds anew to every frame cancels, what it leaves in all of them stays."""
+"""Frames are averaged first: what is new noise in each cancels, what an anonymizer leaves in all stays."""
 
 import tensorflow as tf
 
@@ -9,7 +9,7 @@ NEEDS = "clips with private attributes"
 
 
 def attack(run, name, f_A, network="", start=_common.SCRATCH):
-    """An entry per probe of whole videos; the mean over T frames meets a fresh classifier.  network, start: as in fresh."""
+    """An entry per probe of whole videos: a fresh classifier of the mean of T frames.  network, start: as in fresh."""
     network = network or _common.judge(run.config)
     mean = _common.behind(f_A, lambda clips: tf.reduce_mean(clips, axis=1))
     return [_common.entry(name, "multi_frame", network, start, probe, phases.read_attributes(

@@ -29,8 +29,9 @@ def attack(run, name, f_A, network="", start=_common.SCRATCH, decoder="unet", wi
         alike, g = _decode(run, f"reconstruction-{title}-{probe}-{name}", f_A, probe, decoder, width)
         read = _read(run, f"reconstruction+frozen-{title}-{network}-{_common.called(start)}-{probe}-{name}",
                      _common.behind(f_A, lambda y: g(y, training=False)), probe, network, start)
+        read = {**read, "budget": alike["budget"]}
         found += [_common.entry(name, "reconstruction", decoder, _common.SCRATCH, probe, alike),
-                  _common.entry(name, "reconstruction+frozen", network, start, probe, {**read, "budget": alike["budget"]})]
+                  _common.entry(name, "reconstruction+frozen", network, start, probe, read)]
     return found
 
 
@@ -44,7 +45,8 @@ def _decode(run, name, f_A, probe, decoder, width):
     if (found := phase.result(g)) is not None:
         return found, g
     splits, views = _half(run.tables.probes[probe], run.config.seed), phases.Views(_pairs, _frames, "batch_privacy")
-    learnt = phases.learn(run, phase, learner, splits, phases.epochs_of(run.config, probe), views, _psnr)
+    epochs = 2 * phases.epochs_of(run.config, probe)  # of half of the examples: as many steps as other attackers
+    learnt = phases.learn(run, phase, learner, splits, epochs, views, _psnr, run.config.rate_reconstruct)
     return phase.finish(g, {**_likeness(learner, _frames(splits.test, run.config)), **learnt}), g
 
 

@@ -18,7 +18,8 @@ def judge(run, plan, targets, raw_gate):
     if plan.attacks and not run.tables.probes:
         raise ValueError("There is nothing to attack: neither the images nor the clips of this run have private "
                          "attributes.")
-    run = dataclasses.replace(run, count=len(targets) * (len(plan.actions) + len(plan.attacks)) + 2 * bool(plan.attacks))
+    count = len(targets) * (len(plan.actions) + len(plan.attacks)) + 2 * bool(plan.attacks)
+    run = dataclasses.replace(run, count=count)
     gates, run = _gates(run, plan, raw_gate)
     actions, attacks, flicker, nothing = [], [], [], {}
     for name, f_A in targets.items():
@@ -32,8 +33,8 @@ def judge(run, plan, targets, raw_gate):
             nothing |= {} if found else {attacker: f"{attacker} attacked nothing: it needs {module.NEEDS}."}
             attacks += found
             run = _next(run)
-    return {"schema_version": SCHEMA_VERSION, "actions": actions, "attacks": attacks, "flicker": flicker, "gates": gates,
-            "notes": [*run.tables.notes, *plan.notes, *nothing.values()]}
+    return {"schema_version": SCHEMA_VERSION, "actions": actions, "attacks": attacks, "flicker": flicker,
+            "gates": gates, "notes": [*run.tables.notes, *plan.notes, *nothing.values()]}
 
 
 def _next(run):
@@ -85,7 +86,7 @@ def _flicker(run, name, f_A):
         return []
     config = dataclasses.replace(run.config, eval_clips=1)
     clips = pipeline.evaluation_clips(run.tables.action.test, config)
-    return [{"anonymizer": name, "flicker": evaluation.flicker(f_A, clips)}]
+    return [{"anonymizer": name, "flicker": evaluation.mean_flicker(f_A, clips)}]
 
 
 def most_and_mean(attacks, name):

@@ -8,7 +8,8 @@ NONE = "-"
 
 def format_table(results):
     """Action, attacks with their maximum and mean, reconstruction, flicker, gates and notes, as lines of text."""
-    names = list(dict.fromkeys(entry["anonymizer"] for part in ("flicker", "actions", "attacks") for entry in results[part]))
+    names = list(dict.fromkeys(
+        entry["anonymizer"] for part in ("flicker", "actions", "attacks") for entry in results[part]))
     lines = [["", *names], *_actions(results, names), *_attacks(results, names), *_likeness(results, names)]
     flicker = {entry["anonymizer"]: entry["flicker"] for entry in results["flicker"]}
     lines.append(["flicker", *(_cell(flicker.get(name), 100, 2) for name in names)])
@@ -19,7 +20,8 @@ def format_table(results):
 
 def distrust(results):
     """The line that a report with failed gates must show; "" where all passed."""
-    failed = [f"{gate['gate']} ({gate['attacker']}, {gate['probe']})" for gate in results["gates"] if not gate["passed"]]
+    failed = [f"{gate['gate']} ({gate['attacker']}, {gate['probe']})"
+              for gate in results["gates"] if not gate["passed"]]
     return f"THIS REPORT IS NOT TO BE TRUSTED: these gates failed: {'; '.join(failed)}." if failed else ""
 
 
@@ -60,9 +62,9 @@ def _title(entry):
 
 
 def _gates(results):
-    lines = [f"{'passed' if gate['passed'] else 'FAILED'}: {gate['gate']} ({gate['attacker']}, {gate['network']}, "
-             f"{gate['probe']}): cMAP {_cell(gate['value'])}, {'at least' if gate['gate'] == 'raw is read' else 'at most'} "
-             f"{_cell(gate['bound'])}" for gate in results["gates"]]
+    words = {True: "passed", False: "FAILED", "raw is read": "at least", "noise leaks nothing": "at most"}
+    lines = [f"{words[gate['passed']]}: {gate['gate']} ({gate['attacker']}, {gate['network']}, {gate['probe']}): cMAP "
+             f"{_cell(gate['value'])}, {words[gate['gate']]} {_cell(gate['bound'])}" for gate in results["gates"]]
     return [*lines, *([distrust(results)] if distrust(results) else [])]
 
 
