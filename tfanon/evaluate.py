@@ -117,12 +117,14 @@ def _with(plan, attackers):
 
 
 def _budgeted(run, settings):
-    """Attacks on clips get as many steps as those on images, where nobody says how many: there are fewer clips."""
-    epochs = settings.attack_clip_epochs or run.config.epochs_clip_privacy
+    """Who attacks whole clips takes as many steps as who attacks images, where nobody says how many."""
+    config = run.config
+    epochs = settings.attack_clip_epochs or config.epochs_clip_privacy
     if not epochs and {"images", "clips"} <= set(run.tables.probes):
         images, clips = (len(run.tables.probes[probe].train) for probe in ("images", "clips"))
-        epochs = max(1, round(run.config.epochs_privacy * max(1.0, images / clips)))
-    return dataclasses.replace(run, config=dataclasses.replace(run.config, epochs_clip_privacy=epochs))
+        steps = config.epochs_privacy * images / config.batch_privacy
+        epochs = max(config.epochs_privacy, round(steps * config.batch_action / clips))
+    return dataclasses.replace(run, config=dataclasses.replace(config, epochs_clip_privacy=epochs))
 
 
 def _agree(folder, settings):

@@ -2,6 +2,7 @@
 
 import importlib.util
 import pathlib
+import types
 
 import keras
 import numpy as np
@@ -9,9 +10,10 @@ import pytest
 import tensorflow as tf
 
 from tfanon import registry
-from tfanon.attackers import PrivacyAttackCallback, _common, identity, knn, reconstruction, whole_video
+from tfanon.attackers import PrivacyAttackCallback, _common, _decoder, identity, knn, reconstruction, watchers, whole_video
 from tfanon.data import tables
 from tfanon.data.batch import Examples
+from tfanon.report import tensorboard
 
 SPEC = importlib.util.spec_from_file_location("planted", pathlib.Path(__file__).with_name("planted.py"))
 planted = importlib.util.module_from_spec(SPEC)
@@ -69,6 +71,14 @@ class _Answer:
         return tf.constant(self.answer)
 
 
+def test_the_decoder_s_blocks_are_undone():
+    x = np.random.default_rng(0).random((1, 16, 24, 3), np.float32)
+    blocks = _decoder.Blocks()(x)
+    assert blocks.shape == (1, 4, 6, 48) and np.array_equal(blocks[0, 1, 2, :3], x[0, 4, 8])
+    np.testing.assert_array_equal(_decoder.Frames()(blocks), x)
+    assert _decoder.build(0.1)(np.zeros((1, 2, 16, 32, 3), np.float32)).shape == (1, 2, 16, 32, 3)
+
+
 def test_identities_are_the_columns_of_one_name():
     truth = np.float32([[1, 0, 0, 1], [0, 1, 0, 0], [0, 0, 1, 1], [0, 0, 0, 1]])
     names = ("identity=a", "identity=b", "identity=c", "hat=yes")
@@ -99,6 +109,22 @@ def test_the_attack_while_training(monkeypatch, tmp_path):
     assert list(made.found) == [2, 4] and logs["attack/cmap_above_floor"] == 0  # grey frames: every score is the same
     made.watch(step=30, steps_per_epoch=10)  # the third epoch of every second
     assert list(made.found) == [2, 4] and before is not None
+
+
+def test_a_run_is_attacked_while_it_trains(monkeypatch, tmp_path):
+    planted.add_tiny_networks(monkeypatch)
+    splits = planted.images(tmp_path / "data", (32, 16, 2))
+    assert watchers(planted.run(tmp_path, {"images": splits})) == []
+    # 32 clips, two batches of 4 a step: 4 steps an epoch, so the second epoch ends at step 8.
+    watch, = watchers(planted.run(tmp_path, {"images": splits}, attack_every=2, batch_clips=4))
+    with tensorboard.writer(tmp_path / "logs").as_default() as curves:
+        for step in (4, 6, 8):
+            watch(step, types.SimpleNamespace(f_A=_Gate()))
+        curves.close()
+    path, = (tmp_path / "logs").iterdir()
+    found = [(event.step, value.tag) for event in tf.compat.v1.train.summary_iterator(str(path))
+             for value in event.summary.value]
+    assert found == [(8, "attack/cmap_above_floor")]
 
 
 class _Gate:

@@ -87,7 +87,7 @@ def reader(network, start, attributes):
 def scores(run, probe, forward, views=phases.FRAMES):
     """evaluation.privacy_scores of x -> logits on a probe's test split; F1 is tuned on the held-out one."""
     splits, config = run.tables.probes[probe], run.config
-    graph = tf.function(forward, reduce_retracing=True)
+    graph = tf.function(forward, reduce_retracing=True, autograph=False)
     held_out = splits.held_out if len(splits.held_out) else splits.train
     return evaluation.privacy_scores(evaluation.Judge(graph), views.evaluation(splits.test, config),
                                      views.evaluation(held_out, config), splits.test.attribute_names)

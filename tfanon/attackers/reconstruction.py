@@ -10,37 +10,36 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from tfanon import evaluation, losses, phases, registry, trainer
-from tfanon.attackers import _common, fresh
+from tfanon import losses, phases, trainer
+from tfanon.attackers import _common, _decoder, fresh
 from tfanon.data import pipeline
 
 NEEDS = fresh.NEEDS
 SMALLEST = 11  # pixels: the window of SSIM, which MS-SSIM needs after four halvings too
 
 
-def attack(run, name, f_A, network="", start=_common.SCRATCH, decoder="unet", width=0.125):
+def attack(run, name, f_A, network="", start=_common.SCRATCH, width=1.0):
     """Two entries per probe: how alike the reconstruction is, and what is read from it.
 
-    network, start: of the attacker on raw data, as in fresh.  decoder, width: a file of tfanon/models/anonymizers.
+    network, start: of the attacker on raw data, as in fresh.  width: of the decoder.
     """
     network, found = network or _common.judge(run.config), []
     for probe in run.tables.probes:
-        title = f"{decoder}-{width:g}"
-        alike, g = _decode(run, f"reconstruction-{title}-{probe}-{name}", f_A, probe, decoder, width)
-        read = _read(run, f"reconstruction+frozen-{title}-{network}-{_common.called(start)}-{probe}-{name}",
-                     _common.behind(f_A, lambda y: g(y, training=False)), probe, network, start)
+        alike, g = _decode(run, f"reconstruction-{width:g}-{probe}-{name}", f_A, probe, width)
+        read = _read(run, f"reconstruction+frozen-{width:g}-{network}-{_common.called(start)}-{probe}-{name}",
+                     _common.behind(f_A, g), probe, network, start)
         read = {**read, "budget": alike["budget"]}
-        found += [_common.entry(name, "reconstruction", decoder, _common.SCRATCH, probe, alike),
+        found += [_common.entry(name, "reconstruction", "unet", _common.SCRATCH, probe, alike),
                   _common.entry(name, "reconstruction+frozen", network, start, probe, read)]
     return found
 
 
-def _decode(run, name, f_A, probe, decoder, width):
+def _decode(run, name, f_A, probe, width):
     """(how alike raw and reconstruction are, the trained decoder)."""
     phase = run.phase(name)
     run.seeded(f"reconstruction-{probe}")
     with run.strategy.scope():
-        g = registry.find("anonymizers", decoder).build(width=width)
+        g = _decoder.build(width)
         learner = trainer.Learner(g, losses.reconstruction, f_A)
     if (found := phase.result(g)) is not None:
         return found, g
