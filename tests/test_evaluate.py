@@ -56,17 +56,17 @@ def test_every_attack_on_everything(workdir, tmp_path):
     tflite = tmp_path / "mine.tflite"
     _export(workdir, tflite)
     results = evaluate.work(Settings(run_dir=str(workdir), protocol="strict", networks=("tiny", "small3d"),
-                                     anonymizers=("raw", "f_A", "f_A+h264", str(tflite)), **BRIEF))
+                                     anonymizers=("f_A", "f_A+h264", str(tflite)), **BRIEF))
     attackers = {entry["attacker"] for entry in results["attacks"]}
     assert attackers == {*registry.names("attackers"), "reconstruction+frozen"} - {"identity"}
-    assert {entry["anonymizer"] for entry in results["attacks"]} == {"raw", "f_A", "f_A+h264", "mine.tflite"}
+    assert {entry["anonymizer"] for entry in results["attacks"]} == {"f_A", "f_A+h264", "mine.tflite"}
     probes = {entry["attacker"]: set() for entry in results["attacks"]}
     for entry in results["attacks"]:
         probes[entry["attacker"]].add(entry["probe"])
     assert all(found == ({"clips"} if name in ("multi_frame", "whole_video") else {"images", "clips"})
                for name, found in probes.items())
     flicker = {entry["anonymizer"]: entry["flicker"] for entry in results["flicker"]}
-    assert flicker["raw"] == 0 and flicker["mine.tflite"] == pytest.approx(flicker["f_A"], abs=2e-3)
+    assert flicker["mine.tflite"] == pytest.approx(flicker["f_A"], abs=2e-3)
     assert "identity attacked nothing: it needs a private column 'identity' of three people or more." in results["notes"]
 
 

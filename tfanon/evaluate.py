@@ -74,9 +74,11 @@ def attacked(found, settings, folder):
     """The Config of a run as its attackers have it: their folder, their data, their budget."""
     source = registry.find("sources", settings.judge_clip_source or found.judge_clip_source or found.clip_source)
     private = "private_clips" in getattr(source, "KINDS", ())
+    graph = {*registry.names("anonymizers"), "f_A"}  # what else there is leaves it, and XLA cannot follow
     novel = {name: getattr(settings, name) for name in NOVEL if getattr(settings, name)}
     return dataclasses.replace(
-        found, **novel, workdir=str(folder), attack_clips=settings.clips and (found.attack_clips or private),
+        found, **novel, workdir=str(folder), jit_compile=found.jit_compile and graph >= {*settings.anonymizers},
+        attack_clips=settings.clips and (found.attack_clips or private),
         clip_private_columns=found.clip_private_columns if settings.clips else (),
         epochs_privacy=settings.attack_epochs or found.epochs_privacy,
         epochs_action=settings.action_epochs or found.epochs_action, eval_clips=settings.eval_clips or found.eval_clips)
@@ -87,15 +89,18 @@ def targets(settings, run, folder):
 
     Raises ValueError where two have one label, or one is another than the one that was attacked under it.
     """
+    trained = phases.Run(finished.settings(settings.run_dir), run.tables, run.strategy)
+
     def f_A():
-        return finished.anonymizer(phases.Run(finished.settings(settings.run_dir), run.tables, run.strategy))
+        done = trained.phase("anonymize").folder / "done.json"
+        return finished.anonymizer(trained), json.loads(done.read_text())["sha256"]
 
     made, digests = {}, {}
     record = folder / "files.json"
     known = json.loads(record.read_text()) if record.exists() else {}
-    for name in settings.anonymizers or (*finished.settings(settings.run_dir).baselines, "f_A"):
+    for name in settings.anonymizers or (*trained.config.baselines, "f_A"):
         label, anonymizer, digest = _targets.make(name, f_A, settings.crf)
-        if label in made or digest and label in (*registry.names("anonymizers"), "f_A"):
+        if label in made or label != name and label in (*registry.names("anonymizers"), "f_A"):
             raise ValueError(f"--anonymizers: two would be called {label}: rename the file {name}.")
         if known.get(label, digest) != digest:
             raise ValueError(f"{label} is another file than the one that was attacked in {folder}: rename it, or "

@@ -29,7 +29,7 @@ def run(config):
         run = phases.Run(config, tables.load(config), replicas.make_strategy(config.strategy))
         f_A = make_anonymizer(run)
         phases.initialise(run, f_A)
-        phases.anonymize(run, f_A, [*samples.watchers(run.tables, config), *attackers.watchers(run)])
+        phases.anonymize(run, f_A, [*samples.watchers(run.tables, config), *attackers.watchers(run, f_A)])
         results = judge_all(run, f_A)
         summarise(folder, config, results)
         samples.draw(folder / "pictures", run.tables, config, {**baselines(config), "f_A": f_A})

@@ -17,7 +17,7 @@ from tfanon.media import writer
 SIDE = 16
 SETTINGS = Config(
     resolution=SIDE, frames=8, stride=1, min_crop=1.0, eval_crop=1.0, eval_clips=1, privacy_network="every_pixel",
-    batch_privacy=16, batch_action=16, epochs_privacy=12, epochs_clip_privacy=12, warmup_epochs=1,
+    batch_privacy=16, batch_action=16, epochs_privacy=9, epochs_clip_privacy=12, warmup_epochs=1,
     rate_privacy_judge=2e-2, rate_reconstruct=5e-3, read_threads=2, clip_source="none", image_source="none")
 
 

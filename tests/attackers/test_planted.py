@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tfanon import registry
-from tfanon.attackers import fresh, frozen, multi_frame, reconstruction, whole_video
+from tfanon.attackers import fresh, frozen, multi_frame, reconstruction
 
 SPEC = importlib.util.spec_from_file_location("planted", pathlib.Path(__file__).with_name("planted.py"))
 planted = importlib.util.module_from_spec(SPEC)
@@ -24,7 +24,7 @@ def tiny(monkeypatch):
 def images(tmp_path_factory):
     """(folder that all tests share, so that the network on raw data is trained once; the splits)."""
     folder = tmp_path_factory.mktemp("images")
-    return folder / "run", planted.images(folder / "data", (128, 48, 48))
+    return folder / "run", planted.images(folder / "data", (96, 32, 48))
 
 
 def transposed(x, training=False):
@@ -74,6 +74,7 @@ def test_a_permutation_is_caught_by_who_learns_anew(images):
     assert fooled["cmap"] < fooled["cmap_chance"] and caught["cmap"] > 0.95
 
 
+@pytest.mark.large  # half a minute
 def test_a_permutation_is_caught_by_reconstruction(images):
     run = planted.run(images[0], {"images": images[1]}, epochs_privacy=15)
     entries = reconstruction.attack(run, "transposed", transposed, width=0.25)
@@ -82,6 +83,7 @@ def test_a_permutation_is_caught_by_reconstruction(images):
     assert found(entries, "reconstruction+frozen")["cmap"] > 0.95
 
 
+@pytest.mark.large  # half a minute
 def test_what_stays_in_the_mean_is_caught_by_averaging(tmp_path):
     run = planted.run(tmp_path / "run", {"clips": planted.videos(tmp_path / "data", (128, 48, 64))})
     caught, = multi_frame.attack(run, "averaged", Averaged())

@@ -48,6 +48,6 @@ def test_what_h264_leaves(tmp_path):
 def test_names():
     label, f_A, digest = _targets.make("raw+h264", None, 23)
     assert label == "raw+h264" and isinstance(f_A, _targets.Coded) and digest == ""
-    assert _targets.make("f_A", lambda: "mine", 23) == ("f_A", "mine", "")
+    assert _targets.make("f_A", lambda: ("mine", "ab"), 23) == ("f_A", "mine", "ab")
     with pytest.raises(ValueError, match="there is no file bluur, and: No anonymizers called 'bluur'"):
         _targets.make("bluur", None, 23)

@@ -17,7 +17,7 @@ class PrivacyAttackCallback(keras.callbacks.Callback):
 
     f_A: whatever is trained, as a network of frames.  splits: the data set that is attacked; the held-out slice is
     read, or training where there is none, and the test split never.  network: a file of tfanon/models/privacy.
-    It starts from the same weights every time and draws nothing at random, so that training goes on as without it.
+    It starts from the same weights every time.
     What it finds is a lower bound: an attacker with more steps finds more.
     """
 
@@ -57,19 +57,16 @@ class PrivacyAttackCallback(keras.callbacks.Callback):
             tensorboard.scalars(step, {NAME: self.found[epoch]})
 
 
-def watchers(run):
-    """What phases.anonymize is given for --attack_every: nothing, or one watch(step, minimax)."""
-    config, made = run.config, {}
+def watchers(run, f_A):
+    """What phases.anonymize is given for --attack_every: nothing, or one watch(step, minimax).
+
+    All of it is built here, before the game is seeded, so that the game is the same with it and without.
+    """
+    config = run.config
     if not config.attack_every or not run.tables.probes:
         return []
+    run.seeded("attack while f_A is trained")
+    attack = PrivacyAttackCallback(f_A, next(iter(run.tables.probes.values())), config, config.attack_every,
+                                   network=_common.judge(config))
     per_epoch = phases.minimax_plan(run).steps_per_epoch
-    probe = next(iter(run.tables.probes.values()))
-
-    def watch(step, minimax):
-        if not made:
-            run.seeded("attack while f_A is trained")
-            made["attack"] = PrivacyAttackCallback(
-                minimax.f_A, probe, config, config.attack_every, network=_common.judge(config))
-        made["attack"].watch(step, per_epoch)
-
-    return [watch]
+    return [lambda step, minimax: attack.watch(step, per_epoch)]

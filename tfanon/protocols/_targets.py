@@ -17,16 +17,16 @@ CODED = "+h264"
 
 
 def make(name, f_A, crf):
-    """(label, f_A, SHA-256 of the file or "") of what a command calls `name`.
+    """(label, f_A, SHA-256 of its weights or file, or "") of what a command calls `name`.
 
-    f_A: function that returns the run's own.  crf: of H.264.
+    f_A: function that returns the run's own and its SHA-256.  crf: of H.264.
     Raises ValueError that names what there is where `name` is nothing of that.
     """
     if name.endswith(CODED):
         label, inner, digest = make(name.removesuffix(CODED), f_A, crf)
         return label + CODED, Coded(inner, crf), digest
     if name == "f_A":
-        return name, f_A(), ""
+        return name, *f_A()
     if name not in registry.names("anonymizers") and pathlib.Path(name).exists():
         outside = network.load(name)
         return pathlib.Path(name).name, Outside(outside), outside.sha256

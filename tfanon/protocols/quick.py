@@ -1,4 +1,4 @@
-"""What two cores can do beside each point of a sweep: one attacker of each kind that has ever found something."""
+"""What two cores can do beside each point of a sweep: one attacker of each kind."""
 
 from tfanon.attackers import _common
 from tfanon.protocols import _plan

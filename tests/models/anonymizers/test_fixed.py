@@ -74,3 +74,15 @@ def test_pixelate_is_the_mean_of_each_block():
 def test_blacken_leaves_nothing():
     x = frames(2, 3, 8, 8, 3)
     np.testing.assert_array_equal(blacken.build()(x), np.zeros_like(x))
+
+
+def test_noise_shows_nothing_of_the_frame_and_comes_again():
+    # 12,288 uniform numbers: their mean is within four standard errors, 4 * .289 / 111 = .01, of .5.
+    f_A, x = registry.find("anonymizers", "noise").build(), frames(1, 64, 64, 3)
+    y = f_A(x).numpy()
+    np.testing.assert_array_equal(f_A(x), y)
+    assert not np.array_equal(f_A(x[:, ::-1] * 0.9), y) and y.shape == x.shape
+    assert 0 <= y.min() and y.max() < 1 and y.mean() == pytest.approx(0.5, abs=0.01)
+    assert abs(np.corrcoef(x.ravel(), y.ravel())[0, 1]) < 4 / 111
+    clip = f_A(np.zeros((1, 2, 8, 8, 3), "float32")).numpy()
+    assert not np.array_equal(clip[:, 0], clip[:, 1])
