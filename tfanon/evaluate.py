@@ -100,6 +100,9 @@ def targets(settings, run, folder):
     known = json.loads(record.read_text()) if record.exists() else {}
     for name in settings.anonymizers or (*trained.config.baselines, "f_A"):
         label, anonymizer, digest = _targets.make(name, f_A, settings.crf)
+        if label.endswith(_targets.CODED) and run.config.resolution % 2:
+            raise ValueError(f"--anonymizers: H.264 halves its colour planes, so {name} needs an even --resolution, and "
+                             f"the run's is {run.config.resolution}.")
         if label in made or label != name and label in (*registry.names("anonymizers"), "f_A"):
             raise ValueError(f"--anonymizers: two would be called {label}: rename the file {name}.")
         if known.get(label, digest) != digest:

@@ -12,14 +12,14 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from tfanon import checkpoint, evaluation, fitting, losses, registry, trainer
+from tfanon import checkpoint, evaluation, fitting, losses, metrics, registry, trainer
 from tfanon.converting import starting
 from tfanon.data import pipeline, tables
 from tfanon.report import tensorboard
 
 
 WARM = "action-raw"  # the phase whose judge --warm_action starts f_T from
-LEARNT = ("curve", "budget")  # what a phase keeps of its learning beside what results.json holds
+LEARNT = ("curve", "budget", "cmap_by_chance")  # what a phase keeps of its learning beside what results.json holds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -201,9 +201,11 @@ def read_attributes(run, name, f_A, probe, build, views=FRAMES):
     test = views.evaluation(splits.test, config)
     held_out = views.evaluation(splits.held_out if len(splits.held_out) else splits.train, config)
     scores = evaluation.privacy_scores(learner, test, held_out, names)
+    truth, probabilities = evaluation.privacy_curves(learner, test)
     with tensorboard.writer(phase.logs).as_default():
-        tensorboard.pr_curves(learnt["budget"]["steps"], names, *evaluation.privacy_curves(learner, test))
-    return phase.finish(learner.network, {**scores, **learnt})
+        tensorboard.pr_curves(learnt["budget"]["steps"], names, truth, probabilities)
+    chance = metrics.cmap_by_chance(probabilities, truth)
+    return phase.finish(learner.network, {**scores, **learnt, "cmap_by_chance": chance})
 
 
 def learn(run, phase, learner, splits, epochs, views=FRAMES, select=evaluation.privacy_cmap, rate=None):

@@ -3,9 +3,9 @@ import pytest
 from tfanon.protocols import _running, _table
 
 
-def entry(anonymizer="f_A", attacker="fresh", cmap=0.7, low=0.6, chance=0.4, **more):
+def entry(anonymizer="f_A", attacker="fresh", cmap=0.7, chance=0.4, **more):
     return {"anonymizer": anonymizer, "attacker": attacker, "network": "n", "start": "scratch", "probe": "images",
-            "cmap": cmap, "cmap_interval": [low, 0.9], "cmap_chance": chance, "cmap_above_floor": cmap - chance, **more}
+            "cmap": cmap, "cmap_chance": chance, "cmap_above_floor": cmap - chance, **more}
 
 
 def test_raw_must_be_read():
@@ -17,10 +17,9 @@ def test_raw_must_be_read():
 
 
 def test_noise_must_leak_nothing():
-    # cMAP .5 with an interval from .38: the floor of .4 is inside; from .42: it is not.
-    gate = _running.silent(entry(cmap=0.5, low=0.38))
-    assert gate["passed"] and gate["bound"] == pytest.approx(0.52)
-    assert not _running.silent(entry(cmap=0.5, low=0.42))["passed"]
+    gate = _running.silent(entry(cmap=0.5, cmap_by_chance=[0.38, 0.52]))
+    assert gate["passed"] and gate["bound"] == 0.52
+    assert not _running.silent(entry(cmap=0.53, cmap_by_chance=[0.38, 0.52]))["passed"]
 
 
 def results():

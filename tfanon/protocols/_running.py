@@ -59,9 +59,12 @@ def read(entry, share):
 
 
 def silent(entry):
-    """The gate of an attack on noise: the floor lies inside its interval, or above."""
-    bound = entry["cmap_chance"] + entry["cmap"] - entry["cmap_interval"][0]
-    return _gate("noise leaks nothing", entry, bound)
+    """The gate of an attack on noise: no more than what its answers score once in a thousand times by chance.
+
+    The interval around its cMAP would not do: a few examples score above the floor by chance, and clips of one person
+    are not independent.
+    """
+    return _gate("noise leaks nothing", entry, entry["cmap_by_chance"][1])
 
 
 def _gate(name, entry, bound):
