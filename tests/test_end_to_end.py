@@ -183,7 +183,7 @@ def test_an_attack_during_training_changes_no_weight(tiny, data, tmp_path):
     path, = tmp_path.glob("logs/anonymize/events*")
     attacks = [event.step for event in tf.compat.v1.train.summary_iterator(str(path))
                for value in event.summary.value if value.tag == "attack/cmap_above_floor"]
-    assert attacks == [6, 12, 18]  # 24 clips, two batches of 2 a step: 6 steps an epoch
+    assert attacks == [4, 8, 12]  # 24 clips, 8 of them held out, two batches of 2 a step: 4 steps an epoch
 
 
 def test_sigterm_saves_and_exits(data, tmp_path):
