@@ -49,6 +49,7 @@ setup(
         "tfanon-export = tfanon.export:run",
         "tfanon-sweep = tfanon.sweep:run",
         "tfanon-report = tfanon.report.__main__:run",
+        "tfanon-evaluate = tfanon.evaluate:run",
         "tfanon-weights = tfanon.weights:run",
         "tfanon-data = tfanon.data.__main__:run",
     ]},

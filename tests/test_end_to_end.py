@@ -173,6 +173,19 @@ def killed_and_run_again(workdir, data, networks, phase, moment):
     assert code == 0, err
 
 
+@pytest.mark.large
+def test_an_attack_during_training_changes_no_weight(tiny, data, tmp_path):
+    code, _, err = finish(start(tmp_path, data, *TINY, "--attack_every=1"))
+    assert code == 0, err
+    expected, found = weights(tiny[0]), weights(tmp_path)
+    assert found.keys() == expected.keys()
+    assert all(np.array_equal(value, expected[name]) for name, value in found.items())
+    path, = tmp_path.glob("logs/anonymize/events*")
+    attacks = [event.step for event in tf.compat.v1.train.summary_iterator(str(path))
+               for value in event.summary.value if value.tag == "attack/cmap_above_floor"]
+    assert attacks == [4, 8, 12]  # 24 clips, 8 of them held out, two batches of 2 a step: 4 steps an epoch
+
+
 def test_sigterm_saves_and_exits(data, tmp_path):
     process = start(tmp_path, data, *TINY, "--epochs_anonymize=20000", "--checkpoint_every=1000000")
     deadline = time.monotonic() + 600

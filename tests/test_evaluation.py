@@ -47,3 +47,14 @@ def test_the_order_of_rows_and_batches_does_not_matter():
     one = evaluation.privacy_cmap(Given(), dataset(logits, truth, index, batch=12))
     other = evaluation.privacy_cmap(Given(), dataset(logits[order], truth[order], index[order], batch=5))
     assert one == pytest.approx(other)
+
+
+def test_flicker_by_hand():
+    # The input moves by .1 a frame, the output by .1, .3: mean .2 - .1 = .1 for the first clip; the second stands still
+    # in the output: 0 - .1.
+    shape = (1, 3, 1, 1, 1)
+    x = np.float32([0.0, 0.1, 0.2]).reshape(shape).repeat(2, 0)
+    y = np.concatenate([np.float32([0.0, 0.1, 0.4]).reshape(shape), np.full(shape, 0.5, np.float32)])
+    np.testing.assert_allclose(evaluation.flicker(x, y), [0.1, -0.1], atol=1e-6)
+    data = tf.data.Dataset.from_tensor_slices((x, [0, 0], [0, 1])).batch(1)
+    assert evaluation.mean_flicker(lambda x, training: 1 - 2 * x, data) == pytest.approx(0.1)  # twice the change

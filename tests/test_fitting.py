@@ -50,6 +50,14 @@ def test_the_best_epoch_of_the_held_out_slice_wins(tmp_path):
     assert model.network.a.numpy() == pytest.approx(0.4)
 
 
+def test_the_curve_has_every_epoch_also_after_a_stop(tmp_path):
+    curve, scores = [], iter([0.2, 0.9, 0.5])
+    fitting.fit(learner(), dataset, plan(tmp_path, epochs=2), score=lambda: next(scores), curve=curve)
+    assert curve == [[2, 0.2], [4, 0.9]]
+    fitting.fit(learner(), dataset, plan(tmp_path), score=lambda: next(scores), curve=curve)
+    assert curve == [[2, 0.2], [4, 0.9], [6, 0.5]]
+
+
 def test_nan_stops_and_says_what_and_when(tmp_path):
     def broken(first, last):
         return dataset(first, last).map(lambda x, y: (x * np.nan, y))

@@ -193,3 +193,21 @@ def test_numbers_are_python_floats():
 def test_what_cannot_be_scored_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_cmap_by_chance_is_what_independent_scores_reach():
+    # One positive of four: dealt at random its rank is 1 to 4 alike, so AP is 1, 1/2, 1/3 or 1/4: those are the limits.
+    low, high = metrics.cmap_by_chance(np.arange(4.0)[:, None], np.eye(4)[:, :1])
+    assert (low, high) == (0.25, 1.0)
+    # The same attribute four times is no surer than once, where four independent ones are. Scores that know nothing of
+    # the truth lie inside 98 times of 100 or more; of 40, fewer than 34 hardly ever do.
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 2, (40, 1)).repeat(4, 1)
+    inside = 0
+    for _ in range(40):
+        scores = rng.random((40, 1)).repeat(4, 1)
+        low, high = metrics.cmap_by_chance(scores, truth, draws=100)
+        inside += low <= metrics.cmap(scores, truth) <= high
+    assert inside >= 34
+    alone = metrics.cmap_by_chance(rng.random((40, 4)), truth, draws=100)
+    assert high - low > 1.3 * (alone[1] - alone[0])

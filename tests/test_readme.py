@@ -7,6 +7,7 @@ import pytest
 from tfanon import config, losses, trainer
 from tfanon.anonymizing import settings as anonymizing
 from tfanon.exporting import settings as exporting
+from tfanon.protocols import _settings as evaluating
 
 ROOT = pathlib.Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -25,7 +26,7 @@ def test_flagfiles_it_names_exist():
 
 
 def test_flags_and_functions_it_names_exist():
-    fields = {name for settings in (config.Config, anonymizing.Command, exporting.Settings)
+    fields = {name for settings in (config.Config, anonymizing.Command, exporting.Settings, evaluating.Settings)
               for name in settings.__dataclass_fields__}
     for name in re.findall(r"`--(\w+)[`=]", README):
         assert name in fields or name in ("help", "helpfull", "flagfile"), name

@@ -11,7 +11,7 @@ import sys
 from absl import flags
 
 # What may change from one start of a run to the next, since it changes no result.
-FREE = ("workdir", "checkpoint_every", "log_every", "read_threads")
+FREE = ("workdir", "checkpoint_every", "log_every", "read_threads", "attack_every")
 
 
 def flag(default, text, choices=None, low=None, high=None, short=None, repeated=False):
@@ -51,6 +51,7 @@ class Config(Limits):
     jit_compile: bool = flag(False, "Compile the steps with XLA: pays on a GPU, costs on a CPU.")
     checkpoint_every: int = flag(200, "Steps between two checkpoints.", low=1)
     log_every: int = flag(20, "Steps between two points of a TensorBoard curve.", low=1)
+    attack_every: int = flag(0, "Epochs of Algorithm 1 from one attack by a fresh f_B' to the next; 0: never.", low=0)
 
     # Data.
     data_dir: str = flag("data", "Folder that holds the data sets; the synthetic ones are written there.")
@@ -228,13 +229,13 @@ def write_flagfile(config, path):
     pathlib.Path(path).write_text("".join(f"{_line(name, value)}\n" for name, value in _items(config)))
 
 
-def differences(config, path):
+def differences(config, path, free=FREE):
     """Lines '--flag=X there, --flag=Y asked for' for each field in which the flagfile `path` is another experiment."""
     recorded = pathlib.Path(path).read_text().splitlines()
     asked = {_line(name, value): name for name, value in _items(config)}
     was = {line.lstrip("-").removeprefix("no").split("=")[0]: line for line in recorded}
     return [f"{was.get(name, 'nothing')} there, {line} asked for"
-            for line, name in asked.items() if line not in recorded and name not in FREE]
+            for line, name in asked.items() if line not in recorded and name not in free]
 
 
 def _items(config):

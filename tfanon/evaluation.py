@@ -3,10 +3,20 @@
 An evaluation sees a judge's outputs for a whole split at once: ranks and means do not add up over batches.
 """
 
+import dataclasses
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
 from tfanon import metrics
+
+
+@dataclasses.dataclass(frozen=True)
+class Judge:
+    """What an evaluation asks of a trainer.Learner, for whoever has not been trained here: x -> logits, a tensor."""
+
+    forward: Callable
 
 
 def outputs(learner, dataset):
@@ -17,7 +27,7 @@ def outputs(learner, dataset):
 
 def action_scores(learner, dataset):
     """Criterion 1: top-1 of the mean softmax over the clips of each video, with its 95 % interval and chance."""
-    probabilities, labels = _by_example(*outputs(learner, dataset), activation=_softmax)
+    probabilities, labels = by_example(*outputs(learner, dataset), activation=softmax)
     return {"action_top1": metrics.top1(probabilities, labels),
             "action_interval": metrics.top1_interval(probabilities, labels),
             "action_chance": metrics.top1_floor(labels)}
@@ -25,7 +35,7 @@ def action_scores(learner, dataset):
 
 def action_top1(learner, dataset):
     """Criterion 1 alone, for the selection of an epoch."""
-    return metrics.top1(*_by_example(*outputs(learner, dataset), activation=_softmax))
+    return metrics.top1(*by_example(*outputs(learner, dataset), activation=softmax))
 
 
 def privacy_scores(learner, dataset, held_out, names):
@@ -33,8 +43,13 @@ def privacy_scores(learner, dataset, held_out, names):
 
     F1 is given at probability .5, at logit .5 (the literature's) and at the thresholds that suit `held_out`.
     """
-    probabilities, truth = _by_example(*outputs(learner, dataset), activation=_sigmoid)
-    thresholds = metrics.best_thresholds(*_by_example(*outputs(learner, held_out), activation=_sigmoid))
+    probabilities, truth = by_example(*outputs(learner, dataset), activation=_sigmoid)
+    thresholds = metrics.best_thresholds(*by_example(*outputs(learner, held_out), activation=_sigmoid))
+    return attribute_scores(probabilities, truth, thresholds, names)
+
+
+def attribute_scores(probabilities, truth, thresholds, names):
+    """As privacy_scores, of probabilities and truth [n, P] and of the thresholds [P] that F1 is tuned to."""
     cmap, f1 = metrics.cmap(probabilities, truth), metrics.f1(probabilities, truth)
     floors = {"cmap_chance": metrics.cmap_floor(truth), "f1_chance": metrics.f1_floor(truth)}
     return {"cmap": cmap, "cmap_interval": metrics.cmap_interval(probabilities, truth), "f1": f1, **floors,
@@ -46,24 +61,39 @@ def privacy_scores(learner, dataset, held_out, names):
 
 def privacy_cmap(learner, dataset):
     """cMAP alone, for the selection of an epoch."""
-    return metrics.cmap(*_by_example(*outputs(learner, dataset), activation=_sigmoid))
+    return metrics.cmap(*by_example(*outputs(learner, dataset), activation=_sigmoid))
 
 
 def privacy_curves(learner, dataset):
     """(truth, probabilities), each [n, P]: what a precision-recall curve is drawn from."""
-    probabilities, truth = _by_example(*outputs(learner, dataset), activation=_sigmoid)
+    probabilities, truth = by_example(*outputs(learner, dataset), activation=_sigmoid)
     return truth, probabilities
 
 
-def _by_example(logits, truth, index, activation):
-    """Mean probability and truth of each example."""
-    examples, probabilities = metrics.by_example(activation(logits), index)
-    first = {example: row for row, example in reversed(list(enumerate(index.tolist())))}
-    return probabilities, truth[[first[example] for example in examples.tolist()]]
+def flicker(x, x_anon):
+    """Change from frame to frame that an anonymizer adds: mean |y_t - y_t-1| - mean |x_t - x_t-1|, per clip.
+
+    x, x_anon: [N, T, H, W, C] in [0, 1], T >= 2.  Returns float64 [N]; below 0 where motion is lost.
+    """
+    added, there = (np.abs(np.diff(np.float64(clips), axis=1)) for clips in (x_anon, x))
+    return np.mean(added - there, axis=(1, 2, 3, 4))
 
 
-def _softmax(logits):
+def mean_flicker(f_A, dataset):
+    """Mean flicker over the clips of an evaluation dataset."""
+    graph = tf.function(lambda x: f_A(x, training=False), reduce_retracing=True)
+    return float(np.mean(np.concatenate([flicker(x.numpy(), graph(x).numpy()) for x, *_ in dataset])))
+
+
+def softmax(logits):
     return tf.nn.softmax(np.float64(logits)).numpy()
+
+
+def by_example(values, truth, index, activation=np.asarray):
+    """(mean activation of each example's rows, its truth)."""
+    examples, means = metrics.by_example(activation(values), index)
+    first = {example: row for row, example in reversed(list(enumerate(index.tolist())))}
+    return means, truth[[first[example] for example in examples.tolist()]]
 
 
 def _sigmoid(logits):

@@ -7,7 +7,7 @@ import pathlib
 import keras
 import tensorflow as tf
 
-from tfanon import checkpoint, config as settings, files, phases, registry, replicas, specs
+from tfanon import attackers, checkpoint, config as settings, files, phases, registry, replicas, specs
 from tfanon.converting import starting
 from tfanon.data import pipeline, tables
 from tfanon.exporting import exporter
@@ -31,7 +31,8 @@ def run(config):
         objective = phases.make_objective(config, run.tables)  # what it lacks is said now, not when its phase comes
         f_A = make_anonymizer(run)
         phases.initialise(run, f_A)
-        phases.anonymize(run, f_A, samples.watchers(run.tables, config, objective.extras))
+        watchers = [*samples.watchers(run.tables, config, objective.extras), *attackers.watchers(run, f_A)]
+        phases.anonymize(run, f_A, watchers)
         results = judge_all(run, f_A)
         summarise(folder, config, results)
         samples.draw(folder / "pictures", run.tables, config, {**baselines(config), "f_A": f_A})
@@ -43,12 +44,7 @@ def run(config):
 def claimed(config):
     """The run's folder, for this process alone and for this experiment alone."""
     folder = pathlib.Path(config.workdir)
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ValueError(f"Another process is training in {folder}. Wait for it, or give another --workdir.") from None
+    with locked(folder, f"Another process is training in {folder}. Wait for it, or give another --workdir."):
         record = folder / "run.flags"
         if record.exists() and (differing := settings.differences(config, record)):
             raise ValueError(f"{folder} holds a run with other flags: {'; '.join(differing)}. "
@@ -56,6 +52,18 @@ def claimed(config):
         with files.whole_file(record) as unfinished:
             settings.write_flagfile(config, unfinished)
         yield folder
+
+
+@contextlib.contextmanager
+def locked(folder, taken):
+    """A folder for this process alone.  Raises ValueError(taken) where another has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ValueError(taken) from None
+        yield
 
 
 def set_up(config):

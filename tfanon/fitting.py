@@ -42,12 +42,13 @@ class Plan:
         return self.steps_per_epoch * self.epochs
 
 
-def fit(model, dataset, plan, score=None, watchers=(), before=None):
+def fit(model, dataset, plan, score=None, watchers=(), before=None, curve=None):
     """Train a compiled model and leave the selected weights in it.
 
     dataset(first, last): the batches of these steps.  score(): larger is better, asked after each epoch of a
     trainer.Learner; its network's weights of the best epoch win; without it the last step's do.  watchers: callables
-    of the step, called at every log.  before: called with the number of each step before it.
+    of the step, called at every log.  before: called with the number of each step before it.  curve: a list that is
+    filled with [step, score] of every epoch.
     Returns {"epoch", "score"} of the selected epoch.  Raises FloatingPointError where a loss is not finite, Stopped
     after SIGTERM or SIGINT.
     """
@@ -60,6 +61,8 @@ def fit(model, dataset, plan, score=None, watchers=(), before=None):
             model.fit(dataset(step, plan.steps), epochs=1, verbose=0, shuffle=False, callbacks=[journey])
             journey.stop()
         best = journey.best
+    if curve is not None:
+        curve[:] = best.get("curve", [])
     if best:
         checkpoint.load_weights(model.network, plan.folder / best["file"], best["sha256"])
     return {"epoch": best.get("epoch", plan.epochs), "score": best.get("score")}
@@ -139,11 +142,13 @@ class _Journey(keras.callbacks.Callback):
         score = float(self.score())
         with self.curves.as_default():
             tensorboard.scalars(self.step, {"held_out": score})
+        curve = [*self.best.get("curve", []), [self.step, score]]
         if not self.best or score > self.best["score"]:
             epoch = self.step // self.plan.steps_per_epoch
             name = f"best-epoch-{epoch:05d}.weights.h5"
             digest = checkpoint.save_weights(self.model.network, self.plan.folder / name)
             self.best = {"epoch": epoch, "score": score, "file": name, "sha256": digest}
+        self.best["curve"] = curve  # a checkpoint holds it, so that a run that was stopped shows all of it
 
 
 @contextlib.contextmanager

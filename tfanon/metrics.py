@@ -102,6 +102,17 @@ def cmap_interval(scores, truth, draws=1000, seed=0, level=0.95):
     return _percentiles(np.concatenate(values), level)
 
 
+def cmap_by_chance(scores, truth, draws=1000, seed=0, level=0.998):
+    """(low, high) of cmap where the same rows of scores are dealt out to the examples at random.
+
+    Exact for scores that know nothing of the truth, whatever either looks like: few examples lift cmap above its floor,
+    and attributes that go together make it wide.
+    """
+    scores, truth = _scores_and_truth(scores, truth)
+    rng = np.random.default_rng(seed)
+    return _percentiles(np.array([cmap(scores, truth[rng.permutation(len(truth))]) for _ in range(draws)]), level)
+
+
 def f1_scores(probabilities, truth, threshold=0.5):
     """F1 of each attribute, float64 [P], an attribute being called present above its threshold.
 

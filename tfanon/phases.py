@@ -7,11 +7,12 @@ import dataclasses
 import json
 import pathlib
 import zlib
+from collections.abc import Callable
 
 import keras
 import tensorflow as tf
 
-from tfanon import checkpoint, evaluation, fitting, losses, registry, specs, trainer
+from tfanon import checkpoint, evaluation, fitting, losses, metrics, registry, specs, trainer
 from tfanon.converting import starting
 from tfanon.data import pipeline, tables
 from tfanon.models import ensemble
@@ -19,6 +20,23 @@ from tfanon.report import tensorboard
 
 
 WARM = "action-raw"  # the phase whose judge --warm_action starts f_T from
+LEARNT = ("curve", "budget", "cmap_by_chance")  # what a phase keeps of its learning beside what results.json holds
+
+
+@dataclasses.dataclass(frozen=True)
+class Views:
+    """What of a data set's examples a network sees.
+
+    train(examples, config, first, last), evaluation(examples, config): as in pipeline.  batch: the field of its size.
+    """
+
+    train: Callable
+    evaluation: Callable
+    batch: str
+
+
+FRAMES = Views(pipeline.attributes, pipeline.evaluation_images, "batch_privacy")
+CLIPS = Views(pipeline.clip_attributes, pipeline.evaluation_clip_attributes, "batch_action")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,8 +100,8 @@ class Phase:
         return found["result"]
 
     def finish(self, network, result):
-        """Keep the network and the result, drop the checkpoints."""
-        digest = checkpoint.save_weights(network, self.weights)
+        """Keep the network, where there is one, and the result, drop the checkpoints."""
+        digest = checkpoint.save_weights(network, self.weights) if network is not None else None
         checkpoint.write_json(self.folder / "done.json", {"result": result, "sha256": digest})
         checkpoint.Checkpoints(self.folder).clear()
         return result
@@ -106,13 +124,19 @@ def initialise(run, f_A):
     phase.finish(f_A, fitting.fit(learner, dataset, plan))
 
 
+def minimax_plan(run):
+    """How long the minimax game is played."""
+    config = run.config
+    batch = config.batch_clips * (1 if config.same_batch else 2)
+    return run.phase("anonymize").plan(len(run.tables.clips.train), batch, config.epochs_anonymize)
+
+
 def anonymize(run, f_A, watchers=()):
     """Algorithm 1, lines 10-20: the minimax game; f_T and f_B are discarded after it."""
     config, phase = run.config, run.phase("anonymize")
     if phase.result(f_A) is not None:
         return
-    clips = run.tables.clips.train
-    plan = phase.plan(len(clips), config.batch_clips * (1 if config.same_batch else 2), config.epochs_anonymize)
+    clips, plan = run.tables.clips.train, minimax_plan(run)
     if config.warm_action:
         judge_action(run, "raw", registry.find("anonymizers", "raw").build())
     objective = make_objective(config, run.tables)
@@ -170,27 +194,57 @@ def judge_action(run, name, f_A):
 
 def judge_privacy(run, name, f_A, probe):
     """Algorithm 1, lines 25-27: a fresh f_B' on the attributes of anonymized images; Criterion 2."""
-    config, splits, phase = run.config, run.tables.probes[probe], run.phase(f"privacy-{probe}-{name}")
+    config = run.config
+    found = read_attributes(run, f"privacy-{probe}-{name}", f_A, probe, lambda attributes: starting.build(
+        "privacy", config.privacy_judge or config.privacy_network, config.privacy_judge_weights, attributes=attributes))
+    return {key: value for key, value in found.items() if key not in LEARNT}
+
+
+def read_attributes(run, name, f_A, probe, build, views=FRAMES):
+    """What a fresh build(P) scores on a probe's attributes behind f_A, and how it came to that.
+
+    name: of the phase.  f_A: what the data passes first, any callable.  views: what of the data.
+    Returns evaluation.privacy_scores with "selected" and, of a phase that was finished by this version, LEARNT.
+    """
+    config, splits, phase = run.config, run.tables.probes[probe], run.phase(name)
     if (found := phase.result()) is not None:
         return found
     names = splits.train.attribute_names
-    clips_epochs = config.epochs_clip_privacy if probe == "clips" else 0
-    plan = phase.plan(len(splits.train), config.batch_privacy, clips_epochs or config.epochs_privacy)
-    run.seeded(f"privacy-{probe}")
+    run.seeded(f"privacy-{probe}")  # every anonymizer meets the same fresh judge
     with run.strategy.scope():
-        f_B = starting.build("privacy", config.privacy_judge or config.privacy_network, config.privacy_judge_weights,
-                             attributes=len(names))
-        learner = trainer.Learner(f_B, losses.attributes, f_A)
-        learner.compile(make_optimizer(config, cosine(config.rate_privacy_judge, plan, config)), config.jit_compile)
-    held_out = pipeline.evaluation_images(splits.held_out if len(splits.held_out) else splits.train, config)
-    selected = fitting.fit(
-        learner, lambda first, last: pipeline.attributes(splits.train, config, first, last), plan,
-        score=(lambda: evaluation.privacy_cmap(learner, held_out)) if len(splits.held_out) else None)
-    test = pipeline.evaluation_images(splits.test, config)
+        learner = trainer.Learner(build(len(names)), losses.attributes, f_A)
+    learnt = learn(run, phase, learner, splits, epochs_of(config, probe), views)
+    test = views.evaluation(splits.test, config)
+    held_out = views.evaluation(splits.held_out if len(splits.held_out) else splits.train, config)
     scores = evaluation.privacy_scores(learner, test, held_out, names)
+    truth, probabilities = evaluation.privacy_curves(learner, test)
     with tensorboard.writer(phase.logs).as_default():
-        tensorboard.pr_curves(plan.steps, names, *evaluation.privacy_curves(learner, test))
-    return phase.finish(f_B, {**scores, "selected": selected})
+        tensorboard.pr_curves(learnt["budget"]["steps"], names, truth, probabilities)
+    chance = metrics.cmap_by_chance(probabilities, truth)
+    return phase.finish(learner.network, {**scores, **learnt, "cmap_by_chance": chance})
+
+
+def learn(run, phase, learner, splits, epochs, views=FRAMES, select=evaluation.privacy_cmap, rate=None):
+    """Train a learner on a data set and leave in it the epoch that is best on the held-out slice.
+
+    select(learner, dataset): larger is better.  rate: Adam's; None: as f_B' has.
+    Returns {"selected", "curve": [[step, held-out score], ..], "budget"}.
+    """
+    config, curve = run.config, []
+    plan = phase.plan(len(splits.train), getattr(config, views.batch), epochs)
+    with run.strategy.scope():
+        learner.compile(
+            make_optimizer(config, cosine(rate or config.rate_privacy_judge, plan, config)), config.jit_compile)
+    held_out = views.evaluation(splits.held_out, config) if len(splits.held_out) else None
+    selected = fitting.fit(learner, lambda first, last: views.train(splits.train, config, first, last), plan,
+                           score=held_out and (lambda: select(learner, held_out)), curve=curve)
+    budget = {"steps": plan.steps, "epochs": plan.epochs, "parameters": learner.network.count_params()}
+    return {"selected": selected, "curve": curve, "budget": budget}
+
+
+def epochs_of(config, probe):
+    """Epochs of those who read a probe's attributes."""
+    return (config.epochs_clip_privacy if probe == "clips" else 0) or config.epochs_privacy
 
 
 def make_optimizer(config, rate):

@@ -11,6 +11,8 @@ FOLDERS = {
     "objectives": "tfanon.objectives",
     "sources": "tfanon.data.sources",
     "builders": "tfanon.data.builders",
+    "attackers": "tfanon.attackers",
+    "protocols": "tfanon.protocols",
 }
 
 

@@ -15,6 +15,14 @@ def moving_square(frames=20, height=32, width=48):
     return video
 
 
+def test_a_larger_crf_leaves_less(tmp_path):
+    video = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), np.uint8)
+    for crf in (5, None, 40):  # None is 20
+        writer.write_video(tmp_path / f"{crf}.mp4", video, crf=crf)
+    sizes = [(tmp_path / f"{crf}.mp4").stat().st_size for crf in (5, None, 40)]
+    assert sizes == sorted(sizes, reverse=True) and len(set(sizes)) == 3
+
+
 @pytest.mark.parametrize("name, codec", [("a.mp4", "libx264"), ("a.avi", "mpeg4"), ("a.avi", "libx264")])
 def test_frames_come_back_in_order_and_colour(tmp_path, name, codec):
     video = moving_square()

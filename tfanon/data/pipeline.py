@@ -59,17 +59,33 @@ def attributes(examples, config, first, last):
     return _finish(_batches(example, config.batch_privacy, config, first, last))
 
 
+def clip_attributes(clips, config, first, last):
+    """(clips [N, T, H, W, 3], attributes [N, P]) to train who reads whole clips; batches as those of f_T'."""
+    example = _clip(clips, config, "clip attributes", ("clip_attributes",))
+    batches = _batches(example, config.batch_action, config, first, last)
+    return _finish(batches.map(lambda batch: (batch["clips"], batch["clip_attributes"])))
+
+
 def evaluation_clips(clips, config):
     """(clips [N, T, H, W, 3], labels [N], video index [N]): config.eval_clips clips of each video, evenly spread.
 
     Centre crop of config.eval_crop. The last batch is smaller. An unreadable video gives the clips of the next one,
     with that one's label and index: a mean per index is unchanged by them.
     """
-    files, labels = _files(clips, config, config.frames, config.stride), tf.constant(clips.labels)
+    return _evaluation(clips, clips.labels, config)
+
+
+def evaluation_clip_attributes(clips, config):
+    """(clips [N, T, H, W, 3], attributes [N, P], video index [N]), as evaluation_clips."""
+    return _evaluation(clips, clips.attributes, config)
+
+
+def _evaluation(clips, targets, config):
+    files, targets = _files(clips, config, config.frames, config.stride), tf.constant(targets)
 
     def example(position):
         pixels, row = _central(files, position, config)
-        return pixels, tf.gather(labels, row), row
+        return pixels, tf.gather(targets, row), row
 
     return _finish(_in_order(example, len(files) * config.eval_clips, config.batch_action, config))
 
@@ -92,15 +108,20 @@ def evaluation_images(examples, config):
 
 
 def _clip(clips, config, stream, extras=()):
-    """Function position -> {"clips": augmented clip [T, H, W, 3], "labels": label} and what extras ask of a clip."""
-    files, labels = _files(clips, config, config.frames, config.stride), tf.constant(clips.labels)
+    """Function position -> {"clips": augmented clip [T, H, W, 3], "labels": label} and what extras ask of a clip.
+
+    Clips that have attributes alone have no label.
+    """
+    files = _files(clips, config, config.frames, config.stride)
     key = order.stream_key(config.seed, stream)
 
     def example(position):
         u = order.uniform(position, 1 + augment.WINDOW + augment.CLIP, key)
         windows = augment.window(u[None, 1:4], config.min_crop)
         pixels, row = files.read(order.row_at(position, len(files), key), u[0], windows)
-        found = {"clips": augment.clip(_to_float(pixels[0]), u[4:]), "labels": tf.gather(labels, row)}
+        found = {"clips": augment.clip(_to_float(pixels[0]), u[4:])}
+        if clips.labels is not None:
+            found["labels"] = tf.gather(tf.constant(clips.labels), row)
         if "clip_attributes" in extras:
             found["clip_attributes"] = tf.gather(tf.constant(clips.attributes), row)
         if "others" in extras:

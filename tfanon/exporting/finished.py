@@ -12,18 +12,23 @@ from tfanon.data import pipeline, tables
 COMPARED, REPRESENTATIVE = "test", "train"  # splits
 
 
-def load(folder, data_dir=""):
-    """The phases.Run in a folder.  data_dir: where its data is now; empty: where the run found it.
+def settings(folder, data_dir=""):
+    """The Config of the run in a folder.  data_dir: where its data is now; empty: where the run found it.
 
-    Raises ValueError where the folder holds no run, and as the data sources do.
+    Raises ValueError where the folder holds no run.
     """
     folder = pathlib.Path(folder)
     if not (folder / "run.flags").is_file():
         raise ValueError(f"{folder} holds no run: {folder / 'run.flags'} is missing. Give the --workdir of "
                          "python -m tfanon.train.")
-    keras.config.set_dtype_policy("float32")  # whatever it was trained in
     found = config.from_flagfile(folder / "run.flags")
-    found = dataclasses.replace(found, workdir=str(folder), data_dir=data_dir or found.data_dir)
+    return dataclasses.replace(found, workdir=str(folder), data_dir=data_dir or found.data_dir)
+
+
+def load(folder, data_dir=""):
+    """The phases.Run in a folder, in float32.  Raises ValueError as settings and as the data sources do."""
+    folder, found = pathlib.Path(folder), settings(folder, data_dir)
+    keras.config.set_dtype_policy("float32")  # whatever it was trained in
     for name in ("anonymize", "action-f_A"):
         if not (folder / "phases" / name / "done.json").is_file():
             raise ValueError(f"{folder} is not finished: its phase {name} is not done. python -m tfanon.train "

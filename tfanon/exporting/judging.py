@@ -47,17 +47,10 @@ class Judges:
             y = self._resized(anonymize(self._resized(frames, self.size)), (self.run.config.resolution,) * 2)
             return judge(tf.reshape(y, [*x.shape[:-3], *y.shape[-3:]]))
 
-        return Learner(forward)
+        return evaluation.Judge(forward)
 
     def _resized(self, frames, size):
         return frames if tuple(frames.shape[1:3]) == tuple(size) else tf.image.resize(frames, size, antialias=True)
-
-
-@dataclasses.dataclass(frozen=True)
-class Learner:
-    """What evaluation asks of a trainer.Learner."""
-
-    forward: object
 
 
 def of_keras(f_A):

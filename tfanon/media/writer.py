@@ -13,11 +13,12 @@ QUALITY = {"libx264": {"crf": "20", "preset": "veryfast"},
            "mpeg4": {"flags": "+qscale", "global_quality": str(3 * 118)}}  # quality 3 of 31; 118 is one step
 
 
-def write_video(path, frames, fps=25, codec="libx264", gop=16):
+def write_video(path, frames, fps=25, codec="libx264", gop=16, crf=None):
     """Encode frames; a key frame at least every `gop`, since decoding 16 frames starts at the last one before them.
 
     path: ends in .mp4 or .avi; replaced if it exists.  frames: iterable of uint8 [H, W, 3] RGB, H and W even (the
-    codecs halve the colour planes).  fps: frames per second.  codec: libx264 or mpeg4.
+    codecs halve the colour planes).  fps: frames per second.  codec: libx264 or mpeg4.  crf: libx264's quality, 0 (all)
+    to 51; None: 20.
     One encoder thread: the bytes then depend on the frames alone.
     Raises ValueError for an unknown ending or codec, for no frames, and for frames of another shape or type.
     """
@@ -29,7 +30,7 @@ def write_video(path, frames, fps=25, codec="libx264", gop=16):
     frames = iter(frames)
     first = _checked(next(frames, None), None, path)
     with files.whole_file(path, sync=False) as unfinished, av.open(str(unfinished), "w", format=FORMATS[ending]) as container:
-        stream = _add_stream(container, first.shape, fps, codec, gop)
+        stream = _add_stream(container, first.shape, fps, codec, gop, crf)
         _encode(container, stream, first)
         for frame in frames:
             _encode(container, stream, _checked(frame, first.shape, path))
@@ -43,8 +44,9 @@ def write_jpeg(path, image, quality=92):
         unfinished.write_bytes(encoded)
 
 
-def _add_stream(container, shape, fps, codec, gop):
-    stream = container.add_stream(codec, rate=fps, options=QUALITY[codec])
+def _add_stream(container, shape, fps, codec, gop, crf):
+    options = QUALITY[codec] if crf is None else {**QUALITY[codec], "crf": str(crf)}
+    stream = container.add_stream(codec, rate=fps, options=options)
     stream.height, stream.width = shape[:2]
     stream.pix_fmt = "yuv420p"
     stream.gop_size = gop

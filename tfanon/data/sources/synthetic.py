@@ -26,6 +26,7 @@ from tfanon.data import figures, motions
 from tfanon.data.batch import Examples
 from tfanon.media import writer
 
+KINDS = ("clips", "images", "private_clips")
 VERSION = 2  # of what is drawn; a folder of another version is refused
 SEED = 20250414  # apart from config.seed: all runs see the same data
 CODECS = ((".mp4", "libx264"), (".avi", "mpeg4"))
@@ -52,8 +53,8 @@ def load(kind, folder, config=None, size=None):
     config: unused, the same for all runs.  size: a Size the folder must have; None takes what is there, else Size().
     Raises ValueError for another kind and for a folder of another version, seed or size.
     """
-    if kind not in ("clips", "images", "private_clips"):
-        raise ValueError(f"The synthetic data set has no '{kind}'; it has clips, images, private_clips.")
+    if kind not in KINDS:
+        raise ValueError(f"The synthetic data set has no '{kind}'; it has {', '.join(KINDS)}.")
     write(folder, size)
     part = pathlib.Path(folder) / ("images" if kind == "images" else "clips")
     with open(part / "labels.csv", newline="") as file:

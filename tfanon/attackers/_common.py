@@ -1,0 +1,106 @@
+"""What the attackers share: the run they attack, their networks, and the form of what they find."""
+
+import dataclasses
+import pathlib
+import re
+
+import keras
+import tensorflow as tf
+
+from tfanon import evaluation, metrics, phases, registry
+from tfanon.converting import starting
+from tfanon.media import limits
+from tfanon.models import per_frame
+
+SCRATCH = "scratch"
+
+
+@dataclasses.dataclass(frozen=True)
+class Run(phases.Run):
+    """A run under attack: its tables and settings, `workdir` being the folder of the attacks.
+
+    number, count: of the attack in hand, for the progress bar.
+    """
+
+    number: int = 1
+    count: int = 1
+
+    def phase(self, name):
+        """The Phase of an attack's part; a name may hold whatever an anonymizer is called."""
+        return phases.Phase(self.config, re.sub(r"[^\w.+-]+", "-", name), self.number, self.count)
+
+
+def judge(config):
+    """Name of the network that reads attributes where none is asked for."""
+    return config.privacy_judge or config.privacy_network
+
+
+def weights(start):
+    """`start` as tfanon.converting.starting takes it."""
+    return "" if start == SCRATCH else start
+
+
+def called(start):
+    """`start` in names and results: "scratch", or the file's own name."""
+    return pathlib.Path(start).name
+
+
+def videos(run):
+    """The probes whose rows are whole videos."""
+    return [probe for probe, splits in run.tables.probes.items()
+            if splits.test.frames is None and limits.is_video(str(splits.test.paths[0]))]
+
+
+def raw():
+    return registry.find("anonymizers", "raw").build()
+
+
+def behind(f_A, then):
+    """f_A and what follows it, as an f_A."""
+    return lambda x, training=False: then(f_A(x, training=False))
+
+
+def trunk(network):
+    """A judge without its last layer, with the same weights: images or clips -> [N, F]."""
+    if isinstance(network, per_frame.OverTime):
+        pooled = keras.Input(network.features.output.shape[1:])
+        nothing = keras.Model(pooled, keras.layers.Identity()(pooled), name="nothing")
+        return per_frame.OverTime(network.features, nothing, name="trunk")
+    return keras.Model(network.input, network.get_layer("logits").input, name="trunk", dtype="float32")
+
+
+def over_time(network):
+    """A judge of images that also judges clips, by the same weights: features averaged over time, then one layer."""
+    if isinstance(network, per_frame.OverTime):
+        return network
+    features, logits = trunk(network), network.get_layer("logits")
+    pooled = keras.Input(logits.input.shape[1:])
+    head = keras.Model(pooled, logits(pooled), name="head")
+    return per_frame.OverTime(features, head, name=f"{network.name}_over_time")
+
+
+def reader(network, start, attributes):
+    """A fresh privacy network."""
+    return starting.build("privacy", network, weights(start), attributes=attributes)
+
+
+def scores(run, probe, forward, views=phases.FRAMES):
+    """evaluation.privacy_scores of x -> logits on a probe's test split; F1 is tuned on the held-out one."""
+    splits, config = run.tables.probes[probe], run.config
+    graph = tf.function(forward, reduce_retracing=True, autograph=False)
+    held_out = splits.held_out if len(splits.held_out) else splits.train
+    return evaluation.privacy_scores(evaluation.Judge(graph), views.evaluation(splits.test, config),
+                                     views.evaluation(held_out, config), splits.test.attribute_names)
+
+
+def entry(anonymizer, attacker, network, start, probe, found):
+    """One attack as results.json of an evaluation holds it."""
+    return {"anonymizer": anonymizer, "attacker": attacker, "network": network, "start": called(start), "probe": probe,
+            **found}
+
+
+def leak(entry):
+    """What an entry reads above its floor; None where it is no share of anything, as a PSNR is not."""
+    if "cmap" in entry:
+        return entry["cmap_above_floor"]
+    return metrics.above_floor(entry["identity_top1"], entry["identity_chance"]) if "identity_top1" in entry else None

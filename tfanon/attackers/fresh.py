@@ -1,0 +1,34 @@
+"""The least serious attack: whoever owns f_A trains a fresh classifier of the attributes on what comes out of it.
+
+"Retrained" or "parrot" attacker of SPAct, TeD-SPAD and the paper's Tables 1, 7 and 8. It sees single frames.
+"""
+
+from tfanon import phases
+from tfanon.attackers import _common
+
+NEEDS = "images or clips with private attributes"
+
+
+def attack(run, name, f_A, network="", start=_common.SCRATCH):
+    """An entry per probe.  network: a file of tfanon/models/privacy; empty: the run's judge.  start: "scratch", or the
+    .weights.h5 of tfanon.weights that it starts from.
+    """
+    network = network or _common.judge(run.config)
+    return [_common.entry(name, "fresh", network, start, probe, read(run, name, f_A, probe, network, start)[1])
+            for probe in run.tables.probes]
+
+
+def read(run, name, f_A, probe, network, start=_common.SCRATCH):
+    """(name of the phase, what the network scored)."""
+    phase = f"fresh-{network}-{_common.called(start)}-{probe}-{name}"
+    return phase, phases.read_attributes(
+        run, phase, f_A, probe, lambda attributes: _common.reader(network, start, attributes))
+
+
+def on_raw(run, probe, network, start=_common.SCRATCH):
+    """(the network as this attack trained it on raw data, what it scored there)."""
+    phase, found = read(run, "raw", _common.raw(), probe, network, start)
+    with run.strategy.scope():
+        f_B = _common.reader(network, _common.SCRATCH, len(run.tables.probes[probe].train.attribute_names))
+    run.phase(phase).result(f_B)
+    return f_B, found

@@ -1,0 +1,25 @@
+"""A casual observer: trained on raw data, shown anonymized data. For comparison only: nobody who tries stops there.
+
+The paper's Table 6. What it fails to read may only have moved: `fresh` says whether it is gone.
+"""
+
+from tfanon.attackers import _common, fresh
+
+NEEDS = fresh.NEEDS
+
+
+def attack(run, name, f_A, network="", start=_common.SCRATCH):
+    """An entry per probe.  network, start: as in fresh, of the network on raw data."""
+    network = network or _common.judge(run.config)
+    return [_common.entry(name, "frozen", network, start, probe, look(run, name, f_A, probe, network, start))
+            for probe in run.tables.probes]
+
+
+def look(run, name, f_A, probe, network, start=_common.SCRATCH):
+    """What the network that was trained on raw data scores behind f_A."""
+    phase = run.phase(f"frozen-{network}-{_common.called(start)}-{probe}-{name}")
+    if (found := phase.result()) is not None:
+        return found
+    f_B, raw = fresh.on_raw(run, probe, network, start)
+    found = _common.scores(run, probe, lambda x: f_B(f_A(x, training=False), training=False))
+    return phase.finish(None, {**found, "selected": raw["selected"], "curve": [], "budget": raw["budget"]})

@@ -1,0 +1,90 @@
+"""Whoever owns f_A makes pairs and trains a decoder back to the raw frame; then the raw-data attacker reads that.
+
+Published as breaking adversarial obfuscators (Jeong et al., arXiv 2208.02482). The decoder learns from one half of the
+training examples, f_A and raw; the other half is never shown to it. PSNR and SSIM agree only weakly with what people
+recognise, so what counts is what the frozen attacker reads from the result.
+"""
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from tfanon import losses, phases, trainer
+from tfanon.attackers import _common, _decoder, fresh
+from tfanon.data import pipeline
+
+NEEDS = fresh.NEEDS
+SMALLEST = 11  # pixels: the window of SSIM, which MS-SSIM needs after four halvings too
+
+
+def attack(run, name, f_A, network="", start=_common.SCRATCH, width=1.0):
+    """Two entries per probe: how alike the reconstruction is, and what is read from it.
+
+    network, start: of the attacker on raw data, as in fresh.  width: of the decoder.
+    """
+    network, found = network or _common.judge(run.config), []
+    for probe in run.tables.probes:
+        alike, g = _decode(run, f"reconstruction-{width:g}-{probe}-{name}", f_A, probe, width)
+        read = _read(run, f"reconstruction+frozen-{width:g}-{network}-{_common.called(start)}-{probe}-{name}",
+                     _common.behind(f_A, g), probe, network, start)
+        read = {**read, "budget": alike["budget"]}
+        found += [_common.entry(name, "reconstruction", "unet", _common.SCRATCH, probe, alike),
+                  _common.entry(name, "reconstruction+frozen", network, start, probe, read)]
+    return found
+
+
+def _decode(run, name, f_A, probe, width):
+    """(how alike raw and reconstruction are, the trained decoder)."""
+    phase = run.phase(name)
+    run.seeded(f"reconstruction-{probe}")
+    with run.strategy.scope():
+        g = _decoder.build(width)
+        learner = trainer.Learner(g, losses.reconstruction, f_A)
+    if (found := phase.result(g)) is not None:
+        return found, g
+    splits, views = _half(run.tables.probes[probe], run.config.seed), phases.Views(_pairs, _frames, "batch_privacy")
+    epochs = 2 * phases.epochs_of(run.config, probe)  # of half of the examples: as many steps as other attackers
+    learnt = phases.learn(run, phase, learner, splits, epochs, views, _psnr, run.config.rate_reconstruct)
+    return phase.finish(g, {**_likeness(learner, _frames(splits.test, run.config)), **learnt}), g
+
+
+def _read(run, name, reconstruct, probe, network, start):
+    """What the attacker that was trained on raw data reads from the reconstruction."""
+    phase = run.phase(name)
+    if (found := phase.result()) is not None:
+        return found
+    f_B, raw = fresh.on_raw(run, probe, network, start)
+    found = _common.scores(run, probe, lambda x: f_B(reconstruct(x), training=False))
+    return phase.finish(None, {**found, "selected": raw["selected"], "curve": []})
+
+
+def _half(splits, seed):
+    rows = np.random.default_rng(seed).permutation(len(splits.train))
+    return dataclasses.replace(splits, train=splits.train.take(np.sort(rows[:-(-len(rows) // 2)])))
+
+
+def _pairs(examples, config, first, last):
+    """(raw, raw): a Learner puts f_A before its network and compares with what is left of the pair."""
+    return pipeline.attributes(examples, config, first, last).map(lambda x, _: (x, x))
+
+
+def _frames(examples, config):
+    return pipeline.evaluation_images(examples, config)
+
+
+def _psnr(learner, dataset):
+    return float(np.mean(np.concatenate([tf.image.psnr(x, learner.forward(x), 1.0) for x, *_ in dataset])))
+
+
+def _likeness(learner, dataset):
+    """Mean over the frames of a split; MS-SSIM is None where halved four times they are smaller than its window."""
+    measured = {"psnr": tf.image.psnr, "ssim": tf.image.ssim, "ms_ssim": tf.image.ssim_multiscale}
+    found = {name: [] for name in measured}
+    for x, *_ in dataset:
+        x_hat = tf.clip_by_value(learner.forward(x), 0.0, 1.0)
+        for name, measure in measured.items():
+            side = min(x.shape[1:3]) if name != "ms_ssim" else -(-min(x.shape[1:3]) // 16)
+            if name == "psnr" or side >= SMALLEST:
+                found[name].extend(measure(x, x_hat, 1.0).numpy())
+    return {name: float(np.mean(values)) if values else None for name, values in found.items()}

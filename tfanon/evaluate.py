@@ -1,0 +1,155 @@
+"""How much can somebody who really tries still learn, and what is left of the action:
+
+    python -m tfanon.evaluate --run_dir=runs/quickstart --protocol=strict
+    python -m tfanon.evaluate --run_dir=runs/quickstart --anonymizers=f_A,f_A+h264,blur,anonymizer_int8.tflite
+
+Everything is in <run_dir>/evaluation/<protocol>: results.json, the table as results.txt, a folder per attack. The same
+command goes on where it was stopped. The exit status is 1 where a gate failed: the attackers were too weak on raw data,
+or found something in noise.
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: its banner hides our lines
+
+from absl import app  # noqa: E402
+
+from tfanon import checkpoint, config, exits, experiment, files, fitting, phases, registry, replicas  # noqa: E402
+from tfanon.attackers import _common  # noqa: E402
+from tfanon.data import decode, tables  # noqa: E402
+from tfanon.exporting import finished  # noqa: E402
+from tfanon.protocols import _plan, _running, _settings, _table, _targets  # noqa: E402
+
+NOVEL = ("judge_clip_source", "test_clip_source", "test_image_source", "attribute_set")
+
+
+def main(arguments):
+    if len(arguments) > 1:
+        raise app.UsageError(f"'{arguments[1]}' is no flag: settings are given as --name=value.")
+    return report(config.from_flags(_settings.Settings))
+
+
+def report(settings):
+    """The exit status; the table goes to standard output."""
+    try:
+        return exits.status("tfanon.evaluate", lambda: _report(settings))
+    except (FloatingPointError, fitting.Stopped) as problem:
+        print(f"tfanon.evaluate: {problem}", file=sys.stderr)
+        return 143 if isinstance(problem, fitting.Stopped) else 1
+
+
+def _report(settings):
+    with decode.clear_errors():
+        results = work(settings)
+    print(_table.format_table(results))
+    return 1 if _table.distrust(results) else 0
+
+
+def work(settings):
+    """Attack, judge, write; returns what results.json holds."""
+    if not settings.run_dir:
+        raise ValueError("Which run? Give --run_dir, the --workdir of python -m tfanon.train.")
+    protocol = registry.find("protocols", settings.protocol)
+    folder = pathlib.Path(settings.run_dir) / "evaluation" / settings.protocol
+    asked = attacked(finished.settings(settings.run_dir, settings.data_dir), settings, folder)
+    plan = _with(protocol.plan(asked, _plan.Asked(settings.networks, settings.weights_dir)), settings.attackers)
+    with experiment.locked(folder, f"Another process is evaluating in {folder}. Wait for it."):
+        _agree(folder, settings)
+        experiment.set_up(asked)
+        run = _budgeted(_common.Run(asked, tables.load(asked), replicas.make_strategy("one_device")), settings)
+        found = _running.judge(run, plan, targets(settings, run, folder), settings.raw_gate)
+        results = {**found, "protocol": settings.protocol, "seed": asked.seed,
+                   "command": " ".join(["python -m tfanon.evaluate", *sys.argv[1:]])}
+        checkpoint.write_json(folder / "results.json", results)
+        with files.whole_file(folder / "results.txt") as unfinished:
+            unfinished.write_text(_table.format_table(results) + "\n")
+    return results
+
+
+def attacked(found, settings, folder):
+    """The Config of a run as its attackers have it: their folder, their data, their budget."""
+    source = registry.find("sources", settings.judge_clip_source or found.judge_clip_source or found.clip_source)
+    private = "private_clips" in getattr(source, "KINDS", ())
+    graph = {*registry.names("anonymizers"), "f_A"}  # what else there is leaves it, and XLA cannot follow
+    novel = {name: getattr(settings, name) for name in NOVEL if getattr(settings, name)}
+    return dataclasses.replace(
+        found, **novel, workdir=str(folder), jit_compile=found.jit_compile and graph >= {*settings.anonymizers},
+        attack_clips=settings.clips and (found.attack_clips or private),
+        clip_private_columns=found.clip_private_columns if settings.clips else (),
+        epochs_privacy=settings.attack_epochs or found.epochs_privacy,
+        epochs_action=settings.action_epochs or found.epochs_action, eval_clips=settings.eval_clips or found.eval_clips)
+
+
+def targets(settings, run, folder):
+    """{label: f_A} of what is attacked.
+
+    Raises ValueError where two have one label, or one is another than the one that was attacked under it.
+    """
+    trained = phases.Run(finished.settings(settings.run_dir), run.tables, run.strategy)
+
+    def f_A():
+        done = trained.phase("anonymize").folder / "done.json"
+        return finished.anonymizer(trained), json.loads(done.read_text())["sha256"]
+
+    made, digests = {}, {}
+    record = folder / "files.json"
+    known = json.loads(record.read_text()) if record.exists() else {}
+    for name in settings.anonymizers or (*trained.config.baselines, "f_A"):
+        label, anonymizer, digest = _targets.make(name, f_A, settings.crf)
+        if label.endswith(_targets.CODED) and run.config.resolution % 2:
+            raise ValueError(f"--anonymizers: H.264 halves its colour planes, so {name} needs an even --resolution, and "
+                             f"the run's is {run.config.resolution}.")
+        if label in made or label != name and label in (*registry.names("anonymizers"), "f_A"):
+            raise ValueError(f"--anonymizers: two would be called {label}: rename the file {name}.")
+        if known.get(label, digest) != digest:
+            raise ValueError(f"{label} is another file than the one that was attacked in {folder}: rename it, or "
+                             "delete that folder.")
+        made[label], digests[label] = anonymizer, digest
+    checkpoint.write_json(record, known | digests)
+    return made
+
+
+def _with(plan, attackers):
+    """The plan with the attackers that a command asks for; one that the plan lacks attacks as it does by default."""
+    if not attackers:
+        return plan
+    planned = [attacker for attacker, _ in plan.attacks]
+    more = [(attacker, {}) for attacker in attackers
+            if registry.find("attackers", attacker) and attacker not in planned]
+    kept = [attack for attack in plan.attacks if attack[0] in attackers]
+    return dataclasses.replace(plan, attacks=(*kept, *more))
+
+
+def _budgeted(run, settings):
+    """Who attacks whole clips takes as many steps as who attacks images, where nobody says how many."""
+    config = run.config
+    epochs = settings.attack_clip_epochs or config.epochs_clip_privacy
+    if not epochs and {"images", "clips"} <= set(run.tables.probes):
+        images, clips = (len(run.tables.probes[probe].train) for probe in ("images", "clips"))
+        steps = config.epochs_privacy * images / config.batch_privacy
+        epochs = max(config.epochs_privacy, round(steps * config.batch_action / clips))
+    return dataclasses.replace(run, config=dataclasses.replace(config, epochs_clip_privacy=epochs))
+
+
+def _agree(folder, settings):
+    """Raises ValueError where the folder holds attacks with another budget or other data."""
+    record = folder / "evaluate.flags"
+    if record.exists() and (differing := config.differences(settings, record, _settings.FREE)):
+        raise ValueError(f"{folder} holds attacks with other flags: {'; '.join(differing)}. Give those flags as they "
+                         "were, or delete that folder.")
+    with files.whole_file(record) as unfinished:
+        config.write_flagfile(settings, unfinished)
+
+
+def run():
+    """Console command `tfanon-evaluate`."""
+    config.define_flags(_settings.Settings)
+    app.run(main)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,68 @@
+"""What a protocol consists of, and the pieces that several of them share.
+
+Every file beside this one has plan(config, asked) -> Plan.
+"""
+
+import dataclasses
+import pathlib
+
+from tfanon import registry
+from tfanon.attackers import _common
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """attacks: pairs (file of tfanon/attackers, its choice).  actions: networks that judge the action.
+
+    notes: what a reader of the results has to know.
+    """
+
+    attacks: tuple = ()
+    actions: tuple = ()
+    notes: tuple = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """What a command asks of a protocol.
+
+    networks: of attackers and of action judges, in place of the protocol's own.  weights_dir: folder of
+    NETWORK.weights.h5 files, from which attackers start besides from scratch.
+    """
+
+    networks: tuple = ()
+    weights_dir: str = ""
+
+    def readers(self, *default):
+        """Networks that read attributes."""
+        return self._of("privacy") or default
+
+    def actions(self, *default):
+        """Networks that judge the action."""
+        return self._of("actions") or default
+
+    def _of(self, kind):
+        for network in self.networks:
+            if network not in registry.names("privacy") + registry.names("actions"):
+                registry.find("privacy", network)
+        return tuple(network for network in self.networks if network in registry.names(kind))
+
+
+def action(config):
+    """Name of the network that judges the action where none is asked for."""
+    return config.action_judge or config.action_network
+
+
+def choice(config, network):
+    """A network of attributes as an attacker's choice; the run's own starts as in the run."""
+    own = network == _common.judge(config) and config.privacy_judge_weights
+    return {"network": network, "start": own or _common.SCRATCH}
+
+
+def started(asked, networks):
+    """(choices of those networks that have a file to start from, notes on those that have none)."""
+    files = {network: pathlib.Path(asked.weights_dir) / f"{network}.weights.h5" for network in networks}
+    there = [network for network, path in files.items() if asked.weights_dir and path.is_file()]
+    without = [network for network in networks if network not in there]
+    note = f"Only from scratch, since --weights_dir has no NETWORK.weights.h5 of them: {', '.join(without)}."
+    return [{"network": network, "start": str(files[network])} for network in there], (note,) if without else ()

@@ -1,0 +1,102 @@
+"""A protocol on everything that is to be attacked: the entries of results.json, and the gates that vouch for them."""
+
+import dataclasses
+
+from tfanon import evaluation, phases, registry
+from tfanon.attackers import _common, fresh
+from tfanon.data import pipeline
+
+SCHEMA_VERSION = 1
+
+
+def judge(run, plan, targets, raw_gate):
+    """What results.json of an evaluation holds, but for protocol, seed and command.
+
+    run: attackers' Run.  targets: {name: f_A}.  raw_gate: share of the way from floor to 1, as Settings has it.
+    Raises ValueError where there is nothing to attack.
+    """
+    if plan.attacks and not run.tables.probes:
+        raise ValueError("There is nothing to attack: neither the images nor the clips of this run have private "
+                         "attributes.")
+    count = len(targets) * (len(plan.actions) + len(plan.attacks)) + 2 * bool(plan.attacks)
+    run = dataclasses.replace(run, count=count)
+    gates, run = _gates(run, plan, raw_gate)
+    actions, attacks, flicker, nothing = [], [], [], {}
+    for name, f_A in targets.items():
+        flicker += _flicker(run, name, f_A)
+        for network in plan.actions:
+            actions.append(_action(run, name, f_A, network))
+            run = _next(run)
+        for attacker, choice in plan.attacks:
+            module = registry.find("attackers", attacker)
+            found = module.attack(run, name, f_A, **choice)
+            nothing |= {} if found else {attacker: f"{attacker} attacked nothing: it needs {module.NEEDS}."}
+            attacks += found
+            run = _next(run)
+    return {"schema_version": SCHEMA_VERSION, "actions": actions, "attacks": attacks, "flicker": flicker,
+            "gates": gates, "notes": [*run.tables.notes, *plan.notes, *nothing.values()]}
+
+
+def _next(run):
+    return dataclasses.replace(run, number=run.number + 1)
+
+
+def _gates(run, plan, raw_gate):
+    """(entries, run): on raw data every fresh attacker must be strong, on pure noise the first must find nothing."""
+    if not plan.attacks:
+        return [], run
+    choices = [choice for attacker, choice in plan.attacks if attacker == "fresh"] or [{}]
+    raw = [entry for choice in choices for entry in fresh.attack(run, "raw", _common.raw(), **choice)]
+    run = _next(run)
+    noise = fresh.attack(run, "noise", registry.find("anonymizers", "noise").build(), **choices[0])
+    return [*(read(entry, raw_gate) for entry in raw), *(silent(entry) for entry in noise)], _next(run)
+
+
+def read(entry, share):
+    """The gate of an attack on raw data: at least that share of the way from its floor to 1."""
+    bound = entry["cmap_chance"] + share * (1 - entry["cmap_chance"])
+    return _gate("raw is read", entry, bound)
+
+
+def silent(entry):
+    """The gate of an attack on noise: no more than what its answers score once in a thousand times by chance.
+
+    The interval around its cMAP would not do: a few examples score above the floor by chance, and clips of one person
+    are not independent.
+    """
+    return _gate("noise leaks nothing", entry, entry["cmap_by_chance"][1])
+
+
+def _gate(name, entry, bound):
+    passed = entry["cmap"] >= bound if name == "raw is read" else entry["cmap"] <= bound
+    return {"gate": name, **{key: entry[key] for key in ("attacker", "network", "start", "probe")},
+            "value": entry["cmap"], "bound": bound, "passed": bool(passed)}
+
+
+def _action(run, name, f_A, network):
+    """Criterion 1 by one network, started as in the run where it is the run's own."""
+    own = network == (run.config.action_judge or run.config.action_network)
+    config = dataclasses.replace(run.config, action_judge=network,
+                                 action_judge_weights=run.config.action_judge_weights if own else "")
+    found = phases.judge_action(dataclasses.replace(run, config=config), f"{network}-{name}", f_A)
+    f_T = registry.find("actions", network).build(classes=len(run.tables.action.train.classes))
+    return {"anonymizer": name, "network": network, **found, "parameters": f_T.count_params()}
+
+
+def _flicker(run, name, f_A):
+    """An entry, where clips have two frames or more."""
+    if run.config.frames < 2:
+        return []
+    config = dataclasses.replace(run.config, eval_clips=1)
+    clips = pipeline.evaluation_clips(run.tables.action.test, config)
+    return [{"anonymizer": name, "flicker": evaluation.mean_flicker(f_A, clips)}]
+
+
+def most_and_mean(attacks, name):
+    """(largest, mean) of what attackers read of attributes behind an anonymizer above their floors; None without any.
+
+    "frozen" is for comparison only and does not pull the mean down.
+    """
+    leaks = [entry["cmap_above_floor"] for entry in attacks
+             if entry["anonymizer"] == name and "cmap" in entry and entry["attacker"] != "frozen"]
+    return (max(leaks), sum(leaks) / len(leaks)) if leaks else (None, None)

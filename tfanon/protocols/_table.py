@@ -1,0 +1,72 @@
+"""results.json of an evaluation for a terminal: a row per attack, a column per anonymizer, per cent above the floor."""
+
+from tfanon.attackers import _common
+from tfanon.protocols import _running
+
+NONE = "-"
+
+
+def format_table(results):
+    """Action, attacks with their maximum and mean, reconstruction, flicker, gates and notes, as lines of text."""
+    names = list(dict.fromkeys(
+        entry["anonymizer"] for part in ("flicker", "actions", "attacks") for entry in results[part]))
+    lines = [["", *names], *_actions(results, names), *_attacks(results, names), *_likeness(results, names)]
+    flicker = {entry["anonymizer"]: entry["flicker"] for entry in results["flicker"]}
+    lines.append(["flicker", *(_cell(flicker.get(name), 100, 2) for name in names)])
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    text = ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in lines]
+    return "\n".join([text[0], "-" * max(map(len, text)), *text[1:], "", *_gates(results), *results["notes"]])
+
+
+def distrust(results):
+    """The line that a report with failed gates must show; "" where all passed."""
+    failed = [f"{gate['gate']} ({gate['attacker']}, {gate['probe']})"
+              for gate in results["gates"] if not gate["passed"]]
+    return f"THIS REPORT IS NOT TO BE TRUSTED: these gates failed: {'; '.join(failed)}." if failed else ""
+
+
+def _actions(results, names):
+    values = {(entry["network"], entry["anonymizer"]): entry["action_top1"] for entry in results["actions"]}
+    chance = {entry["network"]: entry["action_chance"] for entry in results["actions"]}
+    return [[f"action top-1, {network} (chance {_cell(chance[network])})",
+             *(_cell(values.get((network, name))) for name in names)] for network in chance]
+
+
+def _attacks(results, names):
+    """A row per attack, then the largest and the mean."""
+    rows = {}
+    for entry in results["attacks"]:
+        if (leak := _common.leak(entry)) is not None:
+            rows.setdefault(_title(entry), {})[entry["anonymizer"]] = leak
+    if not rows:
+        return []
+    summary = {name: _running.most_and_mean(results["attacks"], name) for name in names}
+    return [*([title, *(_cell(row.get(name)) for name in names)] for title, row in rows.items()),
+            ["MOST that an attacker reads of attributes", *(_cell(summary[name][0]) for name in names)],
+            ["mean of the attackers, without frozen", *(_cell(summary[name][1]) for name in names)]]
+
+
+def _likeness(results, names):
+    rows = {}
+    for entry in results["attacks"]:
+        if "psnr" in entry:
+            title = f"reconstruction, {entry['network']}, {entry['probe']}"
+            rows.setdefault(f"{title}: PSNR dB", {})[entry["anonymizer"]] = _cell(entry["psnr"], 1)
+            rows.setdefault(f"{title}: SSIM", {})[entry["anonymizer"]] = _cell(entry["ssim"], 1, 3)
+    return [[title, *(row.get(name, NONE) for name in names)] for title, row in rows.items()]
+
+
+def _title(entry):
+    start = "" if entry["start"] == _common.SCRATCH else f" from {entry['start']}"
+    return f"{entry['attacker']}, {entry['network']}{start}, {entry['probe']}"
+
+
+def _gates(results):
+    words = {True: "passed", False: "FAILED", "raw is read": "at least", "noise leaks nothing": "at most"}
+    lines = [f"{words[gate['passed']]}: {gate['gate']} ({gate['attacker']}, {gate['network']}, {gate['probe']}): cMAP "
+             f"{_cell(gate['value'])}, {words[gate['gate']]} {_cell(gate['bound'])}" for gate in results["gates"]]
+    return [*lines, *([distrust(results)] if distrust(results) else [])]
+
+
+def _cell(value, scale=100, digits=1):
+    return NONE if value is None or value != value else f"{scale * value:.{digits}f}"

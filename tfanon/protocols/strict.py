@@ -1,0 +1,21 @@
+"""Everything there is, with its maximum: what somebody who really tries still learns.
+
+The run's own judge attacks in every way, the run's action network as a 3D network too; --networks and --weights_dir add
+sizes and starts.
+"""
+
+from tfanon.attackers import _common
+from tfanon.protocols import _plan
+
+WAYS = ("frozen", "linear_probe", "knn", "multi_frame", "whole_video", "identity", "reconstruction")
+
+
+def plan(config, asked):
+    networks = asked.readers(_common.judge(config))
+    started, notes = _plan.started(asked, networks)
+    own = [_plan.choice(config, network) for network in networks]
+    attacks = [("fresh", choice) for choice in [*own, *started]]
+    attacks += [(attacker, choice) for attacker in WAYS for choice in own]
+    actions = asked.actions(_plan.action(config))
+    attacks += [("whole_video", {"network": network, "start": _common.SCRATCH}) for network in actions]
+    return _plan.Plan(tuple(attacks), actions, notes)
