@@ -8,7 +8,7 @@ quickstart: $(VENV)/installed
 	$(VENV)/bin/python -m tfanon.train --flagfile=configs/quickstart.flags
 
 test: $(VENV)/installed
-	$(VENV)/bin/python -m pytest --numprocesses=2 --dist=loadfile
+	$(VENV)/bin/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 $(VENV)/installed: setup.py
 	$(PYTHON) -m venv --clear $(VENV)

@@ -1,72 +1,13 @@
-"""From flags to a TFLite file, in processes of their own: as a user runs it, stops it, kills it and runs it again."""
+"""From flags to a TFLite file, in a process of its own: as a user runs it, and with what a user gets wrong."""
 
-import contextlib
-import json
-import os
-import pathlib
 import shutil
-import signal
-import socket
 import subprocess
 import sys
-import time
 
-import h5py
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import TRAIN
-
-from tfanon.data.sources import synthetic
-
-ROOT = pathlib.Path(__file__).parent.parent
-SHORT = ["--flagfile=configs/smoke.flags", "--deterministic", "--epochs_anonymize=3", "--batch_clips=2",
-         "--batch_pairs=2", "--checkpoint_every=2", "--log_every=2", "--held_out=0.2"]
-TINY = ["--anonymizer=tiny", "--action_network=tiny", "--privacy_network=tiny", "--baselines=blur"]
-
-# A run that kills itself: at the n-th moment at which a file of a phase is about to get its name.
-SUICIDE = """
-import os, signal
-real, moment, seen = os.replace, {moment}, 0
-def replace(source, target):
-    global seen
-    if "/{phase}/step-" in str(target):
-        seen += 1
-        if seen == moment:
-            os.kill(os.getpid(), signal.SIGKILL)
-    real(source, target)
-os.replace = replace
-""" + TRAIN
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
-    synthetic.write(folder / "synthetic", synthetic.Size(
-        train_people=3, test_people=1, train_images=24, test_images=8, shortest=20, longest=24, side=48))
-    return folder
-
-
-def start(workdir, data, *arguments, code=TRAIN, **environment):
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *SHORT, f"--workdir={workdir}", f"--data_dir={data}", *arguments],
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", **environment})
-
-
-def finish(process):
-    out, err = process.communicate(timeout=900)
-    return process.returncode, out, err
-
-
-def weights(workdir):
-    """name -> array of every network that the finished phases left."""
-    found = {}
-    for path in sorted(pathlib.Path(workdir).glob("phases/*/network.weights.h5")):
-        with h5py.File(path) as file:
-            file.visititems(lambda name, item: found.__setitem__(f"{path.parent.name}/{name}", item[()])
-                            if isinstance(item, h5py.Dataset) else None)
-    return found
+from processes import ROOT, SHORT, data, finish, start  # noqa: F401  data is a fixture
 
 
 @pytest.fixture(scope="module")
@@ -78,15 +19,6 @@ def real(data, tmp_path_factory):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
     return workdir
-
-
-@pytest.fixture(scope="module")
-def tiny(data, tmp_path_factory):
-    """An uninterrupted run of tiny networks, and what it printed."""
-    workdir = tmp_path_factory.mktemp("runs") / "tiny"
-    code, out, err = finish(start(workdir, data, *TINY))
-    assert code == 0, err
-    return workdir, out
 
 
 def test_leaves_what_the_readme_names(real):
@@ -102,100 +34,6 @@ def test_the_exported_file_is_the_trained_network(real):
     saved = tf.saved_model.load(str(real / "export/saved_model")).signatures["frames_float"]
     lite = tf.lite.Interpreter(str(real / "export/anonymizer.tflite")).get_signature_runner()
     np.testing.assert_allclose(lite(frames=frames)["anonymized"], saved(frames=frames)["anonymized"], atol=1e-3)
-
-
-def test_baselines_stand_beside_f_A(tiny):
-    workdir, out = tiny
-    results = json.loads((workdir / "results.json").read_text())
-    assert [row["anonymizer"] for row in results["rows"]] == ["blur", "f_A"]
-    for row in results["rows"]:
-        assert 0 <= row["action_top1"] <= 1 and 0 <= row["images"]["cmap"] <= 1
-        assert row["images"]["cmap_above_floor"] == pytest.approx(row["images"]["cmap"] - row["images"]["cmap_chance"])
-    assert (workdir / "results.txt").read_text().strip() in out
-
-
-def test_a_finished_run_is_not_run_again(tiny, data):
-    workdir, out = tiny
-    before = weights(workdir)
-    code, again, err = finish(start(workdir, data, *TINY))
-    assert code == 0, err
-    assert again == out and " step " not in err
-    assert all(np.array_equal(value, before[name]) for name, value in weights(workdir).items())
-
-
-def test_another_configuration_is_refused(tiny, data):
-    code, _, err = finish(start(tiny[0], data, *TINY, "--penalty_bound=0.2"))
-    assert code == 1
-    assert "--penalty_bound=0.3 there, --penalty_bound=0.2 asked for" in err
-
-
-@pytest.mark.parametrize("phase, moment", [
-    pytest.param("anonymize", 3, id="weights"),
-    pytest.param("anonymize", 4, id="manifest"),
-    pytest.param("action-f_A", 1, id="judge", marks=pytest.mark.large)])
-def test_killed_and_run_again_ends_bit_for_bit_the_same(tiny, data, tmp_path, phase, moment):
-    killed_and_run_again(tmp_path, data, TINY, phase, moment)
-    expected, found = weights(tiny[0]), weights(tmp_path)
-    assert found.keys() == expected.keys() and len(found) > 20
-    assert all(np.array_equal(value, expected[name]) for name, value in found.items())
-
-
-@pytest.mark.large
-def test_two_workers_end_alike(data, tmp_path):
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2)]
-        addresses = [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
-    workers = [start(tmp_path / str(index), data, *TINY, "--strategy=multi_worker", TF_CONFIG=json.dumps(
-        {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}})) for index in range(2)]
-    for worker in workers:
-        code, _, err = finish(worker)
-        assert code == 0, err
-    one, other = weights(tmp_path / "0"), weights(tmp_path / "1")
-    assert one.keys() == other.keys() and len(one) > 20
-    assert all(np.array_equal(value, other[name]) for name, value in one.items())
-
-
-@pytest.mark.large
-def test_killed_with_the_compact_networks(data, tmp_path):
-    compact = ["--baselines="]
-    code, _, err = finish(start(tmp_path / "whole", data, *compact))
-    assert code == 0, err
-    killed_and_run_again(tmp_path / "killed", data, compact, "anonymize", 3)
-    expected, found = weights(tmp_path / "whole"), weights(tmp_path / "killed")
-    assert found.keys() == expected.keys() and len(found) > 100
-    assert all(np.array_equal(value, expected[name]) for name, value in found.items())
-
-
-def killed_and_run_again(workdir, data, networks, phase, moment):
-    code, _, err = finish(start(workdir, data, *networks, code=SUICIDE.format(phase=phase, moment=moment)))
-    assert code == -signal.SIGKILL, err
-    code, _, err = finish(start(workdir, data, *networks))
-    assert code == 0, err
-
-
-@pytest.mark.large
-def test_an_attack_during_training_changes_no_weight(tiny, data, tmp_path):
-    code, _, err = finish(start(tmp_path, data, *TINY, "--attack_every=1"))
-    assert code == 0, err
-    expected, found = weights(tiny[0]), weights(tmp_path)
-    assert found.keys() == expected.keys()
-    assert all(np.array_equal(value, expected[name]) for name, value in found.items())
-    path, = tmp_path.glob("logs/anonymize/events*")
-    attacks = [event.step for event in tf.compat.v1.train.summary_iterator(str(path))
-               for value in event.summary.value if value.tag == "attack/cmap_above_floor"]
-    assert attacks == [4, 8, 12]  # 24 clips, 8 of them held out, two batches of 2 a step: 4 steps an epoch
-
-
-def test_sigterm_saves_and_exits(data, tmp_path):
-    process = start(tmp_path, data, *TINY, "--epochs_anonymize=20000", "--checkpoint_every=1000000")
-    deadline = time.monotonic() + 600
-    while not list(tmp_path.glob("logs/anonymize/events*")) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    time.sleep(3)
-    process.send_signal(signal.SIGTERM)
-    code, _, err = finish(process)
-    assert code == 143 and "Stopped by SIGTERM" in err
-    assert list(tmp_path.glob("phases/anonymize/step-*.json"))
 
 
 def test_bad_input_gets_one_clear_line(data, tmp_path):

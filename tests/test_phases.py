@@ -71,7 +71,7 @@ def test_the_rate_rises_and_falls(tmp_path):
 
 
 @pytest.mark.parametrize("settings", [
-    pytest.param({"objective": "vita", "ensemble": ("tiny",), "restart_every": 2}, id="vita"),
+    pytest.param({"objective": "vita", "ensemble": ("tiny",), "restart_every": 2}, id="vita", marks=pytest.mark.large),
     pytest.param({"objective": "ted_spad"}, id="ted_spad", marks=pytest.mark.large),
     pytest.param({"objective": "mass", "suppressed": ("hat",)}, id="mass", marks=pytest.mark.large),
     pytest.param({"objective": "stprivacy", "private_labels": "clips", "anonymizer": "tubelet_vit",

@@ -160,7 +160,7 @@ def test_batch_statistics_are_of_this_batch():
     assert float(in_batch) != pytest.approx(float(inference), rel=1e-2)
 
 
-@pytest.mark.parametrize("batch_norm", ["inference", "batch"])
+@pytest.mark.parametrize("batch_norm", [pytest.param("inference", marks=pytest.mark.large), "batch"])
 def test_one_replica_and_two_take_the_same_steps(two_replicas, batch_norm):
     alone, logs = fit(budget_batch_norm=batch_norm, penalty_bound=0.1)
     with two_replicas.scope():
@@ -170,8 +170,13 @@ def test_one_replica_and_two_take_the_same_steps(two_replicas, batch_norm):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("jit_compile", [False, True], ids=["graph", "xla"])
-@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("precision, jit_compile", [
+    pytest.param("float32", False, id="float32-graph"),
+    pytest.param("float32", True, id="float32-xla", marks=pytest.mark.large),
+    pytest.param("mixed_bfloat16", False, id="mixed_bfloat16-graph"),
+    pytest.param("mixed_bfloat16", True, id="mixed_bfloat16-xla"),
+    pytest.param("mixed_float16", False, id="mixed_float16-graph"),
+    pytest.param("mixed_float16", True, id="mixed_float16-xla", marks=pytest.mark.large)])
 def test_every_precision_trains(precision, jit_compile):
     keras.config.set_dtype_policy(precision)
 
