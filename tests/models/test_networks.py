@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfanon import export, losses, registry, trainer
+from tfanon import losses, registry, trainer
+from tfanon.exporting import exporter
 
 F_A = ["stylenet", "tubelet_vit", "unet", "unetpp", "unetpp_mobile"]
 NARROW = 0.1  # width: the same operations in a tenth of the channels
@@ -81,7 +82,7 @@ def test_an_anonymizer_ships_with_built_in_operations(name, tmp_path):
     f_A = registry.find("anonymizers", name).build(width=NARROW)
     f_A(np.random.default_rng(1).random((4, 32, 32, 3), "float32"), training=True)  # batch statistics of their own
     frames = np.random.default_rng(0).random((2, 32, 48, 3), "float32")
-    record = export.export(f_A, tmp_path / name, frames, tolerance=1e-4)
+    record = exporter.export(f_A, tmp_path / name, frames, tolerance=1e-4)
     assert record["comparisons"]["anonymizer.tflite"]["largest_difference"] < 1e-4
 
 
