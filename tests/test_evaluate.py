@@ -9,18 +9,11 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "exporting"))
 
-import runs  # noqa: E402
+from runs import workdir  # noqa: E402, F401  a fixture
 from tfanon import config, evaluate, registry  # noqa: E402
 from tfanon.protocols._settings import Settings  # noqa: E402
 
 BRIEF = dict(attack_epochs=1, attack_clip_epochs=1, action_epochs=1, eval_clips=1)
-
-
-@pytest.fixture(scope="module")
-def workdir(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        runs.add_tiny_networks(patch, pathlib.Path(__file__).parent / "tiny")
-        yield runs.make(tmp_path_factory.mktemp("finished"))
 
 
 def test_table_1_of_a_run(workdir, capsys):

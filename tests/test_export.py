@@ -8,17 +8,10 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "exporting"))
 
-import runs  # noqa: E402
+from runs import workdir  # noqa: E402, F401  a fixture
 from tfanon import export  # noqa: E402
 from tfanon.exporting import summary  # noqa: E402
 from tfanon.exporting.settings import Settings  # noqa: E402
-
-
-@pytest.fixture(scope="module")
-def workdir(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        runs.add_tiny_networks(patch, pathlib.Path(__file__).parent / "tiny")
-        yield runs.make(tmp_path_factory.mktemp("finished"))
 
 
 def test_files_are_proved_judged_and_measured(workdir, capsys):

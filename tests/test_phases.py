@@ -1,5 +1,4 @@
 import dataclasses
-import pathlib
 
 import helpers
 import numpy as np
@@ -77,7 +76,7 @@ def test_the_rate_rises_and_falls(tmp_path):
     pytest.param({"objective": "stprivacy", "private_labels": "clips", "anonymizer": "tubelet_vit",
                   "anonymizer_width": 0.1}, id="stprivacy", marks=pytest.mark.large)])
 def test_another_objective_from_files_to_weights(monkeypatch, tmp_path, settings):
-    runs.add_tiny_networks(monkeypatch, pathlib.Path(__file__).parent / "tiny")
+    runs.add_tiny_networks(monkeypatch)
     synthetic.write(tmp_path / "synthetic", synthetic.Size(
         train_people=1, test_people=1, train_images=8, test_images=2, shortest=12, longest=12, side=32))
     config = Config(**{

@@ -1,7 +1,6 @@
 """Which flags a phase depends on: said in sharing.py, and watched while the phases run."""
 
 import dataclasses
-import pathlib
 
 import pytest
 
@@ -67,7 +66,7 @@ class Watched(Config):
 
 
 def test_phases_read_no_flag_that_they_are_said_not_to_depend_on(monkeypatch, tmp_path):
-    runs.add_tiny_networks(monkeypatch, pathlib.Path(__file__).parent / "tiny")
+    runs.add_tiny_networks(monkeypatch)
     synthetic.write(tmp_path / "data" / "synthetic", synthetic.Size(
         train_people=2, test_people=1, train_images=8, test_images=4, shortest=20, longest=24, side=32))
     config = Watched(**TINY, workdir=str(tmp_path / "run"), data_dir=str(tmp_path / "data"), resolution=32, frames=2,

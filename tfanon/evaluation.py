@@ -44,8 +44,12 @@ def privacy_scores(learner, dataset, held_out, names):
     F1 is given at probability .5, at logit .5 (the literature's) and at the thresholds that suit `held_out`.
     """
     probabilities, truth = by_example(*outputs(learner, dataset), activation=_sigmoid)
-    thresholds = metrics.best_thresholds(*by_example(*outputs(learner, held_out), activation=_sigmoid))
-    return attribute_scores(probabilities, truth, thresholds, names)
+    return attribute_scores(probabilities, truth, privacy_thresholds(learner, held_out), names)
+
+
+def privacy_thresholds(learner, held_out):
+    """[P]: the probabilities above which calling an attribute gives the best F1 on held-out examples."""
+    return metrics.best_thresholds(*by_example(*outputs(learner, held_out), activation=_sigmoid))
 
 
 def attribute_scores(probabilities, truth, thresholds, names):

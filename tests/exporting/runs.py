@@ -1,5 +1,9 @@
 """A finished run of tiny networks, as tfanon.train leaves it, without the training."""
 
+import pathlib
+
+import pytest
+
 import tfanon.models.actions
 import tfanon.models.anonymizers
 import tfanon.models.privacy
@@ -7,13 +11,14 @@ from tfanon import config, phases, registry, replicas
 from tfanon.data import tables
 from tfanon.data.sources import synthetic
 
+TINY = pathlib.Path(__file__).parent.parent / "tiny"
 KINDS = (tfanon.models.actions, tfanon.models.anonymizers, tfanon.models.privacy)
 
 
-def add_tiny_networks(monkeypatch, folder):
+def add_tiny_networks(monkeypatch):
     """The files of tests/tiny as choices."""
     for kind in KINDS:
-        monkeypatch.setattr(kind, "__path__", [*kind.__path__, str(folder / kind.__name__.rpartition(".")[2])])
+        monkeypatch.setattr(kind, "__path__", [*kind.__path__, str(TINY / kind.__name__.rpartition(".")[2])])
 
 
 def make(folder):
@@ -34,3 +39,11 @@ def make(folder):
         run.seeded(phase)
         run.phase(phase).finish(registry.find(kind, "tiny").build(**given), {})
     return workdir
+
+
+@pytest.fixture(scope="module")
+def workdir(tmp_path_factory):
+    """The folder of such a run, its tiny networks being choices."""
+    with pytest.MonkeyPatch.context() as patch:
+        add_tiny_networks(patch)
+        yield make(tmp_path_factory.mktemp("finished"))

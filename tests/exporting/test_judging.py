@@ -8,19 +8,10 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
-import runs  # noqa: E402
+from runs import workdir  # noqa: E402, F401  a fixture
 from tfanon import evaluation, losses, trainer  # noqa: E402
 from tfanon.data import pipeline  # noqa: E402
 from tfanon.exporting import compare, exporter, finished, judging, measure  # noqa: E402
-
-TINY = pathlib.Path(__file__).parents[1] / "tiny"
-
-
-@pytest.fixture(scope="module")
-def workdir(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        runs.add_tiny_networks(patch, TINY)
-        yield runs.make(tmp_path_factory.mktemp("finished"))
 
 
 def test_judges_score_f_A_as_the_run_did(workdir):
