@@ -72,6 +72,8 @@ class Config(Limits):
     paper_protocol: bool = flag(False, "Train on HMDB51 with the clips of PA-HMDB51, on which it is tested: a leak.")
     action_column: str = flag("action", "labelled_folder: column of the action.")
     split_column: str = flag("split", "labelled_folder: column that says train or test, for the clips.")
+    group_column: str = flag("", "labelled_folder: column of who is in a clip; the slice that selects the epoch of "
+                             "f_T' then shows nobody who is trained on. Empty: rows stand for themselves.")
     image_split_column: str = flag("split", "labelled_folder: column that says train or test, for the images.")
     private_columns: tuple = flag(
         (), "labelled_folder: columns of the images that are private; 'age:18:40' cuts a number into bands.")

@@ -26,3 +26,17 @@ def test_without_labels_and_with_nothing_to_hold_out():
     assert [len(part) for part in hold_out(examples, 0.2, 0)] == [8, 2]
     train, held = hold_out(examples, 0.0, 0)
     assert train.paths == examples.paths and len(held) == 0
+
+
+def test_a_group_is_never_in_both():
+    labels = np.tile(np.arange(3, dtype=np.int32), 20)
+    people = tuple(f"g{row // 3}" for row in range(60))  # everybody performs every action
+    examples = Examples(tuple(map(str, range(60))), labels, tuple("abc"), groups=people)
+    train, held = hold_out(examples, 0.1, seed=0)
+    assert np.bincount(held.labels).tolist() == [2, 2, 2]
+    assert len(set(held.groups)) == 2 and not set(train.groups) & set(held.groups)
+
+
+def test_a_group_that_is_too_large_stays_in_training():
+    examples = Examples(tuple("abcdefghij"), groups=("large",) * 8 + ("small",) * 2)
+    assert hold_out(examples, 0.3, seed=1)[1].paths == ("i", "j")

@@ -27,6 +27,7 @@ class Examples:
 
     labels: [n] int32, an index into `classes`.  attributes: [n, P] float32 of 0 and 1, named by `attribute_names`.
     frames: [n] int64 where a row is one frame of its video, the one of that number; a video then has many rows.
+    groups: n names of what rows have in common, a person or a long video; empty: every row stands for itself.
     Raises ValueError where the lengths disagree or a value is out of its range.
     """
 
@@ -36,6 +37,7 @@ class Examples:
     attributes: np.ndarray | None = None
     attribute_names: tuple = ()
     frames: np.ndarray | None = None
+    groups: tuple = ()
 
     def __post_init__(self):
         if self.labels is not None:
@@ -44,6 +46,8 @@ class Examples:
             _check_attributes(self.attributes, len(self.paths), len(self.attribute_names))
         if self.frames is not None and len(self.frames) != len(self.paths):
             raise ValueError(f"Frames must be one per path; given {len(self.frames)} and {len(self.paths)} paths.")
+        if self.groups and len(self.groups) != len(self.paths):
+            raise ValueError(f"Groups must be one per path; given {len(self.groups)} and {len(self.paths)} paths.")
 
     def __len__(self):
         return len(self.paths)
@@ -60,7 +64,8 @@ class Examples:
             paths=tuple(self.paths[i] for i in indices),
             labels=None if self.labels is None else self.labels[indices],
             attributes=None if self.attributes is None else self.attributes[indices],
-            frames=None if self.frames is None else self.frames[indices])
+            frames=None if self.frames is None else self.frames[indices],
+            groups=tuple(self.groups[i] for i in indices) if self.groups else ())
 
 
 def _check_labels(labels, rows, classes):

@@ -5,6 +5,7 @@ compares it with what is on disk, and the TensorFlow Datasets builders store it 
 """
 
 import dataclasses
+import itertools
 import os
 
 import numpy as np
@@ -47,10 +48,15 @@ class Catalog:
                 for name, words in self.splits.items()}
 
 
-def train_and_test(catalog, division, keep=True):
-    """{"train": Examples, "test": Examples} of one division.  keep: mask of the rows that may be trained on."""
+def train_and_test(catalog, division, keep=True, group=None):
+    """{"train": Examples, "test": Examples} of one division.
+
+    keep: mask of the rows that may be trained on.  group: function path -> name of the group, as Examples has them.
+    """
     words = catalog.splits[division]
-    return {"train": catalog.examples((words == "train") & keep), "test": catalog.examples(words == "test")}
+    groups = tuple(map(group, catalog.paths)) if group else ()
+    return {word: dataclasses.replace(catalog.examples(rows), groups=tuple(itertools.compress(groups, rows)))
+            for word, rows in (("train", (words == "train") & keep), ("test", words == "test"))}
 
 
 def check_kind(source, kind, kinds):

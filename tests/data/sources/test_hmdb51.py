@@ -54,3 +54,8 @@ def test_clips_that_were_not_unpacked_are_named(folder):
     (folder / "clap.rar").touch()
     with pytest.raises(ValueError, match="No clips in .*hmdb51: looked for ./wave.* clap.rar is there: unpack it"):
         load(folder)
+
+
+def test_clips_of_one_film_are_a_group():
+    names = ("April_09_brush_hair_u_nm_np1_ba_goo_0.avi", "April_09_brush_hair_h_cm_np2_le_med_11.avi")
+    assert {hmdb51.group(f"brush_hair/{name}") for name in names} == {"brush_hair/April_09_brush_hair"}

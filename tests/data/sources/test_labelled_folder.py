@@ -37,6 +37,13 @@ def test_clips(folder):
     assert splits["test"].paths == (str(folder / "v" / "2.mp4"), str(folder / "v" / "3.mp4"))
 
 
+def test_clips_may_have_groups(folder):
+    splits = load(folder, group_column="who")
+    assert splits["train"].groups == ("ann", "bob") and splits["test"].groups == ("cat", "bob")
+    assert load(folder)["train"].groups == load(folder, "private_clips", clip_private_columns=("sex",),
+                                                group_column="who")["train"].groups == ()
+
+
 def test_private_columns_become_attributes(folder):
     train = load(folder, "images", private_columns=("sex", "who", "age:18:40"))["train"]
     assert train.attribute_names == (

@@ -51,6 +51,15 @@ def test_everybody_performs_every_action_and_nobody_is_in_both_splits(folder):
     np.testing.assert_array_equal(per_person, np.broadcast_to(per_person[:, :1], per_person.shape))
 
 
+def test_who_is_in_a_clip_is_its_group_and_no_image_has_one(folder):
+    for kind in ("clips", "private_clips"):
+        train = synthetic.load(kind, folder)["train"]
+        assert len(train) == len(motions.ACTIONS) * len(set(train.groups))
+        assert all(f"_{group}_" in path for group, path in zip(train.groups, train.paths))
+    images = synthetic.load("images", folder)["train"]
+    assert len(set(images.groups)) == len(images)
+
+
 def test_the_split_lists_are_those_of_ucf101(folder):
     names = dict(line.split() for line in (folder / "clips/classInd.txt").read_text().splitlines())
     trained = [line.split() for line in (folder / "clips/trainlist01.txt").read_text().splitlines()]

@@ -64,3 +64,7 @@ def test_what_is_not_there_is_named(folder, tmp_path):
     with pytest.raises(ValueError, match=r"No lists in .*empty: looked for ucfTrainTestlist/classInd.txt, .* UCF101.rar"
                                          " is there: unpack it"):
         load(tmp_path / "empty")
+
+
+def test_clips_of_one_long_video_are_a_group():
+    assert {ucf101.group(f"Archery/v_Archery_g08_c{number}.avi") for number in ("01", "12")} == {"Archery/v_Archery_g08"}

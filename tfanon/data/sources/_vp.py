@@ -23,10 +23,10 @@ ABOUT = "https://github.com/ming1993li/stprivacy has the labels in annotations/.
 KINDS = ("clips", "private_clips")
 
 
-def choose(name, kind, whole, config):
+def choose(name, kind, whole, config, group):
     """{"train": Examples, "test": Examples} in the splits of the videos' own data set, with actions and attributes."""
     catalog.check_kind(name, kind, KINDS)
-    return catalog.train_and_test(whole, str(config.split_number))
+    return catalog.train_and_test(whole, str(config.split_number), group=group)
 
 
 def read(name, videos, folder):

@@ -42,12 +42,18 @@ def choose(kind, whole, config):
     """As load, from the Catalog of all rows."""
     catalog.check_kind("hmdb51", kind, KINDS)
     if config.paper_protocol:
-        return catalog.train_and_test(whole, str(config.split_number))
+        return catalog.train_and_test(whole, str(config.split_number), group=group)
     if ANNOTATED not in whole.splits:
         raise ValueError(
             "HMDB51 is trained on without the 515 clips of PA-HMDB51, and their names are not there: put "
             f"{_annotations.FOLDER} into --data_dir ({_annotations.ABOUT}), or train on all with --paper_protocol.")
-    return catalog.train_and_test(whole, str(config.split_number), keep=whole.splits[ANNOTATED] == "no")
+    return catalog.train_and_test(
+        whole, str(config.split_number), keep=whole.splits[ANNOTATED] == "no", group=group)
+
+
+def group(path):
+    """'wave/Film_wave_u_nm_np1_fr_med_0.avi' -> 'wave/Film_wave': clips of one film; what follows describes the clip."""
+    return path.rsplit("_", 6)[0]
 
 
 def read(folder, data_dir):

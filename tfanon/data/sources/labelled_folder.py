@@ -22,7 +22,7 @@ TABLE = "labels.csv"
 def load(kind, folder, config):
     """{"train": Examples, "test": Examples}.
 
-    kind: "clips" (labels of --action_column), "images" (attributes of --private_columns, or none) or "private_clips"
+    kind: "clips" (labels of --action_column, groups of --group_column), "images" (attributes of --private_columns, or none) or "private_clips"
     (attributes of --clip_private_columns under --clip_private_split_column).
     Raises ValueError that names the folder, file, column or split at fault, and what there is instead.
     """
@@ -32,7 +32,8 @@ def load(kind, folder, config):
         values = _column(rows, config.action_column, "--action_column", table)
         classes = tuple(sorted(set(values)))
         labels = np.array([classes.index(value) for value in values], np.int32)
-        examples = Examples(_paths(rows, folder, table), labels, classes)
+        groups = tuple(_column(rows, config.group_column, "--group_column", table)) if config.group_column else ()
+        examples = Examples(_paths(rows, folder, table), labels, classes, groups=groups)
     else:
         flag, split_flag = {"images": ("private_columns", "image_split_column"),
                             "private_clips": ("clip_private_columns", "clip_private_split_column")}[kind]

@@ -50,5 +50,6 @@ def _frames(paths, frame_values, chosen):
     numbers = [_annotations.labelled(values) for values in frame_values]
     rows = np.repeat(np.arange(len(paths)), [len(of_clip) for of_clip in numbers])
     attributes = [_attributes.of_pa_hmdb51(values[of_clip], chosen) for values, of_clip in zip(frame_values, numbers)]
-    return Examples(tuple(paths[row] for row in rows), attributes=np.concatenate(attributes),
-                    attribute_names=_attributes.names(chosen), frames=np.concatenate(numbers))
+    of_frames = tuple(paths[row] for row in rows)
+    return Examples(of_frames, attributes=np.concatenate(attributes), attribute_names=_attributes.names(chosen),
+                    frames=np.concatenate(numbers), groups=of_frames)

@@ -66,13 +66,18 @@ def load(kind, folder, config=None, size=None):
 def _with_actions(part, rows):
     names = list(motions.ACTIONS)
     labels = np.array([names.index(row["action"]) for row in rows], np.int32)
-    return Examples(_paths(part, rows), labels=labels, classes=tuple(names))
+    return Examples(_paths(part, rows), labels=labels, classes=tuple(names), groups=_people(rows))
 
 
 def _with_attributes(part, rows):
     values = [[float(row[name]) for name in figures.NAMES] for row in rows]
     attributes = np.array(values, np.float32).reshape(-1, len(figures.NAMES))
-    return Examples(_paths(part, rows), attributes=attributes, attribute_names=figures.NAMES)
+    return Examples(_paths(part, rows), attributes=attributes, attribute_names=figures.NAMES, groups=_people(rows))
+
+
+def _people(rows):
+    """Who is in each clip; nobody is in two images."""
+    return tuple(row["path"].split("_")[-2] if "_" in row["path"] else row["path"] for row in rows)
 
 
 def _paths(part, rows):

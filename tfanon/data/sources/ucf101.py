@@ -36,7 +36,12 @@ def load(kind, folder, config):
 def choose(kind, whole, config):
     """As load, from the Catalog of all rows."""
     catalog.check_kind("ucf101", kind, KINDS)
-    return catalog.train_and_test(whole, str(config.split_number))
+    return catalog.train_and_test(whole, str(config.split_number), group=group)
+
+
+def group(path):
+    """'Class/v_Class_g08_c01.avi' -> 'Class/v_Class_g08': clips of one long video, with one background and one actor."""
+    return path.rpartition("_")[0]
 
 
 def read(folder, data_dir=None):

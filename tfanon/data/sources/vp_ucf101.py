@@ -25,7 +25,7 @@ def load(kind, folder, config):
 
 def choose(kind, whole, config):
     """As load, from the Catalog of all rows."""
-    return _vp.choose("vp_ucf101", kind, whole, config)
+    return _vp.choose("vp_ucf101", kind, whole, config, ucf101.group)
 
 
 def read(folder, data_dir):
