@@ -1,14 +1,30 @@
-# Two commands do everything on a fresh machine. Each makes its own environment in .venv first.
+# These commands do everything on a fresh machine. Each makes its own environment in .venv first.
 PYTHON ?= python3
 VENV ?= .venv
 
-.PHONY: quickstart test clean
+SWEEP = $(VENV)/bin/python -m tfanon.sweep --sweep_dir=runs/evaluate
+SEEDS = --grid=seed=0,1,2
+
+.PHONY: quickstart test evaluate clean
 
 quickstart: $(VENV)/installed
 	$(VENV)/bin/python -m tfanon.train --flagfile=configs/quickstart.flags
 
 test: $(VENV)/installed
 	$(VENV)/bin/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+
+# All of docs/findings.md on the synthetic data: B and lambda, the objectives of others, every fixed anonymizer. Runs for
+# hours; the same command goes on where it was stopped, and what two points share is computed once.
+evaluate: $(VENV)/installed
+	$(SWEEP) --flagfile=configs/quickstart.flags --flagfile=configs/evaluate.flags \
+	    --grid=penalty_bound=.05,.1,.2,.3,.9 --grid=penalty_weight=1,5 $(SEEDS)
+	$(SWEEP) --flagfile=configs/quickstart.flags --flagfile=configs/evaluate.flags --grid=penalty_weight=30 $(SEEDS)
+	$(SWEEP) --flagfile=configs/quickstart.flags --flagfile=configs/evaluate.flags --penalty_weight=5 \
+	    --grid=budget_batch_norm=inference $(SEEDS)
+	$(SWEEP) --flagfile=configs/quickstart_spact.flags --flagfile=configs/evaluate.flags --grid=penalty_weight=0 $(SEEDS)
+	for objective in vita ted_spad mass stprivacy; do $(SWEEP) --flagfile=configs/quickstart_$$objective.flags \
+	    --flagfile=configs/evaluate.flags --grid=objective=$$objective $(SEEDS) || exit 1; done
+	$(VENV)/bin/python -m tfanon.report runs/evaluate --output=runs/evaluate/report
 
 $(VENV)/installed: setup.py
 	$(PYTHON) -m venv --clear $(VENV)

@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 
 from tfanon import evaluation
+from tfanon.data.batch import Examples
 
 
 class Given:
@@ -26,12 +27,28 @@ def test_action_is_the_mean_softmax_of_a_video_s_clips():
     assert scores["action_chance"] == 0.5
 
 
+def test_intervals_are_of_as_many_people_as_there_are():
+    rng = np.random.default_rng(0)
+    truth = np.repeat(rng.integers(2, size=(20, 1)), 6, axis=0).astype(np.float32)  # 20 people, 6 clips each
+    logits = np.repeat(rng.normal(size=(20, 1)), 6, axis=0) + truth
+    data = dataset(logits[::-1][:114], truth[::-1][:114], range(119, 5, -1))  # in another order, the first person gone
+
+    def width(**more):
+        examples = Examples(tuple(map(str, range(120))), attributes=truth, attribute_names=("hat",), **more)
+        scores = evaluation.privacy_scores(Given(), data, data, examples)
+        return [scores[key][1] - scores[key][0] for key in ("cmap_interval", "f1_interval")]
+
+    alone, together = width(), width(groups=tuple(f"g{row // 6}" for row in range(120)))
+    assert all(np.divide(together, alone) > 1.8)  # sqrt(6) = 2.4 for many people
+
+
 def test_privacy_by_hand():
     # One attribute, truth 1 0 1 0, scores falling in that order: AP = (1/1 + 2/3) / 2 = 5/6, prevalence 1/2.
     # At p > .5 the first two are called: F1 = 2 * 1 / (2 + 2) = 1/2; all positive: 2 * .5 / 1.5 = 2/3.
     logits, truth = [[2.0], [1.0], [-1.0], [-2.0]], np.float32([[1], [0], [1], [0]])
     data = dataset(logits, truth, range(4))
-    scores = evaluation.privacy_scores(Given(), data, data, ("glasses",))
+    examples = Examples(tuple("abcd"), attributes=truth, attribute_names=("glasses",))
+    scores = evaluation.privacy_scores(Given(), data, data, examples)
     assert scores["cmap"] == pytest.approx(5 / 6)
     assert scores["cmap_above_floor"] == pytest.approx(5 / 6 - 1 / 2)
     assert scores["f1"] == pytest.approx(1 / 2)

@@ -152,6 +152,38 @@ def test_interval_of_cmap_holds_the_truth_as_often_as_it_says():
     assert np.mean([low <= true <= high for low, high in intervals]) == pytest.approx(0.95, abs=0.025)
 
 
+def test_intervals_of_people_hold_the_truth_where_those_of_pictures_do_not():
+    # 60 people of 8 pictures each: attributes and scores are the person's, with a little noise per picture.
+    rng, held = np.random.default_rng(0), {"cmap": [], "f1": [], "pictures": []}
+
+    def drawn(people, pictures=8):
+        truth = np.repeat(rng.random((people, 2)) < (0.3, 0.5), pictures, axis=0).astype(float)
+        scores = np.repeat(rng.normal(size=(people, 2)), pictures, axis=0) + truth - 0.5
+        return 1 / (1 + np.exp(-scores - 0.1 * rng.normal(size=scores.shape))), truth
+
+    many = drawn(100_000)
+    cmap, f1, people = metrics.cmap(*many), metrics.f1(*many), np.repeat(np.arange(60), 8)
+    for trial in range(200):
+        case = drawn(60)
+        for name, true, interval in (
+                ("cmap", cmap, metrics.cmap_interval(*case, draws=200, seed=trial, groups=people)),
+                ("f1", f1, metrics.f1_interval(*case, draws=200, seed=trial, groups=people)),
+                ("pictures", f1, metrics.f1_interval(*case, draws=200, seed=trial))):
+            held[name].append(interval[0] <= true <= interval[1])
+    assert np.mean(held["cmap"]) > 0.85 and np.mean(held["f1"]) > 0.9  # few people: see cmap_interval
+    assert np.mean(held["pictures"]) < 0.6
+
+
+def test_interval_of_f1_is_that_of_resampled_examples():
+    scores, truth = random_case(6, n=80, levels=30)
+    interval = metrics.f1_interval(scores, truth, draws=300)
+    rng = np.random.default_rng(1)
+    picks = [rng.integers(80, size=80) for _ in range(300)]
+    resampled = [oracle.f1_score(truth[pick], scores[pick] > 0.5, average="macro", zero_division=0) for pick in picks]
+    assert interval == pytest.approx(np.percentile(resampled, [2.5, 97.5]), abs=0.025)
+    assert interval[0] < metrics.f1(scores, truth) < interval[1]
+
+
 def test_interval_of_cmap_is_that_of_resampled_examples(monkeypatch):
     scores, truth = random_case(6, n=80, levels=30)
     interval = metrics.cmap_interval(scores, truth, draws=300)
@@ -176,7 +208,7 @@ def test_numbers_are_python_floats():
     scores, truth = random_case(0)
     values = [metrics.cmap(scores, truth), metrics.f1(scores, truth), metrics.top1(scores, np.zeros(60, int)),
               metrics.cmap_floor(truth), metrics.f1_floor(truth), metrics.top1_floor([0, 1]), metrics.LOGIT_HALF,
-              *metrics.cmap_interval(scores, truth, draws=3), *metrics.top1_interval(scores, np.zeros(60, int))]
+              *metrics.cmap_interval(scores, truth, draws=3), *metrics.f1_interval(scores, truth, draws=3), *metrics.top1_interval(scores, np.zeros(60, int))]
     assert {type(value) for value in values} == {float}
 
 

@@ -3,8 +3,9 @@ import re
 import subprocess
 
 import pytest
+from absl import flags
 
-from tfanon import config, losses, trainer
+from tfanon import config, losses, registry, sweep, trainer
 from tfanon.anonymizing import settings as anonymizing
 from tfanon.exporting import settings as exporting
 from tfanon.protocols import _settings as evaluating
@@ -33,3 +34,26 @@ def test_flags_and_functions_it_names_exist():
     for name in re.findall(r"`losses\.(\w+)`", README):
         assert hasattr(losses, name)
     assert hasattr(trainer.Minimax, "train_step")
+
+
+def test_the_grid_of_make_evaluate_is_whole():
+    plan = subprocess.run(["make", "-n", "evaluate"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    loop, = re.findall(r"for objective in ([\w ]+);", plan)
+    names = []
+    for line in re.findall(r"-m tfanon\.sweep ([^;|&\n]*)", plan.replace("\\\n", " ")):
+        for objective in loop.split() if "$objective" in line else [""]:
+            names += planned(line.replace("$objective", objective).split())
+    assert len(names) == len(set(names)) and len(names) == 3 * (5 * 2 + 3 + len(loop.split()))
+    assert {name.rpartition("-seed")[2] for name in names} == {"0", "1", "2"}
+    assert {*loop.split(), "penalty"} == set(registry.names("objectives"))
+
+
+def planned(arguments):
+    """Names of a sweep's points."""
+    holder = flags.FlagValues()
+    config.define_flags(config.Config, holder)
+    config.define_flags(sweep.Settings, holder)
+    flags.DEFINE_multi_string("flagfile", [], "", flag_values=holder)
+    holder(["tfanon.sweep", *holder.read_flags_from_files(arguments, force_gnu=False)])
+    settings, base = config.from_flags(sweep.Settings, holder), config.from_flags(config.Config, holder)
+    return [point.name for point in sweep.points(settings, base)]

@@ -41,7 +41,7 @@ def test_points_are_the_product_with_the_last_flag_fastest():
     assert found[1].flags == {"penalty_bound": 0.05, "seed": 1}
     assert found[1].config == Config(frames=8, penalty_bound=0.05, seed=1, workdir="s/B0.05-seed1")
     point, = sweep.points(settings("s", "penalty_weight=1", "action_weights=../a b.weights.h5"), Config())
-    assert point.name == "lambda1-action_weights.._a_b.weights.h5"
+    assert point.name == "lambda1-action_weights=.._a_b.weights.h5"
 
 
 @pytest.mark.parametrize("grid, message", [

@@ -43,7 +43,7 @@ def report(settings):
 
 
 def _report(settings):
-    with decode.clear_errors():
+    with decode.clear_errors(), _targets.clear_errors():
         results = work(settings)
     print(_table.format_table(results))
     return 1 if _table.distrust(results) else 0

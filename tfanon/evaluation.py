@@ -27,7 +27,7 @@ def outputs(learner, dataset):
 
 def action_scores(learner, dataset):
     """Criterion 1: top-1 of the mean softmax over the clips of each video, with its 95 % interval and chance."""
-    probabilities, labels = by_example(*outputs(learner, dataset), activation=softmax)
+    probabilities, labels, _ = by_example(*outputs(learner, dataset), activation=softmax)
     return {"action_top1": metrics.top1(probabilities, labels),
             "action_interval": metrics.top1_interval(probabilities, labels),
             "action_chance": metrics.top1_floor(labels)}
@@ -35,43 +35,48 @@ def action_scores(learner, dataset):
 
 def action_top1(learner, dataset):
     """Criterion 1 alone, for the selection of an epoch."""
-    return metrics.top1(*by_example(*outputs(learner, dataset), activation=softmax))
+    return metrics.top1(*by_example(*outputs(learner, dataset), activation=softmax)[:2])
 
 
-def privacy_scores(learner, dataset, held_out, names):
+def privacy_scores(learner, dataset, held_out, examples):
     """Criterion 2: cMAP and macro F1 of the attributes, their chance floors, and AP per attribute.
 
     F1 is given at probability .5, at logit .5 (the literature's) and at the thresholds that suit `held_out`.
+    examples: the Examples of which the dataset is made.
     """
-    probabilities, truth = by_example(*outputs(learner, dataset), activation=_sigmoid)
-    return attribute_scores(probabilities, truth, privacy_thresholds(learner, held_out), names)
+    seen = privacy_curves(learner, dataset)
+    return attribute_scores(*seen, privacy_thresholds(learner, held_out), examples)
 
 
 def privacy_thresholds(learner, held_out):
     """[P]: the probabilities above which calling an attribute gives the best F1 on held-out examples."""
-    return metrics.best_thresholds(*by_example(*outputs(learner, held_out), activation=_sigmoid))
+    return metrics.best_thresholds(*privacy_curves(learner, held_out)[:2])
 
 
-def attribute_scores(probabilities, truth, thresholds, names):
-    """As privacy_scores, of probabilities and truth [n, P] and of the thresholds [P] that F1 is tuned to."""
+def attribute_scores(probabilities, truth, rows, thresholds, examples):
+    """As privacy_scores, of probabilities and truth [n, P], of which rows [n] of the examples they are, and of the
+    thresholds [P] that F1 is tuned to.  Where examples have groups, the intervals are those of as many people.
+    """
+    groups = examples.take(rows).groups
     cmap, f1 = metrics.cmap(probabilities, truth), metrics.f1(probabilities, truth)
     floors = {"cmap_chance": metrics.cmap_floor(truth), "f1_chance": metrics.f1_floor(truth)}
-    return {"cmap": cmap, "cmap_interval": metrics.cmap_interval(probabilities, truth), "f1": f1, **floors,
+    return {"cmap": cmap, "cmap_interval": metrics.cmap_interval(probabilities, truth, groups=groups),
+            "f1": f1, "f1_interval": metrics.f1_interval(probabilities, truth, groups=groups), **floors,
             "cmap_above_floor": cmap - floors["cmap_chance"], "f1_above_floor": f1 - floors["f1_chance"],
             "f1_logit_half": metrics.f1(probabilities, truth, metrics.LOGIT_HALF),
             "f1_tuned": metrics.f1(probabilities, truth, thresholds),
-            "average_precision": dict(zip(names, metrics.average_precisions(probabilities, truth).tolist()))}
+            "average_precision": dict(zip(
+                examples.attribute_names, metrics.average_precisions(probabilities, truth).tolist()))}
 
 
 def privacy_cmap(learner, dataset):
     """cMAP alone, for the selection of an epoch."""
-    return metrics.cmap(*by_example(*outputs(learner, dataset), activation=_sigmoid))
+    return metrics.cmap(*privacy_curves(learner, dataset)[:2])
 
 
 def privacy_curves(learner, dataset):
-    """(truth, probabilities), each [n, P]: what a precision-recall curve is drawn from."""
-    probabilities, truth = by_example(*outputs(learner, dataset), activation=_sigmoid)
-    return truth, probabilities
+    """(probabilities [n, P], truth [n, P], rows [n]): what all is made of, of which rows of the examples."""
+    return by_example(*outputs(learner, dataset), activation=_sigmoid)
 
 
 def flicker(x, x_anon):
@@ -94,10 +99,10 @@ def softmax(logits):
 
 
 def by_example(values, truth, index, activation=np.asarray):
-    """(mean activation of each example's rows, its truth)."""
+    """(mean activation of each example's rows, its truth, its row among the examples)."""
     examples, means = metrics.by_example(activation(values), index)
     first = {example: row for row, example in reversed(list(enumerate(index.tolist())))}
-    return means, truth[[first[example] for example in examples.tolist()]]
+    return means, truth[[first[example] for example in examples.tolist()]], examples
 
 
 def _sigmoid(logits):

@@ -85,21 +85,17 @@ def cmap_floor(truth):
     return _mean(_prevalence(truth))
 
 
-def cmap_interval(scores, truth, draws=1000, seed=0, level=0.95):
-    """(low, high) of cmap by bootstrap over examples; a draw that lost an attribute's positives does without it.
+def cmap_interval(scores, truth, draws=1000, seed=0, level=0.95, groups=()):
+    """(low, high) of cmap by bootstrap; a draw that lost an attribute's positives does without it.
 
-    Examples count as independent, so several pictures of one person make the interval too narrow. It holds the true
-    value in 94 of 100 cases at 200 examples and in 91 at 60: it knows nothing of positives that were never drawn.
+    groups: n names, such as who is in each clip: whole groups are drawn, since what is right of one picture of a
+    person is likely right of the next; empty: examples are.  The interval holds the true value in 94 of 100 cases at
+    200 examples and in 91 at 60: it knows nothing of positives that were never drawn.
     """
     scores, truth = _scores_and_truth(scores, truth)
-    ranked, n, rng = _ranked(scores, truth), len(scores), np.random.default_rng(seed)
-    values = []
-    for first in range(0, draws, max(1, _CELLS // n)):
-        rows = min(max(1, _CELLS // n), draws - first)
-        picks = rng.integers(n, size=(rows, n)) + n * np.arange(rows)[:, None]
-        weights = np.bincount(picks.ravel(), minlength=rows * n).reshape(rows, n).astype(np.float64)
-        values.append(_means(_weighted_precisions(*ranked, weights)))
-    return _percentiles(np.concatenate(values), level)
+    ranked = _ranked(scores, truth)
+    return _percentiles(np.concatenate([_means(_weighted_precisions(*ranked, weights))
+                                        for weights in _resampled(len(scores), groups, draws, seed)]), level)
 
 
 def cmap_by_chance(scores, truth, draws=1000, seed=0, level=0.998):
@@ -128,6 +124,17 @@ def f1_scores(probabilities, truth, threshold=0.5):
 def f1(probabilities, truth, threshold=0.5):
     """Macro F1: the plain mean of f1_scores over the attributes that have a positive."""
     return _mean(f1_scores(probabilities, truth, threshold))
+
+
+def f1_interval(probabilities, truth, draws=1000, seed=0, level=0.95, groups=()):
+    """(low, high) of f1 at .5 by bootstrap, as cmap_interval."""
+    probabilities, truth = _scores_and_truth(probabilities, truth, low=0.0, high=1.0)
+    called, values = np.float64(probabilities > 0.5), []
+    for weights in _resampled(len(truth), groups, draws, seed):
+        hits, positives = weights @ (called * truth), weights @ truth
+        scores = 2.0 * hits / np.maximum(weights @ called + positives, 1.0)
+        values.append(_means(np.where(positives > 0, scores, np.nan)))
+    return _percentiles(np.concatenate(values), level)
 
 
 def f1_floor(truth):
@@ -163,6 +170,16 @@ def _best_threshold(probabilities, truth):
         return ALWAYS
     middle = (p[best] + below[best]) / 2.0
     return middle if middle < p[best] else below[best]  # neighbouring floats have nothing between them
+
+
+def _resampled(n, groups, draws, seed):
+    """How often each draw of the bootstrap holds each example: arrays [some draws, n] of at most _CELLS numbers."""
+    of = np.unique(groups, return_inverse=True)[1] if len(groups) else np.arange(n)
+    rng, size, most = np.random.default_rng(seed), of.max() + 1, max(1, _CELLS // n)
+    for first in range(0, draws, most):
+        rows = min(most, draws - first)
+        picks = rng.integers(size, size=(rows, size)) + size * np.arange(rows)[:, None]
+        yield np.bincount(picks.ravel(), minlength=rows * size).reshape(rows, size)[:, of].astype(np.float64)
 
 
 def _ranked(scores, truth):

@@ -95,7 +95,8 @@ def _axis(text):
 def _point(folder, given, base):
     chosen = config.with_flags(base, given)
     values = {name: getattr(chosen, name) for name in given}
-    name = "-".join(f"{SHORT.get(flag_, flag_)}{_plain(value)}" for flag_, value in values.items())
+    name = "-".join(f"{SHORT.get(flag_, flag_)}{'=' if isinstance(value, str) else ''}{_plain(value)}"
+                    for flag_, value in values.items())
     return Point(name, values, dataclasses.replace(chosen, workdir=str(pathlib.Path(folder) / name)))
 
 

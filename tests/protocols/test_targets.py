@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfanon.anonymizing import network
 from tfanon.anonymizing.network import Network
 from tfanon.media import reader, writer
 from tfanon.protocols import _targets
@@ -30,6 +31,14 @@ def test_frames_are_resized_to_the_one_size_that_a_file_takes():
     f_A = _targets.Outside(Network("double", "0" * 64, lambda levels: levels, (8, 8), fixed=True))
     grey = np.full((1, 16, 24, 3), 0.2, np.float32)
     np.testing.assert_allclose(f_A(grey), np.full_like(grey, 51 / 255), atol=1e-6)  # .2 is the grey level 51
+
+
+def test_what_an_outside_network_does_wrong_is_one_line():
+    f_A = _targets.Outside(Network("broken", "0" * 64, lambda levels: levels[:, 1:]))
+    graph = tf.function(f_A)
+    with pytest.raises(network.Unsafe, match=r"^broken made \(2, 7, 8, 3\) of \(2, 8, 8, 3\)\.$"):
+        with _targets.clear_errors():
+            graph(frames(2, 8, 8, 3))
 
 
 def test_what_h264_leaves(tmp_path):

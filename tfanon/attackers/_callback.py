@@ -39,7 +39,7 @@ class PrivacyAttackCallback(keras.callbacks.Callback):
             variable.assign(value)
         for batch in self.batches:
             self._step(batch)
-        truth, scores = evaluation.privacy_curves(self.learner, self.held_out)
+        scores, truth, _ = evaluation.privacy_curves(self.learner, self.held_out)
         return metrics.above_floor(metrics.cmap(scores, truth), metrics.cmap_floor(truth))
 
     def on_epoch_end(self, epoch, logs=None):

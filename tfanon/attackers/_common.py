@@ -89,7 +89,7 @@ def scores(run, probe, forward, views=phases.FRAMES):
     graph = tf.function(forward, reduce_retracing=True, autograph=False)
     held_out = splits.held_out if len(splits.held_out) else splits.train
     return evaluation.privacy_scores(evaluation.Judge(graph), views.evaluation(splits.test, config),
-                                     views.evaluation(held_out, config), splits.test.attribute_names)
+                                     views.evaluation(held_out, config), splits.test)
 
 
 def entry(anonymizer, attacker, network, start, probe, found):

@@ -13,7 +13,7 @@ def scores(learner, embed, dataset):
     learner: one logit per identity.  embed(x): [N, F], compared by cosine.  dataset: the truth is one-hot [N, I].
     """
     logits, truth, index = evaluation.outputs(learner, dataset)
-    probabilities, one_hot = evaluation.by_example(logits, truth, index, activation=evaluation.softmax)
+    probabilities, one_hot, _ = evaluation.by_example(logits, truth, index, activation=evaluation.softmax)
     labels = np.argmax(one_hot, axis=1)
     _, embedded = metrics.by_example(evaluation.outputs(evaluation.Judge(embed), dataset)[0], index)
     alike, same = pairs(embedded, labels)
@@ -25,7 +25,8 @@ def scores(learner, embed, dataset):
 
 def top1(learner, dataset):
     """Closed-set top-1 alone, for the selection of an epoch."""
-    probabilities, one_hot = evaluation.by_example(*evaluation.outputs(learner, dataset), activation=evaluation.softmax)
+    probabilities, one_hot, _ = evaluation.by_example(
+        *evaluation.outputs(learner, dataset), activation=evaluation.softmax)
     return metrics.top1(probabilities, np.argmax(one_hot, axis=1))
 
 

@@ -30,9 +30,9 @@ def _read(run, name, f_A, probe, network, start):
     splits = run.tables.probes[probe]
     train, held_out, test = (_seen(see, examples, run.config) for examples in (
         splits.train, splits.held_out if len(splits.held_out) else splits.train, splits.test))
-    k = max(CHOICES, key=lambda k: metrics.cmap(vote(*train, held_out[0], k), held_out[1]))
-    thresholds = metrics.best_thresholds(vote(*train, held_out[0], k), held_out[1])
-    found = evaluation.attribute_scores(vote(*train, test[0], k), test[1], thresholds, splits.test.attribute_names)
+    k = max(CHOICES, key=lambda k: metrics.cmap(vote(*train[:2], held_out[0], k), held_out[1]))
+    thresholds = metrics.best_thresholds(vote(*train[:2], held_out[0], k), held_out[1])
+    found = evaluation.attribute_scores(vote(*train[:2], test[0], k), *test[1:], thresholds, splits.test)
     learnt = {"selected": raw["selected"], "curve": [], "budget": raw["budget"]}
     return phase.finish(None, {**found, "neighbours": k, **learnt})
 
@@ -48,5 +48,5 @@ def vote(features, truth, asked, k):
 
 
 def _seen(see, examples, config):
-    """(features [n, F], truth [n, P]), one row per example."""
+    """(features [n, F], truth [n, P], which example [n])."""
     return evaluation.by_example(*evaluation.outputs(see, phases.FRAMES.evaluation(examples, config)))

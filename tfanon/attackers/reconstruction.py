@@ -6,13 +6,15 @@ recognise, so what counts is what the frozen attacker reads from the result.
 """
 
 import dataclasses
+import pathlib
 
 import numpy as np
 import tensorflow as tf
 
-from tfanon import losses, phases, trainer
+from tfanon import losses, phases, specs, trainer
 from tfanon.attackers import _common, _decoder, fresh
 from tfanon.data import pipeline
+from tfanon.report import pictures, samples
 
 NEEDS = fresh.NEEDS
 SMALLEST = 11  # pixels: the window of SSIM, which MS-SSIM needs after four halvings too
@@ -26,6 +28,7 @@ def attack(run, name, f_A, network="", start=_common.SCRATCH, width=1.0):
     network, found = network or _common.judge(run.config), []
     for probe in run.tables.probes:
         alike, g = _decode(run, f"reconstruction-{width:g}-{probe}-{name}", f_A, probe, width)
+        _draw(run, probe, name, f_A, g)
         read = _read(run, f"reconstruction+frozen-{width:g}-{network}-{_common.called(start)}-{probe}-{name}",
                      _common.behind(f_A, g), probe, network, start)
         read = {**read, "budget": alike["budget"]}
@@ -47,6 +50,19 @@ def _decode(run, name, f_A, probe, width):
     epochs = 2 * phases.epochs_of(run.config, probe)  # of half of the examples: as many steps as other attackers
     learnt = phases.learn(run, phase, learner, splits, epochs, views, _psnr, run.config.rate_reconstruct)
     return phase.finish(g, {**_likeness(learner, _frames(splits.test, run.config)), **learnt}), g
+
+
+def _draw(run, probe, name, f_A, g):
+    """A sheet of a few test examples: what goes in, what comes out, what the decoder makes of that."""
+    path = pathlib.Path(run.config.workdir) / "pictures" / specs.file_name(f"reconstruction-{probe}-{name}.png")
+    if path.exists():
+        return
+    test = run.tables.probes[probe].test
+    x = next(iter(_frames(test.take(samples.spread(len(test), samples.COUNT)), run.config)))[0][:samples.COUNT]
+    x_anon = f_A(x, training=False)
+    rows = {"raw": x, name: x_anon, "reconstruction": tf.clip_by_value(g(x_anon, training=False), 0.0, 1.0)}
+    pictures.write(path, pictures.grid({label: frames.numpy() for label, frames in rows.items()},
+                                       scale=samples.scale(run.config)))
 
 
 def _read(run, name, reconstruct, probe, network, start):

@@ -37,7 +37,7 @@ class Judges:
         found = {"action_top1": evaluation.action_top1(self._behind(anonymize, self.action), clips)}
         for probe, judge in self.privacy.items():
             images = pipeline.evaluation_images(self.run.tables.probes[probe].test, self.config)
-            truth, probabilities = evaluation.privacy_curves(self._behind(anonymize, judge), images)
+            probabilities, truth, _ = evaluation.privacy_curves(self._behind(anonymize, judge), images)
             found[probe] = {"cmap": metrics.cmap(probabilities, truth), "f1": metrics.f1(probabilities, truth)}
         return found
 

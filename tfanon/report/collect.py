@@ -15,7 +15,8 @@ SYNTHETIC = {"synthetic", ""}
 class Run:
     """One run's folder, read.
 
-    evaluations: {protocol: results}.  label: the flags in which runs of the report differ, seed aside; "" if in none.
+    evaluations: {protocol: results}.
+    label: the objective, where runs have several, and the flags in which those of one objective differ, seed aside.
     setting: the flags of data and judges in which they differ: numbers compare only where it is equal.
     """
 
@@ -105,7 +106,19 @@ def _labelled(runs):
     own = [{name: value for name, value in dataclasses.asdict(run.config).items() if name not in {*apart, *given}}
            for run, given in zip(runs, judged)]
     return [dataclasses.replace(run, label=label, setting=setting)
-            for run, label, setting in zip(runs, _differences(own), _differences(judged))]
+            for run, label, setting in zip(runs, _labels(own), _differences(judged))]
+
+
+def _labels(given):
+    """For each dict the entries in which not all of its objective agree, after the objective's name if there are more.
+
+    What comes with an objective, such as its weights or its f_A, is no part of the label.
+    """
+    objectives = [one.get("objective", "") for one in given]
+    alike = {name: iter(_differences([one for one, own in zip(given, objectives) if own == name]))
+             for name in set(objectives)}
+    several = len(alike) > 1
+    return [", ".join(part for part in (name if several else "", next(alike[name])) if part) for name in objectives]
 
 
 def _setting(config):

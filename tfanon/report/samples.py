@@ -14,11 +14,16 @@ def draw(folder, tables, config, anonymizers):
     images = _first(pipeline.evaluation_images(tables.images.test, config), COUNT)
     clips = _first(pipeline.evaluation_clips(tables.clips.test.take(spread(len(tables.clips.test), COUNT)), config),
                    COUNT * config.eval_clips)[::config.eval_clips]
-    scale = max(1, 128 // config.resolution)
-    pictures.write(folder / "images.png", pictures.grid(_apply(anonymizers, images), scale=scale))
+    pictures.write(folder / "images.png", pictures.grid(_apply(anonymizers, images), scale=scale(config)))
     moving = _apply(anonymizers, clips)
-    pictures.write(folder / "clips.png", pictures.grid({name: clip[0] for name, clip in moving.items()}, scale=scale))
-    pictures.animate(folder / "clips.gif", moving, scale=scale)
+    pictures.write(
+        folder / "clips.png", pictures.grid({name: clip[0] for name, clip in moving.items()}, scale=scale(config)))
+    pictures.animate(folder / "clips.gif", moving, scale=scale(config))
+
+
+def scale(config):
+    """How many pixels of a sheet show one of a picture: small ones would be hard to see."""
+    return max(1, 128 // config.resolution)
 
 
 def spread(rows, count):

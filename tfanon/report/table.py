@@ -3,7 +3,7 @@
     results = {"schema_version": 1, "rows": [{"anonymizer": "raw",
                "action_top1": .., "action_interval": [low, high], "action_chance": ..,
                "images": {"cmap": .., "cmap_interval": [low, high], "cmap_chance": .., "cmap_above_floor": ..,
-                          "f1": .., "f1_chance": .., "f1_above_floor": ..}, "clips": {..}}, ..]}
+                          "f1": .., "f1_interval": .., "f1_chance": .., "f1_above_floor": ..}, "clips": {..}}, ..]}
 
 "images" and "clips" are probes: data sets whose attributes are attacked. A row may have none, one or several, and each
 gets columns of its own. Numbers are shares in [0, 1], or {"mean": .., "std": ..} as `spread` makes them; they are
