@@ -17,7 +17,7 @@ from tfanon.config import Config
 ROOT = pathlib.Path(__file__).parent.parent
 # Leaves what a finished run leaves; fails where the seed is 1 and the file "broken" is there.
 FAKE = """
-import json, pathlib, sys
+import json, os, pathlib, sys
 from tfanon import config
 given = dict(line.lstrip('-').split('=', 1) for line in sys.argv[1:] if '=' in line)
 settings = config.with_flags(config.Config(), given)
@@ -28,6 +28,7 @@ for name in ('export/export.json', 'results.json', 'phases/initialise/done.json'
     (folder / name).parent.mkdir(parents=True, exist_ok=True)
     (folder / name).write_text('{}')
 config.write_flagfile(settings, folder / 'run.flags')
+(folder / 'threads').write_text(os.environ.get('TF_NUM_INTRAOP_THREADS', ''))
 """
 
 
@@ -89,6 +90,8 @@ def test_a_failed_point_is_named_and_a_rerun_does_it_alone(fake, tmp_path, capsy
     assert "4 of 4 points are done" in said
     names = [point["name"] for point in json.loads((tmp_path / "sweep.json").read_text())["points"]]
     assert names == ["B0.1-seed0", "B0.1-seed1", "B0.2-seed0", "B0.2-seed1"]
+    share = str(max(1, os.cpu_count() // 2)) if parallel == 2 else ""  # of the cores
+    assert {(tmp_path / name / "threads").read_text() for name in names} == {share}
 
 
 def test_points_share_and_another_grid_adds_its_own(fake, tmp_path, capsys):

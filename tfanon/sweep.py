@@ -36,7 +36,8 @@ class Settings:
     sweep_dir: str = flag("", "Folder of the sweep: a run's folder per point, and sweep.json.")
     grid: tuple = flag((), "FLAG=VALUE,VALUE,..; once per flag that varies, the last one fastest: put the seed there, "
                        "so that later points find what they share.", repeated=True)
-    parallel: int = flag(1, "Points that train at once; those that start together share nothing.", low=1, high=64)
+    parallel: int = flag(1, "Points that train at once, each on its share of the cores; those that start together share "
+                         "no phase.", low=1, high=64)
     evaluate: tuple = flag((), "Protocols of tfanon.evaluate, run on each point when it is trained.")
 
 
@@ -159,7 +160,8 @@ class Sweep:
             file.write(f"$ {' '.join(command)}\n")
             file.flush()
             child = subprocess.Popen([sys.executable, *command], stdin=subprocess.DEVNULL, stdout=file,
-                                     stderr=subprocess.STDOUT, start_new_session=True)  # Ctrl-C reaches it through us
+                                     stderr=subprocess.STDOUT, start_new_session=True,  # Ctrl-C reaches it through us
+                                     env={**shares(self.settings.parallel), **os.environ})
             self.children[point.name] = child
         status = child.wait()
         said = log.read_text(errors="replace").strip().splitlines()[-1]
@@ -171,6 +173,16 @@ class Sweep:
             for child in self.children.values():
                 if child.poll() is None:
                     child.send_signal(signal.SIGTERM)
+
+
+def shares(parallel):
+    """What the environment of a child adds where several train at once: its share of the cores, GPU memory as needed.
+
+    Two processes of one thread each get half as much again out of two cores as one process of two threads.
+    """
+    threads = str(max(1, (os.cpu_count() or 1) // parallel))
+    return {"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": threads,
+            "TF_FORCE_GPU_ALLOW_GROWTH": "true"} if parallel > 1 else {}
 
 
 def trained(folder):
