@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 
-SWEEP = $(VENV)/bin/python -m tfanon.sweep --sweep_dir=runs/evaluate --parallel=2
+SWEEP = $(VENV)/bin/python -m tfanon.sweep --sweep_dir=runs/evaluate
 SEEDS = --grid=seed=0,1,2
 
 .PHONY: quickstart test evaluate clean

@@ -176,10 +176,7 @@ class Sweep:
 
 
 def shares(parallel):
-    """What the environment of a child adds where several train at once: its share of the cores, GPU memory as needed.
-
-    Two processes of one thread each get half as much again out of two cores as one process of two threads.
-    """
+    """What the environment of a child adds where several train at once: its share of the cores, GPU memory as needed."""
     threads = str(max(1, (os.cpu_count() or 1) // parallel))
     return {"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": threads,
             "TF_FORCE_GPU_ALLOW_GROWTH": "true"} if parallel > 1 else {}
