@@ -13,8 +13,7 @@ quickstart: $(VENV)/installed
 test: $(VENV)/installed
 	$(VENV)/bin/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
-# All of docs/findings.md on the synthetic data: B and lambda, the objectives of others, every fixed anonymizer. Runs for
-# hours; the same command goes on where it was stopped, and what two points share is computed once.
+# On the synthetic data: B and lambda, the objectives of others, every fixed anonymizer. Runs for hours; the same command goes on where it was stopped, and what two points share is computed once.
 evaluate: $(VENV)/installed
 	$(SWEEP) --flagfile=configs/quickstart.flags --flagfile=configs/evaluate.flags \
 	    --grid=penalty_bound=.05,.1,.2,.3,.9 --grid=penalty_weight=1,5 $(SEEDS)
