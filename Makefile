@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 
 SWEEP = $(VENV)/bin/python -m tfanon.sweep --sweep_dir=runs/evaluate
+BUDGET = --flagfile=configs/evaluate.flags
+OURS = --flagfile=configs/quickstart.flags $(BUDGET)
 SEEDS = --grid=seed=0,1,2
 
 .PHONY: quickstart test evaluate clean
@@ -13,16 +15,15 @@ quickstart: $(VENV)/installed
 test: $(VENV)/installed
 	$(VENV)/bin/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
-# On the synthetic data: B and lambda, the objectives of others, every fixed anonymizer. Runs for hours; the same command goes on where it was stopped, and what two points share is computed once.
+# On the synthetic data: B and lambda, the objectives of others, every fixed anonymizer. Runs for hours; the same command
+# goes on where it was stopped, and what two points share is computed once.
 evaluate: $(VENV)/installed
-	$(SWEEP) --flagfile=configs/quickstart.flags --flagfile=configs/evaluate.flags \
-	    --grid=penalty_bound=.05,.1,.2,.3,.9 --grid=penalty_weight=1,5 $(SEEDS)
-	$(SWEEP) --flagfile=configs/quickstart.flags --flagfile=configs/evaluate.flags --grid=penalty_weight=30 $(SEEDS)
-	$(SWEEP) --flagfile=configs/quickstart.flags --flagfile=configs/evaluate.flags --penalty_weight=5 \
-	    --grid=budget_batch_norm=inference $(SEEDS)
-	$(SWEEP) --flagfile=configs/quickstart_spact.flags --flagfile=configs/evaluate.flags --grid=penalty_weight=0 $(SEEDS)
+	$(SWEEP) $(OURS) --grid=penalty_bound=.05,.1,.2,.3,.9 --grid=penalty_weight=1,5 $(SEEDS)
+	$(SWEEP) $(OURS) --grid=penalty_weight=30 $(SEEDS)
+	$(SWEEP) $(OURS) --penalty_weight=5 --grid=budget_batch_norm=inference $(SEEDS)
+	$(SWEEP) --flagfile=configs/quickstart_spact.flags $(BUDGET) --grid=penalty_weight=0 $(SEEDS)
 	for objective in vita ted_spad mass stprivacy; do $(SWEEP) --flagfile=configs/quickstart_$$objective.flags \
-	    --flagfile=configs/evaluate.flags --grid=objective=$$objective $(SEEDS) || exit 1; done
+	    $(BUDGET) --grid=objective=$$objective $(SEEDS) || exit 1; done
 	$(VENV)/bin/python -m tfanon.report runs/evaluate --output=runs/evaluate/report
 
 $(VENV)/installed: setup.py

@@ -33,7 +33,7 @@ def decoded(path):
             for frame in container.decode(video=0):
                 frames.append(frame.to_ndarray(format="rgb24"))
     except (av.FFmpegError, IndexError, ValueError):
-        pass
+        pass  # what was decoded before the damage is what the scan looks at
     return frames
 
 

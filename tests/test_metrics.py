@@ -208,7 +208,8 @@ def test_numbers_are_python_floats():
     scores, truth = random_case(0)
     values = [metrics.cmap(scores, truth), metrics.f1(scores, truth), metrics.top1(scores, np.zeros(60, int)),
               metrics.cmap_floor(truth), metrics.f1_floor(truth), metrics.top1_floor([0, 1]), metrics.LOGIT_HALF,
-              *metrics.cmap_interval(scores, truth, draws=3), *metrics.f1_interval(scores, truth, draws=3), *metrics.top1_interval(scores, np.zeros(60, int))]
+              *metrics.cmap_interval(scores, truth, draws=3), *metrics.f1_interval(scores, truth, draws=3),
+              *metrics.top1_interval(scores, np.zeros(60, int))]
     assert {type(value) for value in values} == {float}
 
 

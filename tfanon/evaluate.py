@@ -19,6 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is impor
 from absl import app  # noqa: E402
 
 from tfanon import checkpoint, config, exits, experiment, files, fitting, phases, registry, replicas  # noqa: E402
+from tfanon.anonymizing import network  # noqa: E402
 from tfanon.attackers import _common  # noqa: E402
 from tfanon.data import decode, tables  # noqa: E402
 from tfanon.exporting import finished  # noqa: E402
@@ -43,7 +44,7 @@ def report(settings):
 
 
 def _report(settings):
-    with decode.clear_errors(), _targets.clear_errors():
+    with decode.clear_errors(network.Unsafe):
         results = work(settings)
     print(_table.format_table(results))
     return 1 if _table.distrust(results) else 0

@@ -58,5 +58,5 @@ def _is_running(process):
     except ProcessLookupError:
         return False
     except PermissionError:
-        pass
+        pass  # it runs, and is somebody else's
     return True

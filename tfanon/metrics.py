@@ -94,8 +94,8 @@ def cmap_interval(scores, truth, draws=1000, seed=0, level=0.95, groups=()):
     """
     scores, truth = _scores_and_truth(scores, truth)
     ranked = _ranked(scores, truth)
-    return _percentiles(np.concatenate([_means(_weighted_precisions(*ranked, weights))
-                                        for weights in _resampled(len(scores), groups, draws, seed)]), level)
+    draws = _resampled(len(scores), groups, draws, seed)
+    return _percentiles(np.concatenate([_means(_weighted_precisions(*ranked, weights)) for weights in draws]), level)
 
 
 def cmap_by_chance(scores, truth, draws=1000, seed=0, level=0.998):
@@ -116,9 +116,7 @@ def f1_scores(probabilities, truth, threshold=0.5):
     whose code thresholds logits at .5.
     """
     probabilities, truth = _scores_and_truth(probabilities, truth, low=0.0, high=1.0)
-    called = probabilities > np.asarray(threshold, np.float64)
-    hits, positives = np.sum(called * truth, axis=0), np.sum(truth, axis=0)
-    return np.where(positives > 0, 2.0 * hits / np.maximum(np.sum(called, axis=0) + positives, 1), np.nan)
+    return _weighted_f1(probabilities > np.asarray(threshold, np.float64), truth, np.ones((1, len(truth))))[0]
 
 
 def f1(probabilities, truth, threshold=0.5):
@@ -129,12 +127,8 @@ def f1(probabilities, truth, threshold=0.5):
 def f1_interval(probabilities, truth, draws=1000, seed=0, level=0.95, groups=()):
     """(low, high) of f1 at .5 by bootstrap, as cmap_interval."""
     probabilities, truth = _scores_and_truth(probabilities, truth, low=0.0, high=1.0)
-    called, values = np.float64(probabilities > 0.5), []
-    for weights in _resampled(len(truth), groups, draws, seed):
-        hits, positives = weights @ (called * truth), weights @ truth
-        scores = 2.0 * hits / np.maximum(weights @ called + positives, 1.0)
-        values.append(_means(np.where(positives > 0, scores, np.nan)))
-    return _percentiles(np.concatenate(values), level)
+    called, draws = probabilities > 0.5, _resampled(len(truth), groups, draws, seed)
+    return _percentiles(np.concatenate([_means(_weighted_f1(called, truth, weights)) for weights in draws]), level)
 
 
 def f1_floor(truth):
@@ -202,6 +196,12 @@ def _weighted_precisions(order, truth, ends, weights):
         area = np.sum(steps * hits / np.maximum(calls, 1.0), axis=1)
         values[:, attribute] = np.where(positives > 0, area / np.maximum(positives, 1.0), np.nan)
     return values
+
+
+def _weighted_f1(called, truth, weights):
+    """F1 with each example counted weights times.  called: bool [n, P].  weights: [draws, n].  Returns [draws, P]."""
+    hits, positives = weights @ (called * truth), weights @ truth
+    return np.where(positives > 0, 2.0 * hits / np.maximum(weights @ called + positives, 1.0), np.nan)
 
 
 def _hits(probabilities, labels):

@@ -216,9 +216,9 @@ def read_attributes(run, name, f_A, probe, build, views=FRAMES):
     learnt = learn(run, phase, learner, splits, epochs_of(config, probe), views)
     test = views.evaluation(splits.test, config)
     held_out = views.evaluation(splits.held_out if len(splits.held_out) else splits.train, config)
-    seen = evaluation.privacy_curves(learner, test)  # the test split passes f_A once for all of it
+    probabilities, truth, rows = evaluation.privacy_curves(learner, test)  # it passes f_A once for all that follows
     thresholds = evaluation.privacy_thresholds(learner, held_out)
-    scores, (probabilities, truth, _) = evaluation.attribute_scores(*seen, thresholds, splits.test), seen
+    scores = evaluation.attribute_scores(probabilities, truth, rows, thresholds, splits.test)
     with tensorboard.writer(phase.logs).as_default():
         tensorboard.pr_curves(learnt["budget"]["steps"], names, truth, probabilities)
     chance = metrics.cmap_by_chance(probabilities, truth)

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from tfanon.anonymizing import network
 from tfanon.anonymizing.network import Network
+from tfanon.data import decode
 from tfanon.media import reader, writer
 from tfanon.protocols import _targets
 
@@ -37,7 +38,7 @@ def test_what_an_outside_network_does_wrong_is_one_line():
     f_A = _targets.Outside(Network("broken", "0" * 64, lambda levels: levels[:, 1:]))
     graph = tf.function(f_A)
     with pytest.raises(network.Unsafe, match=r"^broken made \(2, 7, 8, 3\) of \(2, 8, 8, 3\)\.$"):
-        with _targets.clear_errors():
+        with decode.clear_errors(network.Unsafe):
             graph(frames(2, 8, 8, 3))
 
 

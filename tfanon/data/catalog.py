@@ -5,7 +5,6 @@ compares it with what is on disk, and the TensorFlow Datasets builders store it 
 """
 
 import dataclasses
-import itertools
 import os
 
 import numpy as np
@@ -37,10 +36,14 @@ class Catalog:
     def __len__(self):
         return len(self.paths)
 
-    def examples(self, rows):
-        """Examples of the rows of a mask or of indices, with whatever labels and attributes there are."""
+    def examples(self, rows, group=None):
+        """Examples of the rows of a mask or of indices, with whatever labels and attributes there are.
+
+        group: function path -> name of its group.
+        """
         paths = self.records or tuple(os.path.join(self.root, path) for path in self.paths)
-        return Examples(paths, self.labels, self.classes, self.attributes, self.attribute_names).take(rows)
+        groups = tuple(map(group, self.paths)) if group else ()
+        return Examples(paths, self.labels, self.classes, self.attributes, self.attribute_names, groups=groups).take(rows)
 
     def counts(self):
         """{division: {word: rows}}."""
@@ -51,12 +54,11 @@ class Catalog:
 def train_and_test(catalog, division, keep=True, group=None):
     """{"train": Examples, "test": Examples} of one division.
 
-    keep: mask of the rows that may be trained on.  group: function path -> name of the group, as Examples has them.
+    keep: mask of the rows that may be trained on.  group: as in Catalog.examples.
     """
     words = catalog.splits[division]
-    groups = tuple(map(group, catalog.paths)) if group else ()
-    return {word: dataclasses.replace(catalog.examples(rows), groups=tuple(itertools.compress(groups, rows)))
-            for word, rows in (("train", (words == "train") & keep), ("test", words == "test"))}
+    return {"train": catalog.examples((words == "train") & keep, group),
+            "test": catalog.examples(words == "test", group)}
 
 
 def check_kind(source, kind, kinds):

@@ -135,22 +135,17 @@ class _Ending:
 reading = _Ending().read
 
 
-def one_line(error):
-    """The line a read raised inside tf.data, or None if `error` is something else.
-
-    tf.data wraps it into several lines with a traceback and names of graph nodes.
-    """
-    found = re.search(r"MediaError: (.*)", str(error))
-    return found.group(1).strip() if found else None
-
-
 @contextlib.contextmanager
-def clear_errors():
-    """Turn tf.data's wrapping of an unreadable file back into a MediaError of one line: for loops over batches."""
+def clear_errors(*kinds):
+    """Turn TensorFlow's wrapping of an error in Python back into that error, one line: for loops over batches.
+
+    kinds: exceptions beside MediaError, an unreadable file.  TensorFlow makes several lines of each, with a traceback
+    and names of graph nodes.
+    """
     try:
         yield
     except tf.errors.OpError as error:
-        line = one_line(error)
-        if line is None:
-            raise
-        raise reader.MediaError(line) from None
+        for kind in (reader.MediaError, *kinds):
+            if found := re.search(rf"\b{kind.__name__}: (.*)", str(error)):
+                raise kind(found[1].strip()) from None
+        raise

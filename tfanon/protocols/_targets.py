@@ -3,9 +3,7 @@
 All are called as a Keras network is: frames [N, H, W, 3] or clips [N, T, H, W, 3] in [0, 1] -> the same shape.
 """
 
-import contextlib
 import pathlib
-import re
 import tempfile
 
 import numpy as np
@@ -61,18 +59,6 @@ class Outside:
         batch = self.outside.batch
         return np.concatenate([self.outside(levels[first:first + batch])
                                for first in range(0, len(levels), batch)]) / np.float32(255)
-
-
-@contextlib.contextmanager
-def clear_errors():
-    """Turn TensorFlow's wrapping of what an outside network did wrong back into an Unsafe of one line."""
-    try:
-        yield
-    except tf.errors.OpError as error:
-        found = re.search(r"\bUnsafe: (.+)", error.message)
-        if found is None:
-            raise
-        raise network.Unsafe(found[1]) from None
 
 
 class Coded:

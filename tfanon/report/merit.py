@@ -160,8 +160,7 @@ def _trained(name):
 def _row(runs, name):
     """cMAP and F1 of the run's own judge, on its first probe."""
     own = next((attack for run in runs for attack in attacks(run, name) if attack["attacker"] == "judge"), {})
-    kept = ("cmap", "cmap_chance", "cmap_interval", "f1", "f1_interval", "f1_chance", "f1_logit_half",
-            "f1_tuned")
+    kept = ("cmap", "cmap_chance", "cmap_interval", "f1", "f1_interval", "f1_chance", "f1_logit_half", "f1_tuned")
     return {key: own[key] for key in kept if key in own}
 
 

@@ -11,8 +11,8 @@ EVERY = 10  # logs from one picture in TensorBoard to the next
 
 def draw(folder, tables, config, anonymizers):
     """Write images.png, clips.png and clips.gif of test examples.  anonymizers: {name: f_A}, a row of pictures each."""
-    images = _first(pipeline.evaluation_images(tables.images.test, config), COUNT)
-    clips = _first(pipeline.evaluation_clips(tables.clips.test.take(spread(len(tables.clips.test), COUNT)), config),
+    images = first(pipeline.evaluation_images(tables.images.test, config), COUNT)
+    clips = first(pipeline.evaluation_clips(tables.clips.test.take(spread(len(tables.clips.test), COUNT)), config),
                    COUNT * config.eval_clips)[::config.eval_clips]
     pictures.write(folder / "images.png", pictures.grid(_apply(anonymizers, images), scale=scale(config)))
     moving = _apply(anonymizers, clips)
@@ -56,7 +56,8 @@ def watchers(tables, config, extras=()):
     return [watch]
 
 
-def _first(dataset, count):
+def first(dataset, count):
+    """The pictures of the first examples of an evaluation dataset, [count, ...]."""
     rows = [x for x, _, _ in dataset.unbatch().take(count)]
     return tf.stack(rows)
 

@@ -22,8 +22,8 @@ TABLE = "labels.csv"
 def load(kind, folder, config):
     """{"train": Examples, "test": Examples}.
 
-    kind: "clips" (labels of --action_column, groups of --group_column), "images" (attributes of --private_columns, or none) or "private_clips"
-    (attributes of --clip_private_columns under --clip_private_split_column).
+    kind: "clips" (labels of --action_column, groups of --group_column), "images" (attributes of --private_columns, or
+    none) or "private_clips" (attributes of --clip_private_columns under --clip_private_split_column).
     Raises ValueError that names the folder, file, column or split at fault, and what there is instead.
     """
     rows, table = _read(folder)
