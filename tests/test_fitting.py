@@ -58,6 +58,16 @@ def test_the_curve_has_every_epoch_also_after_a_stop(tmp_path):
     assert curve == [[2, 0.2], [4, 0.9], [6, 0.5]]
 
 
+def test_no_epoch_follows_a_perfect_one(tmp_path, capsys):
+    # Perfect after epoch 2, where a = 0.4; a run of all six steps selects the same. Another start has nothing to do.
+    model, scores = learner(), iter([0.2, 1.0])
+    for _ in range(2):
+        found = fitting.fit(model, dataset, plan(tmp_path), score=lambda: next(scores), perfect=1.0)
+        assert found == {"epoch": 2, "score": 1.0} and model.network.a.numpy() == pytest.approx(0.4)
+        model = learner()
+    assert "test: nothing beats 1 on the held-out slice, reached at step 4 of 6." in capsys.readouterr().err
+
+
 def test_nan_stops_and_says_what_and_when(tmp_path):
     def broken(first, last):
         return dataset(first, last).map(lambda x, y: (x * np.nan, y))

@@ -11,7 +11,7 @@ import sys
 from absl import flags
 
 # What may change from one start of a run to the next, since it changes no result.
-FREE = ("workdir", "checkpoint_every", "log_every", "read_threads", "attack_every")
+FREE = ("workdir", "checkpoint_every", "log_every", "read_threads", "frame_memory", "attack_every")
 
 
 def flag(default, text, choices=None, low=None, high=None, short=None, repeated=False):
@@ -93,6 +93,9 @@ class Config(Limits):
                              choices=("raise", "skip"))
     max_bad_fraction: float = flag(0.05, "Share of unreadable files above which the run stops.", low=0.0, high=1.0)
     read_threads: int = flag(0, "Files read at once; 0 lets tf.data decide.", low=0, high=256)
+
+    frame_memory: int = flag(0, "MiB of decoded frames to keep, so that a small data set is decoded once and not in "
+                             "every epoch.", low=0, high=2**20)
 
     # Networks.
     anonymizer: str = flag("unetpp", "f_A: a file of tfanon/models/anonymizers.")

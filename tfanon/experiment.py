@@ -11,7 +11,7 @@ from tfanon import attackers, checkpoint, config as settings, files, phases, reg
 from tfanon.converting import starting
 from tfanon.data import pipeline, tables
 from tfanon.exporting import exporter
-from tfanon.media import limits
+from tfanon.media import limits, memory
 from tfanon.report import samples, table, tensorboard
 
 SCHEMA_VERSION = 1
@@ -73,6 +73,7 @@ def set_up(config):
     keras.config.set_dtype_policy(config.precision)
     keras.utils.set_random_seed(config.seed)
     limits.allow(**config.limits())
+    memory.FRAMES.allow(config.frame_memory << 20)
 
 
 def check_weights(config):

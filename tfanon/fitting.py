@@ -42,21 +42,22 @@ class Plan:
         return self.steps_per_epoch * self.epochs
 
 
-def fit(model, dataset, plan, score=None, watchers=(), before=None, curve=None):
+def fit(model, dataset, plan, score=None, watchers=(), before=None, curve=None, perfect=np.inf):
     """Train a compiled model and leave the selected weights in it.
 
     dataset(first, last): the batches of these steps.  score(): larger is better, asked after each epoch of a
     trainer.Learner; its network's weights of the best epoch win; without it the last step's do.  watchers: callables
     of the step, called at every log.  before: called with the number of each step before it.  curve: a list that is
-    filled with [step, score] of every epoch.
+    filled with [step, score] of every epoch.  perfect: the highest score there is: once it is reached no later epoch
+    can win, so none is trained.
     Returns {"epoch", "score"} of the selected epoch.  Raises FloatingPointError where a loss is not finite, Stopped
     after SIGTERM or SIGINT.
     """
     checkpoints = checkpoint.Checkpoints(plan.folder)
     step, best = checkpoints.restore(model)
     checkpoints.clear(keep=2)
-    if step < plan.steps:
-        journey = _Journey(plan, step, best, checkpoints, score, watchers, before)
+    if step < plan.steps and not settles(best, perfect):
+        journey = _Journey(plan, step, best, checkpoints, score, watchers, before, perfect)
         with _signals_noted(journey):
             model.fit(dataset(step, plan.steps), epochs=1, verbose=0, shuffle=False, callbacks=[journey])
             journey.stop()
@@ -68,13 +69,18 @@ def fit(model, dataset, plan, score=None, watchers=(), before=None, curve=None):
     return {"epoch": best.get("epoch", plan.epochs), "score": best.get("score")}
 
 
+def settles(best, perfect):
+    """Whether no later epoch can win: the first that reaches the highest score is selected."""
+    return best.get("score", -np.inf) >= perfect
+
+
 class _Journey(keras.callbacks.Callback):
     """What happens between two steps, in this order: look for NaN, log, select, save, stop."""
 
-    def __init__(self, plan, step, best, checkpoints, score, watchers, before=None):
+    def __init__(self, plan, step, best, checkpoints, score, watchers, before, perfect):
         super().__init__()
         self.plan, self.step, self.best, self.checkpoints = plan, step, best, checkpoints
-        self.score, self.watchers, self.before, self.signal = score, watchers, before, None
+        self.score, self.watchers, self.before, self.perfect, self.signal = score, watchers, before, perfect, None
         self.checked = step
 
     def on_train_begin(self, logs=None):
@@ -92,17 +98,21 @@ class _Journey(keras.callbacks.Callback):
         self.step += 1
         stopping = self.signal  # looked at once: a signal that comes while this step is logged ends the next one
         epoch_ends = self.step % self.plan.steps_per_epoch == 0
-        ends = self.step == self.plan.steps
-        saves = self.step % self.plan.checkpoint_every == 0 or ends or stopping is not None
+        saves = self.step % self.plan.checkpoint_every == 0 or self.step == self.plan.steps or stopping is not None
         self.bar.update()
         if self.step % self.plan.log_every == 0 or epoch_ends or saves:
             self._log({name: np.asarray(value).item() for name, value in logs.items()})
         if epoch_ends and self.score:
             self._select()
-        if saves:
+        settled = settles(self.best, self.perfect)
+        if saves or settled:
             self.checkpoints.save(self.model, self.step, self.best)
         if stopping is not None:
             self.stop()
+        if settled and self.step < self.plan.steps:
+            self.model.stop_training = True
+            tqdm.write(f"{self.plan.title}: nothing beats {self.perfect:g} on the held-out slice, reached at step "
+                       f"{self.step} of {self.plan.steps}.", file=sys.stderr)
 
     def stop(self):
         """Raise Stopped where a signal came."""

@@ -187,7 +187,7 @@ def judge_action(run, name, f_A):
     held_out = pipeline.evaluation_clips(splits.held_out, one_clip) if len(splits.held_out) else None
     selected = fitting.fit(
         learner, lambda first, last: pipeline.actions(splits.train, config, first, last), plan,
-        score=held_out and (lambda: evaluation.action_top1(learner, held_out)))
+        score=held_out and (lambda: evaluation.action_top1(learner, held_out)), perfect=1.0)
     scores = evaluation.action_scores(learner, pipeline.evaluation_clips(splits.test, config))
     return phase.finish(f_T, {**scores, "selected": selected})
 

@@ -16,7 +16,7 @@ import av
 import av.video.reformatter
 import numpy as np
 
-from tfanon.media import limits
+from tfanon.media import limits, memory
 from tfanon.media.limits import MediaError, is_video  # noqa: F401  (both are part of this module's interface)
 
 WHOLE = (1.0, 0.0, 0.0)
@@ -25,7 +25,7 @@ CACHED_FILES = 16384  # lists of time stamps kept: about 2.5 KB for 300 frames
 
 def count_frames(path):
     """Number of frames of the video at `path`, counted, not taken from its header. Raises MediaError."""
-    return len(_time_stamps(path)[0])
+    return len(_time_stamps(path, _state(path))[0])
 
 
 def read_frames(path, choose, height, width, crop=WHOLE):
@@ -36,10 +36,16 @@ def read_frames(path, choose, height, width, crop=WHOLE):
         [0, 1] of what remains. The window is scaled to height x width, whatever its own aspect is.
     Returns uint8 [T, height, width, 3] RGB.  Raises MediaError that names the file.
     """
-    stamps, trusted = _time_stamps(path)
+    file = _state(path)
+    stamps, trusted, size = _time_stamps(path, file)
     numbers = [int(number) for number in choose(len(stamps))]
-    scale = _Scaler(height, width)
-    found = _decode(path, stamps, trusted, set(numbers), lambda frame: scale(frame, crop))
+    scale, wanted = _Scaler(height, width), set(numbers)
+    kept = memory.FRAMES.find(file) or memory.FRAMES.keep(
+        file, size, lambda: _decode(path, stamps, trusted, set(range(len(stamps))), lambda frame: frame))
+    if kept:
+        found = {number: scale(kept[number], crop) for number in wanted}
+    else:
+        found = _decode(path, stamps, trusted, wanted, lambda frame: scale(frame, crop))
     return np.stack([found[number] for number in numbers])
 
 
@@ -49,12 +55,12 @@ def read_image(path, height, width, crops=(WHOLE,)):
     Returns uint8 [len(crops), height, width, 3] RGB; a greyscale file has three equal channels, alpha is dropped.
     Raises MediaError that names the file; a truncated image counts as unreadable.
     """
-    scale = _Scaler(height, width)
-    with opened(path, explode=True) as (container, stream):
-        for frame in container.decode(stream):
-            limits.check_pixels(path, frame.width, frame.height)
-            return np.stack([scale(frame, crop) for crop in crops])
-    raise MediaError(f"{path}: no image could be decoded.")
+    file, scale = _state(path), _Scaler(height, width)
+    kept = memory.FRAMES.find(file)
+    frame = kept[0] if kept else _decode_image(path)
+    if not kept:
+        memory.FRAMES.keep(file, _bytes(frame.width, frame.height, frame.format), lambda: {0: frame})
+    return np.stack([scale(frame, crop) for crop in crops])
 
 
 @contextlib.contextmanager
@@ -89,15 +95,20 @@ def _is_file(path):
     return isinstance(path, (str, os.PathLike))
 
 
-def _time_stamps(path):
-    """(sorted time stamps of the frames, whether they tell frames apart), cached until the file changes."""
+def _state(path):
+    """(path, time of its last change, size) of a file, which tell its content from any other; None of other objects."""
     if not _is_file(path):
-        return _read_time_stamps(path, None, None)
+        return None
     try:
         state = os.stat(path)
     except OSError as error:
         raise MediaError(f"{path}: {error.strerror}.") from None
-    return _read_time_stamps(path, state.st_mtime_ns, state.st_size)
+    return path, state.st_mtime_ns, state.st_size
+
+
+def _time_stamps(path, state):
+    """(sorted time stamps of the frames, whether they tell frames apart, bytes of all frames), once per _state."""
+    return _read_time_stamps(*state) if state else _read_time_stamps.__wrapped__(path, None, None)
 
 
 @functools.lru_cache(maxsize=CACHED_FILES)
@@ -109,12 +120,27 @@ def _read_time_stamps(path, _modified, _size):
                 stamps.append(packet.pts)
                 if len(stamps) > limits.MAX_FRAMES:
                     raise MediaError(f"{path}: more than {limits.MAX_FRAMES} frames.")
-        reordered = stream.codec_context.has_b_frames
+        codec = stream.codec_context
+        reordered, size = codec.has_b_frames, len(stamps) * _bytes(codec.width, codec.height, codec.format)
     if not stamps:
         raise MediaError(f"{path}: no frames in it.")
     ordered = sorted(set(stamps))
     # H.264 with B-frames in AVI: no time stamps are stored, libav counts packets instead, and these are out of order.
-    return tuple(ordered), not (reordered and stamps == ordered)
+    return tuple(ordered), not (reordered and stamps == ordered), size
+
+
+def _bytes(width, height, pixel):
+    """Of one frame.  pixel: its av.VideoFormat, None where the header does not say."""
+    return width * height * (pixel.padded_bits_per_pixel if pixel else 32) // 8
+
+
+def _decode_image(path):
+    """The frame of an image."""
+    with opened(path, explode=True) as (container, stream):
+        for frame in container.decode(stream):
+            limits.check_pixels(path, frame.width, frame.height)
+            return frame
+    raise MediaError(f"{path}: no image could be decoded.")
 
 
 def _decode(path, stamps, trusted, wanted, convert):
