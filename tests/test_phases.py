@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from exporting import runs
 
-from tfanon import experiment, phases, replicas
+from tfanon import evaluation, experiment, phases, registry, replicas
 from tfanon.config import Config
 from tfanon.data import tables
 from tfanon.data.sources import synthetic
@@ -92,6 +92,19 @@ def test_another_objective_from_files_to_weights(monkeypatch, tmp_path, settings
     assert len(seen) == 4 and np.isfinite(seen).all()  # 8 clips are two steps of two batches of two, twice
     assert not helpers.same(before, helpers.values(f_A))
     assert (tmp_path / "run/phases/anonymize/done.json").exists()
+
+
+def test_a_judge_that_is_perfect_on_the_held_out_slice_ends(monkeypatch, tmp_path, capsys):
+    runs.add_tiny_networks(monkeypatch)
+    monkeypatch.setattr(evaluation, "action_top1", lambda learner, held_out: 1.0)
+    synthetic.write(tmp_path / "synthetic", synthetic.Size(
+        train_people=2, test_people=1, train_images=2, test_images=2, shortest=12, longest=12, side=32))
+    config = Config(workdir=str(tmp_path / "run"), data_dir=str(tmp_path), action_network="tiny", resolution=32, frames=2,
+                    stride=1, batch_action=8, held_out=0.5, epochs_action=5, eval_clips=1)
+    whole = phases.Run(config, tables.load(config), replicas.make_strategy("one_device"))
+    found = phases.judge_action(whole, "raw", registry.find("anonymizers", "raw").build())
+    assert found["selected"] == {"epoch": 1, "score": 1.0}
+    assert "reached at step 1 of 5." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("precision, kind", [("float32", "Adam"), ("mixed_float16", "LossScaleOptimizer")])
