@@ -1,5 +1,7 @@
 """Each metric against scikit-learn and against numbers worked out by hand."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from sklearn import metrics as oracle
@@ -172,6 +174,19 @@ def test_intervals_of_people_hold_the_truth_where_those_of_pictures_do_not():
             held[name].append(interval[0] <= true <= interval[1])
     assert np.mean(held["cmap"]) > 0.85 and np.mean(held["f1"]) > 0.9  # few people: see cmap_interval
     assert np.mean(held["pictures"]) < 0.6
+
+
+def test_groups_are_told_apart_by_equality_alone():
+    """As files of a TensorFlow Datasets build are, which have no order."""
+    @dataclasses.dataclass(frozen=True)
+    class File:
+        name: str
+
+    rng = np.random.default_rng(0)
+    scores, truth = rng.random((40, 2)), (rng.random((40, 2)) < 0.5).astype(float)
+    names = [f"{number // 4}" for number in range(40)]
+    for interval in (metrics.cmap_interval, metrics.f1_interval):
+        assert interval(scores, truth, groups=[File(name) for name in names]) == interval(scores, truth, groups=names)
 
 
 def test_interval_of_f1_is_that_of_resampled_examples():

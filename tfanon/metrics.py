@@ -168,7 +168,8 @@ def _best_threshold(probabilities, truth):
 
 def _resampled(n, groups, draws, seed):
     """How often each draw of the bootstrap holds each example: arrays [some draws, n] of at most _CELLS numbers."""
-    of = np.unique(groups, return_inverse=True)[1] if len(groups) else np.arange(n)
+    numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}  # they need not have an order
+    of = np.array([numbers[group] for group in groups]) if len(groups) else np.arange(n)
     rng, size, most = np.random.default_rng(seed), of.max() + 1, max(1, _CELLS // n)
     for first in range(0, draws, most):
         rows = min(most, draws - first)
