@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from absl import logging
 
 from tfanon.anonymizing import lite, network
 from tfanon.exporting import exporter, onnx_file, saved_model, signatures, tflite
@@ -69,6 +70,16 @@ def test_saved_model_takes_other_batches_and_sizes(exported):
     other = np.random.default_rng(1).integers(0, 256, (5, 32, 8, 3), dtype=np.uint8)
     answer = tf.saved_model.load(str(folder / "saved_model")).signatures["frames_uint8"](frames=other)["anonymized"]
     np.testing.assert_allclose(answer.numpy() / 255, keras_answer(f_A, other), atol=0.51 / 255)
+
+
+def test_tensorflow_tells_nothing_of_a_saved_model(tmp_path, frames, caplog):
+    module, before = signatures.Anonymizer(Tiny(), frames.shape[1:3]), logging.get_verbosity()
+    logging.set_verbosity(logging.INFO)
+    try:
+        saved_model.write(module, tmp_path / "model")
+        assert not caplog.records and logging.get_verbosity() == logging.INFO
+    finally:
+        logging.set_verbosity(before)
 
 
 def test_tflite_answers_as_keras_also_for_two_frames(exported, frames):
