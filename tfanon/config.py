@@ -93,7 +93,6 @@ class Config(Limits):
                              choices=("raise", "skip"))
     max_bad_fraction: float = flag(0.05, "Share of unreadable files above which the run stops.", low=0.0, high=1.0)
     read_threads: int = flag(0, "Files read at once; 0 lets tf.data decide.", low=0, high=256)
-
     frame_memory: int = flag(0, "MiB of decoded frames to keep, so that a small data set is decoded once and not in "
                              "every epoch.", low=0, high=2**20)
 

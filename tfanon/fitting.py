@@ -56,7 +56,7 @@ def fit(model, dataset, plan, score=None, watchers=(), before=None, curve=None, 
     checkpoints = checkpoint.Checkpoints(plan.folder)
     step, best = checkpoints.restore(model)
     checkpoints.clear(keep=2)
-    if step < plan.steps and not settles(best, perfect):
+    if step < plan.steps and not _settles(best, perfect):
         journey = _Journey(plan, step, best, checkpoints, score, watchers, before, perfect)
         with _signals_noted(journey):
             model.fit(dataset(step, plan.steps), epochs=1, verbose=0, shuffle=False, callbacks=[journey])
@@ -69,7 +69,7 @@ def fit(model, dataset, plan, score=None, watchers=(), before=None, curve=None, 
     return {"epoch": best.get("epoch", plan.epochs), "score": best.get("score")}
 
 
-def settles(best, perfect):
+def _settles(best, perfect):
     """Whether no later epoch can win: the first that reaches the highest score is selected."""
     return best.get("score", -np.inf) >= perfect
 
@@ -104,7 +104,7 @@ class _Journey(keras.callbacks.Callback):
             self._log({name: np.asarray(value).item() for name, value in logs.items()})
         if epoch_ends and self.score:
             self._select()
-        settled = settles(self.best, self.perfect)
+        settled = _settles(self.best, self.perfect)
         if saves or settled:
             self.checkpoints.save(self.model, self.step, self.best)
         if stopping is not None:

@@ -127,3 +127,21 @@ def test_a_rewritten_file_is_counted_again(tmp_path):
     for count in (5, 8):
         writer.write_video(path, [moving(i) for i in range(count)])
         assert reader.count_frames(str(path)) == count
+
+
+def test_time_stamps_of_what_is_no_file_are_read_once_too(tmp_path):
+    class Stored:
+        reads = 0
+
+        def __str__(self):
+            return "stored.mp4"
+
+        def read(self):
+            self.reads += 1
+            return (tmp_path / "a.mp4").read_bytes()
+
+    writer.write_video(tmp_path / "a.mp4", [moving(i) for i in range(8)])
+    stored = Stored()
+    for reads in (2, 3, 4):  # the first time for the time stamps and for the frames, then for the frames
+        reader.read_frames(stored, lambda count: [1], 16, 16)
+        assert stored.reads == reads

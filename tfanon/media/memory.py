@@ -35,7 +35,7 @@ class Memory:
         except limits.MediaError:
             with self.lock:
                 self.used -= size
-        return self.files[file]
+        return self.find(file)
 
     def _claim(self, file, size):
         """Whether the file is this thread's to decode; no file is tried twice."""

@@ -55,11 +55,7 @@ def read_image(path, height, width, crops=(WHOLE,)):
     Returns uint8 [len(crops), height, width, 3] RGB; a greyscale file has three equal channels, alpha is dropped.
     Raises MediaError that names the file; a truncated image counts as unreadable.
     """
-    file, scale = _state(path), _Scaler(height, width)
-    kept = memory.FRAMES.find(file)
-    frame = kept[0] if kept else _decode_image(path)
-    if not kept:
-        memory.FRAMES.keep(file, _bytes(frame.width, frame.height, frame.format), lambda: {0: frame})
+    frame, scale = _image(path), _Scaler(height, width)
     return np.stack([scale(frame, crop) for crop in crops])
 
 
@@ -108,7 +104,7 @@ def _state(path):
 
 def _time_stamps(path, state):
     """(sorted time stamps of the frames, whether they tell frames apart, bytes of all frames), once per _state."""
-    return _read_time_stamps(*state) if state else _read_time_stamps.__wrapped__(path, None, None)
+    return _read_time_stamps(*(state or (path, None, None)))
 
 
 @functools.lru_cache(maxsize=CACHED_FILES)
@@ -134,11 +130,15 @@ def _bytes(width, height, pixel):
     return width * height * (pixel.padded_bits_per_pixel if pixel else 32) // 8
 
 
-def _decode_image(path):
+def _image(path):
     """The frame of an image."""
+    file = _state(path)
+    if kept := memory.FRAMES.find(file):
+        return kept[0]
     with opened(path, explode=True) as (container, stream):
         for frame in container.decode(stream):
             limits.check_pixels(path, frame.width, frame.height)
+            memory.FRAMES.keep(file, _bytes(frame.width, frame.height, frame.format), lambda: {0: frame})
             return frame
     raise MediaError(f"{path}: no image could be decoded.")
 
