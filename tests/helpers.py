@@ -11,11 +11,19 @@ from tfanon.models import ensemble
 NAMES = ("hat", "glasses", "beard")  # private attributes
 
 # The files of tests/tiny are choices too: tracing the real networks takes a minute.
-TRAIN = """
+WITH_TINY = """
+import sys
 import tfanon.models.actions as actions, tfanon.models.anonymizers as anonymizers, tfanon.models.privacy as privacy
 for kind in (actions, anonymizers, privacy):
     kind.__path__.append("tests/tiny/" + kind.__name__.rpartition(".")[2])
-from tfanon import train
+"""
+JUDGE = WITH_TINY + """
+from tfanon import judge
+sys.exit(judge.main(sys.argv[1]))
+"""
+TRAIN = WITH_TINY + f"""
+from tfanon import experiment, train
+experiment.JUDGE = ("-c", {JUDGE!r})
 train.run()
 """
 

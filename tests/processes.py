@@ -16,6 +16,9 @@ SHORT = ["--flagfile=configs/smoke.flags", "--deterministic", "--epochs_anonymiz
          "--batch_pairs=2", "--checkpoint_every=2", "--log_every=2", "--held_out=0.2"]
 TINY = ["--anonymizer=tiny", "--action_network=tiny", "--privacy_network=tiny", "--baselines=blur"]
 
+# As with --processes=2 on two cores: sums round by how many threads share them. And two tests run at once.
+ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
@@ -29,7 +32,7 @@ def start(workdir, data, *arguments, code=TRAIN, **environment):
     return subprocess.Popen(
         [sys.executable, "-c", code, *SHORT, f"--workdir={workdir}", f"--data_dir={data}", *arguments],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", **environment})
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", **ONE_THREAD, **environment})
 
 
 def finish(process):

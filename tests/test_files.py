@@ -23,6 +23,15 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
     assert path.read_text() == "old" and os.listdir(tmp_path) == ["a.txt"]
 
 
+def test_a_lock_is_one_block_s_at_a_time(tmp_path):
+    path = tmp_path / "folder" / ".lock"
+    with files.locked(path):
+        with pytest.raises(BlockingIOError), files.locked(path, wait=False):
+            pass
+    with files.locked(path, wait=False):
+        assert path.exists()
+
+
 def test_sha256_is_the_standard_s(tmp_path):
     (tmp_path / "abc").write_bytes(b"abc")  # FIPS 180-4's first example
     assert files.sha256(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

@@ -49,6 +49,19 @@ def test_a_finished_phase_gives_its_network_back(tmp_path):
     assert [path.name for path in sorted(phase.folder.iterdir())] == ["done.json", "network.weights.h5"]
 
 
+def test_a_phase_is_one_process_s_at_a_time(tmp_path):
+    phase = run(workdir=str(tmp_path)).phase("initialise")
+    assert not phase.is_taken()
+    with phase.claimed():
+        assert phase.is_taken()
+    assert not phase.is_taken()
+
+
+def test_processes_beside_one_of_several_workers_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="--processes=2 judges beside one worker: give --processes=1"):
+        experiment.run(Config(workdir=str(tmp_path), processes=2, strategy="multi_worker"))
+
+
 def test_first_weights_follow_from_seed_and_phase_alone():
     def drawn(seed, name):
         run(seed=seed).seeded(name)

@@ -60,15 +60,18 @@ def test_another_configuration_is_refused(tiny, data):
     assert "--penalty_bound=0.3 there, --penalty_bound=0.2 asked for" in err
 
 
-@pytest.mark.parametrize("phase, moment", [
-    pytest.param("anonymize", 3, id="weights"),
-    pytest.param("anonymize", 4, id="manifest"),
-    pytest.param("action-f_A", 1, id="judge", marks=pytest.mark.large)])
-def test_killed_and_run_again_ends_bit_for_bit_the_same(tiny, data, tmp_path, phase, moment):
-    killed_and_run_again(tmp_path, data, TINY, phase, moment)
-    expected, found = weights(tiny[0]), weights(tmp_path)
-    assert found.keys() == expected.keys() and len(found) > 20
-    assert all(np.array_equal(value, expected[name]) for name, value in found.items())
+def test_killed_twice_and_run_again_ends_bit_for_bit_the_same(tiny, data, tmp_path):
+    # Two processes against the one of the run that was not interrupted.
+    killed_and_run_again(tmp_path, data, [*TINY, "--processes=2"], "anonymize", 3, 4)  # its weights, then its manifest
+    assert_equal(weights(tiny[0]), weights(tmp_path))
+    judged, played = writers(tmp_path, "action-blur"), writers(tmp_path, "anonymize")
+    assert judged.isdisjoint(played) and len(played) == 3
+
+
+@pytest.mark.large
+def test_killed_while_judging_and_run_again(tiny, data, tmp_path):
+    killed_and_run_again(tmp_path, data, TINY, "action-f_A", 1)
+    assert_equal(weights(tiny[0]), weights(tmp_path))
 
 
 @pytest.mark.large
@@ -81,9 +84,7 @@ def test_two_workers_end_alike(data, tmp_path):
     for worker in workers:
         code, _, err = finish(worker)
         assert code == 0, err
-    one, other = weights(tmp_path / "0"), weights(tmp_path / "1")
-    assert one.keys() == other.keys() and len(one) > 20
-    assert all(np.array_equal(value, other[name]) for name, value in one.items())
+    assert_equal(weights(tmp_path / "0"), weights(tmp_path / "1"))
 
 
 @pytest.mark.large
@@ -92,25 +93,33 @@ def test_killed_with_the_compact_networks(data, tmp_path):
     code, _, err = finish(start(tmp_path / "whole", data, *compact))
     assert code == 0, err
     killed_and_run_again(tmp_path / "killed", data, compact, "anonymize", 3)
-    expected, found = weights(tmp_path / "whole"), weights(tmp_path / "killed")
-    assert found.keys() == expected.keys() and len(found) > 100
+    assert_equal(weights(tmp_path / "whole"), weights(tmp_path / "killed"))
+
+
+def assert_equal(expected, found):
+    """Of two runs, bit for bit."""
+    assert found.keys() == expected.keys() and len(found) > 20
     assert all(np.array_equal(value, expected[name]) for name, value in found.items())
 
 
-def killed_and_run_again(workdir, data, networks, phase, moment):
-    code, _, err = finish(start(workdir, data, *networks, code=SUICIDE.format(phase=phase, moment=moment)))
-    assert code == -signal.SIGKILL, err
+def killed_and_run_again(workdir, data, networks, phase, *moments):
+    for moment in moments:
+        code, _, err = finish(start(workdir, data, *networks, code=SUICIDE.format(phase=phase, moment=moment)))
+        assert code == -signal.SIGKILL, err
     code, _, err = finish(start(workdir, data, *networks))
     assert code == 0, err
+
+
+def writers(workdir, phase):
+    """The processes that were at a phase: TensorBoard's files are named after them."""
+    return {path.name.split(".")[-3] for path in workdir.glob(f"logs/{phase}/events*")}
 
 
 @pytest.mark.large
 def test_an_attack_during_training_changes_no_weight(tiny, data, tmp_path):
     code, _, err = finish(start(tmp_path, data, *TINY, "--attack_every=1"))
     assert code == 0, err
-    expected, found = weights(tiny[0]), weights(tmp_path)
-    assert found.keys() == expected.keys()
-    assert all(np.array_equal(value, expected[name]) for name, value in found.items())
+    assert_equal(weights(tiny[0]), weights(tmp_path))
     path, = tmp_path.glob("logs/anonymize/events*")
     attacks = [event.step for event in tf.compat.v1.train.summary_iterator(str(path))
                for value in event.summary.value if value.tag == "attack/cmap_above_floor"]

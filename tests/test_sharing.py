@@ -134,6 +134,13 @@ def test_nothing_is_shared_between_seeds_or_data_or_from_an_unfinished_phase(tmp
     assert sharing.share(Config(workdir=str(tmp_path / "point")), [first]) == ["action-raw"]
 
 
+def test_a_lock_is_not_shared(tmp_path):
+    first = finished(tmp_path / "first", "action-raw")
+    (tmp_path / "first/phases/action-raw/.lock").touch()
+    assert sharing.share(Config(workdir=str(tmp_path / "point"), processes=2), [first]) == ["action-raw"]
+    assert not (tmp_path / "point/phases/action-raw/.lock").exists()
+
+
 def test_a_disk_without_links_gets_copies(tmp_path, monkeypatch):
     def refuse(*_):
         raise OSError("no links here")

@@ -11,7 +11,7 @@ import sys
 from absl import flags
 
 # What may change from one start of a run to the next, since it changes no result.
-FREE = ("workdir", "checkpoint_every", "log_every", "read_threads", "frame_memory", "attack_every")
+FREE = ("workdir", "checkpoint_every", "log_every", "read_threads", "frame_memory", "attack_every", "processes")
 
 
 def flag(default, text, choices=None, low=None, high=None, short=None, repeated=False):
@@ -51,6 +51,8 @@ class Config(Limits):
     jit_compile: bool = flag(False, "Compile the steps with XLA: pays on a GPU, costs on a CPU.")
     checkpoint_every: int = flag(200, "Steps between two checkpoints.", low=1)
     log_every: int = flag(20, "Steps between two points of a TensorBoard curve.", low=1)
+    processes: int = flag(1, "Processes, each on its share of the cores: while one trains f_A, the others judge the "
+                          "baselines. Memory grows with each.", low=1, high=64)
     attack_every: int = flag(0, "Epochs of Algorithm 1 from one attack by a fresh f_B' to the next; 0: never.", low=0)
 
     # Data.

@@ -1,13 +1,12 @@
 """A whole run: Algorithm 1, its evaluation beside the baselines, the exported anonymizer, all in one folder."""
 
 import contextlib
-import fcntl
 import pathlib
 
 import keras
 import tensorflow as tf
 
-from tfanon import attackers, checkpoint, config as settings, files, phases, registry, replicas, specs
+from tfanon import attackers, checkpoint, config as settings, files, phases, processes, registry, replicas, specs
 from tfanon.converting import starting
 from tfanon.data import pipeline, tables
 from tfanon.exporting import exporter
@@ -15,6 +14,7 @@ from tfanon.media import limits, memory
 from tfanon.report import samples, table, tensorboard
 
 SCHEMA_VERSION = 1
+JUDGE = ("-m", "tfanon.judge")  # what the other processes of a run are
 
 
 def run(config):
@@ -23,6 +23,10 @@ def run(config):
     Run again with the same config it goes on where it was stopped.  Raises ValueError where a setting, a file or the
     folder does not fit, FloatingPointError where a loss is not finite, fitting.Stopped after a signal.
     """
+    if config.processes > 1 and config.strategy == "multi_worker":
+        raise ValueError(f"--processes={config.processes} judges beside one worker: give --processes=1 with "
+                         "--strategy=multi_worker.")
+    processes.share(config.processes)
     with claimed(config) as folder:
         set_up(config)
         check_weights(config)
@@ -30,10 +34,11 @@ def run(config):
         run = phases.Run(config, tables.load(config), replicas.make_strategy(config.strategy))
         objective = phases.make_objective(config, run.tables)  # what it lacks is said now, not when its phase comes
         f_A = make_anonymizer(run)
-        phases.initialise(run, f_A)
-        watchers = [*samples.watchers(run.tables, config, objective.extras), *attackers.watchers(run, f_A)]
-        phases.anonymize(run, f_A, watchers)
-        results = judge_all(run, f_A)
+        with processes.beside([*JUDGE, str(folder)], config.processes - 1):
+            phases.initialise(run, f_A)
+            watchers = [*samples.watchers(run.tables, config, objective.extras), *attackers.watchers(run, f_A)]
+            phases.anonymize(run, f_A, watchers)
+            results = judge_all(run, f_A)
         summarise(folder, config, results)
         samples.draw(folder / "pictures", run.tables, config, {**baselines(config), "f_A": f_A})
         ship(run, folder)
@@ -57,11 +62,10 @@ def claimed(config):
 @contextlib.contextmanager
 def locked(folder, taken):
     """A folder for this process alone.  Raises ValueError(taken) where another has it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "w") as lock:
+    with contextlib.ExitStack() as held:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            held.enter_context(files.locked(folder / ".lock", wait=False))
+        except BlockingIOError:
             raise ValueError(taken) from None
         yield
 
@@ -105,11 +109,21 @@ def baselines(config):
 
 def judge_all(run, f_A):
     """Criterion 1 and 2 of each baseline and of f_A, by fresh judges with one budget; what results.json holds."""
+    anonymizers = {**baselines(run.config), "f_A": f_A}
+    judge_free(run, anonymizers)
     rows = []
-    for name, anonymizer in {**baselines(run.config), "f_A": f_A}.items():
+    for name, anonymizer in anonymizers.items():  # what another process is at is waited for here
         row = {"anonymizer": name, **phases.judge_action(run, name, anonymizer)}
         rows.append(row | {probe: phases.judge_privacy(run, name, anonymizer, probe) for probe in run.tables.probes})
     return {"schema_version": SCHEMA_VERSION, "seed": run.config.seed, "rows": rows, "notes": list(run.tables.notes)}
+
+
+def judge_free(run, anonymizers, but=()):
+    """Do each phase of these anonymizers' judges that no other process is at.  but: phases to leave alone."""
+    for name, anonymizer in anonymizers.items():
+        for phase, judge in phases.judges(run, name, anonymizer).items():
+            if phase not in but and not run.phase(phase).is_taken():
+                judge()
 
 
 def summarise(folder, config, results):

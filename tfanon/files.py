@@ -1,6 +1,7 @@
 """Files that are whole or not there, and what identifies their content."""
 
 import contextlib
+import fcntl
 import glob
 import hashlib
 import os
@@ -27,6 +28,19 @@ def whole_file(path, sync=True):
             _sync(path.parent)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def locked(path, wait=True):
+    """The lock of a file, which is made where it is missing, for this block alone; the end of a process frees it too.
+
+    wait: for whoever has it.  Raises BlockingIOError where another has it and is not waited for.
+    """
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
 
 
 def clear_leftovers(path):

@@ -4,6 +4,7 @@ A phase that is done leaves `done.json` in its folder and is not run again; one 
 """
 
 import dataclasses
+import functools
 import json
 import pathlib
 import zlib
@@ -12,7 +13,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from tfanon import checkpoint, evaluation, fitting, losses, metrics, registry, specs, trainer
+from tfanon import checkpoint, evaluation, files, fitting, losses, metrics, registry, specs, trainer
 from tfanon.converting import starting
 from tfanon.data import pipeline, tables
 from tfanon.models import ensemble
@@ -49,9 +50,7 @@ class Run:
 
     def names(self):
         """The phases in the order in which they run."""
-        judged = [*self.config.baselines, "f_A"]
-        judges = ["action", *(f"privacy-{probe}" for probe in self.tables.probes)]
-        after = [f"{judge}-{name}" for name in judged for judge in judges]
+        after = [phase for name in (*self.config.baselines, "f_A") for phase in judges(self, name, None)]
         before = [WARM] if self.config.warm_action else []
         return list(dict.fromkeys(["initialise", *before, "anonymize", *after]))
 
@@ -83,6 +82,18 @@ class Phase:
     @property
     def weights(self):
         return self.folder / "network.weights.h5"
+
+    def claimed(self, wait=True):
+        """A block that one process at a time is in; who comes later finds the phase done."""
+        return files.locked(self.folder / ".lock", wait)
+
+    def is_taken(self):
+        """Whether another process is in claimed()."""
+        try:
+            with self.claimed(wait=False):
+                return False
+        except BlockingIOError:
+            return True
 
     def plan(self, examples, batch, epochs):
         """How fitting.fit goes about this phase; an epoch sees each example once, up to a last partial batch."""
@@ -171,11 +182,23 @@ def make_adversary(config, objective):
     return ensemble.Ensemble([first, *others]) if others else first
 
 
+def judges(run, name, f_A):
+    """phase -> the call that makes it, for each judge of an anonymizer."""
+    privacy = {f"privacy-{probe}-{name}": functools.partial(judge_privacy, run, name, f_A, probe)
+               for probe in run.tables.probes}
+    return {f"action-{name}": functools.partial(judge_action, run, name, f_A), **privacy}
+
+
 def judge_action(run, name, f_A):
     """Algorithm 1, lines 22-24: a fresh f_T' on anonymized clips; Criterion 1."""
-    config, splits, phase = run.config, run.tables.action, run.phase(f"action-{name}")
-    if (found := phase.result()) is not None:
-        return found
+    phase = run.phase(f"action-{name}")
+    with phase.claimed():
+        found = phase.result()
+        return _read_action(run, phase, f_A) if found is None else found
+
+
+def _read_action(run, phase, f_A):
+    config, splits = run.config, run.tables.action
     plan = phase.plan(len(splits.train), config.batch_action, config.epochs_action)
     run.seeded("action")  # every anonymizer meets the same fresh judge
     with run.strategy.scope():
@@ -206,9 +229,14 @@ def read_attributes(run, name, f_A, probe, build, views=FRAMES):
     name: of the phase.  f_A: what the data passes first, any callable.  views: what of the data.
     Returns evaluation.privacy_scores with "selected" and, of a phase that was finished by this version, LEARNT.
     """
-    config, splits, phase = run.config, run.tables.probes[probe], run.phase(name)
-    if (found := phase.result()) is not None:
-        return found
+    phase = run.phase(name)
+    with phase.claimed():
+        found = phase.result()
+        return _read_attributes(run, phase, f_A, probe, build, views) if found is None else found
+
+
+def _read_attributes(run, phase, f_A, probe, build, views):
+    config, splits = run.config, run.tables.probes[probe]
     names = splits.train.attribute_names
     run.seeded(f"privacy-{probe}")  # every anonymizer meets the same fresh judge
     with run.strategy.scope():

@@ -71,7 +71,7 @@ def _take(source, target, last=""):
     """Every file of a folder, `last` after the others: until it is there, the rest counts for nothing."""
     target.mkdir(parents=True, exist_ok=True)
     for path in sorted((path for path in source.glob("*") if path.is_file()), key=lambda path: path.name == last):
-        if not path.name.startswith(".unfinished-"):
+        if not path.name.startswith("."):  # .lock is one phase's own, .unfinished-* nobody's
             _link(path, target / path.name)
 
 

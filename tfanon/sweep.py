@@ -22,7 +22,7 @@ import time
 
 from absl import app
 
-from tfanon import config, exits, files, sharing
+from tfanon import config, exits, files, processes, sharing
 from tfanon.config import flag
 
 SCHEMA_VERSION = 1
@@ -161,7 +161,7 @@ class Sweep:
             file.flush()
             child = subprocess.Popen([sys.executable, *command], stdin=subprocess.DEVNULL, stdout=file,
                                      stderr=subprocess.STDOUT, start_new_session=True,  # Ctrl-C reaches it through us
-                                     env={**shares(self.settings.parallel), **os.environ})
+                                     env={**processes.shares(self.settings.parallel), **os.environ})
             self.children[point.name] = child
         status = child.wait()
         said = log.read_text(errors="replace").strip().splitlines()[-1]
@@ -173,13 +173,6 @@ class Sweep:
             for child in self.children.values():
                 if child.poll() is None:
                     child.send_signal(signal.SIGTERM)
-
-
-def shares(parallel):
-    """What the environment of a child adds where several train at once: its share of the cores, GPU memory as needed."""
-    threads = str(max(1, (os.cpu_count() or 1) // parallel))
-    return {"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": threads,
-            "TF_FORCE_GPU_ALLOW_GROWTH": "true"} if parallel > 1 else {}
 
 
 def trained(folder):
