@@ -4,7 +4,8 @@
 
 One example at the size that the paper's tables use, as `python -m tfanon.weights inspect` prints it. A training step is
 forward, backward and Adam, and counts as three times the forward pass' multiply-adds. Beside it stands what a product of
-two square matrices reaches in the same process: the peak that the share is of. A dash: XLA cannot compile it here.
+two square matrices reaches right before the network, since a machine that others share is not always as fast: the peak
+that the share is of. A dash: XLA cannot compile it here.
 """
 
 import os
@@ -81,17 +82,17 @@ def cells(took, work, top):
 
 def main(_):
     keras.config.set_dtype_policy(FLAGS.precision)
-    top = peak()
-    print(f"{FLAGS.precision}; a matrix product of {SIDE} x {SIDE}: {top:.1f}e9 multiply-adds per second")
+    print(f"{FLAGS.precision}; peak: 1e9 multiply-adds per second of a product of {SIDE} x {SIDE} matrices")
     head = f"{'s':>8} {'GMAC/s':>7} {'share':>5}"
-    print(f"{'':16}" + "".join(f"  {title:^22}" for title in ("forward, graph", "forward, XLA", "step, graph", "step, XLA")))
-    print(f"{'network':16}" + f"  {head}" * 4, flush=True)
+    print(f"{'':16} {'':>6}" + "".join(f"  {title:^22}" for title in ("forward, graph", "forward, XLA", "step, graph", "step, XLA")))
+    print(f"{'network':16} {'peak':>6}" + f"  {head}" * 4, flush=True)
     for name in FLAGS.networks or inspecting.trained():
+        top = peak()
         work = inspecting.row(name).multiply_adds / 1e9
         found = measure(record.kind_of(name), name)
         order = (("forward", False, 1), ("forward", True, 1), ("step", False, 3), ("step", True, 3))
         shown = (cells(found[what, how], factor * work, top) for what, how, factor in order)
-        print("  ".join((f"{name:16}", *shown)), flush=True)
+        print("  ".join((f"{name:16} {top:6.1f}", *shown)), flush=True)
         keras.backend.clear_session()
 
 

@@ -37,17 +37,19 @@ def changes(phase, **settings):
 def test_what_each_phase_depends_on():
     everything = {field.name for field in dataclasses.fields(Config)} - set(FREE) - {"baselines"}
     game = sharing.GAME | sharing.ANONYMIZER | sharing.INITIALISE
-    judges = sharing.ACTION_JUDGE | sharing.PRIVACY_JUDGE
+    judges = sharing.ACTION_JUDGE | sharing.PRIVACY_JUDGE | sharing.PRIVATE_CLIPS
     assert changes("initialise") == everything - sharing.GAME - judges - sharing.CLIPS
     assert changes("anonymize") == everything - judges
-    assert changes("anonymize", warm_action=True) == everything - sharing.PRIVACY_JUDGE
+    assert changes("anonymize", warm_action=True) == everything - sharing.PRIVACY_JUDGE - sharing.PRIVATE_CLIPS
     # The judge is f_T's network unless it is named.
-    assert changes("action-blur") == everything - game - sharing.PRIVACY_JUDGE | {"action_network"}
-    assert changes("action-blur", action_judge="tiny") == everything - game - sharing.PRIVACY_JUDGE
+    others = game | sharing.PRIVACY_JUDGE | sharing.PRIVATE_CLIPS
+    assert changes("action-blur") == everything - others | {"action_network"}
+    assert changes("action-blur", action_judge="tiny") == everything - others
     assert changes("privacy-images-raw") == (
-        everything - game - sharing.ACTION_JUDGE - sharing.CLIPS | {"privacy_network"})
-    assert changes("action-f_A") == everything - sharing.PRIVACY_JUDGE
+        everything - game - sharing.ACTION_JUDGE - sharing.CLIPS - sharing.PRIVATE_CLIPS | {"privacy_network"})
+    assert changes("action-f_A") == everything - sharing.PRIVACY_JUDGE - sharing.PRIVATE_CLIPS
     assert changes("privacy-clips-f_A") == everything - sharing.ACTION_JUDGE
+    assert changes("attack") == everything - game | {"action_network", "privacy_network"}
     for phase in ("initialise", "anonymize", "action-raw", "privacy-images-raw", "action-f_A", "privacy-images-f_A"):
         assert {"seed", "data_dir", "clip_source", "image_source", "held_out", "precision"} <= changes(phase)
     with pytest.raises(ValueError, match="No phase is called 'judge'"):
@@ -97,8 +99,9 @@ def test_phases_read_no_flag_that_they_are_said_not_to_depend_on(monkeypatch, tm
     ):
         extra = reads(work) - set(sharing.relevant(phase, config))
         # The game's network is the judge's where none is named; --warm_action is read to number the phases, and
-        # --private_labels to load labels that the game alone looks at.
-        assert extra <= {"warm_action", "action_network", "privacy_network", "private_labels"}, (phase, extra)
+        # --private_labels and those of PRIVATE_CLIPS to load what other phases look at.
+        assert extra <= {"warm_action", "action_network", "privacy_network", "private_labels",
+                         *sharing.PRIVATE_CLIPS}, (phase, extra)
         assert (tmp_path / "run" / "phases" / phase / "done.json").exists()
 
 

@@ -67,11 +67,22 @@ def test_the_child_gets_the_flags_that_are_not_the_default():
         ["-m", "tfanon.evaluate", "--run_dir=s/B0.1", "--protocol=strict"]]
 
 
+def test_an_evaluation_looks_at_those_of_the_other_points(tmp_path):
+    one, other = sweep.points(settings(tmp_path, "penalty_bound=.1,.2"), Config())
+    for point in (one, other):
+        (tmp_path / point.name / "evaluation/quick").mkdir(parents=True)
+        (tmp_path / point.name / "evaluation/quick/results.json").write_text("{}")
+    assert sweep.attacked(tmp_path, one) == [other.config.workdir]
+    assert sweep.commands(one, ("quick",), sweep.attacked(tmp_path, one))[-1] == [
+        "-m", "tfanon.evaluate", f"--run_dir={one.config.workdir}", "--protocol=quick",
+        f"--share={other.config.workdir}"]
+
+
 @pytest.fixture
 def fake(monkeypatch):
     real = sweep.commands
-    monkeypatch.setattr(sweep, "commands", lambda point, protocols: [
-        ["-c", FAKE, *command[2:]] for command in real(point, protocols)])
+    monkeypatch.setattr(sweep, "commands", lambda *given: [
+        ["-c", FAKE, *command[2:]] for command in real(*given)])
     monkeypatch.chdir(ROOT)
 
 
@@ -124,8 +135,8 @@ def test_a_signal_stops_the_children_first(tmp_path, number):
 @pytest.mark.large
 def test_two_real_points_share_what_they_can(monkeypatch, tmp_path, capsys):
     real = sweep.commands
-    monkeypatch.setattr(sweep, "commands", lambda point, protocols: [
-        ["-c", TRAIN, *command[2:]] for command in real(point, protocols)])
+    monkeypatch.setattr(sweep, "commands", lambda *given: [
+        ["-c", TRAIN, *command[2:]] for command in real(*given)])
     monkeypatch.chdir(ROOT)
     from tfanon.data.sources import synthetic
     synthetic.write(tmp_path / "data" / "synthetic", synthetic.Size(

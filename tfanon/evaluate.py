@@ -23,7 +23,7 @@ from tfanon.anonymizing import network  # noqa: E402
 from tfanon.attackers import _common  # noqa: E402
 from tfanon.data import decode, tables  # noqa: E402
 from tfanon.exporting import finished  # noqa: E402
-from tfanon.protocols import _plan, _running, _settings, _table, _targets  # noqa: E402
+from tfanon.protocols import _plan, _running, _settings, _sharing, _table, _targets  # noqa: E402
 
 NOVEL = ("judge_clip_source", "test_clip_source", "test_image_source", "attribute_set")
 
@@ -56,12 +56,15 @@ def work(settings):
         raise ValueError("Which run? Give --run_dir, the --workdir of python -m tfanon.train.")
     protocol = registry.find("protocols", settings.protocol)
     folder = pathlib.Path(settings.run_dir) / "evaluation" / settings.protocol
-    asked = attacked(finished.settings(settings.run_dir, settings.data_dir), settings, folder)
+    own = finished.settings(settings.run_dir, settings.data_dir)
+    asked = attacked(own, settings, folder)
     plan = _with(protocol.plan(asked, _plan.Asked(settings.networks, settings.weights_dir)), settings.attackers)
     with experiment.locked(folder, f"Another process is evaluating in {folder}. Wait for it."):
         _agree(folder, settings)
         experiment.set_up(asked)
         run = _budgeted(_common.Run(asked, tables.load(asked), replicas.make_strategy("one_device")), settings)
+        _sharing.adopt(run, own)
+        _sharing.share(run, asked, settings, _others(settings))
         found = _running.judge(run, plan, targets(settings, run, folder), settings.raw_gate)
         results = {**found, "protocol": settings.protocol, "seed": asked.seed,
                    "command": " ".join(["python -m tfanon.evaluate", *sys.argv[1:]])}
@@ -83,6 +86,16 @@ def attacked(found, settings, folder):
         clip_private_columns=found.clip_private_columns if settings.clips else (),
         epochs_privacy=settings.attack_epochs or found.epochs_privacy,
         epochs_action=settings.action_epochs or found.epochs_action, eval_clips=settings.eval_clips or found.eval_clips)
+
+
+def _others(settings):
+    """{folder of an evaluation under this protocol: the Config of its attackers}, of --share."""
+    found = {}
+    for other in settings.share:
+        folder = pathlib.Path(other) / "evaluation" / settings.protocol
+        if (folder / "evaluate.flags").is_file():
+            found[folder] = attacked(finished.settings(other, settings.data_dir), settings, folder)
+    return found
 
 
 def targets(settings, run, folder):

@@ -21,16 +21,17 @@ GAME = {"action_network", "action_weights", "privacy_network", "privacy_weights"
         "triplet_margin", "suppressed", "kept_weight"}
 CLIPS = {"frames", "stride"}  # images, and the frames of Eq. 5, come one by one
 ACTION_JUDGE = {"action_judge", "action_judge_weights", "epochs_action", "batch_action", "rate_action_judge"}
-PRIVACY_JUDGE = {"privacy_judge", "privacy_judge_weights", "epochs_privacy", "epochs_clip_privacy", "batch_privacy",
-                 "rate_privacy_judge"}
-GROUPS = (ANONYMIZER, INITIALISE, GAME, CLIPS, ACTION_JUDGE, PRIVACY_JUDGE)
+PRIVACY_JUDGE = {"privacy_judge", "privacy_judge_weights", "epochs_privacy", "batch_privacy", "rate_privacy_judge"}
+PRIVATE_CLIPS = {"attack_clips", "clip_private_columns", "clip_private_split_column", "epochs_clip_privacy"}
+GROUPS = (ANONYMIZER, INITIALISE, GAME, CLIPS, ACTION_JUDGE, PRIVACY_JUDGE, PRIVATE_CLIPS)
 
 
 def relevant(phase, config):
     """{flag: value} of all that the result of a phase depends on.
 
-    phase: a name of phases.Run.names: "initialise", "anonymize", "action-blur", "privacy-images-f_A".  Of a judge's
-    network the one that is meant counts, whether it is named or is that of the game.
+    phase: a name of phases.Run.names: "initialise", "anonymize", "action-blur", "privacy-images-f_A"; or "attack",
+    which is any attack on what no training of f_A changes.  Of a judge's network the one that is meant counts, whether
+    it is named or is that of the game.
     """
     config = dataclasses.replace(config, action_judge=config.action_judge or config.action_network,
                                  privacy_judge=config.privacy_judge or config.privacy_network)
@@ -43,8 +44,10 @@ def _used(phase, config):
     """The groups that a phase looks at."""
     kind, judged = phase.split("-")[0], phase.rpartition("-")[2]
     game = [ANONYMIZER, INITIALISE, GAME, CLIPS, *([ACTION_JUDGE] if config.warm_action else [])]
+    images = phase.startswith("privacy-images-")
     groups = {"initialise": [ANONYMIZER, INITIALISE], "anonymize": game, "action": [CLIPS, ACTION_JUDGE],
-              "privacy": [PRIVACY_JUDGE]}
+              "privacy": [PRIVACY_JUDGE, *([] if images else [PRIVATE_CLIPS])],
+              "attack": [CLIPS, ACTION_JUDGE, PRIVACY_JUDGE, PRIVATE_CLIPS]}
     if kind not in groups:
         raise ValueError(f"No phase is called '{phase}'.")
     return groups[kind] + (game if kind in ("action", "privacy") and judged == "f_A" else [])
@@ -59,12 +62,23 @@ def share(config, others):
     taken = []
     for other in others:
         for done in sorted(pathlib.Path(other.workdir).glob("phases/*/done.json")):
-            name, target = done.parent.name, pathlib.Path(config.workdir) / "phases" / done.parent.name
-            if not (target / "done.json").exists() and relevant(name, other) == relevant(name, config):
-                _take(pathlib.Path(other.workdir) / "logs" / name, pathlib.Path(config.workdir) / "logs" / name)
-                _take(done.parent, target, last="done.json")
+            name = done.parent.name
+            if not is_done(config.workdir, name) and relevant(name, other) == relevant(name, config):
+                take(other.workdir, name, config.workdir, name)
                 taken.append(name)
     return taken
+
+
+def is_done(folder, name):
+    """Whether a run or an evaluation has finished a phase."""
+    return (pathlib.Path(folder) / "phases" / name / "done.json").exists()
+
+
+def take(source, name, target, new):
+    """Give the folder of a run or of an evaluation a finished phase of another.  name, new: there and here."""
+    source, target = pathlib.Path(source), pathlib.Path(target)
+    _take(source / "logs" / name, target / "logs" / new)
+    _take(source / "phases" / name, target / "phases" / new, last="done.json")
 
 
 def _take(source, target, last=""):

@@ -143,7 +143,7 @@ class Sweep:
         shared = [] if finished(point) else sharing.share(point.config, trained(self.folder))
         print(f"{said}: {'already trained' if finished(point) else 'begins'}"
               f"{'; shared: ' + ', '.join(shared) if shared else ''}", flush=True)
-        for command in commands(point, self.settings.evaluate):
+        for command in commands(point, self.settings.evaluate, attacked(self.folder, point)):
             if reason := self._child(point, command):
                 print(f"{said}: failed after {time.monotonic() - began:.0f} s", flush=True)
                 return reason
@@ -188,10 +188,17 @@ def finished(point):
             and not config.differences(point.config, folder / "run.flags"))
 
 
-def commands(point, protocols):
+def attacked(folder, point):
+    """Folders of the other points that were evaluated: what they share is not attacked again."""
+    others = sorted({str(path.parents[2]) for path in folder.glob("*/evaluation/*/results.json")})
+    return [other for other in others if other != point.config.workdir]
+
+
+def commands(point, protocols, others=()):
     """What is left to run for a point, as arguments of Python."""
     train = [] if finished(point) else [["-m", "tfanon.train", *config.changed_lines(point.config)]]
-    return train + [["-m", "tfanon.evaluate", f"--run_dir={point.config.workdir}", f"--protocol={protocol}"]
+    share = [f"--share={','.join(others)}"] if others else []
+    return train + [["-m", "tfanon.evaluate", f"--run_dir={point.config.workdir}", f"--protocol={protocol}", *share]
                     for protocol in protocols]
 
 

@@ -20,15 +20,20 @@ def attack(run, name, f_A, network="", start=_common.SCRATCH):
 
 def read(run, name, f_A, probe, network, start=_common.SCRATCH):
     """(name of the phase, what the network scored)."""
-    phase = f"fresh-{network}-{_common.called(start)}-{probe}-{name}"
-    return phase, phases.read_attributes(
-        run, phase, f_A, probe, lambda attributes: _common.reader(network, start, attributes))
+    named = phase(network, start, probe, name)
+    return named, phases.read_attributes(
+        run, named, f_A, probe, lambda attributes: _common.reader(network, start, attributes))
+
+
+def phase(network, start, probe, name):
+    """What this attack is called among the phases of an evaluation."""
+    return f"fresh-{network}-{_common.called(start)}-{probe}-{name}"
 
 
 def on_raw(run, probe, network, start=_common.SCRATCH):
     """(the network as this attack trained it on raw data, what it scored there)."""
-    phase, found = read(run, "raw", _common.raw(), probe, network, start)
+    named, found = read(run, "raw", _common.raw(), probe, network, start)
     with run.strategy.scope():
         f_B = _common.reader(network, _common.SCRATCH, len(run.tables.probes[probe].train.attribute_names))
-    run.phase(phase).result(f_B)
+    run.phase(named).result(f_B)
     return f_B, found

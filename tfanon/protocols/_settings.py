@@ -5,7 +5,8 @@ import dataclasses
 from tfanon.config import flag
 
 # What may differ from one call to the next: it adds attacks, and changes none that is done.
-FREE = ("run_dir", "protocol", "anonymizers", "attackers", "networks", "data_dir", "raw_gate", "weights_dir", "clips")
+FREE = ("run_dir", "protocol", "anonymizers", "attackers", "networks", "data_dir", "raw_gate", "weights_dir", "clips",
+        "share")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,6 +20,8 @@ class Settings:
     attackers: tuple = flag((), "Files of tfanon/attackers; empty: the protocol's.")
     networks: tuple = flag((), "Networks of attackers and of action judges; empty: the protocol's.")
     weights_dir: str = flag("", "Folder of NETWORK.weights.h5 of tfanon.weights, from which attackers also start.")
+    share: tuple = flag((), "Folders of other runs: what they were attacked by behind raw video, noise and the same "
+                        "baselines, under equal flags, is taken over.")
     data_dir: str = flag("", "Where the run's data is now; empty: where the run found it.")
     judge_clip_source: str = flag("", "Novel actions: data set of f_T' and of attacks on clips; empty: as in the run.")
     test_clip_source: str = flag("", "Data set whose test clips f_T' is measured on; empty: as in the run.")

@@ -1,0 +1,49 @@
+"""What an evaluation need not train: the run's own judges are attackers too, and other runs were attacked already."""
+
+import dataclasses
+import pathlib
+
+from tfanon import config, phases, sharing, specs
+from tfanon.attackers import _common, fresh
+from tfanon.protocols import _plan, _settings
+
+
+def adopt(run, own):
+    """Take over the judges of the run that is attacked where they had the budget and the data of its attackers.
+
+    run: attackers' Run.  own: the Config of the run.
+    """
+    reader, action = _common.judge(run.config), _plan.action(run.config)
+    start = run.config.privacy_judge_weights or _common.SCRATCH
+    for name in (*own.baselines, "f_A"):
+        _adopt(run, own, f"action-{name}", f"action-{action}-{name}", {"action_top1"})
+        for probe in run.tables.probes:
+            _adopt(run, own, f"privacy-{probe}-{name}", fresh.phase(reader, start, probe, name), {*phases.LEARNT})
+
+
+def _adopt(run, own, name, new, needed):
+    """needed: what the phase must have found; runs of earlier versions kept less."""
+    source, target = specs.file_name(name), specs.file_name(new)
+    judge = phases.Phase(own, name, 1, 1)
+    if (not sharing.is_done(run.config.workdir, target) and needed <= set(judge.result() or ())
+            and sharing.relevant(name, own) == sharing.relevant(name, run.config)):
+        sharing.take(own.workdir, source, run.config.workdir, target)
+
+
+def share(run, asked, settings, others):
+    """Take over what other runs were attacked by behind raw video, noise and the fixed anonymizers of this run.
+
+    asked: the Config of the attackers before budgets were worked out.  others: {folder of an evaluation: its
+    Config, as asked}; those under other settings are passed over.  Attackers that started from a file are not taken:
+    another folder may hold another file of that name.
+    """
+    fixed = {"raw", "noise", *(name for name in asked.baselines if "+" not in name)}
+    endings = tuple(f"-{probe}-{specs.file_name(name)}" for probe in run.tables.probes for name in fixed)
+    mine = pathlib.Path(run.config.workdir)
+    for folder, other in others.items():
+        if (folder == mine or sharing.relevant("attack", other) != sharing.relevant("attack", asked)
+                or config.differences(settings, folder / "evaluate.flags", _settings.FREE)):
+            continue
+        for name in sorted(done.parent.name for done in folder.glob("phases/*/done.json")):
+            if name.endswith(endings) and ".weights.h5" not in name and not sharing.is_done(mine, name):
+                sharing.take(folder, name, mine, name)
