@@ -17,7 +17,7 @@ SHORT = ["--flagfile=configs/smoke.flags", "--deterministic", "--epochs_anonymiz
 TINY = ["--anonymizer=tiny", "--action_network=tiny", "--privacy_network=tiny", "--baselines=blur"]
 
 # As with --processes=2 on two cores: sums round by how many threads share them. And two tests run at once.
-ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1"}
 
 
 @pytest.fixture(scope="module")

@@ -55,7 +55,7 @@ def test_one_process_has_the_whole_machine_and_two_have_half_of_it(monkeypatch):
     assert processes.shares(1) == {}
     assert processes.shares(2)["TF_NUM_INTRAOP_THREADS"] == "4"
     assert processes.shares(3)["TF_NUM_INTRAOP_THREADS"] == "2"
-    assert processes.shares(64)["TF_NUM_INTEROP_THREADS"] == "1"
+    assert processes.shares(64)["TF_NUM_INTRAOP_THREADS"] == "1"
 
 
 def test_what_the_environment_says_stands(monkeypatch):

@@ -67,6 +67,18 @@ def test_the_child_gets_the_flags_that_are_not_the_default():
         ["-m", "tfanon.evaluate", "--run_dir=s/B0.1", "--protocol=strict"]]
 
 
+def test_a_point_is_finished_with_its_export_where_it_has_one(tmp_path):
+    for settings_ in (Config(), Config(export=False)):
+        point, = sweep.points(settings(tmp_path, "seed=0"), settings_)
+        folder = pathlib.Path(point.config.workdir)
+        folder.mkdir(exist_ok=True)
+        assert not sweep.finished(point)
+        config.write_flagfile(point.config, folder / "run.flags")
+        (folder / "results.json").write_text("{}")
+        assert sweep.finished(point) is not settings_.export
+        (folder / "results.json").unlink()
+
+
 def test_an_evaluation_looks_at_those_of_the_other_points(tmp_path):
     one, other = sweep.points(settings(tmp_path, "penalty_bound=.1,.2"), Config())
     for point in (one, other):

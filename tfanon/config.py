@@ -11,7 +11,7 @@ import sys
 from absl import flags
 
 # What may change from one start of a run to the next, since it changes no result.
-FREE = ("workdir", "checkpoint_every", "log_every", "read_threads", "frame_memory", "attack_every", "processes")
+FREE = ("workdir", "checkpoint_every", "log_every", "read_threads", "frame_memory", "attack_every", "processes", "export")
 
 
 def flag(default, text, choices=None, low=None, high=None, short=None, repeated=False):
@@ -53,6 +53,7 @@ class Config(Limits):
     log_every: int = flag(20, "Steps between two points of a TensorBoard curve.", low=1)
     processes: int = flag(1, "Processes, each on its share of the cores: while one trains f_A, the others judge the "
                           "baselines. Memory grows with each.", low=1, high=64)
+    export: bool = flag(True, "Export f_A at the end; python -m tfanon.export does it later.")
     attack_every: int = flag(0, "Epochs of Algorithm 1 from one attack by a fresh f_B' to the next; 0: never.", low=0)
 
     # Data.

@@ -39,9 +39,10 @@ def run(config):
             watchers = [*samples.watchers(run.tables, config, objective.extras), *attackers.watchers(run, f_A)]
             phases.anonymize(run, f_A, watchers)
             results = judge_all(run, f_A)
-        summarise(folder, config, results)
         samples.draw(folder / "pictures", run.tables, config, {**baselines(config), "f_A": f_A})
-        ship(run, folder)
+        summarise(folder, config, results)
+        if config.export:
+            ship(run, folder)
     return results
 
 

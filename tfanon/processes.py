@@ -11,10 +11,13 @@ PATIENCE = 60  # seconds that a process has to save what it is at
 
 
 def shares(count):
-    """What the environment of one of `count` processes adds: its share of the cores, GPU memory as needed."""
+    """What the environment of one of `count` processes adds: its share of the cores, GPU memory as needed.
+
+    The threads between operations stay as many as there are cores: tf.data reads on them, and with one a step waits for
+    the next batch.
+    """
     threads = str(max(1, (os.cpu_count() or 1) // count))
-    return {"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": threads,
-            "TF_FORCE_GPU_ALLOW_GROWTH": "true"} if count > 1 else {}
+    return {"TF_NUM_INTRAOP_THREADS": threads, "TF_FORCE_GPU_ALLOW_GROWTH": "true"} if count > 1 else {}
 
 
 def share(count):

@@ -184,7 +184,8 @@ def trained(folder):
 def finished(point):
     """Whether the point's run has come to its end with the flags it has now."""
     folder = pathlib.Path(point.config.workdir)
-    return ((folder / "results.json").exists() and (folder / "export" / "export.json").exists()
+    exported = not point.config.export or (folder / "export" / "export.json").exists()
+    return ((folder / "results.json").exists() and exported
             and not config.differences(point.config, folder / "run.flags"))
 
 
