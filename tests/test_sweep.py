@@ -62,9 +62,9 @@ def test_a_grid_that_is_none_is_refused(grid, message):
 
 def test_the_child_gets_the_flags_that_are_not_the_default():
     point, = sweep.points(settings("s", "penalty_bound=.1"), Config(baselines=("raw",), deterministic=True))
-    assert sweep.commands(point, ("strict",)) == [
+    assert sweep.commands(point, settings("s", evaluate=("strict",), attackers=("fresh", "knn"))) == [
         ["-m", "tfanon.train", "--workdir=s/B0.1", "--deterministic", "--baselines=raw", "--penalty_bound=0.1"],
-        ["-m", "tfanon.evaluate", "--run_dir=s/B0.1", "--protocol=strict"]]
+        ["-m", "tfanon.evaluate", "--run_dir=s/B0.1", "--protocol=strict", "--attackers=fresh,knn"]]
 
 
 def test_a_point_is_finished_with_its_export_where_it_has_one(tmp_path):
@@ -85,7 +85,7 @@ def test_an_evaluation_looks_at_those_of_the_other_points(tmp_path):
         (tmp_path / point.name / "evaluation/quick").mkdir(parents=True)
         (tmp_path / point.name / "evaluation/quick/results.json").write_text("{}")
     assert sweep.attacked(tmp_path, one) == [other.config.workdir]
-    assert sweep.commands(one, ("quick",), sweep.attacked(tmp_path, one))[-1] == [
+    assert sweep.commands(one, settings(tmp_path, evaluate=("quick",)), sweep.attacked(tmp_path, one))[-1] == [
         "-m", "tfanon.evaluate", f"--run_dir={one.config.workdir}", "--protocol=quick",
         f"--share={other.config.workdir}"]
 

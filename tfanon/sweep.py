@@ -39,6 +39,7 @@ class Settings:
     parallel: int = flag(1, "Points that train at once, each on its share of the cores; those that start together share "
                          "no phase.", low=1, high=64)
     evaluate: tuple = flag((), "Protocols of tfanon.evaluate, run on each point when it is trained.")
+    attackers: tuple = flag((), "--attackers of tfanon.evaluate; empty: the protocol's.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,7 +144,7 @@ class Sweep:
         shared = [] if finished(point) else sharing.share(point.config, trained(self.folder))
         print(f"{said}: {'already trained' if finished(point) else 'begins'}"
               f"{'; shared: ' + ', '.join(shared) if shared else ''}", flush=True)
-        for command in commands(point, self.settings.evaluate, attacked(self.folder, point)):
+        for command in commands(point, self.settings, attacked(self.folder, point)):
             if reason := self._child(point, command):
                 print(f"{said}: failed after {time.monotonic() - began:.0f} s", flush=True)
                 return reason
@@ -195,12 +196,13 @@ def attacked(folder, point):
     return [other for other in others if other != point.config.workdir]
 
 
-def commands(point, protocols, others=()):
-    """What is left to run for a point, as arguments of Python."""
+def commands(point, settings, others=()):
+    """What is left to run for a point, as arguments of Python.  others: folders of points that were attacked."""
     train = [] if finished(point) else [["-m", "tfanon.train", *config.changed_lines(point.config)]]
-    share = [f"--share={','.join(others)}"] if others else []
-    return train + [["-m", "tfanon.evaluate", f"--run_dir={point.config.workdir}", f"--protocol={protocol}", *share]
-                    for protocol in protocols]
+    lists = {"attackers": settings.attackers, "share": others}
+    more = [f"--{name}={','.join(values)}" for name, values in lists.items() if values]
+    return train + [["-m", "tfanon.evaluate", f"--run_dir={point.config.workdir}", f"--protocol={protocol}", *more]
+                    for protocol in settings.evaluate]
 
 
 def run():
