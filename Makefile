@@ -2,10 +2,14 @@
 PYTHON ?= python3
 VENV ?= .venv
 
-SWEEP = $(VENV)/bin/python -m tfanon.sweep --sweep_dir=runs/evaluate
+SWEEP = $(VENV)/bin/python -m tfanon.sweep --sweep_dir=runs/evaluate --parallel=2 \
+    --evaluate=quick --attackers=fresh,reconstruction --noclips
 BUDGET = --flagfile=configs/evaluate.flags
 OURS = --flagfile=configs/quickstart.flags $(BUDGET)
 SEEDS = --grid=seed=0,1,2
+REAL = $(VENV)/bin/python -m tfanon.sweep --sweep_dir=runs/evaluate_weizmann --parallel=2 --evaluate=quick \
+    --attackers=fresh,identity,reconstruction --flagfile=configs/weizmann_utkface.flags \
+    --flagfile=configs/evaluate_weizmann.flags --data_dir=$(DATA) --grid=penalty_weight=5,30 $(SEEDS)
 
 .PHONY: quickstart test evaluate clean
 
@@ -15,8 +19,9 @@ quickstart: $(VENV)/installed
 test: $(VENV)/installed
 	$(VENV)/bin/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
-# On the synthetic data: B and lambda, the objectives of others, every fixed anonymizer. Runs for hours; the same command
-# goes on where it was stopped, and what two points share is computed once.
+# On the synthetic data: B and lambda, the objectives of others, every fixed anonymizer, each attacked. Runs for hours; the
+# same command goes on where it was stopped, and what two points share is computed once. Two points train at once, of
+# different seeds, which share nothing. `make evaluate DATA=FOLDER` does the same on FOLDER/weizmann and FOLDER/utkface.
 evaluate: $(VENV)/installed
 	$(SWEEP) $(OURS) --grid=penalty_bound=.05,.1,.2,.3,.9 --grid=penalty_weight=1,5 $(SEEDS)
 	$(SWEEP) $(OURS) --grid=penalty_weight=30 $(SEEDS)
@@ -24,7 +29,8 @@ evaluate: $(VENV)/installed
 	$(SWEEP) --flagfile=configs/quickstart_spact.flags $(BUDGET) --grid=penalty_weight=0 $(SEEDS)
 	for objective in vita ted_spad mass stprivacy; do $(SWEEP) --flagfile=configs/quickstart_$$objective.flags \
 	    $(BUDGET) --grid=objective=$$objective $(SEEDS) || exit 1; done
-	$(VENV)/bin/python -m tfanon.report runs/evaluate --output=runs/evaluate/report
+	$(if $(DATA),$(REAL))
+	$(VENV)/bin/python -m tfanon.report runs/evaluate $(if $(DATA),runs/evaluate_weizmann) --output=runs/evaluate/report
 
 $(VENV)/installed: setup.py
 	$(PYTHON) -m venv --clear $(VENV)

@@ -19,7 +19,7 @@ for kind in (actions, anonymizers, privacy):
 """
 JUDGE = WITH_TINY + """
 from tfanon import judge
-sys.exit(judge.main(sys.argv[1]))
+sys.exit(judge.main(sys.argv))
 """
 TRAIN = WITH_TINY + f"""
 from tfanon import experiment, train

@@ -62,9 +62,9 @@ def test_a_grid_that_is_none_is_refused(grid, message):
 
 def test_the_child_gets_the_flags_that_are_not_the_default():
     point, = sweep.points(settings("s", "penalty_bound=.1"), Config(baselines=("raw",), deterministic=True))
-    assert sweep.commands(point, settings("s", evaluate=("strict",), attackers=("fresh", "knn"))) == [
+    assert sweep.commands(point, settings("s", evaluate=("strict",), attackers=("fresh", "knn"), clips=False)) == [
         ["-m", "tfanon.train", "--workdir=s/B0.1", "--deterministic", "--baselines=raw", "--penalty_bound=0.1"],
-        ["-m", "tfanon.evaluate", "--run_dir=s/B0.1", "--protocol=strict", "--attackers=fresh,knn"]]
+        ["-m", "tfanon.evaluate", "--run_dir=s/B0.1", "--protocol=strict", "--attackers=fresh,knn", "--noclips"]]
 
 
 def test_a_point_is_finished_with_its_export_where_it_has_one(tmp_path):

@@ -5,25 +5,26 @@
 It does whichever judge's phase no other process is at, those of f_A once that is trained, and ends with them.
 """
 
-import dataclasses
 import os
-import pathlib
 import sys
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: its banner hides our lines
 
-from tfanon import config, experiment, fitting, phases, processes, replicas  # noqa: E402
+from tfanon import experiment, fitting, phases, processes, replicas  # noqa: E402
 from tfanon.data import decode, tables  # noqa: E402
+from tfanon.exporting import finished  # noqa: E402
 
 
-def main(folder):
+def main(arguments):
     """Returns the exit status."""
+    if len(arguments) != 2:
+        print(f"tfanon.judge: give the folder of one run, not {arguments[1:]}.", file=sys.stderr)
+        return 1
     processes.end_with_parent()
-    found = dataclasses.replace(config.from_flagfile(pathlib.Path(folder) / "run.flags"), workdir=folder)
     try:
         with decode.clear_errors():
-            judge(found)
+            judge(finished.settings(arguments[1]))
     except (ValueError, FloatingPointError, OSError) as problem:
         print(f"tfanon.judge: {problem}", file=sys.stderr)
         return 1
@@ -33,11 +34,11 @@ def main(folder):
     return 0
 
 
-def judge(found):
-    """The judges of the baselines, then those of f_A."""
-    experiment.set_up(found)
-    run = phases.Run(found, tables.load(found), replicas.make_strategy(found.strategy))
-    experiment.judge_free(run, experiment.baselines(found), but=[phases.WARM] if found.warm_action else [])
+def judge(config):
+    """The judges of the baselines, but for the one that the game waits for, then those of f_A."""
+    experiment.set_up(config)
+    run = phases.Run(config, tables.load(config), replicas.make_strategy(config.strategy))
+    experiment.judge_free(run, experiment.baselines(config), but=[phases.WARM] if config.warm_action else [])
     f_A = experiment.make_anonymizer(run)
     while run.phase("anonymize").result() is None:
         time.sleep(1)
@@ -46,4 +47,4 @@ def judge(found):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv))

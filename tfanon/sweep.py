@@ -40,6 +40,7 @@ class Settings:
                          "no phase.", low=1, high=64)
     evaluate: tuple = flag((), "Protocols of tfanon.evaluate, run on each point when it is trained.")
     attackers: tuple = flag((), "--attackers of tfanon.evaluate; empty: the protocol's.")
+    clips: bool = flag(True, "As --clips of tfanon.evaluate: attack the clips' own private attributes too.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -201,6 +202,7 @@ def commands(point, settings, others=()):
     train = [] if finished(point) else [["-m", "tfanon.train", *config.changed_lines(point.config)]]
     lists = {"attackers": settings.attackers, "share": others}
     more = [f"--{name}={','.join(values)}" for name, values in lists.items() if values]
+    more += [] if settings.clips else ["--noclips"]
     return train + [["-m", "tfanon.evaluate", f"--run_dir={point.config.workdir}", f"--protocol={protocol}", *more]
                     for protocol in settings.evaluate]
 

@@ -1,0 +1,15 @@
+"""The process that judges beside another: what it says where it cannot. What it does, test_resuming.py shows."""
+
+import pytest
+
+from tfanon import judge, processes
+
+
+@pytest.mark.parametrize("arguments, message", [
+    ([], "tfanon.judge: give the folder of one run, not []."),
+    (["nowhere"], "tfanon.judge: nowhere holds no run: nowhere/run.flags is missing.")])
+def test_one_clear_line(monkeypatch, capsys, arguments, message):
+    monkeypatch.setattr(processes, "end_with_parent", lambda: None)
+    assert judge.main(["judge", *arguments]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(message) and len(said.splitlines()) == 1
