@@ -10,8 +10,9 @@ import sys
 
 from absl import flags
 
-# What may change from one start of a run to the next, since it changes no result.
-FREE = ("workdir", "checkpoint_every", "log_every", "read_threads", "frame_memory", "attack_every", "processes", "export")
+# What may change from one start of a run to the next, since it changes no result; processes round as other machines do.
+FREE = ("workdir", "checkpoint_every", "log_every", "read_threads", "frame_memory", "attack_every", "processes",
+        "export")
 
 
 def flag(default, text, choices=None, low=None, high=None, short=None, repeated=False):
@@ -43,7 +44,8 @@ class Config(Limits):
     # The run.
     workdir: str = flag("runs/quickstart", "Folder of the run; the same command continues what it finds there.")
     seed: int = flag(0, "Seed of initial weights, order and augmentation.", low=0, high=2**31 - 1)
-    deterministic: bool = flag(False, "Bit-equal results on one kind of machine; slower on some GPUs.")
+    deterministic: bool = flag(False, "Bit-equal results on as many cores of one kind of machine; slower on some "
+                               "GPUs.")
     strategy: str = flag("one_device", "tf.distribute strategy; multi_worker: one process per worker, each with its "
                          "TF_CONFIG and a --workdir of its own.", choices=("one_device", "mirrored", "multi_worker"))
     precision: str = flag(
@@ -52,7 +54,7 @@ class Config(Limits):
     checkpoint_every: int = flag(200, "Steps between two checkpoints.", low=1)
     log_every: int = flag(20, "Steps between two points of a TensorBoard curve.", low=1)
     processes: int = flag(1, "Processes, each on its share of the cores: while one trains f_A, the others judge the "
-                          "baselines. Memory grows with each.", low=1, high=64)
+                          "baselines. Memory grows with each; sums round by how many cores share them.", low=1, high=64)
     export: bool = flag(True, "Export f_A at the end; python -m tfanon.export does it later.")
     attack_every: int = flag(0, "Epochs of Algorithm 1 from one attack by a fresh f_B' to the next; 0: never.", low=0)
 

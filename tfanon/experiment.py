@@ -34,7 +34,8 @@ def run(config):
         run = phases.Run(config, tables.load(config), replicas.make_strategy(config.strategy))
         objective = phases.make_objective(config, run.tables)  # what it lacks is said now, not when its phase comes
         f_A = make_anonymizer(run)
-        with processes.beside([*JUDGE, str(folder)], config.processes - 1):
+        left = sum(run.phase(name).result() is None for name in run.names())
+        with processes.beside([*JUDGE, str(folder)], min(config.processes, left) - 1):
             phases.initialise(run, f_A)
             watchers = [*samples.watchers(run.tables, config, objective.extras), *attackers.watchers(run, f_A)]
             phases.anonymize(run, f_A, watchers)

@@ -30,7 +30,8 @@ def share(count):
 
 @contextlib.contextmanager
 def beside(command, count):
-    """`count` processes of Python with these arguments, as long as the block runs or until they have done their work.
+    """`count` processes of Python with these arguments, as long as the block runs or until they have done their work;
+    below 1, none.
 
     When the block ends, and when this process ends in whatever way, they get a SIGTERM; the block waits for them.
     Each has to call end_with_parent().
