@@ -84,7 +84,8 @@ def main(_):
     keras.config.set_dtype_policy(FLAGS.precision)
     print(f"{FLAGS.precision}; peak: 1e9 multiply-adds per second of a product of {SIDE} x {SIDE} matrices")
     head = f"{'s':>8} {'GMAC/s':>7} {'share':>5}"
-    print(f"{'':16} {'':>6}" + "".join(f"  {title:^22}" for title in ("forward, graph", "forward, XLA", "step, graph", "step, XLA")))
+    titles = ("forward, graph", "forward, XLA", "step, graph", "step, XLA")
+    print(f"{'':23}" + "".join(f"  {title:^22}" for title in titles))
     print(f"{'network':16} {'peak':>6}" + f"  {head}" * 4, flush=True)
     for name in FLAGS.networks or inspecting.trained():
         top = peak()

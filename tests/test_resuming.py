@@ -93,12 +93,12 @@ def test_killed_with_the_compact_networks(data, tmp_path):
     code, _, err = finish(start(tmp_path / "whole", data, *compact))
     assert code == 0, err
     killed_and_run_again(tmp_path / "killed", data, compact, "anonymize", 3)
-    assert_equal(weights(tmp_path / "whole"), weights(tmp_path / "killed"))
+    assert_equal(weights(tmp_path / "whole"), weights(tmp_path / "killed"), above=100)
 
 
-def assert_equal(expected, found):
-    """Of two runs, bit for bit."""
-    assert found.keys() == expected.keys() and len(found) > 20
+def assert_equal(expected, found, above=20):
+    """Of two runs, bit for bit.  above: how many arrays there are more than, so that not nothing is compared."""
+    assert found.keys() == expected.keys() and len(found) > above
     assert all(np.array_equal(value, expected[name]) for name, value in found.items())
 
 

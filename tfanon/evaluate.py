@@ -18,7 +18,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is impor
 
 from absl import app  # noqa: E402
 
-from tfanon import checkpoint, config, exits, experiment, files, fitting, phases, registry, replicas  # noqa: E402
+from tfanon import checkpoint, config, experiment, files, fitting, phases, registry, replicas  # noqa: E402
 from tfanon.anonymizing import network  # noqa: E402
 from tfanon.attackers import _common  # noqa: E402
 from tfanon.data import decode, tables  # noqa: E402
@@ -36,11 +36,7 @@ def main(arguments):
 
 def report(settings):
     """The exit status; the table goes to standard output."""
-    try:
-        return exits.status("tfanon.evaluate", lambda: _report(settings))
-    except (FloatingPointError, fitting.Stopped) as problem:
-        print(f"tfanon.evaluate: {problem}", file=sys.stderr)
-        return 143 if isinstance(problem, fitting.Stopped) else 1
+    return fitting.status("tfanon.evaluate", lambda: _report(settings))
 
 
 def _report(settings):

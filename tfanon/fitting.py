@@ -14,12 +14,21 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from tfanon import checkpoint
+from tfanon import checkpoint, exits
 from tfanon.report import tensorboard
 
 
 class Stopped(Exception):
     """A signal asked the run to end; what was reached is saved."""
+
+
+def status(command, work):
+    """exits.status of work() that trains: 1 too where a loss is not finite, 143 where a signal stopped it."""
+    try:
+        return exits.status(command, work)
+    except (FloatingPointError, Stopped) as problem:
+        print(f"{command}: {problem}", file=sys.stderr)
+        return 143 if isinstance(problem, Stopped) else 1
 
 
 @dataclasses.dataclass(frozen=True)

@@ -22,15 +22,12 @@ def main(arguments):
         print(f"tfanon.judge: give the folder of one run, not {arguments[1:]}.", file=sys.stderr)
         return 1
     processes.end_with_parent()
-    try:
-        with decode.clear_errors():
-            judge(finished.settings(arguments[1]))
-    except (ValueError, FloatingPointError, OSError) as problem:
-        print(f"tfanon.judge: {problem}", file=sys.stderr)
-        return 1
-    except fitting.Stopped as stopped:
-        print(f"tfanon.judge: {stopped}", file=sys.stderr)
-        return 143
+    return fitting.status("tfanon.judge", lambda: _judge(arguments[1]))
+
+
+def _judge(folder):
+    with decode.clear_errors():
+        judge(finished.settings(folder))
     return 0
 
 

@@ -6,7 +6,6 @@ The same command goes on where it was stopped. Flags after the flagfile override
 """
 
 import os
-import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: its banner hides our lines
 
@@ -21,15 +20,12 @@ def main(arguments):
     if len(arguments) > 1:
         raise app.UsageError(f"'{arguments[1]}' is no flag: settings are given as --name=value.")
     logging.set_verbosity(logging.INFO)
-    try:
-        with decode.clear_errors():
-            results = experiment.run(config.from_flags())
-    except (ValueError, FloatingPointError, OSError) as problem:
-        print(f"tfanon.train: {problem}", file=sys.stderr)
-        return 1
-    except fitting.Stopped as stopped:
-        print(f"tfanon.train: {stopped}", file=sys.stderr)
-        return 143
+    return fitting.status("tfanon.train", _train)
+
+
+def _train():
+    with decode.clear_errors():
+        results = experiment.run(config.from_flags())
     print(table.format_table(results))
     return 0
 
