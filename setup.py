@@ -34,6 +34,7 @@ setup(
         "beam": ["apache-beam>=2.77,<3"],  # archives; resolves beside TensorFlow 2.21
         "convert": ["torch>=2.6"],  # reads PyTorch files, without executing them
         "cuda": ["tensorflow[and-cuda]>=2.21,<2.22"],
+        "detector": ["keras-hub>=0.32,<0.33"],  # people, as regions
         "litert": ["ai-edge-litert>=2.1,<3"],
         "onnx": ["tf2onnx>=1.17,<2", "onnx>=1.17", "onnxruntime>=1.20"],
         "peers": ["decord>=0.6", "opencv-python-headless>=4.10"],  # benchmarks/peers.py reads with them too

@@ -1,5 +1,7 @@
 import sys
+import types
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -57,7 +59,7 @@ def test_a_bad_file_of_boxes_is_named(tmp_path, text, message):
 
 
 def test_regions_that_are_not_there():
-    with pytest.raises(ValueError, match="tfanon/models/regions/ has: boxes, haar, hog, whole"):
+    with pytest.raises(ValueError, match="tfanon/models/regions/ has: boxes, detector, haar, hog, whole"):
         specs.build("anonymizers", "blur:regions=faces")
     with pytest.raises(ValueError, match="need a file: regions=boxes:file=boxes.json"):
         specs.build("anonymizers", "blur:regions=boxes")
@@ -108,3 +110,108 @@ def test_a_face_is_found():
     blurred = cv2.GaussianBlur(face, (0, 0), 1.5)
     mask = registry.find("regions", "haar").build()(blurred[None].astype(np.float32) / 255).numpy()[0, :, :, 0]
     assert mask[50, 48] and not mask[:8].any()
+
+
+class FakeDetector:
+    """KerasHub's interface: of a frame brought to 100 x 200 it finds a person, a dog and nothing else."""
+
+    bounding_box_format = "xyxy"
+
+    def __init__(self):
+        self.prediction_decoder = types.SimpleNamespace(confidence_threshold=0.5)
+        self.preprocessor = self.Preprocessor()
+
+    class Preprocessor:
+        image_converter = types.SimpleNamespace(image_size=(100, 200))
+
+        def __call__(self, picture):
+            assert picture.shape == (1, 100, 200, 3)
+            return picture / 255
+
+    def __call__(self, picture, training):
+        assert not training
+        return tf.reduce_max(picture)
+
+    def decode_predictions(self, brightest, picture):
+        label = tf.where(brightest > 0, 1, -1)  # nobody in the dark
+        return {"boxes": tf.constant([[[26.0, 10, 50, 30], [0, 0, 200, 100], [-1, -1, -1, -1]]]),
+                "labels": tf.stack([label, 18, -1])[None], "confidence": tf.constant([[0.4, 0.9, -1]])}
+
+
+@pytest.fixture
+def fake_hub(monkeypatch):
+    """keras_hub with one preset, 'people'; the detector that was made of it is `made[0]`."""
+    made = []
+
+    def from_preset(name):
+        if name != "people":
+            raise OSError(f"no {name}\nand more lines")
+        made.append(FakeDetector())
+        return made[0]
+
+    detectors = types.SimpleNamespace(ObjectDetector=types.SimpleNamespace(from_preset=from_preset))
+    monkeypatch.setitem(sys.modules, "keras_hub", types.SimpleNamespace(models=detectors))
+    return made
+
+
+def test_people_of_a_kerashub_detector_come_back_to_the_frame(fake_hub):
+    # A frame of 40 x 50 becomes 100 x 125: 2.5 times as large. The person's columns 26..50 and rows 10..30 there are
+    # 10.4..20 and 4..12 here; every pixel that they touch counts. The dog, all over the frame, does not.
+    find = specs.build("regions", "detector:preset=people")
+    expected = np.zeros((40, 50, 1), bool)
+    expected[4:12, 10:20] = True
+    x = np.stack([np.ones((40, 50, 3), np.float32), np.zeros((40, 50, 3), np.float32)])
+    unknown = tf.function(find, input_signature=[tf.TensorSpec([None, None, None, 3])])
+    for mask in (find(x).numpy(), unknown(x).numpy()):
+        np.testing.assert_array_equal(mask, [expected, np.zeros_like(expected)])
+
+
+def test_a_detectors_bar_is_its_setting(fake_hub):
+    specs.build("regions", "detector:preset=people")
+    assert fake_hub[0].prediction_decoder.confidence_threshold == 0.3
+    registry.find("regions", "detector").build("people", confidence=0.7)
+    assert fake_hub[0].prediction_decoder.confidence_threshold == 0.7
+    with pytest.raises(ValueError, match="detector: confidence must be in 0..1, not 2"):
+        registry.find("regions", "detector").build("people", confidence=2.0)
+
+
+def test_a_detector_that_cannot_be_had_is_one_line(fake_hub, monkeypatch):
+    with pytest.raises(ValueError, match="The detector 'cars' could not be loaded: no cars$"):
+        specs.build("regions", "detector:preset=cars")
+    monkeypatch.setitem(sys.modules, "keras_hub", None)
+    with pytest.raises(ValueError, match=r"'detector' need KerasHub: pip install 'tfanon\[detector\]'"):
+        specs.build("anonymizers", "blur:regions=detector")
+
+
+@pytest.mark.large
+def test_kerashubs_own_retinanet(tmp_path):
+    """A small RetinaNet with random weights, saved as a preset and read back, finds what its own predict() finds."""
+    keras_hub = pytest.importorskip("keras_hub")
+    keras.utils.set_random_seed(0)
+    hub = keras_hub.models
+    encoder = hub.ResNetBackbone([64], [7], [64] * 4, [1] * 4, [1, 2, 2, 2], "basic_block", image_shape=(None, None, 3))
+    backbone = hub.RetinaNetBackbone(encoder, min_level=3, max_level=5, use_p5=False, image_shape=(None, None, 3))
+    converter = keras_hub.layers.RetinaNetImageConverter(image_size=(128, 128), scale=1 / 255)
+    retinanet = hub.RetinaNetObjectDetector(
+        backbone, num_classes=3, bounding_box_format="xywh",
+        prediction_decoder=keras_hub.layers.NonMaxSuppression("xywh", from_logits=True, max_detections=5),
+        preprocessor=hub.RetinaNetObjectDetectorPreprocessor(image_converter=converter))
+    keras.utils.set_random_seed(2)  # of a head that finds people
+    for variable in retinanet.classification_head.trainable_variables:
+        variable.assign(keras.random.normal(variable.shape, stddev=0.05))
+    for variable in retinanet.box_head.trainable_variables:  # boxes are the anchors, of sizes that one would look for
+        variable.assign(tf.zeros_like(variable))
+    retinanet.save_to_preset(str(tmp_path / "preset"))
+    retinanet.prediction_decoder.confidence_threshold = 0.0
+
+    x = frames(2, 64, 64, 3)
+    mask = registry.find("regions", "detector").build(str(tmp_path / "preset"), confidence=0.0)(x).numpy()
+    found = retinanet.predict(tf.image.resize(255 * x, (128, 128)), batch_size=1, verbose=0)
+    for index in range(2):
+        people = found["boxes"][index][found["labels"][index] == 1] / 2  # [n, left top width height], in the frame
+        expected = np.zeros((64, 64), bool)
+        for left, top, width, height in people:
+            expected[max(0, int(np.floor(top))):int(np.ceil(top + height)),
+                     max(0, int(np.floor(left))):int(np.ceil(left + width))] = True
+        assert len(people) and 0 < expected.mean() < 1
+        np.testing.assert_array_equal(mask[index, :, :, 0], expected)
