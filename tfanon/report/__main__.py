@@ -16,7 +16,7 @@ from absl import app
 
 from tfanon import config, exits, files
 from tfanon.config import flag
-from tfanon.report import collect, merit, outline, page, paper, plots, sheets
+from tfanon.report import collect, effects, merit, outline, page, paper, plots, sheets
 
 SCHEMA_VERSION = 1
 SHEETS = ("images.png", "clips.png")  # of a run's pictures/
@@ -65,7 +65,7 @@ def tables(marks, runs):
     settings = list(dict.fromkeys(mark.setting for mark in marks))
     for number, setting in enumerate(settings):
         own, ours = [mark for mark in marks if mark.setting == setting], [run for run in runs if run.setting == setting]
-        for table in (outline.per_anonymizer(own), outline.worth(own), outline.per_attacker(own, ours),
+        for table in (outline.per_anonymizer(own), outline.worth(own), effects.table(ours), outline.per_attacker(own, ours),
                       outline.per_attribute(own, ours), outline.further(own), *paper.tables(own, ours)):
             if table and len(settings) > 1:
                 table = dataclasses.replace(table, name=f"{table.name}_{number}", title=f"{table.title}: {setting}")

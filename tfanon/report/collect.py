@@ -130,10 +130,10 @@ def _setting(config):
 def _differences(given):
     """For each dict, the entries in which not all agree, in words."""
     names = [name for name in given[0] if len({repr(one.get(name)) for one in given}) > 1]
-    return [", ".join(f"{SYMBOLS.get(name, name)} = {_value(one.get(name))}" for name in names) for one in given]
+    return [", ".join(f"{SYMBOLS.get(name, name)} = {value_in_words(one.get(name))}" for name in names) for one in given]
 
 
-def _value(value):
+def value_in_words(value):
     return f"{value:g}" if isinstance(value, float) else ",".join(value) if isinstance(value, tuple) else str(value)
 
 

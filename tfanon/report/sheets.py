@@ -12,6 +12,7 @@ NONE, PLUS_MINUS = "-", "\N{PLUS-MINUS SIGN}"
 LATEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
          "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
          PLUS_MINUS: r"$\pm$", "\N{GREEK SMALL LETTER LAMDA}": r"$\lambda$", "\N{UPWARDS ARROW}": r"$\uparrow$",
+         "\N{RIGHTWARDS ARROW}": r"$\rightarrow$",
          "\N{DOWNWARDS ARROW}": r"$\downarrow$", "\N{MULTIPLICATION SIGN}": r"$\times$", "\N{EN DASH}": "--", "\N{NO-BREAK SPACE}": "~"}
 
 
