@@ -51,4 +51,5 @@ def _row(name, values, both):
     changes = {key: tuple(after[key] - before[key] for before, after in figures) for key in KEYS}
     fell = sum(change < 0 for change in changes["leak"])
     change = " \N{RIGHTWARDS ARROW} ".join(map(collect.value_in_words, values))
-    return (f"{collect.SYMBOLS.get(name, name)}: {change}", len(figures), *(merit.Number(changes[key]) for key in KEYS), f"{fell} of {len(figures)}")
+    title = f"{collect.SYMBOLS.get(name, name)}: {change}"
+    return title, len(figures), *map(merit.Number, changes.values()), f"{fell} of {len(figures)}"
