@@ -19,9 +19,9 @@ quickstart: $(VENV)/installed
 test: $(VENV)/installed
 	$(VENV)/bin/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
-# On the synthetic data: B and lambda, the objectives of others, every fixed anonymizer, each attacked. Runs for hours; the
-# same command goes on where it was stopped, and what two points share is computed once. Two points train at once, of
-# different seeds, which share nothing. `make evaluate DATA=FOLDER` does the same on FOLDER/weizmann and FOLDER/utkface.
+# On the synthetic data: B and lambda, the objectives of others, every fixed anonymizer, each attacked; two points at once.
+# Runs for hours; the same command goes on where it was stopped, and what points share is computed once.
+# `make evaluate DATA=FOLDER` does the same on FOLDER/weizmann and FOLDER/utkface.
 evaluate: $(VENV)/installed
 	$(SWEEP) $(OURS) --grid=penalty_bound=.05,.1,.2,.3,.9 --grid=penalty_weight=1,5 $(SEEDS)
 	$(SWEEP) $(OURS) --grid=penalty_weight=30 $(SEEDS)

@@ -129,6 +129,29 @@ def test_points_share_and_another_grid_adds_its_own(fake, tmp_path, capsys):
         {"penalty_bound": 0.1}, {"penalty_bound": 0.2}, {"penalty_bound": 0.3}]
 
 
+@pytest.mark.parametrize("evaluated", [(), ("quick",)])
+def test_what_another_point_computes_now_is_waited_for(tmp_path, evaluated):
+    wanted = settings(tmp_path, "penalty_bound=.1,.2", "seed=0,1,2", evaluate=evaluated)
+    points = dict(enumerate(sweep.points(wanted, Config()), 1))  # seeds 0, 1, 2 with B = .1; then with B = .2
+    runs = sweep.Sweep(tmp_path, list(points.values()), wanted)
+
+    def following(waiting, running):
+        return runs._next({number: points[number] for number in waiting}, [points[number] for number in running])
+
+    assert following([1, 2, 3, 4, 5, 6], []) == 1 and following([2, 3, 4, 5, 6], [1]) == 2
+    assert following([4, 5, 6], [1, 3]) == 5  # seeds 0 and 2 are being judged for the first time
+    assert following([4], [1]) == 4  # nothing else is left
+    folder = tmp_path / points[1].name
+    folder.mkdir()
+    config.write_flagfile(points[1].config, folder / "run.flags")
+    (folder / "results.json").write_text("{}")
+    if evaluated:
+        assert following([4, 5, 6], [1, 3]) == 5  # trained, but raw video is being attacked
+        (folder / "evaluation/quick").mkdir(parents=True)
+        (folder / "evaluation/quick/results.json").write_text("{}")
+    assert following([4, 5, 6], [3]) == 4
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_the_children_first(tmp_path, number):
     code = ("import signal, sys, time; from tfanon import sweep; sweep.commands = lambda *_: [['-c', "

@@ -36,8 +36,8 @@ class Settings:
     sweep_dir: str = flag("", "Folder of the sweep: a run's folder per point, and sweep.json.")
     grid: tuple = flag((), "FLAG=VALUE,VALUE,..; once per flag that varies, the last one fastest: put the seed there, "
                        "so that later points find what they share.", repeated=True)
-    parallel: int = flag(1, "Points that train at once, each on its share of the cores; those that start together share "
-                         "no phase.", low=1, high=64)
+    parallel: int = flag(1, "Points that train at once, each on its share of the cores. Points that would wait for what "
+                         "another computes are put off while there are others.", low=1, high=64)
     evaluate: tuple = flag((), "Protocols of tfanon.evaluate, run on each point when it is trained.")
     attackers: tuple = flag((), "--attackers of tfanon.evaluate; empty: the protocol's.")
     clips: bool = flag(True, "As --clips of tfanon.evaluate: attack the clips' own private attributes too.")
@@ -129,15 +129,35 @@ class Sweep:
 
     def run(self):
         """{name: reason} of the points that failed."""
+        waiting, running, reasons = dict(enumerate(self.points, 1)), {}, {}
         with concurrent.futures.ThreadPoolExecutor(self.settings.parallel) as pool:
-            waiting = {point.name: pool.submit(self._one, number, point) for number, point in enumerate(self.points, 1)}
             try:
-                reasons = {name: future.result() for name, future in waiting.items()}
+                while waiting or running:
+                    while waiting and len(running) < self.settings.parallel:
+                        number = self._next(waiting, running.values())
+                        point = waiting.pop(number)
+                        running[pool.submit(self._one, number, point)] = point
+                    ended, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
+                    reasons |= {running.pop(future).name: future.result() for future in ended}
             except KeyboardInterrupt:
                 self._stop()
                 pool.shutdown(cancel_futures=True)
                 raise
-        return {name: reason for name, reason in reasons.items() if reason}
+        return {point.name: reasons[point.name] for point in self.points if reasons[point.name]}
+
+    def _next(self, waiting, running):
+        """Number of the first point that would compute nothing that another is computing now; else of the first.
+
+        waiting: {number: point}.  running: points.
+        """
+        known = [_judged(other) for other in trained(self.folder) if self._has_ended(other)]
+        pioneers = [judged for judged in (_judged(point.config) for point in running) if judged not in known]
+        return next((number for number, point in waiting.items() if _judged(point.config) not in pioneers), min(waiting))
+
+    def _has_ended(self, other):
+        folder = pathlib.Path(other.workdir)
+        last = [folder / "evaluation" / protocol / "results.json" for protocol in self.settings.evaluate]
+        return all(path.exists() for path in (folder / "results.json", *last))
 
     def _one(self, number, point):
         """Train and evaluate one point; returns why it failed, or ''."""
@@ -147,7 +167,8 @@ class Sweep:
               f"{'; shared: ' + ', '.join(shared) if shared else ''}", flush=True)
         for command in commands(point, self.settings, attacked(self.folder, point)):
             if reason := self._child(point, command):
-                print(f"{said}: failed after {time.monotonic() - began:.0f} s", flush=True)
+                ended = "stopped" if self.stopping else "failed"
+                print(f"{said}: {ended} after {time.monotonic() - began:.0f} s", flush=True)
                 return reason
         print(f"{said}: done after {time.monotonic() - began:.0f} s", flush=True)
         return ""
@@ -175,6 +196,11 @@ class Sweep:
             for child in self.children.values():
                 if child.poll() is None:
                     child.send_signal(signal.SIGTERM)
+
+
+def _judged(config_):
+    """What is the same for all points with these judges, data and seed: the judgement of raw video and the baselines."""
+    return {**sharing.relevant("attack", config_), "baselines": config_.baselines}
 
 
 def trained(folder):
