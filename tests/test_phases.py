@@ -25,6 +25,8 @@ def test_the_phases_in_their_order():
         "initialise", "anonymize", "action-blur", "privacy-images-blur", "action-f_A", "privacy-images-f_A"]
     assert run(baselines=("raw",), warm_action=True).names() == [
         "initialise", "action-raw", "anonymize", "privacy-images-raw", "action-f_A", "privacy-images-f_A"]
+    assert run(baselines=("raw",), epochs_pretrain=3, action_judge="tiny").names() == [
+        "initialise", "pretrain-tiny", "anonymize", "action-raw", "privacy-images-raw", "action-f_A", "privacy-images-f_A"]
 
 
 def test_a_baseline_with_settings_has_a_folder_of_its_own(tmp_path):

@@ -47,6 +47,7 @@ def test_what_each_phase_depends_on():
     assert changes("action-blur", action_judge="tiny") == everything - others
     assert changes("privacy-images-raw") == (
         everything - game - sharing.ACTION_JUDGE - sharing.CLIPS - sharing.PRIVATE_CLIPS | {"privacy_network"})
+    assert changes("pretrain-small3d") == changes("action-raw")
     assert changes("action-f_A") == everything - sharing.PRIVACY_JUDGE - sharing.PRIVATE_CLIPS
     assert changes("privacy-clips-f_A") == everything - sharing.ACTION_JUDGE
     assert changes("attack") == everything - game | {"action_network", "privacy_network"}
@@ -98,9 +99,9 @@ def test_phases_read_no_flag_that_they_are_said_not_to_depend_on(monkeypatch, tm
         ("privacy-images-raw", lambda run: phases.judge_privacy(run, "raw", raw, "images")),
     ):
         extra = reads(work) - set(sharing.relevant(phase, config))
-        # The game's network is the judge's where none is named; --warm_action is read to number the phases, and
-        # --private_labels and those of PRIVATE_CLIPS to load what other phases look at.
-        assert extra <= {"warm_action", "action_network", "privacy_network", "private_labels",
+        # The game's network is the judge's where none is named; --warm_action and --epochs_pretrain are read to number the
+        # phases, and --private_labels and those of PRIVATE_CLIPS to load what other phases look at.
+        assert extra <= {"warm_action", "epochs_pretrain", "action_network", "privacy_network", "private_labels",
                          *sharing.PRIVATE_CLIPS}, (phase, extra)
         assert (tmp_path / "run" / "phases" / phase / "done.json").exists()
 

@@ -112,7 +112,8 @@ class Config(Limits):
     privacy_weights: str = flag("", "f_B starts from this .weights.h5 of tfanon.weights; empty: at random.")
     action_judge_weights: str = flag("", "f_T' starts from this .weights.h5 of tfanon.weights; empty: at random.")
     privacy_judge_weights: str = flag("", "f_B' starts from this .weights.h5 of tfanon.weights; empty: at random.")
-    warm_action: bool = flag(False, "f_T starts as the judge of raw clips: stands in for weights trained on Kinetics.")
+    warm_action: bool = flag(False, "f_T starts as the judge of raw clips, or where --epochs_pretrain leaves it: stands in "
+                             "for weights trained on Kinetics.")
     action_judge: str = flag("", "f_T', which measures the action; empty: as --action_network.")
     privacy_judge: str = flag("", "f_B', which measures the leakage; empty: as --privacy_network.")
     baselines: tuple = flag(("raw", "downsample", "blur"), "Anonymizers measured beside f_A, with settings "
@@ -148,6 +149,9 @@ class Config(Limits):
     epochs_reconstruct: int = flag(100, "Epochs of Eq. 5.", low=0, high=100000)
     epochs_anonymize: int = flag(100, "e_anon of Algorithm 1.", low=0, high=100000)
     epochs_action: int = flag(100, "e_action of Algorithm 1: epochs of f_T'.", low=1, high=100000)
+    epochs_pretrain: int = flag(0, "Epochs on raw clips in which f_T' gets the weights that it starts from behind every "
+                                "anonymizer, raw video too, as published weights come from Kinetics; 0: it starts afresh.",
+                                low=0, high=100000)
     epochs_privacy: int = flag(100, "e_privacy of Algorithm 1: epochs of f_B'.", low=1, high=100000)
     epochs_clip_privacy: int = flag(
         0, "Epochs of f_B' on --clip_private_columns, whose clips are fewer than images; 0: as --epochs_privacy.",

@@ -35,7 +35,7 @@ def judge(config):
     """The judges of the baselines, but for the one that the game waits for, then those of f_A."""
     experiment.set_up(config)
     run = phases.Run(config, tables.load(config), replicas.make_strategy(config.strategy))
-    experiment.judge_free(run, experiment.baselines(config), but=[phases.WARM] if config.warm_action else [])
+    experiment.judge_free(run, experiment.baselines(config), but=[phases.pretrained(config)] if config.warm_action else [])
     f_A = experiment.make_anonymizer(run)
     while run.phase("anonymize").result() is None:
         time.sleep(1)

@@ -20,7 +20,6 @@ from tfanon.models import ensemble
 from tfanon.report import tensorboard
 
 
-WARM = "action-raw"  # the phase whose judge --warm_action starts f_T from
 LEARNT = ("curve", "budget", "cmap_by_chance")  # what a phase keeps of its learning beside what results.json holds
 
 
@@ -51,7 +50,7 @@ class Run:
     def names(self):
         """The phases in the order in which they run."""
         after = [phase for name in (*self.config.baselines, "f_A") for phase in judges(self, name, None)]
-        before = [WARM] if self.config.warm_action else []
+        before = [pretrained(self.config)] if self.config.epochs_pretrain or self.config.warm_action else []
         return list(dict.fromkeys(["initialise", *before, "anonymize", *after]))
 
     def phase(self, name):
@@ -148,14 +147,12 @@ def anonymize(run, f_A, watchers=()):
     if phase.result(f_A) is not None:
         return
     clips, plan = run.tables.clips.train, minimax_plan(run)
-    if config.warm_action:
-        judge_action(run, "raw", registry.find("anonymizers", "raw").build())
     objective = make_objective(config, run.tables)
     run.seeded("anonymize")
     with run.strategy.scope():
         f_T = starting.build("actions", config.action_network, config.action_weights, classes=len(clips.classes))
         if config.warm_action:
-            run.phase(WARM).result(f_T)
+            pretrain(run).result(f_T)
         f_T, f_B = objective.action_network(f_T), make_adversary(config, objective)
         minimax = trainer.Minimax(f_A, f_T, f_B, config, objective)
         minimax.compile(*(make_optimizer(config, rate) for rate in (
@@ -190,20 +187,43 @@ def judges(run, name, f_A):
 
 
 def judge_action(run, name, f_A):
-    """Algorithm 1, lines 22-24: a fresh f_T' on anonymized clips; Criterion 1."""
+    """Algorithm 1, lines 22-24: f_T' on anonymized clips, fresh or pretrained on raw ones; Criterion 1."""
     phase = run.phase(f"action-{name}")
     with phase.claimed():
         found = phase.result()
-        return _read_action(run, phase, f_A) if found is None else found
+        return _judge_action(run, phase, f_A) if found is None else found
 
 
-def _read_action(run, phase, f_A):
+def _judge_action(run, phase, f_A):
+    config = run.config
+    return _read_action(run, phase, f_A, config.epochs_action, pretrain(run) if config.epochs_pretrain else None)
+
+
+def pretrained(config):
+    """Name of the phase in which a network learns raw clips, for others to start from."""
+    return f"pretrain-{config.action_judge or config.action_network}" if config.epochs_pretrain else "action-raw"
+
+
+def pretrain(run):
+    """The phase `pretrained`, done: what stands in for weights that were trained on Kinetics."""
+    phase = run.phase(pretrained(run.config))
+    with phase.claimed():
+        if phase.result() is None:
+            _read_action(run, phase, registry.find("anonymizers", "raw").build(),
+                         run.config.epochs_pretrain or run.config.epochs_action)
+    return phase
+
+
+def _read_action(run, phase, f_A, epochs, start=None):
+    """start: the phase whose network f_T' starts as; None: afresh, or from --action_judge_weights."""
     config, splits = run.config, run.tables.action
-    plan = phase.plan(len(splits.train), config.batch_action, config.epochs_action)
+    plan = phase.plan(len(splits.train), config.batch_action, epochs)
     run.seeded("action")  # every anonymizer meets the same fresh judge
     with run.strategy.scope():
         f_T = starting.build("actions", config.action_judge or config.action_network, config.action_judge_weights,
                              classes=len(splits.train.classes))
+        if start:
+            start.result(f_T)
         learner = trainer.Learner(f_T, losses.action, f_A)
         learner.compile(make_optimizer(config, cosine(config.rate_action_judge, plan, config)), config.jit_compile)
     one_clip = dataclasses.replace(config, eval_clips=1)
@@ -243,7 +263,7 @@ def _read_attributes(run, phase, f_A, probe, build, views):
         learner = trainer.Learner(build(len(names)), losses.attributes, f_A)
     learnt = learn(run, phase, learner, splits, epochs_of(config, probe), views)
     test = views.evaluation(splits.test, config)
-    held_out = views.evaluation(splits.held_out if len(splits.held_out) else splits.train, config)
+    held_out = views.evaluation(splits.tuning, config)
     probabilities, truth, rows = evaluation.privacy_curves(learner, test)  # it passes f_A once for all that follows
     thresholds = evaluation.privacy_thresholds(learner, held_out)
     scores = evaluation.attribute_scores(probabilities, truth, rows, thresholds, splits.test)

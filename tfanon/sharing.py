@@ -20,7 +20,8 @@ GAME = {"action_network", "action_weights", "privacy_network", "privacy_weights"
         "rate_privacy", "objective", "private_labels", "ensemble", "restart_every", "vita_variant", "temporal_weight",
         "triplet_margin", "suppressed", "kept_weight"}
 CLIPS = {"frames", "stride"}  # images, and the frames of Eq. 5, come one by one
-ACTION_JUDGE = {"action_judge", "action_judge_weights", "epochs_action", "batch_action", "rate_action_judge"}
+ACTION_JUDGE = {"action_judge", "action_judge_weights", "epochs_pretrain", "epochs_action", "batch_action",
+                "rate_action_judge"}
 PRIVACY_JUDGE = {"privacy_judge", "privacy_judge_weights", "epochs_privacy", "batch_privacy", "rate_privacy_judge"}
 PRIVATE_CLIPS = {"attack_clips", "clip_private_columns", "clip_private_split_column", "epochs_clip_privacy"}
 GROUPS = (ANONYMIZER, INITIALISE, GAME, CLIPS, ACTION_JUDGE, PRIVACY_JUDGE, PRIVATE_CLIPS)
@@ -46,6 +47,7 @@ def _used(phase, config):
     game = [ANONYMIZER, INITIALISE, GAME, CLIPS, *([ACTION_JUDGE] if config.warm_action else [])]
     images = phase.startswith("privacy-images-")
     groups = {"initialise": [ANONYMIZER, INITIALISE], "anonymize": game, "action": [CLIPS, ACTION_JUDGE],
+              "pretrain": [CLIPS, ACTION_JUDGE],
               "privacy": [PRIVACY_JUDGE, *([] if images else [PRIVATE_CLIPS])],
               "attack": [CLIPS, ACTION_JUDGE, PRIVACY_JUDGE, PRIVATE_CLIPS]}
     if kind not in groups:

@@ -25,7 +25,7 @@ class PrivacyAttackCallback(keras.callbacks.Callback):
         super().__init__()
         self.every, self.found = every, {}
         self.batches = phases.FRAMES.train(splits.train, config, 0, steps)
-        self.held_out = phases.FRAMES.evaluation(splits.held_out if len(splits.held_out) else splits.train, config)
+        self.held_out = phases.FRAMES.evaluation(splits.tuning, config)
         reader = _common.reader(network, _common.SCRATCH, len(splits.train.attribute_names))
         self.learner = trainer.Learner(reader, losses.attributes, f_A)
         self.learner.compile(keras.optimizers.Adam(config.rate_privacy_judge))

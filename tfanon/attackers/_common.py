@@ -44,6 +44,11 @@ def called(start):
     return pathlib.Path(start).name
 
 
+def named(attacker, network, start, probe, anonymizer):
+    """What an attack is called among the phases of an evaluation."""
+    return f"{attacker}-{network}-{called(start)}-{probe}-{anonymizer}"
+
+
 def videos(run):
     """The probes whose rows are whole videos."""
     return [probe for probe, splits in run.tables.probes.items()
@@ -87,9 +92,8 @@ def scores(run, probe, forward, views=phases.FRAMES):
     """evaluation.privacy_scores of x -> logits on a probe's test split; F1 is tuned on the held-out one."""
     splits, config = run.tables.probes[probe], run.config
     graph = tf.function(forward, reduce_retracing=True, autograph=False)
-    held_out = splits.held_out if len(splits.held_out) else splits.train
     return evaluation.privacy_scores(evaluation.Judge(graph), views.evaluation(splits.test, config),
-                                     views.evaluation(held_out, config), splits.test)
+                                     views.evaluation(splits.tuning, config), splits.test)
 
 
 def entry(anonymizer, attacker, network, start, probe, found):

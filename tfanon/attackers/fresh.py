@@ -20,14 +20,9 @@ def attack(run, name, f_A, network="", start=_common.SCRATCH):
 
 def read(run, name, f_A, probe, network, start=_common.SCRATCH):
     """(name of the phase, what the network scored)."""
-    named = phase(network, start, probe, name)
+    named = _common.named("fresh", network, start, probe, name)
     return named, phases.read_attributes(
         run, named, f_A, probe, lambda attributes: _common.reader(network, start, attributes))
-
-
-def phase(network, start, probe, name):
-    """What this attack is called among the phases of an evaluation."""
-    return f"fresh-{network}-{_common.called(start)}-{probe}-{name}"
 
 
 def on_raw(run, probe, network, start=_common.SCRATCH):

@@ -17,7 +17,7 @@ def attack(run, name, f_A, network="", start=_common.SCRATCH):
 
 def look(run, name, f_A, probe, network, start=_common.SCRATCH):
     """What the network that was trained on raw data scores behind f_A."""
-    phase = run.phase(f"frozen-{network}-{_common.called(start)}-{probe}-{name}")
+    phase = run.phase(_common.named("frozen", network, start, probe, name))
     if (found := phase.result()) is not None:
         return found
     f_B, raw = fresh.on_raw(run, probe, network, start)

@@ -29,7 +29,7 @@ def _columns(run, probe, column):
 
 
 def _read(run, name, f_A, probe, network, start, column):
-    phase = run.phase(f"identity-{network}-{_common.called(start)}-{probe}-{name}")
+    phase = run.phase(_common.named("identity", network, start, probe, name))
     if (found := phase.result()) is not None:
         return found
     columns, splits, views = _columns(run, probe, column), run.tables.probes[probe], phases.FRAMES

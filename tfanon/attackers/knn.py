@@ -22,14 +22,14 @@ def attack(run, name, f_A, network="", start=_common.SCRATCH):
 
 
 def _read(run, name, f_A, probe, network, start):
-    phase = run.phase(f"knn-{network}-{_common.called(start)}-{probe}-{name}")
+    phase = run.phase(_common.named("knn", network, start, probe, name))
     if (found := phase.result()) is not None:
         return found
     f_B, raw = fresh.on_raw(run, probe, network, start)
     see = evaluation.Judge(tf.function(_common.behind(f_A, _common.trunk(f_B)), reduce_retracing=True))
     splits = run.tables.probes[probe]
-    train, held_out, test = (_seen(see, examples, run.config) for examples in (
-        splits.train, splits.held_out if len(splits.held_out) else splits.train, splits.test))
+    train, held_out, test = (_seen(see, examples, run.config)
+                             for examples in (splits.train, splits.tuning, splits.test))
     k = max(CHOICES, key=lambda k: metrics.cmap(vote(*train[:2], held_out[0], k), held_out[1]))
     thresholds = metrics.best_thresholds(vote(*train[:2], held_out[0], k), held_out[1])
     found = evaluation.attribute_scores(vote(*train[:2], test[0], k), *test[1:], thresholds, splits.test)

@@ -16,7 +16,7 @@ def attack(run, name, f_A, network="", start=_common.SCRATCH):
 
 
 def _read(run, name, f_A, probe, network, start):
-    phase = f"linear_probe-{network}-{_common.called(start)}-{probe}-{name}"
+    phase = _common.named("linear_probe", network, start, probe, name)
     if (found := run.phase(phase).result()) is not None:
         return found
     features = _common.trunk(fresh.on_raw(run, probe, network, start)[0])

@@ -13,5 +13,5 @@ def attack(run, name, f_A, network="", start=_common.SCRATCH):
     network = network or _common.judge(run.config)
     mean = _common.behind(f_A, lambda clips: tf.reduce_mean(clips, axis=1))
     return [_common.entry(name, "multi_frame", network, start, probe, phases.read_attributes(
-        run, f"multi_frame-{network}-{_common.called(start)}-{probe}-{name}", mean, probe,
+        run, _common.named("multi_frame", network, start, probe, name), mean, probe,
         lambda attributes: _common.reader(network, start, attributes), phases.CLIPS)) for probe in _common.videos(run)]

@@ -29,7 +29,7 @@ def attack(run, name, f_A, network="", start=_common.SCRATCH, width=1.0):
     for probe in run.tables.probes:
         alike, g = _decode(run, f"reconstruction-{width:g}-{probe}-{name}", f_A, probe, width)
         _draw(run, probe, name, f_A, g)
-        read = _read(run, f"reconstruction+frozen-{width:g}-{network}-{_common.called(start)}-{probe}-{name}",
+        read = _read(run, _common.named(f"reconstruction+frozen-{width:g}", network, start, probe, name),
                      _common.behind(f_A, g), probe, network, start)
         read = {**read, "budget": alike["budget"]}
         found += [_common.entry(name, "reconstruction", "unet", _common.SCRATCH, probe, alike),

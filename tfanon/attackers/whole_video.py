@@ -18,7 +18,7 @@ def attack(run, name, f_A, network="", start=_common.SCRATCH):
     """
     network = network or _common.judge(run.config)
     return [_common.entry(name, "whole_video", network, start, probe, phases.read_attributes(
-        run, f"whole_video-{network}-{_common.called(start)}-{probe}-{name}", f_A, probe,
+        run, _common.named("whole_video", network, start, probe, name), f_A, probe,
         lambda attributes: build(network, start, attributes), phases.CLIPS)) for probe in _common.videos(run)]
 
 

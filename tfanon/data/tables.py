@@ -20,6 +20,11 @@ class Splits:
     held_out: Examples
     test: Examples
 
+    @property
+    def tuning(self):
+        """What thresholds are chosen on: `held_out`, or `train` where nothing is held out."""
+        return self.held_out if len(self.held_out) else self.train
+
 
 @dataclasses.dataclass(frozen=True)
 class Tables:

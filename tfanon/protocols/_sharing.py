@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 
 from tfanon import config, phases, sharing, specs
-from tfanon.attackers import _common, fresh
+from tfanon.attackers import _common
 from tfanon.protocols import _plan, _settings
 
 
@@ -15,10 +15,13 @@ def adopt(run, own):
     """
     reader, action = _common.judge(run.config), _plan.action(run.config)
     start = run.config.privacy_judge_weights or _common.SCRATCH
+    if own.epochs_pretrain:
+        _adopt(run, own, phases.pretrained(own), phases.pretrained(run.config), {"action_top1"})
     for name in (*own.baselines, "f_A"):
         _adopt(run, own, f"action-{name}", f"action-{action}-{name}", {"action_top1"})
         for probe in run.tables.probes:
-            _adopt(run, own, f"privacy-{probe}-{name}", fresh.phase(reader, start, probe, name), {*phases.LEARNT})
+            _adopt(run, own, f"privacy-{probe}-{name}", _common.named("fresh", reader, start, probe, name),
+                   {*phases.LEARNT})
 
 
 def _adopt(run, own, name, new, needed):
