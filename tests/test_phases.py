@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from exporting import runs
 
-from tfanon import evaluation, experiment, phases, registry, replicas
+from tfanon import evaluation, experiment, fitting, phases, registry, replicas
 from tfanon.config import Config
 from tfanon.data import tables
 from tfanon.data.sources import synthetic
@@ -120,6 +120,34 @@ def test_a_judge_that_is_perfect_on_the_held_out_slice_ends(monkeypatch, tmp_pat
     found = phases.judge_action(whole, "raw", registry.find("anonymizers", "raw").build())
     assert found["selected"] == {"epoch": 1, "score": 1.0}
     assert "reached at step 1 of 5." in capsys.readouterr().err
+
+
+def test_judges_of_the_action_start_from_what_raw_clips_left(monkeypatch, tmp_path):
+    """With --epochs_pretrain every judge, that of raw clips too, starts from one network; without, afresh."""
+    runs.add_tiny_networks(monkeypatch)
+    synthetic.write(tmp_path / "synthetic", synthetic.Size(
+        train_people=1, test_people=1, train_images=2, test_images=2, shortest=12, longest=12, side=32))
+    settings = {"data_dir": str(tmp_path), "action_network": "tiny", "resolution": 32, "frames": 2, "stride": 1,
+                "batch_action": 4, "held_out": 0.0, "epochs_action": 1, "eval_clips": 1, "baselines": ("raw", "blur")}
+    began, fit = {}, fitting.fit
+
+    def watched(learner, dataset, plan, **more):
+        began[plan.title.split()[1], plan.epochs] = [np.array(weight) for weight in learner.network.get_weights()]
+        return fit(learner, dataset, plan, **more)
+
+    monkeypatch.setattr(fitting, "fit", watched)
+    for pretrain in (0, 2):
+        config = Config(workdir=str(tmp_path / f"run{pretrain}"), epochs_pretrain=pretrain, **settings)
+        whole = phases.Run(config, tables.load(config), replicas.make_strategy("one_device"))
+        for name in config.baselines:
+            phases.judge_action(whole, name, registry.find("anonymizers", name).build())
+            fresh = began.setdefault("fresh", began["action-raw", 1])  # of the first judge of the first run
+            assert helpers.same(fresh, began[f"action-{name}", 1]) == (pretrain == 0)
+    assert helpers.same(fresh, began["pretrain-tiny", 2])
+    left = registry.find("actions", "tiny").build(classes=len(whole.tables.action.train.classes))
+    whole.phase("pretrain-tiny").result(left)
+    assert helpers.same(left.get_weights(), began["action-raw", 1])
+    assert helpers.same(left.get_weights(), began["action-blur", 1])
 
 
 @pytest.mark.parametrize("precision, kind", [("float32", "Adam"), ("mixed_float16", "LossScaleOptimizer")])

@@ -46,6 +46,13 @@ def test_the_run_s_judges_are_its_fresh_attackers(tmp_path):
         "fresh-tiny-scratch-images-raw"]
 
 
+def test_what_judges_start_from_is_taken_over(tmp_path):
+    own = dataclasses.replace(OWN, workdir=str(tmp_path / "run"), epochs_pretrain=2)
+    leave(tmp_path / "run", ["pretrain-tiny"])
+    _sharing.adopt(attackers(tmp_path / "attacks", epochs_pretrain=2), own)
+    assert taken(tmp_path / "attacks") == ["pretrain-tiny"]
+
+
 @pytest.mark.parametrize("more, kept", [({"epochs_privacy": 3}, "action"), ({"epochs_action": 3}, "fresh"),
                                         ({"attribute_set": "vispr2"}, None)])
 def test_judges_with_another_budget_or_other_data_are_not(tmp_path, more, kept):
