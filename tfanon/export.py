@@ -35,6 +35,8 @@ def report(settings):
         print(f"tfanon.export: {problem}", file=sys.stderr)
         return 1
     print(summary.format_table(record))
+    for name, reason in record["fine_tuned"].items():
+        print(f"tfanon.export: f_A was fine-tuned for {name}, since {reason}.", file=sys.stderr)
     for reason in record["refused"].values():
         print(f"tfanon.export: {reason}, so it was not kept.", file=sys.stderr)
     return 1 if record["refused"] else 0
@@ -67,7 +69,7 @@ def work(settings):
         f_A, folder, finished.frames(run, finished.COMPARED, settings.compared_frames, size), settings.formats,
         settings.quantize, settings.fixed_size,
         finished.frames(run, finished.REPRESENTATIVE, settings.calibration_frames, size),
-        settings.tolerance, settings.psnr, examine, about)
+        settings.tolerance, settings.psnr, examine, about, settings.aware_steps)
     if settings.serving_dir:
         version = serving.write(folder, settings.serving_dir, settings.serving_name, settings.serving_root)
         print(f"TensorFlow Serving finds it as {version}.", file=sys.stderr)

@@ -19,7 +19,8 @@ import numpy as np
 from absl import logging
 
 from tfanon import files
-from tfanon.exporting import compare, onnx_file, saved_model, signatures, tflite
+from tfanon.exporting import aware, compare, onnx_file, saved_model, signatures, tflite
+from tfanon.models import per_frame
 
 SCHEMA_VERSION = 1
 TOLERANCE = 1e-3  # on [0, 1], a quarter of a grey level; float32 sums in another order reach a tenth of it
@@ -31,7 +32,7 @@ PACKAGES = ("tfanon", "tensorflow", "keras", "numpy", "ai-edge-litert", "onnxrun
 
 
 def export(f_A, folder, frames, formats=FORMATS[:2], quantize=("none",), fixed=False, representative=None,
-           tolerance=TOLERANCE, psnr=PSNR, examine=lambda path: {}, about=None):
+           tolerance=TOLERANCE, psnr=PSNR, examine=lambda path: {}, about=None, aware_steps=0):
     """Write f_A to `folder`, and run each file in its own runtime before it is kept.
 
     f_A: keras.Model built under float32: [N, H, W, 3] or [N, T, H, W, 3] in [0, 1] -> the same shape.
@@ -40,6 +41,7 @@ def export(f_A, folder, frames, formats=FORMATS[:2], quantize=("none",), fixed=F
     formats, quantize: some of FORMATS and of tflite.NAMES.  fixed: the SavedModel too takes that H x W alone.
     representative: frames for "int8", as tflite.convert wants them.
     tolerance: the largest difference from Keras that a pixel may have, on [0, 1]; psnr: in dB, for what is quantized.
+    aware_steps: of fine-tuning under 8-bit rounding where an int8 file would be refused, see aware; 0: none.
     examine(path): what else the record should say of a file; may raise compare.Refused.  about: and of the whole.
     Returns what export.json holds.  A quantized file that is refused is left out and named under "refused".
     Raises ValueError that names the file, the difference and the tolerance where a float32 one is refused; where f_A is
@@ -56,7 +58,7 @@ def export(f_A, folder, frames, formats=FORMATS[:2], quantize=("none",), fixed=F
     try:
         module = signatures.Anonymizer(f_A, levels.shape[1:3])
         record = {**_record(levels, tolerance, psnr), **(about or {})}
-        for wanted in _wanted(f_A, module, formats, quantize, fixed, representative, tolerance, psnr):
+        for wanted in _wanted(f_A, module, formats, quantize, fixed, representative, tolerance, psnr, aware_steps):
             _make(wanted, stage, f_A, levels, examine, record)
         record["files"] = _files(stage)
         (stage / RECORD).write_text(json.dumps(record, indent=2) + "\n")
@@ -72,23 +74,30 @@ class Wanted:
     """One file asked for.  write(path); prove(path, f_A, levels) -> comparisons, or raises Refused.
 
     exact: it computes in float32, so a difference is a fault and no matter of degree.
+    again(path): another way to write it, where the first is refused.
     """
 
     name: str
     write: Callable
     prove: Callable
     exact: bool = True
+    again: Callable | None = None
 
 
-def _wanted(f_A, module, formats, quantize, fixed, representative, tolerance, psnr):
+def _wanted(f_A, module, formats, quantize, fixed, representative, tolerance, psnr, aware_steps):
+    def write(network, kind, path):
+        path.write_bytes(tflite.convert(network, module.size, kind, representative))
+
     if "saved_model" in formats:
         yield Wanted(saved_model.NAME, lambda path: saved_model.write(module, path, fixed),
                      partial(compare.saved_model_files, tolerance=tolerance))
     for kind in quantize if "tflite" in formats else ():
         exact = kind == "none"
-        convert = partial(tflite.convert, f_A, module.size, kind, representative)
-        yield Wanted(tflite.NAMES[kind], lambda path, convert=convert: path.write_bytes(convert()),
-                     partial(compare.file, **{"tolerance": tolerance} if exact else {"psnr": psnr}), exact)
+        again = None
+        if kind == "int8" and aware_steps and isinstance(f_A, per_frame.PerFrame):  # others look beyond a frame
+            again = lambda path: write(aware.fine_tuned(f_A, representative, aware_steps), "int8", path)  # noqa: E731
+        yield Wanted(tflite.NAMES[kind], partial(write, f_A, kind),
+                     partial(compare.file, **{"tolerance": tolerance} if exact else {"psnr": psnr}), exact, again)
     if "onnx" in formats:
         yield Wanted(onnx_file.NAME, lambda path: onnx_file.write(module, path, fixed),
                      partial(compare.file, tolerance=tolerance))
@@ -97,16 +106,27 @@ def _wanted(f_A, module, formats, quantize, fixed, representative, tolerance, ps
 def _make(wanted, stage, f_A, levels, examine, record):
     """Write one file, and note it in the record; or note there why it is not kept, and remove it."""
     path = stage / wanted.name
-    wanted.write(path)
+    refused = _attempt(wanted, wanted.write, path, f_A, levels, examine, record)
+    if refused and wanted.again:
+        record["fine_tuned"][wanted.name] = refused
+        refused = _attempt(wanted, wanted.again, path, f_A, levels, examine, record)
+    if refused and wanted.exact:
+        raise compare.Refused(f"{refused}, so nothing was kept.")
+    if refused:
+        record["refused"][wanted.name] = refused
+        path.unlink()
+
+
+def _attempt(wanted, write, path, f_A, levels, examine, record):
+    """Write a file and note it in the record; returns why it is refused, or ''."""
+    write(path)
     try:
         comparisons = wanted.prove(path, f_A, levels)
         record["artefacts"][wanted.name] = examine(path)
         record["comparisons"] |= comparisons
     except compare.Refused as reason:
-        if wanted.exact:
-            raise compare.Refused(f"{reason}, so nothing was kept.") from None
-        record["refused"][wanted.name] = str(reason)
-        path.unlink()
+        return str(reason)
+    return ""
 
 
 def check(formats, quantize):
@@ -131,7 +151,7 @@ def _levels(frames):
 def _record(levels, tolerance, psnr):
     return {"schema_version": SCHEMA_VERSION, "tolerance": tolerance, "psnr": psnr, "frames_compared": len(levels),
             "height": levels.shape[1], "width": levels.shape[2], "comparisons": {}, "artefacts": {}, "refused": {},
-            "versions": _versions()}
+            "fine_tuned": {}, "versions": _versions()}
 
 
 def _versions():

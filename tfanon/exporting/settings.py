@@ -26,6 +26,8 @@ class Settings:
     eval_clips: int = flag(0, "Clips per test video for the judges; 0: as in the run.", low=0, high=50)
     points: float = flag(1.0, "Points of top-1 that a file may lose, and of cMAP that it may leak, against Keras.",
                          low=0.0, high=100.0)
+    aware_steps: int = flag(200, "Steps in which f_A learns to bear 8 bits where the int8 file would be refused; 0: none.",
+                            low=0, high=100000)
     measure: bool = flag(True, "Measure time and memory of each file, on 1 and on 2 threads.")
     repeats: int = flag(30, "Frames that are timed.", low=1, high=10000)
 

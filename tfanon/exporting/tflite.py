@@ -59,11 +59,18 @@ class LimitedSigmoid(keras.layers.Layer):
 def limited(f_A):
     """f_A for frames with a LimitedSigmoid at its end, sharing its weights; f_A itself where it ends otherwise."""
     network = getattr(f_A, "network", f_A)
+    return keras.models.clone_model(network, clone_function=limiting(network)) if _ends_in_sigmoid(network) else f_A
+
+
+def limiting(network):
+    """A clone_function: each layer as it is, but a LimitedSigmoid for a sigmoid at the end."""
+    last = network.layers[-1] if _ends_in_sigmoid(network) else None
+    return lambda layer: LimitedSigmoid() if layer is last else layer
+
+
+def _ends_in_sigmoid(network):
     last = network.layers[-1]
-    if not isinstance(last, keras.layers.Activation) or last.activation is not keras.activations.sigmoid:
-        return f_A
-    return keras.models.clone_model(
-        network, clone_function=lambda layer: LimitedSigmoid() if layer is last else layer)
+    return isinstance(last, keras.layers.Activation) and last.activation is keras.activations.sigmoid
 
 
 def _spanning(frames):
