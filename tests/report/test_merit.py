@@ -9,7 +9,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import fabricated  # noqa: E402
-from tfanon.report import collect, curves, merit, outline, paper  # noqa: E402
+from tfanon.report import collect, curves, merit, outline, paper, plots  # noqa: E402
 
 
 @pytest.fixture
@@ -110,7 +110,11 @@ def test_a_point_without_results_is_missing(tmp_path):
     folder = fabricated.sweep(tmp_path / "sweep")
     (folder / "B0.2-seed1/results.json").unlink()
     runs, missing = collect.load([folder])
-    assert len(runs) == 5 and "B0.2-seed1 has no results yet" in missing[0]
+    assert len(runs) == 5 and missing == [f"No results yet, so left out: {folder / 'B0.2-seed1'}."]
+    for path in folder.glob("B0.2*/results.json"):
+        path.unlink()
+    assert len(collect.load([folder])[1]) == 1
+    assert collect.in_short(list("abcdefgh")) == "a, b, c, d, e, f and 2 more"
 
 
 @pytest.mark.parametrize("spoil, message", [
@@ -170,9 +174,20 @@ def test_curves_are_what_tensorflow_wrote(tmp_path):
     assert curves.scalars(tmp_path) == {"held_out": [(5, 0.25), (10, 0.5)]}
 
 
+def test_the_closer_plot_leaves_out_what_leaves_no_action():
+    marks = [merit.Mark(name, name, "", "", {0: {"leak": leak, "action_top1": top1, "action_chance": 0.125}})
+             for name, leak, top1 in (("raw", 0.4, 0.9), ("blur", 0.3, 0.8), ("black", 0.0, 0.125), ("dim", 0.1, 0.17))]
+    (_, whole), (_, closer) = plots.frontier(marks)
+    assert all(f">{mark.name}<" in whole for mark in marks)
+    assert ">blur<" in closer and ">black<" not in closer and ">dim<" not in closer
+
+
 def test_an_attacker_that_still_learns():
     # The best up to step 30 is .6; .7 at 40 is a tenth more.
     assert curves.rise([(0, 0.2), (10, 0.5), (20, 0.6), (30, 0.6), (40, 0.7)]) == pytest.approx(0.1)
     assert curves.rise([(0, 0.2), (40, 0.7)]) is None
-    said, = outline.still_learning({"fresh": [(0, 0.2), (10, 0.5), (20, 0.6), (40, 0.7)], "knn": [(0, 0.7)] * 4})
-    assert "fresh (10.0)" in said and "knn" not in said
+    said, = outline.still_learning({
+        "fresh": ([(0, 0.2), (10, 0.5), (20, 0.6), (40, 0.7)], curves.POINTS), "knn": ([(0, 0.7)] * 4, curves.POINTS),
+        "young": ([(0, 0.7)], curves.POINTS), "decoder": ([(0, 20), (10, 24), (20, 25), (40, 25.4)], curves.DECIBELS),
+        "poor decoder": ([(0, 20), (10, 24), (20, 25), (40, 25.7)], curves.DECIBELS)})
+    assert said.endswith("may be larger: fresh (10.0 points), poor decoder (0.7 dB).")

@@ -45,19 +45,24 @@ def load(paths):
     Raises ValueError where a path is neither, where a file is of another version, and where two runs are the same
     experiment under the same seed.
     """
-    runs, missing = [], []
+    runs, without = [], []
     for path in map(pathlib.Path, paths):
         for folder in _folders(path):
             if (folder / "results.json").is_file() and (folder / "run.flags").is_file():
                 runs.append(_run(folder))
             else:
-                missing.append(f"{folder} has no results yet: it is left out.")
+                without.append(str(folder))
     if not runs:
         raise ValueError(f"No results in {', '.join(map(str, paths))}: a run has results.json and run.flags when it is "
                          "trained and judged.")
     runs = _labelled(runs)
     _refuse_twins(runs)
-    return runs, missing
+    return runs, [f"No results yet, so left out: {in_short(without)}."] if without else []
+
+
+def in_short(names):
+    """A list of which the end is only counted where it is long."""
+    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
 
 
 def _folders(path):

@@ -3,12 +3,23 @@
 import collections
 import math
 import struct
+import typing
 
 from google.protobuf import message
 from tensorboard.compat.proto import event_pb2
 
 MOST = 200  # points of a curve in a plot
-FLAT = 0.01  # a held-out score that rose by less over the last quarter had stopped rising
+
+
+class Unit(typing.NamedTuple):
+    """Of a held-out score.  times: what it is shown multiplied by; flat: less than that is no rise, as shown."""
+
+    name: str
+    times: float
+    flat: float
+
+
+POINTS, DECIBELS = Unit("points", 100, 1.0), Unit("dB", 1, 0.5)
 
 
 def scalars(folder):

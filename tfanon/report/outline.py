@@ -1,6 +1,6 @@
 """What a report says, before anybody decides how it looks: tables, gates, what is missing, the model card."""
 
-from tfanon.report import curves, merit
+from tfanon.report import collect, curves, merit
 from tfanon.report.sheets import Table
 
 UP, DOWN = "\N{NO-BREAK SPACE}\N{UPWARDS ARROW}", "\N{NO-BREAK SPACE}\N{DOWNWARDS ARROW}"
@@ -118,10 +118,10 @@ def missing(marks, runs, found_gates):
     lines = []
     few = sorted({mark.name for mark in marks if len(mark.by_seed) < SEEDS})
     if few:
-        lines.append(f"Fewer than {SEEDS} seeds: {_some(few)}. A difference between two rows may be the seed's doing.")
+        lines.append(f"Fewer than {SEEDS} seeds: {collect.in_short(few)}. A difference between two rows may be the seed's doing.")
     bare = [run.folder.name for run in runs if not run.evaluations]
     if bare:
-        lines.append(f"No evaluation: {_some(bare)}. The only attacker there is the run's own judge; python -m "
+        lines.append(f"No evaluation: {collect.in_short(bare)}. The only attacker there is the run's own judge; python -m "
                      "tfanon.evaluate --run_dir=RUN --protocol=strict adds the others.")
     tried = {attack["attacker"].partition("+")[0] for mark in marks for run in runs for attack in of(mark, run)} | (
         {"fresh"} if runs else set())
@@ -135,7 +135,7 @@ def missing(marks, runs, found_gates):
                      "over more is larger.")
     unplaced = [mark.name for mark in marks if not (mark.number("leak") and mark.number("action_top1"))]
     if unplaced:
-        lines.append(f"Without a top-1 or a leak, so not on the frontier: {_some(unplaced)}.")
+        lines.append(f"Without a top-1 or a leak, so not on the frontier: {collect.in_short(unplaced)}.")
     raws = [mark for mark in marks if mark.anonymizer == merit.RAW]
     if not raws:
         lines.append("Raw video was not measured: there is nothing to compare with, and no frontier in numbers.")
@@ -146,11 +146,11 @@ def missing(marks, runs, found_gates):
 
 
 def still_learning(series):
-    """Sentences on attackers whose held-out score was still rising.  series: {name: [(step, score), ..]}."""
-    rises = {name: curves.rise(points) for name, points in series.items()}
-    rising = [f"{name} ({100 * gain:.1f})" for name, gain in rises.items() if gain and gain > curves.FLAT]
-    return [f"Attackers that still learned when they stopped, so that the leak may be larger (points in the last "
-            f"quarter): {_some(rising)}."] if rising else []
+    """Sentences on attackers whose held-out score was still rising.  series: {name: ([(step, score), ..], unit)}."""
+    rises = {name: (unit.times * (curves.rise(points) or 0), unit) for name, (points, unit) in series.items()}
+    rising = [f"{name} ({gain:.1f} {unit.name})" for name, (gain, unit) in rises.items() if gain > unit.flat]
+    return [f"Attackers that still learned in the last quarter of their training, so that the leak may be larger: "
+            f"{collect.in_short(rising)}."] if rising else []
 
 
 def card(runs):
@@ -174,7 +174,3 @@ def _raw_number(seeds, key):
     """A plain mean of numbers that are no shares; None where none is known."""
     values = [seed[key] for seed in seeds.values() if isinstance(seed.get(key), (int, float))]
     return float(sum(values) / len(values)) if values else None
-
-
-def _some(names):
-    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")

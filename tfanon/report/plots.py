@@ -4,6 +4,7 @@ from tfanon.report import curves, merit, svg
 
 SHAPES = {True: "circle", False: "square"}
 COLOURS = {"circle": 0, "square": 1, "diamond": 7}
+NEAR = 5  # points above chance: an anonymizer that leaves less of the action is far from all others
 TRAINING = (("L_T", "L_T, the action judge's loss behind f_A"), ("L_B/batch", "L_B, batch statistics"),
             ("L_B/inference", "L_B, moving averages"), ("rms", "RMS change of a clip"),
             ("active", "share of clips beyond B"), ("L_A", "L_A, what f_A minimises"))
@@ -16,10 +17,13 @@ def frontier(marks):
     stairs = [(dot.x, dot.y) for dot in map(_dot, merit.unbeaten(placed))]
     chance = next((number for mark in placed if (number := mark.number("action_chance"))), None)
     rules = [("y", 100 * chance.mean, "chance")] if chance else []
+    near = [dot for dot in dots if not chance or dot.y > 100 * chance.mean + NEAR]
     titles = ("leak above the floor, max over attackers, points", "action top-1, %")
     return [("From nothing leaked and chance on", svg.scatter(
         dots, *titles, stairs, rules, ((0,), (100,)), "Leak against action accuracy, a mark per anonymizer")),
-        ("The same, closer", svg.scatter(dots, *titles, stairs, about="The same marks, closer"))] if placed else []
+        ("Closer: where the action is read", svg.scatter(
+            near, *titles, [step for step in stairs if step in [(dot.x, dot.y) for dot in near]],
+            about="The same marks, closer"))] if placed else []
 
 
 def _dot(mark):
@@ -45,7 +49,7 @@ def training(runs):
 
 
 def learning(marks, runs, of):
-    """(plots, {name: [(step, held-out score), ..]}): one plot per attacker, a colour per anonymizer."""
+    """(plots, {name: ([(step, held-out score), ..], its unit)}): one plot per attacker, a colour per anonymizer."""
     series = {}
     for number, mark in enumerate(marks):
         for run in runs:
@@ -55,13 +59,14 @@ def learning(marks, runs, of):
                     series.setdefault(merit.title(attack), []).append((mark, number, run, list(map(tuple, points))))
     plots, named = [], {}
     for attacker, entries in series.items():
+        unit = curves.DECIBELS if attacker.startswith("reconstruction unet") else curves.POINTS  # it has a PSNR to raise
         single = len({run.seed for _, _, run, _ in entries}) == 1
         lines = [svg.Line(mark.name if single else f"{mark.name} #{run.seed}",
-                          curves.thin([(step, 100 * score) for step, score in points]), number, number // svg.COLOURS)
+                          curves.thin([(step, unit.times * score) for step, score in points]), number, number // svg.COLOURS)
                  for mark, number, run, points in entries]
-        about = f"Learning curves of {attacker}"
-        plots.append((attacker, svg.lines(_named_apart(lines), "step", "held-out score, %", about=about)))
-        named |= {f"{mark.name}, {attacker}, seed {run.seed}": points for mark, _, run, points in entries}
+        plots.append((attacker, svg.lines(_named_apart(lines), "step", f"held-out score, {unit.name}",
+                                          about=f"Learning curves of {attacker}")))
+        named |= {f"{mark.name}, {attacker}, seed {run.seed}": (points, unit) for mark, _, run, points in entries}
     return plots, named
 
 
