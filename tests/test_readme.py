@@ -1,3 +1,4 @@
+import dataclasses
 import pathlib
 import re
 import subprocess
@@ -39,21 +40,24 @@ def test_flags_and_functions_it_names_exist():
 def test_the_grid_of_make_evaluate_is_whole():
     plan = subprocess.run(["make", "-n", "evaluate"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     loop, = re.findall(r"for objective in ([\w ]+);", plan)
-    names = []
+    points = {}
     for line in re.findall(r"-m tfanon\.sweep ([^;|&\n]*)", plan.replace("\\\n", " ")):
         for objective in loop.split() if "$objective" in line else [""]:
-            names += planned(line.replace("$objective", objective).split())
-    assert len(names) == len(set(names)) and len(names) == 3 * (5 * 2 + 3 + len(loop.split()))
-    assert {name.rpartition("-seed")[2] for name in names} == {"0", "1", "2"}
+            for point in planned(line.replace("$objective", objective).split()):
+                assert points.setdefault(point.name, point) == point  # a later sweep only fills in what is missing
+    # B x lambda; lambda 0 and 30, and the other statistics of f_B, at one B; the other objectives; three seeds each.
+    assert len(points) == 3 * (5 * 2 + 3 + len(loop.split()))
+    assert len({repr(dataclasses.replace(point.config, workdir="")) for point in points.values()}) == len(points)
+    assert {name.rpartition("-seed")[2] for name in points} == {"0", "1", "2"}
     assert {*loop.split(), "penalty"} == set(registry.names("objectives"))
 
 
 def planned(arguments):
-    """Names of a sweep's points."""
+    """A sweep's points."""
     holder = flags.FlagValues()
     config.define_flags(config.Config, holder)
     config.define_flags(sweep.Settings, holder)
     flags.DEFINE_multi_string("flagfile", [], "", flag_values=holder)
     holder(["tfanon.sweep", *holder.read_flags_from_files(arguments, force_gnu=False)])
     settings, base = config.from_flags(sweep.Settings, holder), config.from_flags(config.Config, holder)
-    return [point.name for point in sweep.points(settings, base)]
+    return sweep.points(settings, base)
