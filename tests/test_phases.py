@@ -109,6 +109,29 @@ def test_another_objective_from_files_to_weights(monkeypatch, tmp_path, settings
     assert (tmp_path / "run/phases/anonymize/done.json").exists()
 
 
+@pytest.mark.parametrize("more", [{}, {"epochs_pretrain": 1}])
+def test_the_game_begins_alike_whether_its_judge_was_there_or_not(monkeypatch, tmp_path, more):
+    runs.add_tiny_networks(monkeypatch)
+    synthetic.write(tmp_path / "synthetic", synthetic.Size(
+        train_people=1, test_people=1, train_images=2, test_images=2, shortest=12, longest=12, side=32))
+    config = Config(workdir=str(tmp_path / "run"), data_dir=str(tmp_path), anonymizer="tiny", action_network="tiny",
+                    privacy_network="tiny", resolution=32, frames=2, stride=1, batch_action=4, held_out=0.0, eval_clips=1,
+                    epochs_action=1, warm_action=True, **more)
+    run, began, fit = phases.Run(config, tables.load(config), replicas.make_strategy("one_device")), [], fitting.fit
+
+    def watched(learner, dataset, plan, **kept):
+        if "anonymize" not in plan.title:
+            return fit(learner, dataset, plan, **kept)
+        began.append([*learner.f_T.get_weights(), *learner.f_B.get_weights()])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fitting, "fit", watched)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            phases.anonymize(run, experiment.make_anonymizer(run))
+    assert helpers.same(*began)
+
+
 def test_a_judge_that_is_perfect_on_the_held_out_slice_ends(monkeypatch, tmp_path, capsys):
     runs.add_tiny_networks(monkeypatch)
     monkeypatch.setattr(evaluation, "action_top1", lambda learner, held_out: 1.0)

@@ -147,12 +147,13 @@ def anonymize(run, f_A, watchers=()):
     if phase.result(f_A) is not None:
         return
     clips, plan = run.tables.clips.train, minimax_plan(run)
+    warm = pretrain(run) if config.warm_action else None  # before the seed is set: it may be done already, or not
     objective = make_objective(config, run.tables)
     run.seeded("anonymize")
     with run.strategy.scope():
         f_T = starting.build("actions", config.action_network, config.action_weights, classes=len(clips.classes))
-        if config.warm_action:
-            pretrain(run).result(f_T)
+        if warm:
+            warm.result(f_T)
         f_T, f_B = objective.action_network(f_T), make_adversary(config, objective)
         minimax = trainer.Minimax(f_A, f_T, f_B, config, objective)
         minimax.compile(*(make_optimizer(config, rate) for rate in (
