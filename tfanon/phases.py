@@ -191,13 +191,10 @@ def judge_action(run, name, f_A):
     """Algorithm 1, lines 22-24: f_T' on anonymized clips, fresh or pretrained on raw ones; Criterion 1."""
     phase = run.phase(f"action-{name}")
     with phase.claimed():
-        found = phase.result()
-        return _judge_action(run, phase, f_A) if found is None else found
-
-
-def _judge_action(run, phase, f_A):
-    config = run.config
-    return _read_action(run, phase, f_A, config.epochs_action, pretrain(run) if config.epochs_pretrain else None)
+        if (found := phase.result()) is not None:
+            return found
+        start = pretrain(run) if run.config.epochs_pretrain else None
+        return _read_action(run, phase, f_A, run.config.epochs_action, start)
 
 
 def pretrained(config):

@@ -88,16 +88,18 @@ def _wanted(f_A, module, formats, quantize, fixed, representative, tolerance, ps
     def write(network, kind, path):
         path.write_bytes(tflite.convert(network, module.size, kind, representative))
 
+    def tuned(path):
+        write(aware.fine_tuned(f_A, representative, aware_steps), "int8", path)
+
     if "saved_model" in formats:
         yield Wanted(saved_model.NAME, lambda path: saved_model.write(module, path, fixed),
                      partial(compare.saved_model_files, tolerance=tolerance))
     for kind in quantize if "tflite" in formats else ():
         exact = kind == "none"
-        again = None
-        if kind == "int8" and aware_steps and isinstance(f_A, per_frame.PerFrame):  # others look beyond a frame
-            again = lambda path: write(aware.fine_tuned(f_A, representative, aware_steps), "int8", path)  # noqa: E731
+        tunable = kind == "int8" and aware_steps and isinstance(f_A, per_frame.PerFrame)  # others look beyond a frame
         yield Wanted(tflite.NAMES[kind], partial(write, f_A, kind),
-                     partial(compare.file, **{"tolerance": tolerance} if exact else {"psnr": psnr}), exact, again)
+                     partial(compare.file, **{"tolerance": tolerance} if exact else {"psnr": psnr}), exact,
+                     tuned if tunable else None)
     if "onnx" in formats:
         yield Wanted(onnx_file.NAME, lambda path: onnx_file.write(module, path, fixed),
                      partial(compare.file, tolerance=tolerance))

@@ -14,16 +14,19 @@ def frontier(marks):
     """[(title, SVG)] of leak against top-1 in per cent, a mark per anonymizer: the whole box, and closer."""
     placed = [mark for mark in marks if mark.number("leak") and mark.number("action_top1")]
     dots = [_dot(mark) for mark in placed]
-    stairs = [(dot.x, dot.y) for dot in map(_dot, merit.unbeaten(placed))]
     chance = next((number for mark in placed if (number := mark.number("action_chance"))), None)
     rules = [("y", 100 * chance.mean, "chance")] if chance else []
-    near = [dot for dot in dots if not chance or dot.y > 100 * chance.mean + NEAR]
+    near = [mark for mark, dot in zip(placed, dots) if not chance or dot.y > 100 * chance.mean + NEAR]
     titles = ("leak above the floor, max over attackers, points", "action top-1, %")
     return [("From nothing leaked and chance on", svg.scatter(
-        dots, *titles, stairs, rules, ((0,), (100,)), "Leak against action accuracy, a mark per anonymizer")),
+        dots, *titles, _stairs(placed), rules, ((0,), (100,)), "Leak against action accuracy, a mark per anonymizer")),
         ("Closer: where the action is read", svg.scatter(
-            near, *titles, [step for step in stairs if step in [(dot.x, dot.y) for dot in near]],
-            about="The same marks, closer"))] if placed else []
+            list(map(_dot, near)), *titles, _stairs(near), about="The same marks, closer"))] if placed else []
+
+
+def _stairs(placed):
+    """Where the steps of those are that no other beats."""
+    return [(dot.x, dot.y) for dot in map(_dot, merit.unbeaten(placed))]
 
 
 def _dot(mark):
@@ -56,10 +59,10 @@ def learning(marks, runs, of):
             for attack in of(mark, run):
                 points = attack.get("curve") or _logged(run, mark, attack)
                 if points:
-                    series.setdefault(merit.title(attack), []).append((mark, number, run, list(map(tuple, points))))
+                    unit = curves.DECIBELS if "psnr" in attack else curves.POINTS  # what a decoder raises is its PSNR
+                    series.setdefault((merit.title(attack), unit), []).append((mark, number, run, list(map(tuple, points))))
     plots, named = [], {}
-    for attacker, entries in series.items():
-        unit = curves.DECIBELS if attacker.startswith("reconstruction unet") else curves.POINTS  # it has a PSNR to raise
+    for (attacker, unit), entries in series.items():
         single = len({run.seed for _, _, run, _ in entries}) == 1
         lines = [svg.Line(mark.name if single else f"{mark.name} #{run.seed}",
                           curves.thin([(step, unit.times * score) for step, score in points]), number, number // svg.COLOURS)
