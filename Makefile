@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 
 SWEEP = $(VENV)/bin/python -m tfanon.sweep --sweep_dir=runs/evaluate --parallel=2 \
-    --evaluate=quick --attackers=fresh,reconstruction --noclips
+    --evaluate=quick --attackers=fresh,reconstruction:width=0.5 --noclips
 BUDGET = --flagfile=configs/evaluate.flags
 OURS = --flagfile=configs/quickstart.flags $(BUDGET)
 SEEDS = --grid=seed=0,1,2
