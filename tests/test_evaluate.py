@@ -76,6 +76,7 @@ def _export(workdir, path):
     ({"run_dir": "nowhere"}, "nowhere holds no run: nowhere/run.flags is missing"),
     ({"run_dir": "nowhere", "protocol": "stict"}, "No protocols called 'stict'. tfanon/protocols/ has: action_networks, "),
     ({"run_dir": None, "attackers": ("freshh",)}, "No attackers called 'freshh'. tfanon/attackers/ has: fresh, "),
+    ({"run_dir": None, "attackers": ("knn:k=3",)}, "'knn:k=3': knn has no setting 'k'; it has: network, start"),
     ({"run_dir": None, "anonymizers": ("bluur",)}, "--anonymizers: there is no file bluur, and: No anonymizers called"),
     ({"run_dir": None, "anonymizers": ("raw", "raw")}, "--anonymizers: two would be called raw")])
 def test_one_clear_line(workdir, settings, message, capsys):

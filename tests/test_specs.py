@@ -8,6 +8,10 @@ class Choice:
     def build(factor=4, share=0.5, regions="whole", **ignored):
         return factor, share, regions, ignored
 
+    @staticmethod
+    def attack(run, name, width=1.0):
+        return run, name, width
+
 
 @pytest.fixture(autouse=True)
 def choices(monkeypatch):
@@ -19,6 +23,12 @@ def choices(monkeypatch):
     ("x:regions=boxes:file=a=b.json", (4, 0.5, "boxes:file=a=b.json", {}))])
 def test_settings_reach_build(text, expected):
     assert specs.build("anonymizers", text) == expected
+
+
+def test_settings_of_another_function_than_build():
+    assert specs.split("attackers", "x:width=0.5", "attack") == ("x", {"width": 0.5})
+    with pytest.raises(ValueError, match="'x:run=1': x has no setting 'run'; it has: width"):
+        specs.split("attackers", "x:run=1", "attack")
 
 
 @pytest.mark.parametrize("text, match", [

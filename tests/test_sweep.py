@@ -60,6 +60,15 @@ def test_a_grid_that_is_none_is_refused(grid, message):
         sweep.points(settings("s", *grid), Config())
 
 
+@pytest.mark.parametrize("wrong, message", [
+    ({"evaluate": ("stict",)}, "No protocols called 'stict'"),
+    ({"attackers": ("fresh", "reconstruct:width=0.5")}, "No attackers called 'reconstruct'")])
+def test_what_would_fail_after_hours_is_refused_at_once(tmp_path, wrong, message):
+    with pytest.raises(ValueError, match=message):
+        sweep.work(settings(tmp_path, "seed=0", **wrong), Config())
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_child_gets_the_flags_that_are_not_the_default():
     point, = sweep.points(settings("s", "penalty_bound=.1"), Config(baselines=("raw",), deterministic=True))
     assert sweep.commands(point, settings("s", evaluate=("strict",), attackers=("fresh", "knn"), clips=False)) == [

@@ -54,7 +54,7 @@ def work(settings):
     folder = pathlib.Path(settings.run_dir) / "evaluation" / settings.protocol
     own = finished.settings(settings.run_dir, settings.data_dir)
     asked = attacked(own, settings, folder)
-    plan = _with(protocol.plan(asked, _plan.Asked(settings.networks, settings.weights_dir)), settings.attackers)
+    plan = protocol.plan(asked, _plan.Asked(settings.networks, settings.weights_dir)).by(settings.attackers)
     with experiment.locked(folder, f"Another process is evaluating in {folder}. Wait for it."):
         _agree(folder, settings)
         experiment.set_up(asked)
@@ -121,17 +121,6 @@ def targets(settings, run, folder):
         made[label], digests[label] = anonymizer, digest
     checkpoint.write_json(record, known | digests)
     return made
-
-
-def _with(plan, attackers):
-    """The plan with the attackers that a command asks for; one that the plan lacks attacks as it does by default."""
-    if not attackers:
-        return plan
-    planned = [attacker for attacker, _ in plan.attacks]
-    more = [(attacker, {}) for attacker in attackers
-            if registry.find("attackers", attacker) and attacker not in planned]
-    kept = [attack for attack in plan.attacks if attack[0] in attackers]
-    return dataclasses.replace(plan, attacks=(*kept, *more))
 
 
 def _budgeted(run, settings):

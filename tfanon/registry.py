@@ -22,13 +22,18 @@ def names(kind):
     return sorted(module.name for module in pkgutil.iter_modules(folder.__path__) if module.name[0] != "_")
 
 
+def check(kind, name):
+    """Raises ValueError that shows the folder where no choice is called that; what it needs is not imported."""
+    if name not in names(kind):
+        path = FOLDERS[kind].replace(".", "/")
+        raise ValueError(f"No {kind} called '{name}'. {path}/ has: {', '.join(names(kind))}.")
+
+
 def find(kind, name):
     """The module that holds a choice.
 
     kind: a key of FOLDERS.  name: a file of that folder, without `.py`.
     Raises ValueError that shows the folder where there is no such file.
     """
-    if name not in names(kind):
-        path = FOLDERS[kind].replace(".", "/")
-        raise ValueError(f"No {kind} called '{name}'. {path}/ has: {', '.join(names(kind))}.")
+    check(kind, name)
     return importlib.import_module(f"{FOLDERS[kind]}.{name}")

@@ -4,8 +4,9 @@
     name:key=value              with a setting
     name:key=value;key=value    with several (in a shell between quotes); no commas, which part specs in a flag
 
-Settings are the keyword arguments of the file's build(), values have the type of their defaults. A value that names a
-choice may be a word of this kind itself, with one setting: `blur:regions=boxes:file=door.json`.
+Settings are the keyword arguments of the file's build(), or of an attacker's attack(); values have the type of their
+defaults. A value that names a choice may be a word of this kind itself, with one setting:
+`blur:regions=boxes:file=door.json`.
 """
 
 import inspect
@@ -23,9 +24,17 @@ def build(kind, text):
     kind: a key of registry.FOLDERS.
     Raises ValueError where there is no such file or setting, where a value is of another type, and as its build() does.
     """
+    name, settings = split(kind, text)
+    return registry.find(kind, name).build(**settings)
+
+
+def split(kind, text, function="build"):
+    """(name, {key: value}) of a spec, whose settings are those of this function of the file.
+
+    Raises ValueError as build does.
+    """
     name, _, rest = text.partition(":")
-    module = registry.find(kind, name)
-    return module.build(**_settings(text, name, rest, _parameters(module)))
+    return name, _settings(text, name, rest, _parameters(getattr(registry.find(kind, name), function)))
 
 
 def file_name(text):
@@ -50,10 +59,10 @@ def _settings(text, name, rest, known):
     return found
 
 
-def _parameters(module):
-    """{keyword of build(): its default}."""
-    parameters = inspect.signature(module.build).parameters.values()
-    return {parameter.name: parameter.default for parameter in parameters if parameter.kind != parameter.VAR_KEYWORD}
+def _parameters(function):
+    """{keyword: its default}."""
+    parameters = inspect.signature(function).parameters.values()
+    return {parameter.name: parameter.default for parameter in parameters if parameter.default is not parameter.empty}
 
 
 def _converted(text, key, value, kind):

@@ -22,7 +22,7 @@ import time
 
 from absl import app
 
-from tfanon import config, exits, files, processes, sharing
+from tfanon import config, exits, files, processes, registry, sharing
 from tfanon.config import flag
 
 SCHEMA_VERSION = 1
@@ -61,6 +61,9 @@ def main(arguments):
 
 def work(settings, base):
     """Run every point; returns the exit status."""
+    for kind, given in {"protocols": settings.evaluate, "attackers": settings.attackers}.items():
+        for text in given:  # before the first point is trained, not after
+            registry.check(kind, text.partition(":")[0])
     found = points(settings, base)
     folder = pathlib.Path(settings.sweep_dir)
     record(folder, found)

@@ -55,3 +55,14 @@ def test_networks_that_are_asked_for():
     assert {attacker for attacker, _ in made.attacks} == set(registry.names("attackers"))
     with pytest.raises(ValueError, match="No privacy called 'resnet19'"):
         plan("known", networks=("resnet19",))
+
+
+def test_attackers_that_a_command_asks_for():
+    made = plan("quick")
+    assert made.by(()) == made
+    chosen = {"network": "small_resnet", "start": "scratch"}
+    assert made.by(("reconstruction:width=0.5", "knn", "fresh")) == dataclasses.replace(made, attacks=(
+        ("reconstruction", {**chosen, "width": 0.5}), ("knn", {}), ("fresh", chosen)))
+    both = plan("quick", networks=("mobilenet", "small_resnet")).by(("reconstruction:width=0.5",))
+    assert [choice["network"] for _, choice in both.attacks] == ["mobilenet", "small_resnet"]
+    assert {choice["width"] for _, choice in both.attacks} == {0.5}

@@ -31,6 +31,11 @@ def build(width=1.0):
     return per_frame.PerFrame(network, multiple=BLOCK * 2 ** (len(CHANNELS) - 1))
 
 
+def called(width):
+    """What a decoder's results name it."""
+    return "unet" if width == 1 else f"unet:width={width:g}"
+
+
 def _twice(x, channels, name):
     for letter in "ab":
         x = layers.conv_bn(x, channels, name=f"{name}_{letter}")

@@ -32,7 +32,7 @@ def attack(run, name, f_A, network="", start=_common.SCRATCH, width=1.0):
         read = _read(run, _common.named(f"reconstruction+frozen-{width:g}", network, start, probe, name),
                      _common.behind(f_A, g), probe, network, start)
         read = {**read, "budget": alike["budget"]}
-        found += [_common.entry(name, "reconstruction", "unet", _common.SCRATCH, probe, alike),
+        found += [_common.entry(name, "reconstruction", _decoder.called(width), _common.SCRATCH, probe, alike),
                   _common.entry(name, "reconstruction+frozen", network, start, probe, read)]
     return found
 

@@ -6,7 +6,7 @@ Every file beside this one has plan(config, asked) -> Plan.
 import dataclasses
 import pathlib
 
-from tfanon import registry
+from tfanon import registry, specs
 from tfanon.attackers import _common
 
 
@@ -20,6 +20,17 @@ class Plan:
     attacks: tuple = ()
     actions: tuple = ()
     notes: tuple = ()
+
+    def by(self, attackers):
+        """The plan with these attackers alone, specs of tfanon/attackers; empty: with its own.
+
+        The plan says the networks of those it has; one that it lacks attacks as it does by default.
+        Raises ValueError where there is no such attacker, or setting of it.
+        """
+        asked = [specs.split("attackers", text, "attack") for text in attackers]
+        found = [(name, choice | settings) for name, settings in asked
+                 for choice in [planned for attacker, planned in self.attacks if attacker == name] or [{}]]
+        return dataclasses.replace(self, attacks=tuple(found)) if asked else self
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,7 +17,8 @@ class Settings:
     protocol: str = flag("quick", "A file of tfanon/protocols.")
     anonymizers: tuple = flag((), "f_A of the run, fixed ones by name, SavedModel folders, .tflite files; NAME+h264 is "
                               "what H.264 leaves of NAME. Empty: the run's baselines and f_A.")
-    attackers: tuple = flag((), "Files of tfanon/attackers; empty: the protocol's.")
+    attackers: tuple = flag((), "Files of tfanon/attackers, with settings as in reconstruction:width=0.5; empty: the "
+                            "protocol's.")
     networks: tuple = flag((), "Networks of attackers and of action judges; empty: the protocol's.")
     weights_dir: str = flag("", "Folder of NETWORK.weights.h5 of tfanon.weights, from which attackers also start.")
     share: tuple = flag((), "Folders of other runs: what they were attacked by behind raw video, noise and the same "
