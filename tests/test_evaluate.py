@@ -37,7 +37,8 @@ def test_table_1_of_a_run(workdir, capsys):
 
     before = {path: path.stat().st_mtime_ns for path in workdir.glob("evaluation/known/phases/*/done.json")}
     again = evaluate.work(settings)
-    assert again["attacks"] == results["attacks"] and len(before) == 4  # raw, noise, f_A and the action behind it
+    assert (again["attacks"], again["flicker"]) == (results["attacks"], results["flicker"])
+    assert len(before) == 5  # raw, noise, f_A, its flicker and the action
     assert all(path.stat().st_mtime_ns == time for path, time in before.items())
 
     assert evaluate.report(dataclasses.replace(settings, attack_epochs=2)) == 1

@@ -72,9 +72,9 @@ def test_judges_of_an_earlier_version_are_not(tmp_path):
 def test_what_no_f_A_changes_is_taken_from_another_run(tmp_path):
     settings = _settings.Settings(run_dir="run", attack_epochs=2)
     here, there = tmp_path / "here", tmp_path / "there"
-    common = ["fresh-tiny-scratch-clips-raw", "fresh-tiny-scratch-images-noise", "multi_frame-tiny-scratch-clips-raw",
+    common = ["flicker-raw", "fresh-tiny-scratch-clips-raw", "fresh-tiny-scratch-images-noise", "multi_frame-tiny-scratch-clips-raw",
               "reconstruction+frozen-1-tiny-scratch-images-downsample-factor=2"]
-    leave(there, [*common, "fresh-tiny-scratch-images-f_A", "fresh-tiny-x.weights.h5-images-raw", "action-tiny-f_A",
+    leave(there, [*common, "flicker-f_A", "fresh-tiny-scratch-images-f_A", "fresh-tiny-x.weights.h5-images-raw", "action-tiny-f_A",
                   "fresh-tiny-scratch-images-my-raw", "fresh-tiny-scratch-images-pixelate"])
     for folder in (here, there):
         folder.mkdir(exist_ok=True)

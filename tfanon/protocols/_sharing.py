@@ -41,7 +41,8 @@ def share(run, asked, settings, others):
     another folder may hold another file of that name.
     """
     fixed = {"raw", "noise", *(name for name in asked.baselines if "+" not in name)}
-    endings = tuple(f"-{probe}-{specs.file_name(name)}" for probe in run.tables.probes for name in fixed)
+    attacks = [f"-{probe}-{specs.file_name(name)}" for probe in run.tables.probes for name in fixed]
+    endings = (*attacks, *(specs.file_name(f"flicker-{name}") for name in fixed))
     mine = pathlib.Path(run.config.workdir)
     for folder, other in others.items():
         if (folder == mine or sharing.relevant("attack", other) != sharing.relevant("attack", asked)
