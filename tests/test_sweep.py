@@ -1,5 +1,6 @@
 """A grid of runs: which they are, what a rerun does, what happens to one that fails."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -97,6 +98,25 @@ def test_an_evaluation_looks_at_those_of_the_other_points(tmp_path):
     assert sweep.commands(one, settings(tmp_path, evaluate=("quick",)), sweep.attacked(tmp_path, one))[-1] == [
         "-m", "tfanon.evaluate", f"--run_dir={one.config.workdir}", "--protocol=quick",
         f"--share={other.config.workdir}"]
+
+
+@pytest.mark.parametrize("left, passed, again", [
+    ({}, True, False), ({}, False, True), ({"attackers": ("fresh", "knn")}, True, True), ({"clips": False}, True, True),
+    ({"evaluate": ("quick", "known")}, True, True)])
+def test_an_evaluation_that_came_to_its_end_is_not_repeated(tmp_path, left, passed, again):
+    point, = sweep.points(settings(tmp_path, "penalty_bound=.1"), Config(export=False))
+    wanted = settings(tmp_path, evaluate=("quick",), attackers=("fresh",))
+    folder = pathlib.Path(point.config.workdir)
+    assert len(sweep.commands(point, wanted)) == 2
+    (folder / "evaluation/quick").mkdir(parents=True)
+    config.write_flagfile(point.config, folder / "run.flags")
+    (folder / "results.json").write_text("{}")
+    command, = sweep.commands(point, wanted, ["another"])
+    (folder / "evaluation/quick/results.json").write_text(json.dumps(
+        {"command": " ".join(["python", *command]), "gates": [{"passed": passed}]}))
+    assert len(sweep.commands(point, dataclasses.replace(wanted, **left))) == again
+    (folder / "results.json").unlink()
+    assert len(sweep.commands(point, wanted)) == 2
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ from tfanon.config import flag
 
 SCHEMA_VERSION = 1
 SHORT = {"penalty_bound": "B", "penalty_weight": "lambda"}  # the paper's symbols, in a folder's name
+SHARE = "--share="  # of tfanon.evaluate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -229,11 +230,24 @@ def attacked(folder, point):
 def commands(point, settings, others=()):
     """What is left to run for a point, as arguments of Python.  others: folders of points that were attacked."""
     train = [] if finished(point) else [["-m", "tfanon.train", *config.changed_lines(point.config)]]
-    lists = {"attackers": settings.attackers, "share": others}
-    more = [f"--{name}={','.join(values)}" for name, values in lists.items() if values]
+    evaluate = {protocol: _evaluate(point, protocol, settings) for protocol in settings.evaluate}
+    return train + [[*command, *([f"{SHARE}{','.join(others)}"] if others else [])]
+                    for protocol, command in evaluate.items() if train or not evaluated(point, protocol, command)]
+
+
+def _evaluate(point, protocol, settings):
+    """The arguments of Python, but for what others share."""
+    more = [f"--attackers={','.join(settings.attackers)}"] if settings.attackers else []
     more += [] if settings.clips else ["--noclips"]
-    return train + [["-m", "tfanon.evaluate", f"--run_dir={point.config.workdir}", f"--protocol={protocol}", *more]
-                    for protocol in settings.evaluate]
+    return ["-m", "tfanon.evaluate", f"--run_dir={point.config.workdir}", f"--protocol={protocol}", *more]
+
+
+def evaluated(point, protocol, command):
+    """Whether this very command has come to its end with all gates passed; whatever else would add to it."""
+    path = pathlib.Path(point.config.workdir) / "evaluation" / protocol / "results.json"
+    found = json.loads(path.read_text()) if path.exists() else {}
+    ran = [word for word in found.get("command", "").split(" ") if not word.startswith(SHARE)]
+    return ran == ["python", *command] and all(gate["passed"] for gate in found["gates"])
 
 
 def run():
