@@ -13,6 +13,7 @@ from absl import flags
 # What may change from one start of a run to the next, since it changes no result; processes round as other machines do.
 FREE = ("workdir", "checkpoint_every", "log_every", "read_threads", "frame_memory", "attack_every", "processes",
         "export")
+APART = {*FREE, "baselines"}  # what changes no f_A and no judge
 
 
 def flag(default, text, choices=None, low=None, high=None, short=None, repeated=False):

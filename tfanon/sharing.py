@@ -10,7 +10,7 @@ import pathlib
 import shutil
 
 from tfanon import files
-from tfanon.config import FREE
+from tfanon.config import APART
 
 ANONYMIZER = {"anonymizer", "anonymizer_width", "anonymizer_output", "anonymizer_weights"}
 INITIALISE = {"epochs_reconstruct", "batch_reconstruct", "rate_reconstruct"}
@@ -37,7 +37,7 @@ def relevant(phase, config):
     config = dataclasses.replace(config, action_judge=config.action_judge or config.action_network,
                                  privacy_judge=config.privacy_judge or config.privacy_network)
     used = _used(phase, config)
-    unused = set().union(*(group for group in GROUPS if group not in used)) | set(FREE) | {"baselines"}
+    unused = set().union(*(group for group in GROUPS if group not in used)) | APART
     return {name: value for name, value in dataclasses.asdict(config).items() if name not in unused}
 
 

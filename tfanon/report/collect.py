@@ -107,7 +107,7 @@ def _read(path, needed):
 def _labelled(runs):
     """The runs with their label and setting."""
     judged = [_setting(run.config) for run in runs]
-    apart = {*settings.FREE, "seed", "baselines"}
+    apart = settings.APART | {"seed"}
     own = [{name: value for name, value in dataclasses.asdict(run.config).items() if name not in {*apart, *given}}
            for run, given in zip(runs, judged)]
     return [dataclasses.replace(run, label=label, setting=setting)

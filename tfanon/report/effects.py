@@ -8,7 +8,6 @@ from tfanon.report import collect, merit
 from tfanon.report.sheets import Table
 
 KEYS = ("action_top1", "leak", "leak_mean")
-APART = {*settings.FREE, "baselines"}  # flags that change no f_A
 
 
 def table(runs):
@@ -26,7 +25,7 @@ def table(runs):
 def pairs(runs):
     """{(setting, value, larger value): [(run, run), ..]} of runs that differ in that setting alone."""
     found = {}
-    flags = [{name: value for name, value in dataclasses.asdict(run.config).items() if name not in APART} for run in runs]
+    flags = [{name: value for name, value in dataclasses.asdict(run.config).items() if name not in settings.APART} for run in runs]
     for (one, first), (other, second) in itertools.combinations(zip(runs, flags), 2):
         differ = [name for name in first if first[name] != second[name]]
         if len(differ) == 1 and differ != ["seed"]:
