@@ -8,8 +8,8 @@ BUDGET = --flagfile=configs/evaluate.flags
 OURS = --flagfile=configs/quickstart.flags $(BUDGET)
 SEEDS = --grid=seed=0,1,2
 REAL = $(VENV)/bin/python -m tfanon.sweep --sweep_dir=runs/evaluate_weizmann --parallel=2 --evaluate=quick \
-    --attackers=fresh,identity,reconstruction --flagfile=configs/weizmann_utkface.flags \
-    --flagfile=configs/evaluate_weizmann.flags --data_dir=$(DATA) --grid=penalty_weight=5,30 $(SEEDS)
+    --attackers=fresh,whole_video,identity --flagfile=configs/weizmann_utkface.flags \
+    --flagfile=configs/evaluate_weizmann.flags --data_dir=$(DATA) --grid=penalty_weight=30,0 $(SEEDS)
 
 .PHONY: quickstart test evaluate clean
 
@@ -29,8 +29,8 @@ evaluate: $(VENV)/installed
 	$(SWEEP) $(OURS) --grid=penalty_bound=.1 --grid=penalty_weight=5 --grid=budget_batch_norm=inference $(SEEDS)
 	for objective in vita ted_spad mass stprivacy; do $(SWEEP) --flagfile=configs/quickstart_$$objective.flags \
 	    $(BUDGET) --grid=objective=$$objective $(SEEDS) || exit 1; done
-	$(SWEEP) $(OURS) --grid=penalty_bound=.05,.1,.2,.3,.9 --grid=penalty_weight=1,5 $(SEEDS)
 	$(if $(DATA),$(REAL))
+	$(SWEEP) $(OURS) --grid=penalty_bound=.05,.1,.2,.3,.9 --grid=penalty_weight=1,5 $(SEEDS)
 	$(VENV)/bin/python -m tfanon.report runs/evaluate $(if $(DATA),runs/evaluate_weizmann) --output=runs/evaluate/report
 
 $(VENV)/installed: setup.py
