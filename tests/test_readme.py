@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from absl import flags
 
-from tfanon import config, losses, registry, sweep, trainer
+from tfanon import config, grid, losses, registry, sweep, trainer
 from tfanon.anonymizing import settings as anonymizing
 from tfanon.exporting import settings as exporting
 from tfanon.protocols import _settings as evaluating
@@ -60,4 +60,4 @@ def planned(arguments):
     flags.DEFINE_multi_string("flagfile", [], "", flag_values=holder)
     holder(["tfanon.sweep", *holder.read_flags_from_files(arguments, force_gnu=False)])
     settings, base = config.from_flags(sweep.Settings, holder), config.from_flags(config.Config, holder)
-    return sweep.points(settings, base)
+    return grid.points(settings.sweep_dir, settings.grid, base)

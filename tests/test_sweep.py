@@ -1,4 +1,4 @@
-"""A grid of runs: which they are, what a rerun does, what happens to one that fails."""
+"""A grid of runs: what each is made of, what a rerun does, what happens to one that fails."""
 
 import dataclasses
 import json
@@ -12,7 +12,7 @@ import time
 import pytest
 from helpers import TRAIN
 
-from tfanon import config, sweep
+from tfanon import config, grid, sweep
 from tfanon.config import Config
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -33,32 +33,12 @@ config.write_flagfile(settings, folder / 'run.flags')
 """
 
 
-def settings(folder, *grid, **more):
-    return sweep.Settings(sweep_dir=str(folder), grid=grid, **more)
+def settings(folder, *given, **more):
+    return sweep.Settings(sweep_dir=str(folder), grid=given, **more)
 
 
-def test_points_are_the_product_with_the_last_flag_fastest():
-    found = sweep.points(settings("s", "penalty_bound=.05,.1", "seed=0,1"), Config(frames=8))
-    assert [point.name for point in found] == ["B0.05-seed0", "B0.05-seed1", "B0.1-seed0", "B0.1-seed1"]
-    assert found[1].flags == {"penalty_bound": 0.05, "seed": 1}
-    assert found[1].config == Config(frames=8, penalty_bound=0.05, seed=1, workdir="s/B0.05-seed1")
-    point, = sweep.points(settings("s", "penalty_weight=1", "action_weights=../a b.weights.h5"), Config())
-    assert point.name == "lambda1-action_weights=.._a_b.weights.h5"
-
-
-@pytest.mark.parametrize("grid, message", [
-    ((), "--grid=FLAG=VALUE"),
-    (("penalty_bund=.1",), "Did you mean"),
-    (("penalty_bound=3",), r"\[0.0, 1.0\]"),
-    (("penalty_bound",), "is not FLAG=VALUE"),
-    (("baselines=raw,blur",), "of a flag with one value"),
-    (("workdir=a,b",), "a folder of its own"),
-    (("seed=0", "seed=1"), "names a flag twice"),
-    (("seed=0,00",), "gives one point twice"),
-])
-def test_a_grid_that_is_none_is_refused(grid, message):
-    with pytest.raises(ValueError, match=message):
-        sweep.points(settings("s", *grid), Config())
+def points(settings_, base):
+    return grid.points(settings_.sweep_dir, settings_.grid, base)
 
 
 @pytest.mark.parametrize("wrong, message", [
@@ -71,7 +51,7 @@ def test_what_would_fail_after_hours_is_refused_at_once(tmp_path, wrong, message
 
 
 def test_the_child_gets_the_flags_that_are_not_the_default():
-    point, = sweep.points(settings("s", "penalty_bound=.1"), Config(baselines=("raw",), deterministic=True))
+    point, = points(settings("s", "penalty_bound=.1"), Config(baselines=("raw",), deterministic=True))
     assert sweep.commands(point, settings("s", evaluate=("strict",), attackers=("fresh", "knn"), clips=False)) == [
         ["-m", "tfanon.train", "--workdir=s/B0.1", "--deterministic", "--baselines=raw", "--penalty_bound=0.1"],
         ["-m", "tfanon.evaluate", "--run_dir=s/B0.1", "--protocol=strict", "--attackers=fresh,knn", "--noclips"]]
@@ -79,7 +59,7 @@ def test_the_child_gets_the_flags_that_are_not_the_default():
 
 def test_a_point_is_finished_with_its_export_where_it_has_one(tmp_path):
     for settings_ in (Config(), Config(export=False)):
-        point, = sweep.points(settings(tmp_path, "seed=0"), settings_)
+        point, = points(settings(tmp_path, "seed=0"), settings_)
         folder = pathlib.Path(point.config.workdir)
         folder.mkdir(exist_ok=True)
         assert not sweep.finished(point)
@@ -90,7 +70,7 @@ def test_a_point_is_finished_with_its_export_where_it_has_one(tmp_path):
 
 
 def test_an_evaluation_looks_at_those_of_the_other_points(tmp_path):
-    one, other = sweep.points(settings(tmp_path, "penalty_bound=.1,.2"), Config())
+    one, other = points(settings(tmp_path, "penalty_bound=.1,.2"), Config())
     for point in (one, other):
         (tmp_path / point.name / "evaluation/quick").mkdir(parents=True)
         (tmp_path / point.name / "evaluation/quick/results.json").write_text("{}")
@@ -104,7 +84,7 @@ def test_an_evaluation_looks_at_those_of_the_other_points(tmp_path):
     ({}, True, False), ({}, False, True), ({"attackers": ("fresh", "knn")}, True, True), ({"clips": False}, True, True),
     ({"evaluate": ("quick", "known")}, True, True)])
 def test_an_evaluation_that_came_to_its_end_is_not_repeated(tmp_path, left, passed, again):
-    point, = sweep.points(settings(tmp_path, "penalty_bound=.1"), Config(export=False))
+    point, = points(settings(tmp_path, "penalty_bound=.1"), Config(export=False))
     wanted = settings(tmp_path, evaluate=("quick",), attackers=("fresh",))
     folder = pathlib.Path(point.config.workdir)
     assert len(sweep.commands(point, wanted)) == 2
@@ -161,18 +141,18 @@ def test_points_share_and_another_grid_adds_its_own(fake, tmp_path, capsys):
 @pytest.mark.parametrize("evaluated", [(), ("quick",)])
 def test_what_another_point_computes_now_is_waited_for(tmp_path, evaluated):
     wanted = settings(tmp_path, "penalty_bound=.1,.2", "seed=0,1,2", evaluate=evaluated)
-    points = dict(enumerate(sweep.points(wanted, Config()), 1))  # seeds 0, 1, 2 with B = .1; then with B = .2
-    runs = sweep.Sweep(tmp_path, list(points.values()), wanted)
+    each = dict(enumerate(points(wanted, Config()), 1))  # seeds 0, 1, 2 with B = .1; then with B = .2
+    runs = sweep.Sweep(tmp_path, list(each.values()), wanted)
 
     def following(waiting, running):
-        return runs._next({number: points[number] for number in waiting}, [points[number] for number in running])
+        return runs._next({number: each[number] for number in waiting}, [each[number] for number in running])
 
     assert following([1, 2, 3, 4, 5, 6], []) == 1 and following([2, 3, 4, 5, 6], [1]) == 2
     assert following([4, 5, 6], [1, 3]) == 5  # seeds 0 and 2 are being judged for the first time
     assert following([4], [1]) == 4  # nothing else is left
-    folder = tmp_path / points[1].name
+    folder = tmp_path / each[1].name
     folder.mkdir()
-    config.write_flagfile(points[1].config, folder / "run.flags")
+    config.write_flagfile(each[1].config, folder / "run.flags")
     (folder / "results.json").write_text("{}")
     if evaluated:
         assert following([4, 5, 6], [1, 3]) == 5  # trained, but raw video is being attacked

@@ -9,11 +9,9 @@ its points to the folder. A point that fails is named at the end and the others 
 
 import concurrent.futures
 import dataclasses
-import itertools
 import json
 import os
 import pathlib
-import re
 import signal
 import subprocess
 import sys
@@ -22,11 +20,9 @@ import time
 
 from absl import app
 
-from tfanon import config, exits, files, processes, registry, sharing
+from tfanon import config, exits, grid, processes, registry, sharing
 from tfanon.config import flag
 
-SCHEMA_VERSION = 1
-SHORT = {"penalty_bound": "B", "penalty_weight": "lambda"}  # the paper's symbols, in a folder's name
 SHARE = "--share="  # of tfanon.evaluate
 
 
@@ -44,15 +40,6 @@ class Settings:
     clips: bool = flag(True, "As --clips of tfanon.evaluate: attack the clips' own private attributes too.")
 
 
-@dataclasses.dataclass(frozen=True)
-class Point:
-    """One run of the sweep.  flags: what it does not share with all others, {name: value}."""
-
-    name: str
-    flags: dict
-    config: config.Config
-
-
 def main(arguments):
     if len(arguments) > 1:
         raise app.UsageError(f"'{arguments[1]}' is no flag: settings are given as --name=value.")
@@ -65,63 +52,15 @@ def work(settings, base):
     for kind, given in {"protocols": settings.evaluate, "attackers": settings.attackers}.items():
         for text in given:  # before the first point is trained, not after
             registry.check(kind, text.partition(":")[0])
-    found = points(settings, base)
+    found = grid.points(settings.sweep_dir, settings.grid, base)
     folder = pathlib.Path(settings.sweep_dir)
-    record(folder, found)
+    grid.record(folder, found)
     failed = Sweep(folder, found, settings).run()
     print(f"{len(found) - len(failed)} of {len(found)} points are done: "
           f"python -m tfanon.report {folder} --output={folder / 'report'}")
     for name, reason in failed.items():
         print(f"tfanon.sweep: {name} failed: {reason} ({folder / name / 'sweep.log'})", file=sys.stderr)
     return 1 if failed else 0
-
-
-def points(settings, base):
-    """The Points of the grid, the last --grid fastest.  Raises ValueError where one is no flag or no value of it."""
-    if not settings.sweep_dir or not settings.grid:
-        raise ValueError("Give --sweep_dir=FOLDER and, for each flag that varies, --grid=FLAG=VALUE,VALUE,..")
-    axes = [_axis(text) for text in settings.grid]
-    if len({name for name, _ in axes}) < len(axes):
-        raise ValueError(f"--grid names a flag twice: {', '.join(name for name, _ in axes)}. Give its values in one.")
-    found = [_point(settings.sweep_dir, dict(given), base) for given in itertools.product(
-        *([(name, value) for value in values] for name, values in axes))]
-    if len({point.name for point in found}) < len(found):
-        raise ValueError(f"--grid gives one point twice: {', '.join(point.name for point in found)}.")
-    return found
-
-
-def _axis(text):
-    name, _, values = text.partition("=")
-    values = [value for value in values.split(",") if value]
-    if not values or isinstance(getattr(config.Config(), name, None), tuple) or name == "workdir":
-        raise ValueError(f"--grid={text} is not FLAG=VALUE,VALUE,.. of a flag with one value"
-                         f"{'; each point has a folder of its own' if name == 'workdir' else ''}.")
-    return name, values
-
-
-def _point(folder, given, base):
-    chosen = config.with_flags(base, given)
-    values = {name: getattr(chosen, name) for name in given}
-    name = "-".join(f"{SHORT.get(flag_, flag_)}{'=' if isinstance(value, str) else ''}{_plain(value)}"
-                    for flag_, value in values.items())
-    return Point(name, values, dataclasses.replace(chosen, workdir=str(pathlib.Path(folder) / name)))
-
-
-def _plain(value):
-    """A value as a part of a folder's name."""
-    return re.sub(r"[^\w.+]+", "_", f"{value:g}" if isinstance(value, float) else str(value))
-
-
-def record(folder, found):
-    """Write sweep.json: the points that were there before, and these."""
-    path = folder / "sweep.json"
-    old = json.loads(path.read_text())["points"] if path.exists() else []
-    new = [{"name": point.name, "flags": point.flags} for point in found]
-    names = {point["name"] for point in new}
-    with files.whole_file(path) as unfinished:
-        unfinished.write_text(json.dumps({
-            "schema_version": SCHEMA_VERSION,
-            "points": [*(point for point in old if point["name"] not in names), *new]}, indent=1) + "\n")
 
 
 class Sweep:
