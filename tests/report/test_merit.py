@@ -41,6 +41,18 @@ def test_the_leak_is_the_strongest_attackers_and_a_mean_leaves_out_the_frozen_on
     assert mark.by_seed[0]["flicker"] == 0.01 and "ms_ssim" not in mark.by_seed[0]
 
 
+def test_a_judge_that_an_evaluation_took_over_counts_once(tmp_path):
+    folder = fabricated.run(tmp_path / "run")
+    path = folder / "evaluation/strict/results.json"
+    found = json.loads(path.read_text())
+    found["attacks"].append({**fabricated.attack("f_A", "fresh", 0.6, 0), "network": "small_resnet"})
+    path.write_text(json.dumps(found))
+    runs, _ = collect.load([folder])
+    seen = named(merit.marks(runs))["f_A"].by_seed[0]
+    # The judge: .6 - .4 = .2, its own in the run and in the evaluation; fresh resnet18: .3; frozen is no part of the mean.
+    assert seen["leak_mean"] == pytest.approx((0.2 + 0.3) / 2) and seen["attackers"] == 3
+
+
 def test_one_seed_has_an_interval_and_no_deviation(tmp_path):
     runs, _ = collect.load([fabricated.run(tmp_path / "run")])
     number = named(merit.marks(runs))["raw"].number("leak")
@@ -180,6 +192,17 @@ def test_the_closer_plot_leaves_out_what_leaves_no_action():
     (_, whole), (_, closer) = plots.frontier(marks)
     assert all(f">{mark.name}<" in whole for mark in marks)
     assert ">blur<" in closer and ">black<" not in closer and ">dim<" not in closer
+
+
+def test_many_marks_have_numbers_and_a_key():
+    marks = [merit.Mark(f"blur {number}", "blur", "", "", {0: {"leak": 0.1 * number, "action_top1": 0.5}})
+             for number in range(plots.NAMED + 1)]
+    unplaced = merit.Mark("lost", "lost", "", "", {0: {"action_top1": 0.5}})
+    (_, whole), _ = plots.frontier([unplaced, *marks])
+    assert plots.numbered([unplaced, *marks]) == [mark.name for mark in marks]
+    assert all(what in whole for what in (">1</text>", f">{plots.NAMED + 1}</text>", ">blur 1</title>"))
+    assert ">blur 1</text>" not in whole
+    assert plots.numbered(marks[1:]) == [] and ">blur 1</text>" in plots.frontier(marks[1:])[0][1]
 
 
 def test_an_attacker_that_still_learns():

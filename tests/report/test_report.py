@@ -4,6 +4,7 @@ import csv
 import json
 import pathlib
 import re
+import shutil
 import sys
 import xml.etree.ElementTree as ElementTree
 
@@ -79,6 +80,18 @@ def test_a_failed_gate_comes_first_and_makes_the_exit_status(tmp_path, capsys):
 def test_people_of_real_data_are_shown_on_demand_only(tmp_path, pictures, source, shown, said):
     _, html, _ = written(tmp_path, fabricated.run(tmp_path / "run", clip_source=source), pictures=pictures)
     assert ("data:image/png" in html) == shown and ("may show real people" in html) == said
+
+
+def test_a_fixed_anonymizers_sheet_is_shown_once(tmp_path):
+    folder = fabricated.sweep(tmp_path / "sweep")
+    for point in ("B0.05-seed0", "B0.2-seed0"):
+        sheets = folder / point / "evaluation/strict/pictures"
+        sheets.mkdir()
+        for name in ("blur", "f_A"):
+            shutil.copy(folder / point / "pictures/images.png", sheets / f"reconstruction-images-{name}.png")
+    _, html, _ = written(tmp_path, folder)
+    assert html.count("reconstruction-images-blur.png</figcaption>") == 1
+    assert html.count("reconstruction-images-f_A.png</figcaption>") == 2
 
 
 def test_it_works_without_logs_pictures_or_evaluation(tmp_path):

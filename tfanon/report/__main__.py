@@ -90,7 +90,7 @@ def _page(marks, runs, gates, missing, found, drawn, settings):
     ours = [table for table in found if not table.name.startswith("paper")]
     theirs = [table for table in found if table.name.startswith("paper")]
     notes = list(dict.fromkeys(note for run in runs for note in _notes(run)))
-    frontiers = [(setting, plots.frontier([mark for mark in marks if mark.setting == setting]))
+    frontiers = [(setting, [mark for mark in marks if mark.setting == setting])
                  for setting in dict.fromkeys(mark.setting for mark in marks)]
     about = ("Further left leaks less, higher keeps more. Circles: trained; squares: fixed; diamond: raw video. Bars: "
              "deviation over seeds, or the 95 % interval of one. Stairs: what no other beats.")
@@ -99,8 +99,8 @@ def _page(marks, runs, gates, missing, found, drawn, settings):
         f"{', '.join(map(str, sorted({run.seed for run in runs})))}. Shares in per cent unless said otherwise.",
         [("bad", "Not to be trusted: a gate failed", failed), ("warn", "What is missing", missing),
          ("warn", "Said by the runs", notes)],
-        [("Frontier", "".join(page.plots(both, f"{setting}. {about}" if setting else about)
-                              for setting, both in frontiers)),
+        [("Frontier", "".join(page.plots(plots.frontier(alike), f"{setting}. {about}" if setting else about)
+                              + page.numbered(plots.numbered(alike)) for setting, alike in frontiers)),
          ("Results", page.tables(ours)), ("Gates", page.tables([_gate_table(gates)] if gates else [])),
          ("How far the attackers had learned", page.plots(drawn, "The held-out slice chooses the epoch; #: the seed.")),
          ("Training of f_A", page.plots(plots.training(runs))),
@@ -109,8 +109,8 @@ def _page(marks, runs, gates, missing, found, drawn, settings):
 
 
 def _pictures(runs, allowed):
-    """The sheets of the first seed of each experiment, and of one of them a moving one."""
-    shown, hidden, parts = set(), [], []
+    """The sheets of the first seed of each experiment, those of fixed anonymizers once, and of one a moving one."""
+    shown, fixed, hidden, parts = set(), set(), [], []
     for run in runs:
         if (run.label, run.setting) in shown or allowed == "none":
             continue
@@ -119,7 +119,10 @@ def _pictures(runs, allowed):
             hidden.append(run.folder.name)
             continue
         names = [run.folder / "pictures" / name for name in (*SHEETS, *(["clips.gif"] if not parts else []))]
-        for path in [*names, *sorted(run.folder.glob("evaluation/*/pictures/*.png"))]:
+        attacked = [path for path in sorted(run.folder.glob("evaluation/*/pictures/*.png"))
+                    if (run.setting, path.name) not in fixed]
+        fixed |= {(run.setting, path.name) for path in attacked if merit.TRAINED not in path.stem}
+        for path in [*names, *attacked]:
             if path.is_file():
                 parts.append(page.picture(path, f"{run.label or run.folder.name}: {path.relative_to(run.folder)}"))
     said = [f"Not shown, since they may show real people (--pictures=real): {', '.join(hidden)}."] if hidden else []

@@ -6,6 +6,7 @@ is cMAP above its floor. The maximum goes over all attackers, the mean over thos
 
 import dataclasses
 import math
+import pathlib
 
 import numpy as np
 
@@ -89,12 +90,12 @@ def figures(runs, name):
     """
     found = [attack for run in runs for attack in attacks(run, name)]
     leaks = [attack for attack in found if _finite(attack.get("cmap_above_floor"))]
-    result = {"attackers": len({title(attack) for attack in leaks}), **_row(runs, name), **_action(runs, name)}
+    result = {"attackers": len({_who(attack) for attack in leaks}), **_row(runs, name), **_action(runs, name)}
     if leaks:
         worst = max(leaks, key=lambda attack: attack["cmap_above_floor"])
         result |= {"leak": worst["cmap_above_floor"], "leak_by": title(worst), "leak_interval": _above(worst)}
-        trained = [attack["cmap_above_floor"] for attack in leaks if attack["attacker"] != FROZEN]
-        result |= {"leak_mean": float(np.mean(trained))} if trained else {}
+        trained = dict.fromkeys((_who(attack), attack["cmap_above_floor"]) for attack in leaks if attack["attacker"] != FROZEN)
+        result |= {"leak_mean": float(np.mean([leak for _, leak in trained]))} if trained else {}
     return result | _identity(found) | _further(runs, name)
 
 
@@ -102,16 +103,24 @@ def attacks(run, name):
     """Every attack of a run on one anonymizer, "protocol" and "seed" added to each."""
     rows = [row for row in run.results["rows"] if row["anonymizer"] == name]
     own = [{**value, "attacker": "judge", "probe": probe, "protocol": "", "anonymizer": name,
-            "network": run.config.privacy_judge or run.config.privacy_network}
+            "network": run.config.privacy_judge or run.config.privacy_network,
+            "start": pathlib.Path(run.config.privacy_judge_weights).name or "scratch"}
            for row in rows for probe, value in row.items() if isinstance(value, dict) and "cmap" in value]
     more = [{**attack, "protocol": protocol} for protocol, found in run.evaluations.items()
             for attack in found["attacks"] if attack["anonymizer"] == name]
     return [{**attack, "seed": run.seed} for attack in own + more]
 
 
+def _who(attack):
+    """What two entries of one network have in common: an evaluation takes the run's judge over as a fresh attacker."""
+    return tuple("fresh" if attack.get(key) == "judge" else attack.get(key)
+                 for key in ("attacker", "network", "start", "probe"))
+
+
 def title(attack):
     """An attacker in words, such as "fresh resnet18, imagenet, images"."""
-    parts = [f"{attack['attacker']} {attack.get('network') or ''}".strip(), attack.get("start"), attack.get("probe")]
+    start = attack.get("start") if attack["attacker"] != "judge" else None  # as the run says
+    parts = [f"{attack['attacker']} {attack.get('network') or ''}".strip(), start, attack.get("probe")]
     return ", ".join(str(part) for part in parts if part)
 
 

@@ -4,6 +4,7 @@ from tfanon.report import curves, merit, svg
 
 SHAPES = {True: "circle", False: "square"}
 COLOURS = {"circle": 0, "square": 1, "diamond": 7}
+NAMED = 8  # more marks than that have numbers for names
 NEAR = 5  # points above chance: an anonymizer that leaves less of the action is far from all others
 TRAINING = (("L_T", "L_T, the action judge's loss behind f_A"), ("L_B/batch", "L_B, batch statistics"),
             ("L_B/inference", "L_B, moving averages"), ("rms", "RMS change of a clip"),
@@ -11,17 +12,32 @@ TRAINING = (("L_T", "L_T, the action judge's loss behind f_A"), ("L_B/batch", "L
 
 
 def frontier(marks):
-    """[(title, SVG)] of leak against top-1 in per cent, a mark per anonymizer: the whole box, and closer."""
-    placed = [mark for mark in marks if mark.number("leak") and mark.number("action_top1")]
-    dots = [_dot(mark) for mark in placed]
+    """[(title, SVG)] of leak against top-1 in per cent, a mark per anonymizer: the whole box, and closer.
+
+    The name of each is beside it, or, where they are many, its number: see `numbered`.
+    """
+    placed = _placed(marks)
+    names = [str(number) for number, _ in enumerate(placed, 1)] if numbered(marks) else [mark.name for mark in placed]
+    dots = [_dot(mark, name) for mark, name in zip(placed, names)]
     chance = next((number for mark in placed if (number := mark.number("action_chance"))), None)
     rules = [("y", 100 * chance.mean, "chance")] if chance else []
-    near = [mark for mark, dot in zip(placed, dots) if not chance or dot.y > 100 * chance.mean + NEAR]
+    near = [(mark, dot) for mark, dot in zip(placed, dots) if not chance or dot.y > 100 * chance.mean + NEAR]
     titles = ("leak above the floor, max over attackers, points", "action top-1, %")
     return [("From nothing leaked and chance on", svg.scatter(
         dots, *titles, _stairs(placed), rules, ((0,), (100,)), "Leak against action accuracy, a mark per anonymizer")),
         ("Closer: where the action is read", svg.scatter(
-            list(map(_dot, near)), *titles, _stairs(near), about="The same marks, closer"))] if placed else []
+            [dot for _, dot in near], *titles, _stairs([mark for mark, _ in near]),
+            about="The same marks, closer"))] if placed else []
+
+
+def numbered(marks):
+    """The names of the frontier's marks, the first of number 1; empty where the plot has room for names."""
+    names = [mark.name for mark in _placed(marks)]
+    return names if len(names) > NAMED else []
+
+
+def _placed(marks):
+    return [mark for mark in marks if mark.number("leak") and mark.number("action_top1")]
 
 
 def _stairs(placed):
@@ -29,11 +45,11 @@ def _stairs(placed):
     return [(dot.x, dot.y) for dot in map(_dot, merit.unbeaten(placed))]
 
 
-def _dot(mark):
+def _dot(mark, name=""):
     leak, top1 = mark.number("leak"), mark.number("action_top1")
     shape = "diamond" if mark.anonymizer == merit.RAW else SHAPES[is_trained(mark)]
     bars = tuple(tuple(min(100.0, 100 * bound) for bound in one.bounds) for one in (leak, top1))
-    return svg.Dot(mark.name, 100 * leak.mean, 100 * top1.mean, bars, shape, COLOURS[shape])
+    return svg.Dot(name, 100 * leak.mean, 100 * top1.mean, bars, shape, COLOURS[shape], mark.name)
 
 
 def training(runs):

@@ -17,7 +17,10 @@ DASHES = ("", "6 3", "2 3", "8 3 2 3")
 
 @dataclasses.dataclass(frozen=True)
 class Dot:
-    """A point of a scatter plot.  bars: ((x low, x high), (y low, y high)).  shape: circle, square or diamond."""
+    """A point of a scatter plot.  bars: ((x low, x high), (y low, y high)).  shape: circle, square or diamond.
+
+    about: what it shows under a pointer; empty: its name.
+    """
 
     name: str
     x: float
@@ -25,6 +28,7 @@ class Dot:
     bars: tuple = ()
     shape: str = "circle"
     colour: int = 0
+    about: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,7 +185,7 @@ def text(x, y, words, anchor, kind="number"):
 
 def _shape(x, y, dot):
     kind = f'class="dot s{dot.colour % COLOURS}"'
-    told = f"<title>{html.escape(dot.name)}</title>"
+    told = f"<title>{html.escape(dot.about or dot.name)}</title>"
     if dot.shape == "square":
         return f'<rect {kind} x="{x - 5:.1f}" y="{y - 5:.1f}" width="10" height="10">{told}</rect>'
     if dot.shape == "diamond":
