@@ -5,8 +5,10 @@
 The file is made here: 640x480, H.264, moving texture with noise. The network is the compact UNet++ at 224x224 as a
 TFLite file, float32 and full-integer int8, with first weights: they decide no speed. A stage alone is what the pipeline
 does in it: `decode` reads and scales down, `network` runs and checks, `encode` scales up and writes. `share` is the
-pipeline's speed over that of its slowest stage; every number is the median of the repeats, which take turns, because a
-machine's speed drifts: compare within one run alone.
+pipeline's speed over that of its slowest stage. Where the stages together need more processor time per frame than the
+cores have, no pipeline comes to 100 %: `busy` is the processor time of the three stages alone, at the pipeline's speed, as a
+share of all cores, and cannot pass 100 %. Every number is the median of the repeats, which take turns, because a machine's
+speed drifts: compare within one run alone.
 
 --deface: the command `deface` of an environment of its own (pip install deface), run on the same file, as it comes and at
 its reduced scale; its time to start is measured on a short file and left out.
@@ -69,10 +71,10 @@ def write_networks(folder, examples):
 
 
 def timed(work, frames):
-    """Frames per second of work()."""
-    begin = time.perf_counter()
+    """(frames per second, seconds of the processor per frame) of work()."""
+    begin, used = time.perf_counter(), time.process_time()
     work()
-    return frames / (time.perf_counter() - begin)
+    return frames / (time.perf_counter() - begin), (time.process_time() - used) / frames
 
 
 def decode(path, anonymizer):
@@ -94,17 +96,18 @@ def whole(path, target, anonymizer):
 
 
 def row(path, folder, anonymizer):
-    """Medians of frames per second: decode, network, encode, end to end; and the median share of the slowest stage."""
+    """Medians of frames per second: decode, network, encode, end to end; of the share of the slowest stage; of `busy`."""
     frames, form = decode(path, anonymizer)
     list(video.anonymized(frames[:WARM], anonymizer))
     answers = list(video.anonymized(frames, anonymizer))
     target, rounds = folder / "out.mp4", []
     for _ in range(FLAGS.repeats):
-        rates = [timed(lambda: decode(path, anonymizer), len(frames)),
-                 timed(lambda: list(video.anonymized(frames, anonymizer)), len(frames)),
-                 timed(lambda: encode(target, answers, form), len(frames)),
-                 timed(lambda: whole(path, target, anonymizer), len(frames))]
-        rounds.append([*rates, rates[3] / min(rates[:3])])
+        rates, used = zip(timed(lambda: decode(path, anonymizer), len(frames)),
+                          timed(lambda: list(video.anonymized(frames, anonymizer)), len(frames)),
+                          timed(lambda: encode(target, answers, form), len(frames)),
+                          timed(lambda: whole(path, target, anonymizer), len(frames)))
+        busy = rates[3] * sum(used[:3]) / len(os.sched_getaffinity(0))
+        rounds.append([*rates, rates[3] / min(rates[:3]), busy])
     return [statistics.median(column) for column in zip(*rounds)]
 
 
@@ -127,10 +130,11 @@ def main(_):
             writer.write_video(given, pictures(count), gop=250)
         examples = [picture[:SIDE, :SIDE] for picture in pictures(16)]
         heads = " ".join(f"{head:>8}" for head in ("decode", "network", "encode", "whole"))
-        print(f"{'frames per second':28} {heads} {'share':>7}", flush=True)
+        print(f"{'frames per second':28} {heads} {'share':>7} {'busy':>6}", flush=True)
         for name, model in write_networks(folder, examples).items():
-            *rates, share = row(path, folder, Anonymizer.load(model))
-            print(f"{f'compact UNet++, {name}':28} {' '.join(f'{rate:8.1f}' for rate in rates)} {share:7.0%}", flush=True)
+            *rates, share, busy = row(path, folder, Anonymizer.load(model))
+            print(f"{f'compact UNet++, {name}':28} {' '.join(f'{rate:8.1f}' for rate in rates)} {share:7.0%} {busy:6.0%}",
+                  flush=True)
         for options in ((), ("--scale", "320x240")) if FLAGS.deface else ():
             rate = statistics.median(deface(path, short, folder, *options) for _ in range(FLAGS.repeats))
             print(f"{' '.join(('deface', *options)):28} {rate:35.1f}", flush=True)
