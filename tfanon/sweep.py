@@ -99,7 +99,7 @@ class Sweep:
 
     def _has_ended(self, other):
         folder = pathlib.Path(other.workdir)
-        last = [folder / "evaluation" / protocol / "results.json" for protocol in self.settings.evaluate]
+        last = [_results(folder, protocol) for protocol in self.settings.evaluate]
         return all(path.exists() for path in (folder / "results.json", *last))
 
     def _one(self, number, point):
@@ -183,10 +183,15 @@ def _evaluate(point, protocol, settings):
 
 def evaluated(point, protocol, command):
     """Whether this very command has come to its end with all gates passed; whatever else would add to it."""
-    path = pathlib.Path(point.config.workdir) / "evaluation" / protocol / "results.json"
+    path = _results(pathlib.Path(point.config.workdir), protocol)
     found = json.loads(path.read_text()) if path.exists() else {}
     ran = [word for word in found.get("command", "").split(" ") if not word.startswith(SHARE)]
     return ran == ["python", *command] and all(gate["passed"] for gate in found["gates"])
+
+
+def _results(folder, protocol):
+    """Where a run's evaluation under a protocol leaves what it found."""
+    return folder / "evaluation" / protocol / "results.json"
 
 
 def run():

@@ -53,6 +53,11 @@ class Mark:
     setting: str
     by_seed: dict
 
+    @property
+    def placed(self):
+        """Whether it has a place on the frontier: a leak and a top-1 under every seed."""
+        return bool(self.number("leak") and self.number("action_top1"))
+
     def number(self, key):
         """A Number, or None where a seed lacks it."""
         found = [seed.get(key) for seed in self.by_seed.values()]
@@ -131,7 +136,7 @@ def worth(marks_, kind=None):
     """
     raw = next((mark for mark in marks_ if mark.anonymizer == RAW), None)
     points = [mark for mark in marks_ if mark.anonymizer != RAW and kind in (None, _trained(mark.anonymizer))
-              and mark.number("leak") and mark.number("action_top1")]
+              and mark.placed]
     if not points or not readable(raw):
         return None
     seeds = sorted(set(raw.by_seed).intersection(*(mark.by_seed for mark in points)))
@@ -156,7 +161,7 @@ def readable(raw):
 
 def unbeaten(marks_):
     """Those marks that no other beats in both means, from the least leak on."""
-    placed = [mark for mark in marks_ if mark.number("leak") and mark.number("action_top1")]
+    placed = [mark for mark in marks_ if mark.placed]
     rows = frontier.non_dominated([mark.number("leak").mean for mark in placed],
                                   [mark.number("action_top1").mean for mark in placed])
     return [placed[row] for row in rows]

@@ -133,7 +133,7 @@ def missing(marks, runs, found_gates):
     if len(counts) > 1:
         lines.append(f"Not every anonymizer met the same attackers ({min(counts)} to {max(counts)} of them): a maximum "
                      "over more is larger.")
-    unplaced = [mark.name for mark in marks if not (mark.number("leak") and mark.number("action_top1"))]
+    unplaced = [mark.name for mark in marks if not mark.placed]
     if unplaced:
         lines.append(f"Without a top-1 or a leak, so not on the frontier: {collect.in_short(unplaced)}.")
     raws = [mark for mark in marks if mark.anonymizer == merit.RAW]

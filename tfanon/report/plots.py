@@ -16,7 +16,7 @@ def frontier(marks):
 
     The name of each is beside it, or, where they are many, its number: see `numbered`.
     """
-    placed = _placed(marks)
+    placed = [mark for mark in marks if mark.placed]
     names = [str(number) for number, _ in enumerate(placed, 1)] if numbered(marks) else [mark.name for mark in placed]
     dots = [_dot(mark, name) for mark, name in zip(placed, names)]
     chance = next((number for mark in placed if (number := mark.number("action_chance"))), None)
@@ -32,12 +32,8 @@ def frontier(marks):
 
 def numbered(marks):
     """The names of the frontier's marks, the first of number 1; empty where the plot has room for names."""
-    names = [mark.name for mark in _placed(marks)]
+    names = [mark.name for mark in marks if mark.placed]
     return names if len(names) > NAMED else []
-
-
-def _placed(marks):
-    return [mark for mark in marks if mark.number("leak") and mark.number("action_top1")]
 
 
 def _stairs(placed):
