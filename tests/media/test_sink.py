@@ -1,6 +1,7 @@
 """What a sink writes is what it was given, and `check` sees where it is not."""
 
 import fractions
+import os
 
 import av
 import clips
@@ -90,6 +91,14 @@ def test_one_thread_gives_the_same_bytes(tmp_path):
         write(tmp_path / name, form(), clips.uneven(20), Encoding(threads=1))
     for ending in (".mkv", ".mp4"):
         assert (tmp_path / f"a{ending}").read_bytes() == (tmp_path / f"b{ending}").read_bytes()
+
+
+@pytest.mark.parametrize("cores, given, used", [(2, 0, 1), (8, 0, 4), (None, 0, 1), (8, 3, 3)])
+def test_the_encoder_leaves_half_of_the_cores_to_the_other_stages(tmp_path, monkeypatch, cores, given, used):
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    output = sink.Sink(tmp_path / "a.mkv", form(), Encoding(threads=given))
+    assert output.stream.codec_context.thread_count == used
+    output.close()
 
 
 def test_quality_and_preset_reach_the_encoder(tmp_path):

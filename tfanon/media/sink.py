@@ -5,6 +5,7 @@ import dataclasses
 import fractions
 import heapq
 import itertools
+import os
 import pathlib
 
 import av
@@ -44,8 +45,8 @@ LAMBDA = 118  # libav counts qscale in 118ths
 @dataclasses.dataclass(frozen=True)
 class Encoding:
     """codec: a key of CODECS; empty: what suits the container.  quality: the codec's own scale; None: its default.
-    preset: of libx264 and libx265; empty: veryfast.  threads: of the encoder; 0: libav decides; the bytes of the
-    output depend on it.
+    preset: of libx264 and libx265; empty: veryfast.  threads: of the encoder; 0: half of the cores, since a network
+    and a decoder want the others; the bytes of the output depend on it.
     """
 
     codec: str = ""
@@ -106,7 +107,7 @@ class Sink:
         stream = self.container.add_stream(name, rate=form.rate, options=encoding.options(name))
         stream.height, stream.width, stream.pix_fmt = form.height, form.width, self.format
         context = stream.codec_context
-        context.thread_count = encoding.threads
+        context.thread_count = encoding.threads or max(1, (os.cpu_count() or 1) // 2)
         context.colorspace, context.color_range, context.color_primaries, context.color_trc = self._colour()
         if form.aspect:
             context.sample_aspect_ratio = form.aspect
