@@ -146,6 +146,14 @@ def test_a_plot_puts_points_where_they_belong():
     assert float(square.get("x")) + 5 == svg.WIDTH - svg.RIGHT and float(square.get("y")) + 5 == svg.TOP
 
 
+def test_the_name_of_a_line_does_not_lie_on_a_dot_at_its_beginning():
+    drawn = ElementTree.fromstring(svg.scatter([svg.Dot("black", 0, 12)], "x", "y", rules=[("y", 12, "chance")],
+                                               reach=((0, 40), (0, 100))))
+    places = {node.text: (float(node.get("x")), node.get("text-anchor")) for node in drawn.iter()
+              if node.tag.endswith("text")}
+    assert places["chance"] == (svg.WIDTH - svg.RIGHT - 6, "end") and places["black"][0] < svg.WIDTH / 2
+
+
 def test_names_do_not_lie_on_each_other():
     frame = svg.Frame([0, 100], [0, 100])
     texts = svg.names([(100, 100 + k, "a name", 0) for k in range(6)], frame)

@@ -51,7 +51,7 @@ def scatter(dots, x_title, y_title, frontier=(), rules=(), reach=((), ()), about
     ys = [value for dot in dots for value in (dot.y, *(dot.bars[1] if dot.bars else ()))]
     xs, ys = [*xs, *reach[0]], [*ys, *reach[1]]
     frame = Frame(xs + [v for axis, v, _ in rules if axis == "x"], ys + [v for axis, v, _ in rules if axis == "y"])
-    parts = [frame.axes(x_title, y_title), *(frame.rule(*rule) for rule in rules)]
+    parts = [frame.axes(x_title, y_title), *(frame.rule(*rule, last=True) for rule in rules)]  # dots begin at the left
     if len(frontier) > 1:
         steps = [((two[0], one[1]), two) for one, two in zip(frontier, frontier[1:])]
         corners = [frontier[0], *(corner for step in steps for corner in step)]
@@ -114,15 +114,15 @@ class Frame:
         parts.append(f'<g transform="rotate(-90 14 {middle:.0f})">{text(14, middle, y_title, "middle")}</g>')
         return "".join(parts)
 
-    def rule(self, axis, value, name):
-        """A dashed line at a value, named at its end."""
+    def rule(self, axis, value, name, last=False):
+        """A dashed line at a value, named at its lower or left end, or, where it is of y and `last`, at its right one."""
         if axis == "x":
             x = self.x(value)
             return (f'<line class="rule" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{self.height - BOTTOM}"/>'
                     + text(x - 5, self.height - BOTTOM - 8, name, "end", "quiet"))
         y = self.y(value)
         return (f'<line class="rule" x1="{LEFT}" x2="{self.width - self.right:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
-                + text(LEFT + 6, y - 5, name, "start", "quiet"))
+                + text(self.width - self.right - 6 if last else LEFT + 6, y - 5, name, "end" if last else "start", "quiet"))
 
     def bars(self, dot):
         (left, right), (low, high) = dot.bars
