@@ -9,7 +9,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import fabricated  # noqa: E402
-from tfanon.report import collect, curves, merit, outline, paper, plots  # noqa: E402
+from tfanon.report import collect, curves, merit, outline, paper, plots, sheets  # noqa: E402
 
 
 @pytest.fixture
@@ -42,15 +42,63 @@ def test_the_leak_is_the_strongest_attackers_and_a_mean_leaves_out_the_frozen_on
 
 
 def test_a_judge_that_an_evaluation_took_over_counts_once(tmp_path):
-    folder = fabricated.run(tmp_path / "run")
-    path = folder / "evaluation/strict/results.json"
-    found = json.loads(path.read_text())
-    found["attacks"].append({**fabricated.attack("f_A", "fresh", 0.6, 0), "network": "small_resnet"})
-    path.write_text(json.dumps(found))
-    runs, _ = collect.load([folder])
+    runs = with_attacks(tmp_path, {**fabricated.attack("f_A", "fresh", 0.6, 0), "network": "small_resnet"})
     seen = named(merit.marks(runs))["f_A"].by_seed[0]
-    # The judge: .6 - .4 = .2, its own in the run and in the evaluation; fresh resnet18: .3; frozen is no part of the mean.
-    assert seen["leak_mean"] == pytest.approx((0.2 + 0.3) / 2) and seen["attackers"] == 3
+    # The judge: .6 - .4 = .2, its own in the run and in the evaluation; fresh resnet18: .3; frozen is no part of it.
+    assert seen["leak_mean"] == pytest.approx((0.2 + 0.3) / 2) and seen["attackers"] == 2
+
+
+def test_a_frozen_attacker_is_no_part_of_the_maximum(tmp_path):
+    runs = with_attacks(tmp_path, fabricated.attack("f_A", "frozen", 0.99, 0))
+    seen = named(merit.marks(runs))["f_A"].by_seed[0]
+    assert seen["leak"] == pytest.approx(0.3) and seen["leak_by"].startswith("fresh")  # cMAP .7, floor .4
+
+
+def test_attributes_of_pictures_and_of_clips_are_marks_of_their_own(tmp_path):
+    clips = {"probe": "clips", "cmap": 0.95, "cmap_chance": 0.1, "cmap_above_floor": 0.85}
+    runs = with_attacks(tmp_path, *({**fabricated.attack(name, "fresh", 0.5, 0), **clips} for name in ("raw", "f_A")))
+    groups = merit.grouped(merit.marks(runs))
+    leaks = {probe: {mark.name: seed.get("leak") for mark in alike for seed in mark.by_seed.values()}
+             for (_, probe), alike in groups.items()}
+    assert leaks["images"] == pytest.approx({"raw": 0.5, "blur": 0.4, "downsample": 0.3, "f_A": 0.3})
+    assert leaks["clips"] == {"raw": 0.85, "blur": None, "downsample": None, "f_A": 0.85}
+    f_A = named(groups["", "images"])["f_A"]
+    assert {attack["probe"] for attack in outline.of(f_A, runs[0])} == {"images"}
+
+
+def with_attacks(folder, *attacks):
+    """A run whose evaluation has these attacks too, loaded."""
+    run = fabricated.run(folder / "run")
+    path = run / "evaluation/strict/results.json"
+    found = json.loads(path.read_text())
+    found["attacks"] += attacks
+    path.write_text(json.dumps(found))
+    return collect.load([run])[0]
+
+
+def test_points_lost_from_raw_are_counted_seed_by_seed(swept):
+    marks = named(merit.marks(swept[0]))
+    change = merit.change(marks["raw"], marks["f_A, B = 0.2"], "action_top1")
+    assert change.values == pytest.approx([-0.2] * 3)  # .9 and .7 under every seed
+    assert merit.change(None, marks["raw"], "action_top1") is None
+    assert merit.change(marks["raw"], marks["blur"], "no such figure") is None
+
+
+def test_several_seeds_have_the_mean_of_their_intervals_too(swept):
+    number = named(merit.marks(swept[0]))["raw"].number("leak")
+    # By the seed cMAP .88, .89, .9 to .91, .92, .93, floor .4.
+    assert number.std == pytest.approx(0.01) and number.interval == pytest.approx((0.49, 0.52))
+    assert sheets._td(number, True) == '<td class=n>50.0 ± 1.0<small>49.0–52.0</small></td>'
+    assert sheets._td(number, False) == '<td class=n>50.0 ± 1.0</td>'
+
+
+def test_verification_stands_beside_identity(tmp_path):
+    known = {"anonymizer": "f_A", "attacker": "identity", "network": "resnet18", "probe": "clips", "identity_top1": 0.7,
+             "identity_interval": [0.6, 0.8], "identity_chance": 0.1, "tar_at_far": {"0.01": 0.2, "0.1": None}}
+    marks = merit.marks(with_attacks(tmp_path, known))
+    table = outline.further(marks)
+    row = dict(zip(table.head, next(row for row in table.rows if row[0] == "f_A")))
+    assert row["identity top-1"].mean == 0.7 and row["TAR at FAR 1 %"].mean == 0.2 and row["TAR at FAR 10 %"] is None
 
 
 def test_one_seed_has_an_interval_and_no_deviation(tmp_path):
@@ -158,12 +206,35 @@ def test_the_paper_s_numbers_stand_beside_ours(swept):
     assert rows["Obf-StrongBlur"][2] == "55.94" and rows["Downsample-2x"][4] is None
     assert any("78.88 - 78.26 is .62" in note for note in found["paper_table_1"].notes)
     assert [row[0] for row in found["paper_figure_3"].rows] == [0.05, 0.2]
-    assert found["paper_table_6"].rows[-1][:2] == ("f_A, B = 0.2: frozen resnet18, scratch, images", "26.91")
+    assert found["paper_table_6"].rows[-1][:2] == ("f_A, B = 0.2: frozen resnet18, scratch, images", "?")
     fresh = found["paper_table_7_8"].rows[0]  # raw is in both values of B; a seed counts once
     assert fresh[0] == "fresh resnet18, scratch, images: raw"
     assert fresh[2].values == pytest.approx((0.89, 0.9, 0.91))
     network = found["paper_table_5"].rows if "paper_table_5" in found else ()
     assert not network  # that protocol was not run
+
+
+@pytest.mark.parametrize("flags, name", [
+    ({"penalty_bound": 0.3}, "Ours, B = 0.3"), ({"penalty_weight": 0.0}, "SPAct"), ({"objective": "vita"}, "VITA"),
+    ({"objective": "ted_spad"}, ""), ({"penalty_bound": 0.3, "penalty_weight": 5.0}, "")])
+def test_a_number_of_the_paper_stands_beside_its_own_method_alone(tmp_path, flags, name):
+    image = {**fabricated.attack("f_A", "fresh", 0.7, 0), "network": "resnet50", "start": "resnet50.weights.h5"}
+    scratch = {**image, "start": "scratch"}
+    folder = fabricated.run(tmp_path / "run", **flags)
+    path = folder / "evaluation/strict/results.json"
+    evaluation = json.loads(path.read_text())
+    path.write_text(json.dumps({**evaluation, "attacks": [*evaluation["attacks"], image, scratch]}))
+    runs, _ = collect.load([folder])
+    found = {table.name: table for table in paper.tables(merit.marks(runs), runs)}
+    rows = {row[0]: row for row in found["paper_table_1"].rows}
+    assert paper.method(runs[0].config) == name and ("here: f_A" in rows) == (not name)
+    assert not name or rows[name][4].mean == 0.8 and rows[name][2] != "?"
+    _, *_, (_, started, *_), (_, fresh, *_) = found["paper_table_7_8"].rows
+    assert (started, fresh) == {"Ours, B = 0.3": ("58.65", "57.41"), "SPAct": ("60.73", "?")}.get(name, ("?", "?"))
+    frozen = {row[0].split(":")[0]: row[1] for row in found["paper_table_6"].rows}
+    assert frozen == {"raw": "64.41", "blur": "?", "downsample": "?", "f_A": {
+        "Ours, B = 0.3": "26.91", "SPAct": "27.44", "VITA": "22.81"}.get(name, "?")}
+    assert ("paper_figure_3" in found) == (flags.get("objective") is None)
 
 
 def test_curves_of_a_resumed_run_are_one(tmp_path):

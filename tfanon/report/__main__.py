@@ -53,34 +53,42 @@ def work(paths, settings):
     for table in found:
         _write(folder / "tables" / f"{table.name}.csv", sheets.to_csv(table))
         _write(folder / "tables" / f"{table.name}.tex", sheets.to_latex(table))
-    print(f"{folder / 'report.html'}: {len(runs)} runs, {len(marks)} anonymizers, {len(missing)} things missing.")
+    print(f"{folder / 'report.html'}: {_counts(marks, runs)}, {len(missing)} things missing.")
     for gate in failed:
         print(f"tfanon.report: {_failed(gate)}", file=sys.stderr)
     return 1 if failed else 0
 
 
 def tables(marks, runs):
-    """Every Table of the report, those of each setting of data and judges apart."""
-    found = []
-    settings = list(dict.fromkeys(mark.setting for mark in marks))
-    for number, setting in enumerate(settings):
-        own, ours = [mark for mark in marks if mark.setting == setting], [run for run in runs if run.setting == setting]
-        for table in (outline.per_anonymizer(own), outline.worth(own), effects.table(ours), outline.per_attacker(own, ours),
-                      outline.per_attribute(own, ours), outline.further(own), *paper.tables(own, ours)):
-            if table and len(settings) > 1:
-                table = dataclasses.replace(table, name=f"{table.name}_{number}", title=f"{table.title}: {setting}")
+    """Every Table of the report, those of each setting of data and judges, and of each probe, apart."""
+    found, printed = [], set()
+    groups = merit.grouped(marks)
+    for number, ((setting, probe), own) in enumerate(groups.items()):
+        ours = [run for run in runs if run.setting == setting]
+        theirs = paper.tables(own, ours) if setting not in printed else []  # it has one probe, pictures
+        printed.add(setting)
+        for table in (outline.per_anonymizer(own), outline.worth(own), effects.table(ours, probe),
+                      outline.per_attacker(own, ours), outline.per_attribute(own, ours), outline.further(own), *theirs):
+            if table and len(groups) > 1:
+                table = dataclasses.replace(table, name=f"{table.name}_{number}",
+                                            title=f"{table.title}: {_said(setting, probe)}")
             found += [table] if table else []
     return found
 
 
+def _said(setting, probe):
+    """What a group of marks has in common, in words."""
+    return ", ".join(part for part in (setting, f"attributes of {probe}" if probe else "") if part)
+
+
 def record(marks, runs, gates, missing, found):
     """What report.json holds."""
-    unbeaten = {mark.name for setting in {mark.setting for mark in marks}
-                for mark in merit.unbeaten([mark for mark in marks if mark.setting == setting])}
+    unbeaten = {(mark.group, mark.name) for own in merit.grouped(marks).values() for mark in merit.unbeaten(own)}
     return {"schema_version": SCHEMA_VERSION, "missing": missing, "gates": gates,
             "runs": [{"folder": str(run.folder), "seed": run.seed, "label": run.label, "setting": run.setting,
                       "protocols": sorted(run.evaluations), "notes": _notes(run)} for run in runs],
-            "anonymizers": [{"name": mark.name, "setting": mark.setting, "unbeaten": mark.name in unbeaten,
+            "anonymizers": [{"name": mark.name, "setting": mark.setting, "probe": mark.probe,
+                             "unbeaten": (mark.group, mark.name) in unbeaten,
                              "seeds": {str(seed): values for seed, values in mark.by_seed.items()}} for mark in marks],
             "tables": {table.name: sheets.to_json(table) for table in found}}
 
@@ -90,22 +98,25 @@ def _page(marks, runs, gates, missing, found, drawn, settings):
     ours = [table for table in found if not table.name.startswith("paper")]
     theirs = [table for table in found if table.name.startswith("paper")]
     notes = list(dict.fromkeys(note for run in runs for note in _notes(run)))
-    frontiers = [(setting, [mark for mark in marks if mark.setting == setting])
-                 for setting in dict.fromkeys(mark.setting for mark in marks)]
+    frontiers = [(_said(*group), alike) for group, alike in merit.grouped(marks).items()]
     about = ("Further left leaks less, higher keeps more. Circles: trained; squares: fixed; diamond: raw video. Bars: "
              "deviation over seeds, or the 95 % interval of one. Stairs: what no other beats.")
     return page.write(
-        "What is left and what leaks", f"{len(runs)} runs, {len(marks)} anonymizers, seeds "
+        "What is left and what leaks", f"{_counts(marks, runs)}, seeds "
         f"{', '.join(map(str, sorted({run.seed for run in runs})))}. Shares in per cent unless said otherwise.",
         [("bad", "Not to be trusted: a gate failed", failed), ("warn", "What is missing", missing),
          ("warn", "Said by the runs", notes)],
-        [("Frontier", "".join(page.plots(plots.frontier(alike), f"{setting}. {about}" if setting else about)
-                              + page.numbered(plots.numbered(alike)) for setting, alike in frontiers)),
+        [("Frontier", "".join(page.plots(plots.frontier(alike), f"{said}. {about}" if said else about)
+                              + page.numbered(plots.numbered(alike)) for said, alike in frontiers)),
          ("Results", page.tables(ours)), ("Gates", page.tables([_gate_table(gates)] if gates else [])),
          ("How far the attackers had learned", page.plots(drawn, "The held-out slice chooses the epoch; #: the seed.")),
          ("Training of f_A", page.plots(plots.training(runs))),
          ("Pictures", _pictures(runs, settings.pictures)),
          ("Beside the paper", page.tables(theirs, paper.APART)), ("Model card", page.paragraphs(outline.card(runs)))])
+
+
+def _counts(marks, runs):
+    return f"{len(runs)} runs, {len({(mark.setting, mark.name) for mark in marks})} anonymizers"
 
 
 def _pictures(runs, allowed):

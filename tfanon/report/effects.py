@@ -10,12 +10,12 @@ from tfanon.report.sheets import Table
 KEYS = ("action_top1", "leak", "leak_mean")
 
 
-def table(runs):
+def table(runs, probe=""):
     """A Table with a row per setting and two values of it that follow each other; None without such pairs.
 
-    runs: with the same data and judges.
+    runs: with the same data and judges.  probe: whose attributes leak.
     """
-    rows = [row for (name, *values), both in _following(pairs(runs)).items() if (row := _row(name, values, both))]
+    rows = [row for (name, *values), both in _following(pairs(runs)).items() if (row := _row(name, values, both, probe))]
     return Table("effects", "What one setting does", (
         "setting", "pairs", "action top-1", "leak, max", "leak, mean", "leak, max fell in"), tuple(rows),
         lead="Points that f_A gains or loses from the first value to the second: mean \N{PLUS-MINUS SIGN} deviation over "
@@ -42,8 +42,8 @@ def _following(found):
                        for _, _, middle in found if middle != high)}
 
 
-def _row(name, values, both):
-    figures = [tuple(merit.figures([run], merit.TRAINED) for run in pair) for pair in both]
+def _row(name, values, both, probe):
+    figures = [tuple(merit.figures([run], merit.TRAINED, probe) for run in pair) for pair in both]
     figures = [pair for pair in figures if all(key in one for one in pair for key in KEYS)]
     if not figures:
         return None

@@ -1,7 +1,8 @@
 """Figures of merit: for each anonymizer what is left of the action and what the strongest attacker learns, over seeds.
 
 An attack is a dict as evaluation/*/results.json holds it; the fresh judges of the run itself are attackers too. A leak
-is cMAP above its floor. The maximum goes over all attackers, the mean over those that were trained on anonymized data.
+is cMAP above its floor. Maximum and mean go over the attackers that were trained on anonymized data, and over those of
+one probe: attributes of pictures and of clips are not the same, nor are their floors.
 """
 
 import dataclasses
@@ -13,14 +14,14 @@ import numpy as np
 from tfanon import frontier
 
 RAW, TRAINED = "raw", "f_A"
-FROZEN = "frozen"  # never saw anonymized data: of no account in a mean
+FROZEN = "frozen"  # never saw anonymized data: for comparison only
 
 
 @dataclasses.dataclass(frozen=True)
 class Number:
     """A figure under one seed or several; shares in [0, 1].
 
-    values: one per seed.  interval: (low, high) of the only one.
+    values: one per seed.  interval: (low, high) over what was tested, mean of the seeds'.
     """
 
     values: tuple
@@ -45,13 +46,22 @@ class Number:
 
 @dataclasses.dataclass(frozen=True)
 class Mark:
-    """One anonymizer in one setting of data and judges.  by_seed: {seed: figures of that seed}, see `figures`."""
+    """One anonymizer in one setting of data and judges.  by_seed: {seed: figures of that seed}, see `figures`.
+
+    probe: whose attributes leak; "" where the setting has no more than one probe.
+    """
 
     name: str
     anonymizer: str
     label: str
     setting: str
     by_seed: dict
+    probe: str = ""
+
+    @property
+    def group(self):
+        """(setting, probe): marks compare where it is equal."""
+        return self.setting, self.probe
 
     @property
     def placed(self):
@@ -63,21 +73,37 @@ class Mark:
         found = [seed.get(key) for seed in self.by_seed.values()]
         if not found or any(not _finite(value) for value in found):
             return None
-        interval = next(iter(self.by_seed.values())).get(f"{key}_interval") if len(found) == 1 else None
-        known = interval and all(_finite(bound) for bound in interval)
-        return Number(tuple(map(float, found)), tuple(interval) if known else None)
+        intervals = [seed.get(f"{key}_interval") for seed in self.by_seed.values()]
+        known = all(interval and all(map(_finite, interval)) for interval in intervals)
+        return Number(tuple(map(float, found)), tuple(map(float, np.mean(intervals, axis=0))) if known else None)
 
 
 def marks(runs):
-    """A Mark per fixed anonymizer and per trained one, in the order of the runs; f_A under each of its labels."""
+    """A Mark per probe and fixed or trained anonymizer, in the order of the runs; f_A under each of its labels."""
     groups = {}
     for run in runs:
         for name in anonymizers(run):
             label = run.label if _trained(name) else ""  # what only the game depends on changes no fixed anonymizer
             groups.setdefault((name, label, run.setting), {}).setdefault(run.seed, []).append(run)
+    seen = {setting: probes([run for run in runs if run.setting == setting]) for _, _, setting in groups}
     return [Mark(f"{name}, {label}" if label else name, name, label, setting,
-                 {seed: figures(same, name) for seed, same in sorted(seeds.items())})
-            for (name, label, setting), seeds in groups.items()]
+                 {seed: figures(same, name, probe) for seed, same in sorted(seeds.items())}, probe)
+            for (name, label, setting), seeds in groups.items() for probe in seen[setting]]
+
+
+def grouped(marks_):
+    """{(setting, probe): its marks}."""
+    found = {}
+    for mark in marks_:
+        found.setdefault(mark.group, []).append(mark)
+    return found
+
+
+def probes(runs):
+    """Names of the probes whose attributes were attacked; ("",) where they are not several."""
+    found = dict.fromkeys(attack["probe"] for run in runs for name in anonymizers(run) for attack in attacks(run, name)
+                          if _finite(attack.get("cmap_above_floor")))
+    return tuple(found) if len(found) > 1 else ("",)
 
 
 def anonymizers(run):
@@ -87,25 +113,26 @@ def anonymizers(run):
     return list(dict.fromkeys(row["anonymizer"] for part in rows for row in part))
 
 
-def figures(runs, name):
+def figures(runs, name, probe=""):
     """What runs of one seed found behind one anonymizer; of a fixed one they may be several, with the same judges.
 
+    probe: what attackers looked at; "": whatever it was.
     Returns {"action_top1", "leak" (the maximum), "leak_by", "leak_mean", "cmap", "f1", .., "attackers"}, as far as
     measured, and "..._interval" beside some.
     """
-    found = [attack for run in runs for attack in attacks(run, name)]
-    leaks = [attack for attack in found if _finite(attack.get("cmap_above_floor"))]
-    result = {"attackers": len({_who(attack) for attack in leaks}), **_row(runs, name), **_action(runs, name)}
+    found = [attack for run in runs for attack in attacks(run, name, probe)]
+    leaks = [attack for attack in found if _finite(attack.get("cmap_above_floor")) and attack["attacker"] != FROZEN]
+    result = {"attackers": len({_who(attack) for attack in leaks}), **_row(found), **_action(runs, name)}
     if leaks:
         worst = max(leaks, key=lambda attack: attack["cmap_above_floor"])
-        result |= {"leak": worst["cmap_above_floor"], "leak_by": title(worst), "leak_interval": _above(worst)}
-        trained = dict.fromkeys((_who(attack), attack["cmap_above_floor"]) for attack in leaks if attack["attacker"] != FROZEN)
-        result |= {"leak_mean": float(np.mean([leak for _, leak in trained]))} if trained else {}
-    return result | _identity(found) | _further(runs, name)
+        each = dict.fromkeys((_who(attack), attack["cmap_above_floor"]) for attack in leaks)
+        result |= {"leak": worst["cmap_above_floor"], "leak_by": title(worst), "leak_interval": _above(worst),
+                   "leak_mean": float(np.mean([leak for _, leak in each]))}
+    return result | _identity(found) | _flicker(runs, name) | _rebuilt(found)
 
 
-def attacks(run, name):
-    """Every attack of a run on one anonymizer, "protocol" and "seed" added to each."""
+def attacks(run, name, probe=""):
+    """Every attack of a run on one anonymizer, "protocol" and "seed" added to each.  probe: of this one alone."""
     rows = [row for row in run.results["rows"] if row["anonymizer"] == name]
     own = [{**value, "attacker": "judge", "probe": probe, "protocol": "", "anonymizer": name,
             "network": run.config.privacy_judge or run.config.privacy_network,
@@ -113,7 +140,7 @@ def attacks(run, name):
            for row in rows for probe, value in row.items() if isinstance(value, dict) and "cmap" in value]
     more = [{**attack, "protocol": protocol} for protocol, found in run.evaluations.items()
             for attack in found["attacks"] if attack["anonymizer"] == name]
-    return [{**attack, "seed": run.seed} for attack in own + more]
+    return [{**attack, "seed": run.seed} for attack in own + more if probe in ("", attack.get("probe"))]
 
 
 def _who(attack):
@@ -127,6 +154,14 @@ def title(attack):
     start = attack.get("start") if attack["attacker"] != "judge" else None  # as the run says
     parts = [f"{attack['attacker']} {attack.get('network') or ''}".strip(), start, attack.get("probe")]
     return ", ".join(str(part) for part in parts if part)
+
+
+def change(before, after, key):
+    """The Number of what a figure gains from one mark to the other, seed by seed; None where no seed has both."""
+    seeds = before.by_seed.keys() & after.by_seed.keys() if before else ()
+    both = [(before.by_seed[seed].get(key), after.by_seed[seed].get(key)) for seed in sorted(seeds)]
+    gains = tuple(second - first for first, second in both if _finite(first) and _finite(second))
+    return Number(gains) if gains else None
 
 
 def worth(marks_, kind=None):
@@ -171,9 +206,9 @@ def _trained(name):
     return name.split("+")[0] == TRAINED
 
 
-def _row(runs, name):
+def _row(found):
     """cMAP and F1 of the run's own judge, on its first probe."""
-    own = next((attack for run in runs for attack in attacks(run, name) if attack["attacker"] == "judge"), {})
+    own = next((attack for attack in found if attack["attacker"] == "judge"), {})
     kept = ("cmap", "cmap_chance", "cmap_interval", "f1", "f1_interval", "f1_chance", "f1_logit_half", "f1_tuned")
     return {key: own[key] for key in kept if key in own}
 
@@ -188,8 +223,11 @@ def _action(runs, name):
 
 def _identity(found):
     known = [attack for attack in found if _finite(attack.get("identity_top1"))]
-    worst = max(known, key=lambda attack: attack["identity_top1"], default=None)
-    return _renamed(worst, "identity_top1", "identity_chance", "identity_interval") if known else {}
+    if not known:
+        return {}
+    worst = max(known, key=lambda attack: attack["identity_top1"])
+    rates = {f"tar_at_far_{far}": rate for far, rate in (worst.get("tar_at_far") or {}).items()}
+    return _renamed(worst, "identity_top1", "identity_chance", "identity_interval") | rates
 
 
 def _renamed(row, value, chance, interval):
@@ -197,14 +235,16 @@ def _renamed(row, value, chance, interval):
     return {key: row[key] for key in (value, chance) if key in row} | {f"{value}_interval": row.get(interval)}
 
 
-def _further(runs, name):
-    """Flicker, and the best reconstruction."""
+def _flicker(runs, name):
     flicker = [row["flicker"] for run in runs for found in run.evaluations.values()
                for row in found.get("flicker", []) if row["anonymizer"] == name]
-    rebuilt = [attack for run in runs for attack in attacks(run, name) if _finite(attack.get("psnr"))]
-    best = max(rebuilt, key=lambda attack: attack["psnr"], default={})
-    return ({"flicker": flicker[0]} if flicker else {}) | {
-        key: best[key] for key in ("psnr", "ssim", "ms_ssim") if best.get(key) is not None}
+    return {"flicker": flicker[0]} if flicker else {}
+
+
+def _rebuilt(found):
+    """Of the best reconstruction."""
+    best = max((attack for attack in found if _finite(attack.get("psnr"))), key=lambda attack: attack["psnr"], default={})
+    return {key: best[key] for key in ("psnr", "ssim", "ms_ssim") if best.get(key) is not None}
 
 
 def _above(attack):

@@ -17,18 +17,21 @@ NOT_HIDDEN = (
 
 def per_anonymizer(marks):
     """The table of results: what is left of the action, what leaks."""
-    keys = ("action_top1", "leak", "leak_mean", "cmap", "f1", "f1_logit_half", "f1_tuned")
-    rows = tuple((mark.name, *map(mark.number, keys), len(mark.by_seed), _strongest(mark)) for mark in marks)
+    keys = ("leak", "leak_mean", "cmap", "f1", "f1_logit_half", "f1_tuned")
+    raw = next((mark for mark in marks if mark.anonymizer == merit.RAW), None)
+    rows = tuple((mark.name, mark.number("action_top1"), merit.change(raw, mark, "action_top1"), *map(mark.number, keys),
+                  len(mark.by_seed), _strongest(mark)) for mark in marks)
     chance = {key: next((number for mark in marks if (number := mark.number(key))), None)
               for key in ("action_chance", "cmap_chance", "f1_chance")}
     f1 = [chance["f1_chance"]] * 3
-    floor = ("chance", chance["action_chance"], None, None, chance["cmap_chance"], *f1, None, None)
+    floor = ("chance", chance["action_chance"], None, None, None, chance["cmap_chance"], *f1, None, None)
     return Table("results", "Results", (
-        "anonymizer", f"action top-1{UP}", f"leak, max{DOWN}", f"leak, mean{DOWN}", f"cMAP{DOWN}", "F1, p > .5",
+        "anonymizer", f"action top-1{UP}", "from raw", f"leak, max{DOWN}", f"leak, mean{DOWN}", f"cMAP{DOWN}", "F1, p > .5",
         "F1, logit > .5", "F1, tuned", "seeds", "strongest attacker"), (*rows, floor),
-        lead="Per cent. Several seeds: mean \N{PLUS-MINUS SIGN} deviation; one: its 95 % interval. A leak is cMAP "
-             "above its floor, max over all attackers, mean over those trained on anonymized data; cMAP and F1 are of the "
-             "run's own fresh judge.")
+        lead="Per cent. Mean \N{PLUS-MINUS SIGN} deviation over seeds, and the 95 % interval over test videos or images, mean "
+             "of the seeds'. From raw: points of top-1 gained or lost under the same seed. A leak is cMAP above its floor, "
+             "max and mean over attackers trained on anonymized data; cMAP and F1 are of the run's own fresh judge.",
+        intervals=True)
 
 
 def _strongest(mark):
@@ -89,13 +92,15 @@ def worth(marks):
 
 def further(marks):
     """Identity, flicker and reconstruction, where they were measured."""
-    keys = ("identity_top1", "identity_chance", "flicker", "psnr", "ssim", "ms_ssim")
-    rows = [(mark.name, mark.number("identity_top1"), mark.number("identity_chance"),
-             *[_raw_number(mark.by_seed, key) for key in keys[2:]]) for mark in marks]
+    shares = ("identity_top1", "identity_chance", "tar_at_far_0.01", "tar_at_far_0.1")
+    others = ("flicker", "psnr", "ssim", "ms_ssim")
+    rows = [(mark.name, *map(mark.number, shares), *[_raw_number(mark.by_seed, key) for key in others]) for mark in marks]
     rows = [row for row in rows if any(cell is not None for cell in row[1:])]
     return rows and Table("further", "Identity, flicker, reconstruction", (
-        "anonymizer", "identity top-1", "chance", "flicker", "PSNR dB", "SSIM", "MS-SSIM"), tuple(rows),
-        lead="Identity: closed set, in per cent. Flicker: mean temporal difference of the output beyond that of the "
+        "anonymizer", "identity top-1", "chance", "TAR at FAR 1 %", "TAR at FAR 10 %", "flicker", "PSNR dB", "SSIM",
+        "MS-SSIM"), tuple(rows),
+        lead="Identity, in per cent: top-1 of a closed set; share of pairs of one person that are accepted where that "
+             "share of pairs of two is accepted too. Flicker: mean temporal difference of the output beyond that of the "
              "input, pixels in [0, 1]. PSNR and SSIM: how close a reconstruction comes to the raw picture, mean over "
              "seeds.")
 
@@ -104,7 +109,7 @@ def of(mark, run):
     """The attacks of a run that belong to a mark."""
     if run.setting != mark.setting or (mark.label and run.label != mark.label):
         return []
-    return merit.attacks(run, mark.anonymizer)
+    return merit.attacks(run, mark.anonymizer, mark.probe)
 
 
 def gates(runs):
@@ -129,11 +134,12 @@ def missing(marks, runs, found_gates):
         lines.append(f"Attackers that were not tried: {', '.join(untried)}.")
     if not found_gates:
         lines.append("No gate was run: nothing shows that an attacker reads raw data and finds nothing in noise.")
-    counts = {mark.by_seed[seed]["attackers"] for mark in marks for seed in mark.by_seed if mark.number("leak")}
-    if len(counts) > 1:
-        lines.append(f"Not every anonymizer met the same attackers ({min(counts)} to {max(counts)} of them): a maximum "
-                     "over more is larger.")
-    unplaced = [mark.name for mark in marks if not mark.placed]
+    for alike in merit.grouped(marks).values():
+        counts = {seed["attackers"] for mark in alike for seed in mark.by_seed.values() if mark.number("leak")}
+        if len(counts) > 1:
+            lines.append(f"Not every anonymizer met the same attackers ({min(counts)} to {max(counts)} of them): a maximum "
+                         "over more is larger.")
+    unplaced = list(dict.fromkeys(mark.name for mark in marks if not mark.placed))
     if unplaced:
         lines.append(f"Without a top-1 or a leak, so not on the frontier: {collect.in_short(unplaced)}.")
     raws = [mark for mark in marks if mark.anonymizer == merit.RAW]
@@ -142,7 +148,7 @@ def missing(marks, runs, found_gates):
     elif not all(map(merit.readable, raws)):
         lines.append("The judges find nothing in raw video under some seed, so what they miss elsewhere proves nothing: no "
                      "frontier in numbers. Train them longer.")
-    return lines
+    return list(dict.fromkeys(lines))
 
 
 def still_learning(series):

@@ -28,7 +28,7 @@ a{color:var(--c0)}nav{margin:.6rem 0}nav a{margin-right:1rem}
 th,td{padding:.3em .7em;border-bottom:1px solid var(--rule);text-align:right;vertical-align:top}
 th[scope=row],th:first-child,td:not(.n){text-align:left}
 thead th{vertical-align:bottom;border-bottom:2px solid var(--ink)}
-tbody th{font-weight:normal}td.n{white-space:nowrap}th.t{text-align:left}
+tbody th{font-weight:normal}td small{display:block;color:var(--quiet)}td.n{white-space:nowrap}th.t{text-align:left}
 figure{margin:.5rem 0}.grid figcaption{color:var(--ink);font-weight:600}
 figure img{max-width:100%;height:auto;image-rendering:pixelated;background:#fff}
 .grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(24rem,100%),1fr));gap:1rem}

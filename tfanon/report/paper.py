@@ -4,6 +4,8 @@ Printed here is what could be read and checked; the paper has more cells, which 
 as printed, F1 in [0, 1]. What does not add up in print is said below the table.
 """
 
+import dataclasses
+
 from tfanon.report import merit
 from tfanon.report.merit import Number
 from tfanon.report.sheets import Table
@@ -15,6 +17,8 @@ FLOOR = "Chance alone has a cMAP of 24.8 on VISPR1; the paper prints no floor."
 ROWS = {"Raw data": ("raw",), "Downsample-2x": ("downsample:factor=2",), "Obf-Blackening": ("blacken",),
         "Downsample-4x": ("downsample", "downsample:factor=4"), "Obf-StrongBlur": ("blur",),
         "Obf-WeakBlur": ("weak_blur",)}
+FIXED = {anonymizer: name for name, several in ROWS.items() for anonymizer in several}
+RAW, BEST = "Raw data", "Ours, B = 0.3"
 TABLE_1 = {  # row: (UCF101 top-1, VISPR1 cMAP, VISPR1 F1)
     "Raw data": (78.88, 64.41, 0.555),
     "Downsample-2x": (UNREAD, 57.23, UNREAD), "Downsample-4x": (UNREAD, 50.07, UNREAD),
@@ -37,24 +41,41 @@ NOTES_1 = (
     "The text's +16.10 and +18.23 are 16.16 and 18.28, and are taken against VITA.")
 
 
+def method(config):
+    """The paper's name of what trained this f_A; "" for what is in none of its tables."""
+    if config.objective != "penalty":
+        return "VITA" if config.objective == "vita" else ""
+    if config.penalty_weight == 0:
+        return "SPAct"
+    return f"Ours, B = {config.penalty_bound:g}" if config.penalty_weight == 1 else ""
+
+
 def tables(marks, runs):
     """The Tables that the report has something to say to, and those it could fill, with what would do it."""
-    trained = [mark for mark in marks if mark.anonymizer == merit.TRAINED]
-    found = [_known(marks, trained), *_one_flag(trained, runs), *(
+    trained = [(mark, next(run.config for run in runs if run.label == mark.label)) for mark in marks
+               if mark.anonymizer == merit.TRAINED]
+    found = [_known(marks, trained), *_one_flag(trained), *(
         table(runs) for table in (_novel, _actions, _frozen, _attackers))]
     return [table for table in found if table]
 
 
 def _known(marks, trained):
     """Table 1, left of its double rule: known action and known attributes."""
+    ours = {method(config): mark for mark, config in reversed(trained)}
     rows = []
     for name, printed in TABLE_1.items():
-        mark = next((mark for mark in marks if mark.anonymizer in ROWS.get(name, ())), None)
-        rows.append((name, *map(_printed, printed), *_here(mark)))
-    rows += [(f"here: {mark.name}", None, None, None, *_here(mark)) for mark in trained]
+        mark = next((mark for mark in marks if mark.anonymizer in ROWS.get(name, ())), ours.get(name))
+        rows.append((_both(name, mark), *map(_printed, printed), *_here(mark)))
+    rows += [(f"here: {mark.name}", None, None, None, *_here(mark)) for mark, config in trained
+             if ours[method(config)] is not mark or method(config) not in TABLE_1]
     return Table("paper_table_1", "Table 1: known action, known attributes", (
         "method", "paper: UCF101 top-1", "paper: VISPR1 cMAP", "paper: F1", "here: top-1", "here: cMAP", "here: floor",
         "here: F1, logit > .5"), tuple(rows), (*NOTES_1, FLOOR))
+
+
+def _both(name, mark):
+    """The paper's name of a row, and what stands there here where that has flags of its own."""
+    return f"{name} (here: {mark.label})" if mark and mark.label else name
 
 
 def _printed(value):
@@ -68,8 +89,8 @@ def _here(mark):
     return tuple(mark.number(key) for key in ("action_top1", "cmap", "cmap_chance", "f1_logit_half"))
 
 
-def _one_flag(trained, runs):
-    """Figure 3 (over B) and Table 3 (over lambda): a row per anonymizer that this report trained."""
+def _one_flag(trained):
+    """Figure 3 (over B) and Table 3 (over lambda): a row per f_A that Eq. 3 trained; other objectives have neither."""
     found = []
     for name, title, symbol, field, printed, notes in (
         ("paper_figure_3", "Figure 3: action and privacy over B", "B", "penalty_bound", {0.3: 78.26},
@@ -79,11 +100,9 @@ def _one_flag(trained, runs):
          {0.0: 63.9, 1.0: 78.26},
          ("In the code that was released the penalty has no gradient, so lambda cannot have changed anything by it.",)),
     ):
-        rows = []
-        for mark in trained:
-            value = next(getattr(run.config, field) for run in runs if run.label == mark.label)
-            rows.append((value, _printed(printed.get(value, UNREAD)), mark.name, *[mark.number(key) for key in (
-                "action_top1", "cmap", "leak")]))
+        rows = [(getattr(config, field), _printed(printed.get(getattr(config, field), UNREAD)), mark.name,
+                 *map(mark.number, ("action_top1", "cmap", "leak")))
+                for mark, config in trained if config.objective == "penalty"]
         if rows:
             found.append(Table(name, title, (symbol, "paper: UCF101 top-1", "here", "here: top-1", "here: cMAP",
                                              "here: leak, max"), tuple(sorted(rows, key=lambda row: row[0])), notes))
@@ -92,9 +111,9 @@ def _one_flag(trained, runs):
 
 def _novel(runs):
     """Table 2: novel action and novel attributes."""
-    rows = [(f"{shown}: {judge}", *_share(group, "action_top1", "action_interval"),
-             *_share(group, "cmap", "cmap_interval"), *_share(group, "cmap_chance"))
-            for judge, _, shown, group in _entries(runs, ("actions", "attacks"), "novel")]
+    rows = [(f"{one.shown}: {one.judge}", *_share(one.rows, "action_top1", "action_interval"),
+             *_share(one.rows, "cmap", "cmap_interval"), *_share(one.rows, "cmap_chance"))
+            for one in _entries(runs, ("actions", "attacks"), "novel")]
     return rows and Table(
         "paper_table_2", "Table 2: novel action, novel attributes", (
             "anonymizer: judge", "here: top-1", "here: cMAP", "here: floor"), tuple(rows),
@@ -104,25 +123,24 @@ def _novel(runs):
 
 def _actions(runs):
     """Table 5: other action networks."""
-    printed = {("i3d", "raw"): 59.12, ("r3d_18", "f_A"): 62.11}
-    rows = [(f"{judge}: {shown}", _printed(printed.get((judge, name), UNREAD)),
-             *_share(group, "action_top1", "action_interval"))
-            for judge, name, shown, group in _entries(runs, ("actions",), "action_networks")]
+    printed = {("i3d", RAW): 59.12, ("r3d_18", "SPAct"): 62.03, ("r3d_18", BEST): 62.11}
+    rows = [(f"{one.judge}: {one.shown}", _printed(printed.get((one.judge, one.method), UNREAD)),
+             *_share(one.rows, "action_top1", "action_interval"))
+            for one in _entries(runs, ("actions",), "action_networks")]
     return rows and Table("paper_table_5", "Table 5: other action networks", (
         "network: anonymizer", "paper: UCF101 top-1", "here: top-1"), tuple(rows),
-        ("I3D on raw video: 59.12 here, 78.88 in Table 1, which starts from Kinetics.",
-         "SPAct with R3D-18: 62.03, as in Table 1; ours 62.11."))
+        ("I3D on raw video: 59.12 here, 78.88 in Table 1, which starts from Kinetics.",))
 
 
 def _frozen(runs):
     """Table 6: attackers trained on raw data that never saw an anonymized picture."""
-    printed = {"raw": 64.41, "f_A": 26.91}
-    rows = [(f"{shown}: {judge}", _printed(printed.get(name, UNREAD)), *_share(group, "cmap", "cmap_interval"),
-             *_share(group, "cmap_chance"))
-            for judge, name, shown, group in _entries(runs, ("attacks",), who=merit.FROZEN)]
+    printed = {RAW: 64.41, "VITA": 22.81, "SPAct": 27.44, BEST: 26.91}
+    rows = [(f"{one.shown}: {one.judge}", _printed(printed.get(one.method, UNREAD)),
+             *_share(one.rows, "cmap", "cmap_interval"), *_share(one.rows, "cmap_chance"))
+            for one in _entries(runs, ("attacks",), who=merit.FROZEN)]
     return rows and Table(
         "paper_table_6", "Table 6: attackers frozen on raw data", (
-            "anonymizer: attacker", "paper: VISPR1 cMAP, B = 0.3", "here: cMAP", "here: floor"), tuple(rows),
+            "anonymizer: attacker", "paper: VISPR1 cMAP", "here: cMAP", "here: floor"), tuple(rows),
         ("27.44 (SPAct), 26.91 (ours, B = .3) and 22.81 (VITA) lie at the floor of 24.8: a picture that looks unlike "
          "what the attacker knows is not yet private. Retrained, it has 57.43, 57.56 and 55.32.",
          "PA-HMDB51, F1: the drop .165 is printed in every row; it is .165 (VITA), .302 (SPAct), .282 (ours)."))
@@ -130,37 +148,53 @@ def _frozen(runs):
 
 def _attackers(runs):
     """Tables 7 and 8: other attackers, from scratch and from ImageNet."""
-    printed = {("fresh resnet50, scratch, images", "raw"): 64.41, ("fresh resnet50, scratch, images", "f_A"): 57.41,
-               ("fresh resnet50, imagenet, images", "raw"): 70.76, ("fresh resnet50, imagenet, images", "f_A"): 58.65}
-    rows = [(f"{judge}: {shown}", _printed(printed.get((judge, name), UNREAD)), *_share(group, "cmap", "cmap_interval"),
-             *_share(group, "f1_logit_half"))
-            for judge, name, shown, group in _entries(runs, ("attacks",), who="fresh")]
+    printed = {(True, RAW): 64.41, (True, BEST): 57.41,
+               (False, RAW): 70.76, (False, "SPAct"): 60.73, (False, BEST): 58.65}
+    rows = []
+    for one in _entries(runs, ("attacks",), who="fresh"):
+        row = one.rows[0]
+        theirs = (row.get("network"), row.get("probe")) == ("resnet50", "images")
+        number = printed.get((row.get("start") == "scratch", one.method), UNREAD) if theirs else UNREAD
+        rows.append((f"{one.judge}: {one.shown}", _printed(number), *_share(one.rows, "cmap", "cmap_interval"),
+                     *_share(one.rows, "f1_logit_half")))
     return rows and Table(
         "paper_table_7_8", "Tables 7 and 8: other attackers, from scratch and from ImageNet",
-        ("attacker: anonymizer", "paper: VISPR1 cMAP, B = 0.3", "here: cMAP", "here: F1, logit > .5"), tuple(rows),
+        ("attacker: anonymizer", "paper: VISPR1 cMAP", "here: cMAP", "here: F1, logit > .5"), tuple(rows),
         ("ResNet-50 at B = .3 is 57.41 / .451 in Table 7 and 57.56 / .468 in Table 1.",
          "Table 7's drops 9.45, 9.22, .053 are 9.49, 9.58, .063; a cell of SPAct with ResNet-152 is empty (F1, .053).",
          "Table 7's column \"R3D-18\" and the text's \"R3D-34 .. 152\" are ResNet-18 .. 152.",
          "Table 8, SPAct with ResNet-152: the drop 8.88 is 69.50 - 60.51 = 8.99.",
-         "ResNet-50 from ImageNet: 60.73 behind SPAct; each method leaks more to an attacker with a better start."))
+         "From ImageNet every method leaks more than from scratch; here any start but scratch counts as that."))
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """judge: in words.  shown: the anonymizer in words.  method: its name in the paper, or "".  rows: one per seed."""
+
+    judge: str
+    shown: str
+    method: str
+    rows: list
 
 
 def _entries(runs, kinds, protocol=None, who=None):
-    """(judge in words, anonymizer, anonymizer in words, [row per seed]) of what evaluations hold, each judge by itself.
+    """The Entries that evaluations hold, each judge by itself.
 
     protocol: of this one alone.  who: attackers of this name alone.  A fixed anonymizer may be in several runs of a
     seed: one of them counts.
     """
     groups = {}
-    rows = ((run, name, kind, row) for run in runs for name, found in run.evaluations.items()
-            for kind in kinds for row in found.get(kind, []) if protocol in (None, name))
-    for run, name, kind, row in rows:
+    found = ((run, name, kind, row) for run in runs for name, found in run.evaluations.items()
+             for kind in kinds for row in found.get(kind, []) if protocol in (None, name))
+    for run, name, kind, row in found:
         if who in (None, row.get("attacker")):
             judge = merit.title(row) if kind == "attacks" else str(row.get("network"))
-            anonymizer = row["anonymizer"]
-            shown = f"{anonymizer}, {run.label}" if run.label and anonymizer == merit.TRAINED else anonymizer
-            groups.setdefault((name, judge, anonymizer, shown, run.setting), {}).setdefault(run.seed, row)
-    return [(judge, name, shown, list(seeds.values())) for (_, judge, name, shown, _), seeds in groups.items()]
+            ours = row["anonymizer"] == merit.TRAINED
+            shown = ", ".join(part for part in (row["anonymizer"], run.label if ours else "") if part)
+            theirs = method(run.config) if ours else FIXED.get(row["anonymizer"], "")
+            entry = groups.setdefault((name, judge, shown, run.setting), Entry(judge, shown, theirs, {}))
+            entry.rows.setdefault(run.seed, row)
+    return [dataclasses.replace(entry, rows=list(entry.rows.values())) for entry in groups.values()]
 
 
 def _share(rows, key, interval=None):

@@ -18,7 +18,10 @@ LATEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """name: of its files.  rows: cells are text, a Number (a share, shown in per cent), a float as it is, or None."""
+    """name: of its files.  rows: cells are text, a Number (a share, shown in per cent), a float as it is, or None.
+
+    intervals: whether the page shows them under a mean and its deviation too.
+    """
 
     name: str
     title: str
@@ -26,6 +29,7 @@ class Table:
     rows: tuple
     notes: tuple = ()
     lead: str = ""
+    intervals: bool = False
 
 
 def in_words(cell):
@@ -35,9 +39,12 @@ def in_words(cell):
     if isinstance(cell, Number):
         if cell.std is not None:
             return f"{100 * cell.mean:.1f} {PLUS_MINUS} {100 * cell.std:.1f}"
-        bounds = f" ({100 * cell.interval[0]:.1f}\N{EN DASH}{100 * cell.interval[1]:.1f})" if cell.interval else ""
-        return f"{100 * cell.mean:.1f}{bounds}"
+        return f"{100 * cell.mean:.1f}{f' ({_interval(cell)})' if cell.interval else ''}"
     return f"{cell:.4g}" if isinstance(cell, float) else str(cell)
+
+
+def _interval(number):
+    return f"{100 * number.interval[0]:.1f}\N{EN DASH}{100 * number.interval[1]:.1f}"
 
 
 def to_html(table):
@@ -46,8 +53,8 @@ def to_html(table):
     words = [not all(_is_number(row[place]) for row in table.rows) for place in range(len(table.head))]
     head = "".join(f"<th scope=col{' class=t' if left else ''}>{html.escape(name)}</th>"
                    for name, left in zip(table.head, words))
-    body = "".join(f"<tr><th scope=row>{html.escape(in_words(row[0]))}</th>{''.join(map(_td, row[1:]))}</tr>"
-                   for row in table.rows)
+    body = "".join(f"<tr><th scope=row>{html.escape(in_words(row[0]))}</th>"
+                   f"{''.join(_td(cell, table.intervals) for cell in row[1:])}</tr>" for row in table.rows)
     notes = "".join(f"<li>{html.escape(note)}</li>" for note in table.notes)
     return (f'<section class="table"><h3>{html.escape(table.title)}</h3>'
             + (f"<p>{html.escape(table.lead)}</p>" if table.lead else "")
@@ -63,8 +70,10 @@ def _without_empty(table):
                                rows=tuple(tuple(row[place] for place in kept) for row in table.rows))
 
 
-def _td(cell):
-    return f"<td{' class=n' if _is_number(cell) else ''}>{html.escape(in_words(cell))}</td>"
+def _td(cell, intervals):
+    more = intervals and isinstance(cell, Number) and cell.std is not None and cell.interval
+    return (f"<td{' class=n' if _is_number(cell) else ''}>{html.escape(in_words(cell))}"
+            + (f"<small>{_interval(cell)}</small>" if more else "") + "</td>")
 
 
 def _is_number(cell):
@@ -88,7 +97,7 @@ def _columns(name, cells):
     parts = {"": lambda cell: cell.mean}
     if any(cell.std is not None for cell in numbers):
         parts["std"] = lambda cell: cell.std
-    if any(cell.std is None and cell.interval for cell in numbers):
+    if any(cell.interval for cell in numbers):
         parts |= {"low": lambda cell: cell.interval and cell.interval[0],
                   "high": lambda cell: cell.interval and cell.interval[1]}
     return [f"{name} {part}".strip() for part in parts], [
