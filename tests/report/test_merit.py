@@ -237,6 +237,15 @@ def test_a_number_of_the_paper_stands_beside_its_own_method_alone(tmp_path, flag
     assert ("paper_figure_3" in found) == (flags.get("objective") is None)
 
 
+def test_runs_on_other_data_are_labelled_apart_and_told_by_the_data_alone(tmp_path):
+    bounds = [fabricated.run(tmp_path / f"B{bound}", penalty_bound=bound) for bound in (0.1, 0.2)]
+    real = fabricated.run(tmp_path / "real", clip_source="ucf101", penalty_bound=0.7, data_dir="elsewhere", epochs_privacy=9,
+                          epochs_anonymize=3)
+    runs, _ = collect.load([*bounds, real])
+    assert [run.label for run in runs] == ["B = 0.1", "B = 0.2", ""]
+    assert [run.setting for run in runs] == ["clip_source = synthetic"] * 2 + ["clip_source = ucf101"]
+
+
 def test_curves_of_a_resumed_run_are_one(tmp_path):
     fabricated.write_curves(tmp_path, {"loss": [(1, 3.0), (2, 2.0), (3, 9.0)]}, "events.out.tfevents.100.h.1.0.v2")
     fabricated.write_curves(tmp_path, {"loss": [(3, 1.0), (4, 0.5)]}, "events.out.tfevents.200.h.1.0.v2")

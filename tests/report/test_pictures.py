@@ -39,6 +39,18 @@ def test_floats_are_clipped_and_rounded():
     assert pictures.to_uint8(np.array([-1, 0.5, 2.0])).tolist() == [0, 128, 255]
 
 
+def test_a_sheet_is_cut_into_what_was_put_in():
+    rows = {"raw": samples(3)[:, :, :20], "a longer name than that": samples(3, seed=1)[:, :, :20]}
+    cut = pictures.cut(pictures.grid(rows), 2, 3)
+    assert cut.shape[:2] == (2, 3)
+    for row, frames in zip(cut, rows.values()):
+        np.testing.assert_array_equal(row, frames)
+    assert pictures.cut(pictures.grid(rows, scale=2), 2, 3).shape[2] == 2 * cut.shape[2]
+    for wrong in ((5, 3), (2, 30)):
+        with pytest.raises(ValueError, match="has no"):
+            pictures.cut(pictures.grid(rows), *wrong)
+
+
 def test_strip_puts_frames_side_by_side():
     clip = samples(3)
     image = pictures.strip(clip)

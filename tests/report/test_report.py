@@ -8,12 +8,13 @@ import shutil
 import sys
 import xml.etree.ElementTree as ElementTree
 
+import numpy as np
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import fabricated  # noqa: E402
-from tfanon.report import __main__ as report, sheets, svg  # noqa: E402
+from tfanon.report import __main__ as report, gallery, pictures, sheets, svg  # noqa: E402
 from tfanon.report.merit import Number  # noqa: E402
 
 
@@ -92,6 +93,19 @@ def test_a_fixed_anonymizers_sheet_is_shown_once(tmp_path):
     _, html, _ = written(tmp_path, folder)
     assert html.count("reconstruction-images-blur.png</figcaption>") == 1
     assert html.count("reconstruction-images-f_A.png</figcaption>") == 2
+
+
+def test_every_f_a_stands_in_one_sheet_beside_raw(tmp_path, monkeypatch):
+    folder = fabricated.sweep(tmp_path / "sweep")
+    shown = {}
+    for grey, point in ((50, "B0.05-seed0"), (60, "B0.2-seed0"), (99, "B0.2-seed1")):
+        rows = {name: np.full((pictures.COUNT, 8, 8, 3), 200 if name == "raw" else grey, np.uint8)
+                for name in ("raw", "blur", "downsample", "f_A")}
+        pictures.write(folder / point / "pictures/images.png", pictures.grid(rows))
+    monkeypatch.setattr(gallery, "_png", lambda sheet: shown.setdefault("sheet", sheet).tobytes())
+    _, html, _ = written(tmp_path, folder)
+    assert html.count("images.png</figcaption>") == 1 and "f_A side by side: images.png, seed 0" in html
+    assert [row.mean() for row in pictures.cut(shown["sheet"], 3, pictures.COUNT)] == [200, 50, 60]
 
 
 def test_it_works_without_logs_pictures_or_evaluation(tmp_path):

@@ -16,10 +16,9 @@ from absl import app
 
 from tfanon import config, exits, files
 from tfanon.config import flag
-from tfanon.report import collect, effects, merit, outline, page, paper, plots, sheets
+from tfanon.report import collect, effects, gallery, merit, outline, page, paper, plots, sheets
 
 SCHEMA_VERSION = 1
-SHEETS = ("images.png", "clips.png")  # of a run's pictures/
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,33 +110,12 @@ def _page(marks, runs, gates, missing, found, drawn, settings):
          ("Results", page.tables(ours)), ("Gates", page.tables([_gate_table(gates)] if gates else [])),
          ("How far the attackers had learned", page.plots(drawn, "The held-out slice chooses the epoch; #: the seed.")),
          ("Training of f_A", page.plots(plots.training(runs))),
-         ("Pictures", _pictures(runs, settings.pictures)),
+         ("Pictures", gallery.pages(runs, settings.pictures)),
          ("Beside the paper", page.tables(theirs, paper.APART)), ("Model card", page.paragraphs(outline.card(runs)))])
 
 
 def _counts(marks, runs):
     return f"{len(runs)} runs, {len({(mark.setting, mark.name) for mark in marks})} anonymizers"
-
-
-def _pictures(runs, allowed):
-    """The sheets of the first seed of each experiment, those of fixed anonymizers once, and of one a moving one."""
-    shown, fixed, hidden, parts = set(), set(), [], []
-    for run in runs:
-        if (run.label, run.setting) in shown or allowed == "none":
-            continue
-        shown.add((run.label, run.setting))
-        if not run.synthetic and allowed != "real":
-            hidden.append(run.folder.name)
-            continue
-        names = [run.folder / "pictures" / name for name in (*SHEETS, *(["clips.gif"] if not parts else []))]
-        attacked = [path for path in sorted(run.folder.glob("evaluation/*/pictures/*.png"))
-                    if (run.setting, path.name) not in fixed]
-        fixed |= {(run.setting, path.name) for path in attacked if merit.TRAINED not in path.stem}
-        for path in [*names, *attacked]:
-            if path.is_file():
-                parts.append(page.picture(path, f"{run.label or run.folder.name}: {path.relative_to(run.folder)}"))
-    said = [f"Not shown, since they may show real people (--pictures=real): {', '.join(hidden)}."] if hidden else []
-    return page.bullets(said) + "".join(parts)
 
 
 def _gate_table(gates):

@@ -17,7 +17,7 @@ class Run:
 
     evaluations: {protocol: results}.
     label: the objective, where runs have several, and the flags in which those of one objective differ, seed aside.
-    setting: the flags of data and judges in which they differ: numbers compare only where it is equal.
+    setting: what tells its data and judges from those of other runs: numbers compare only where it is equal.
     """
 
     folder: pathlib.Path
@@ -107,11 +107,18 @@ def _read(path, needed):
 def _labelled(runs):
     """The runs with their label and setting."""
     judged = [_setting(run.config) for run in runs]
-    apart = settings.APART | {"seed"}
-    own = [{name: value for name, value in dataclasses.asdict(run.config).items() if name not in {*apart, *given}}
-           for run, given in zip(runs, judged)]
-    return [dataclasses.replace(run, label=label, setting=setting)
-            for run, label, setting in zip(runs, _labels(own), _differences(judged))]
+    alike = {}
+    for run, setting in zip(runs, _fewest(judged)):
+        alike.setdefault(setting, []).append(run)
+    labels = {run.folder: label for same in alike.values() for run, label in zip(same, _labels([*map(_own, same)]))}
+    return [dataclasses.replace(run, label=labels[run.folder], setting=setting)
+            for run, setting in zip(runs, _fewest(judged))]
+
+
+def _own(run):
+    """The flags that only the game depends on."""
+    elsewhere = {*settings.APART, *_setting(run.config), "seed", "data_dir"}
+    return {name: value for name, value in dataclasses.asdict(run.config).items() if name not in elsewhere}
 
 
 def _labels(given):
@@ -136,6 +143,15 @@ def _differences(given):
     """For each dict, the entries in which not all agree, in words."""
     names = [name for name in given[0] if len({repr(one.get(name)) for one in given}) > 1]
     return [", ".join(f"{SYMBOLS.get(name, name)} = {value_in_words(one.get(name))}" for name in names) for one in given]
+
+
+def _fewest(given):
+    """For each dict the first entries, in words, that tell it from all others; equal ones have the same words."""
+    names, told = [], 1
+    for name in given[0]:
+        if (more := len({repr([one.get(n) for n in (*names, name)]) for one in given})) > told:
+            names, told = [*names, name], more
+    return _differences([{name: one.get(name) for name in names} for one in given])
 
 
 def value_in_words(value):

@@ -100,10 +100,10 @@ def grouped(marks_):
 
 
 def probes(runs):
-    """Names of the probes whose attributes were attacked; ("",) where they are not several."""
-    found = dict.fromkeys(attack["probe"] for run in runs for name in anonymizers(run) for attack in attacks(run, name)
-                          if _finite(attack.get("cmap_above_floor")))
-    return tuple(found) if len(found) > 1 else ("",)
+    """Names of the probes whose attributes were attacked, images first; ("",) where they are not several."""
+    found = {attack["probe"] for run in runs for name in anonymizers(run) for attack in attacks(run, name)
+             if _finite(attack.get("cmap_above_floor"))}
+    return tuple(sorted(found, reverse=True)) if len(found) > 1 else ("",)
 
 
 def anonymizers(run):
@@ -158,7 +158,7 @@ def title(attack):
 
 def change(before, after, key):
     """The Number of what a figure gains from one mark to the other, seed by seed; None where no seed has both."""
-    seeds = before.by_seed.keys() & after.by_seed.keys() if before else ()
+    seeds = before.by_seed.keys() & after.by_seed.keys() if before and before is not after else ()
     both = [(before.by_seed[seed].get(key), after.by_seed[seed].get(key)) for seed in sorted(seeds)]
     gains = tuple(second - first for first, second in both if _finite(first) and _finite(second))
     return Number(gains) if gains else None

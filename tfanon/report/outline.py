@@ -36,7 +36,8 @@ def per_anonymizer(marks):
 
 def _strongest(mark):
     """Who found the most, under each seed that differs."""
-    return "; ".join(dict.fromkeys(seed["leak_by"] for seed in mark.by_seed.values() if "leak_by" in seed)) or None
+    names = (seed["leak_by"].split(",")[0] for seed in mark.by_seed.values() if "leak_by" in seed)
+    return "; ".join(dict.fromkeys(names)) or None
 
 
 def per_attacker(marks, runs):

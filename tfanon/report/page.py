@@ -2,7 +2,6 @@
 
 import base64
 import html
-import pathlib
 
 from tfanon.report import sheets, svg
 
@@ -47,7 +46,6 @@ td,th{padding:.2em .4em}td.n{white-space:normal}}
 """ + "".join(f"svg .s{k}{{stroke:var(--c{k})}}svg .dot.s{k}{{fill:var(--c{k});stroke:var(--paper)}}"
               f"svg text.t{k}{{fill:var(--c{k})}}\n" for k in range(svg.COLOURS))
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-KINDS = {".png": "png", ".gif": "gif"}
 
 
 def write(title, subtitle, alarms, sections):
@@ -93,11 +91,10 @@ def tables(found, lead=""):
     return (f"<p>{html.escape(lead)}</p>" if lead and found else "") + "".join(map(sheets.to_html, found))
 
 
-def picture(path, caption):
-    """A picture file as a part of the page."""
-    path = pathlib.Path(path)
-    data = base64.b64encode(path.read_bytes()).decode()
-    return figure(f'<img alt="{html.escape(caption)}" src="data:image/{KINDS[path.suffix]};base64,{data}">', caption)
+def picture(content, kind, caption):
+    """A picture as a part of the page.  content: the bytes of its file.  kind: "png" or "gif"."""
+    data = base64.b64encode(content).decode()
+    return figure(f'<img alt="{html.escape(caption)}" src="data:image/{kind};base64,{data}">', caption)
 
 
 def paragraphs(parts):

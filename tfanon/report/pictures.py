@@ -5,6 +5,7 @@ import pathlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+COUNT = 6  # samples of a sheet
 GAP, TEXT = 4, 14  # pixels between pictures; height of the letters
 PAPER, INK = (255, 255, 255), (30, 30, 30)
 
@@ -41,6 +42,20 @@ def grid(rows, titles=(), scale=1):
         for column, frame in enumerate(frames):
             sheet.paste(_picture(frame, scale), (left + column * (width + GAP), y))
     return np.asarray(sheet)
+
+
+def cut(sheet, rows, columns):
+    """The pictures of each row of a `grid` of square ones without titles, [rows, columns, side, side, 3].
+
+    sheet: uint8 [height, width, 3].  Raises ValueError where that is no such sheet.
+    """
+    side, rest = divmod(sheet.shape[0] - GAP, rows)
+    side -= GAP
+    left = sheet.shape[1] - columns * (side + GAP)
+    if rest or side < 1 or left < GAP:
+        raise ValueError(f"A sheet of {sheet.shape[1]} x {sheet.shape[0]} pixels has no {rows} rows of {columns} squares.")
+    return np.stack([[sheet[y:y + side, x:x + side] for x in range(left, sheet.shape[1], side + GAP)]
+                     for y in range(GAP, sheet.shape[0], side + GAP)])
 
 
 def strip(clip, scale=1):

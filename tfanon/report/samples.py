@@ -5,15 +5,15 @@ import tensorflow as tf
 from tfanon.data import pipeline
 from tfanon.report import pictures, tensorboard
 
-COUNT = 6  # samples of a sheet
 EVERY = 10  # logs from one picture in TensorBoard to the next
 
 
 def draw(folder, tables, config, anonymizers):
     """Write images.png, clips.png and clips.gif of test examples.  anonymizers: {name: f_A}, a row of pictures each."""
-    images = first(pipeline.evaluation_images(tables.images.test, config), COUNT)
-    clips = first(pipeline.evaluation_clips(tables.clips.test.take(spread(len(tables.clips.test), COUNT)), config),
-                   COUNT * config.eval_clips)[::config.eval_clips]
+    images = first(pipeline.evaluation_images(tables.images.test, config), pictures.COUNT)
+    rows = spread(len(tables.clips.test), pictures.COUNT)
+    clips = first(pipeline.evaluation_clips(tables.clips.test.take(rows), config), pictures.COUNT * config.eval_clips)
+    clips = clips[::config.eval_clips]
     pictures.write(folder / "images.png", pictures.grid(_apply(anonymizers, images), scale=scale(config)))
     moving = _apply(anonymizers, clips)
     pictures.write(
@@ -50,7 +50,7 @@ def watchers(tables, config, extras=()):
         tensorboard.scalars(step, {**budgets, **rates})
         if step // config.log_every % EVERY == 0:
             for name, raw, changed in (("clips", batch["clips"], clips), ("pairs", batch["pairs"], pairs)):
-                shown = slice(None, COUNT)
+                shown = slice(None, pictures.COUNT)
                 tensorboard.images(step, name, {"raw": raw[shown, 0], "f_A": changed[shown, 0]})
 
     return [watch]
