@@ -27,11 +27,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 from absl import app, flags  # noqa: E402
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
-import tensorflow as tf  # noqa: E402
 
 from tfanon import registry  # noqa: E402
 from tfanon.anonymizing import video  # noqa: E402
 from tfanon.anonymizing.anonymizer import Anonymizer  # noqa: E402
+from tfanon.exporting import tflite  # noqa: E402
 from tfanon.media import sink, source, writer  # noqa: E402
 
 HEIGHT, WIDTH, SIDE, WARM = 480, 640, 224, 8
@@ -51,22 +51,13 @@ def pictures(count):
 
 
 def write_networks(folder, examples):
-    """{name: path} of the compact network as TFLite files."""
+    """{name: path} of the compact network as the TFLite files that tfanon.export writes."""
     keras.utils.set_random_seed(0)
     f_A = registry.find("anonymizers", "unetpp").build(width=0.125)
-    module = tf.Module()
-    module.call = tf.function(lambda frames: f_A(frames, training=False), autograph=False)
-    concrete = module.call.get_concrete_function(tf.TensorSpec([1, SIDE, SIDE, 3], tf.float32))
-    paths = {}
-    for name in ("float32", "int8"):
-        converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module)
-        if name == "int8":
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            converter.representative_dataset = lambda: ([example[None] / np.float32(255)] for example in examples)
-            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-            converter.inference_input_type = converter.inference_output_type = tf.uint8
+    paths, representative = {}, np.stack(examples) / np.float32(255)
+    for name, quantize in (("float32", "none"), ("int8", "int8")):
         paths[name] = pathlib.Path(folder, f"{name}.tflite")
-        paths[name].write_bytes(converter.convert())
+        paths[name].write_bytes(tflite.convert(f_A, (SIDE, SIDE), quantize, representative))
     return paths
 
 

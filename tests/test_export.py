@@ -3,6 +3,7 @@
 import json
 import pathlib
 import sys
+import types
 
 import pytest
 
@@ -10,8 +11,11 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent / "exporting"))
 
 from runs import workdir  # noqa: E402, F401  a fixture
 from tfanon import export  # noqa: E402
-from tfanon.exporting import summary  # noqa: E402
+from tfanon.exporting import aware, judging, summary, warmup  # noqa: E402
 from tfanon.exporting.settings import Settings  # noqa: E402
+
+KERAS = {"action_top1": 0.5, "images": {"cmap": 0.6, "f1": 0.5}}  # what a judge finds behind f_A itself
+LOSING, LEAKING = KERAS | {"action_top1": 0.48}, KERAS | {"images": {"cmap": 0.62, "f1": 0.5}}
 
 
 def test_files_are_proved_judged_and_measured(workdir, capsys):
@@ -33,6 +37,42 @@ def test_a_refused_file_makes_the_exit_status(workdir, tmp_path, capsys):
                 calibration_frames=2)) == 1
     assert "anonymizer_dynamic.tflite has a PSNR of" in capsys.readouterr().err
     assert sorted(path.name for path in (tmp_path / "export").iterdir()) == ["anonymizer.tflite", "export.json"]
+
+
+@pytest.mark.parametrize("first, second, reason", [
+    (LOSING, KERAS, "loses 2.0 points of action top-1"), (LEAKING, LOSING, "leaks 2.0 points of cMAP")])
+def test_the_judges_verdict_has_f_A_fine_tuned_once(workdir, tmp_path, monkeypatch, capsys, first, second, reason):
+    verdicts, steps_taken = iter([KERAS, first, second]), []  # on f_A, on its file, on the file of the tuned f_A
+    monkeypatch.setattr(judging, "Judges", lambda *given: types.SimpleNamespace(scores=lambda f: next(verdicts)))
+
+    def fine_tuned(f_A, frames, steps):
+        steps_taken.append((len(frames), steps))
+        return f_A
+
+    monkeypatch.setattr(aware, "fine_tuned", fine_tuned)
+    status = export.report(Settings(
+        run_dir=str(workdir), output=str(tmp_path), formats=("tflite",), quantize=("int8",), psnr=20.0, measure=False,
+        compared_frames=2, calibration_frames=4, aware_steps=7))
+    name, record = "anonymizer_int8.tflite", json.loads((tmp_path / "export.json").read_text())
+    assert steps_taken == [(4, 7)] and next(verdicts, None) is None
+    assert reason in record["fine_tuned"][name]
+    assert f"f_A was fine-tuned for {name}, since {name} {reason}" in capsys.readouterr().err
+    kept = second == KERAS
+    assert (status == 0) == kept == (tmp_path / name).exists() == (name not in record["refused"])
+    assert record["artefacts"] == ({name: {"bytes": (tmp_path / name).stat().st_size, "judged": KERAS}} if kept else {})
+
+
+def test_a_version_for_tensorflow_serving(workdir, tmp_path, capsys):
+    pytest.importorskip("tensorflow_serving.apis")
+    assert export.report(Settings(run_dir=str(workdir), output=str(tmp_path / "export"), formats=("saved_model",),
+                judge=False, measure=False, compared_frames=2, calibration_frames=2,
+                serving_dir=str(tmp_path / "models"), serving_name="faces", serving_root="/models")) == 0
+    version = tmp_path / "models" / "faces" / "1"
+    assert f"TensorFlow Serving finds it as {version}." in capsys.readouterr().err
+    graph = "saved_model.pb"
+    assert (version / graph).read_bytes() == (tmp_path / "export" / "saved_model" / graph).read_bytes()
+    assert (version / warmup.NAME).stat().st_size > 0
+    assert 'base_path: "/models/faces"' in (tmp_path / "models" / "models.config").read_text()
 
 
 @pytest.mark.parametrize("settings, message", [

@@ -11,7 +11,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from runs import workdir  # noqa: E402, F401  a fixture
 from tfanon import evaluation, losses, trainer  # noqa: E402
 from tfanon.data import pipeline  # noqa: E402
-from tfanon.exporting import compare, exporter, finished, judging, measure  # noqa: E402
+from tfanon.exporting import compare, exporter, finished, judging  # noqa: E402
 
 
 def test_judges_score_f_A_as_the_run_did(workdir):
@@ -66,9 +66,3 @@ def test_a_run_that_is_not_finished(workdir, tmp_path):
     (tmp_path / "run.flags").write_text((workdir / "run.flags").read_text())
     with pytest.raises(ValueError, match="is not finished: its phase anonymize is not done. python -m tfanon.train"):
         finished.load(tmp_path)
-
-
-def test_a_file_that_cannot_be_measured_says_why(tmp_path):
-    (tmp_path / "broken.tflite").write_bytes(b"nothing")
-    with pytest.raises(ValueError, match="broken.tflite could not be measured: ValueError"):
-        measure.measure(tmp_path / "broken.tflite", (32, 32))

@@ -23,6 +23,8 @@ pytest.importorskip("tensorflow_serving.apis")
 BATCHING = {"max_batch_size": (1, "Int64"), "batch_timeout_micros": (2, "Int64"), "max_enqueued_batches": (3, "Int64"),
             "num_batch_threads": (4, "Int64")}
 
+C_COMPILER = pytest.mark.skipif(not shutil.which("gcc"), reason="needs a C compiler")
+
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
@@ -111,26 +113,45 @@ def test_settings_are_checked_first(wrong, message):
         serving.check(Settings(serving_dir="somewhere", **wrong))
 
 
-@pytest.mark.large
-@pytest.mark.skipif(not shutil.which("gcc"), reason="needs a C compiler")
-def test_the_c_api_runs_every_signature_of_frames(served, tmp_path):
-    """TF_LoadSessionFromSavedModel is the loader that the server uses; no Python is left in this."""
-    library = pathlib.Path(tf.__file__).parent
-    subprocess.run(["gcc", str(pathlib.Path(__file__).parent / "saved_model_runner.c"), "-o", str(tmp_path / "runner"),
+@pytest.fixture(scope="module")
+def ran(served, tmp_path_factory):
+    """ran(signature, bytes, sides) -> the bytes that the C API makes of them, and what it prints."""
+    library, folder = pathlib.Path(tf.__file__).parent, tmp_path_factory.mktemp("runner")
+    subprocess.run(["gcc", str(pathlib.Path(__file__).parent / "saved_model_runner.c"), "-o", str(folder / "runner"),
                     f"-I{library}/include", f"-L{library}", "-l:libtensorflow_cc.so.2",
                     "-l:libtensorflow_framework.so.2", f"-Wl,-rpath,{library}"], check=True)
     model = saved_model_pb2.SavedModel.FromString((served[1] / "saved_model.pb").read_bytes())
     definitions = model.meta_graphs[0].signature_def
+
+    def run(signature, given, sides):
+        (spec,), (answer,) = definitions[signature].inputs.values(), definitions[signature].outputs.values()
+        (folder / "in").write_bytes(given)
+        done = subprocess.run([folder / "runner", served[1], spec.name, answer.name, str(spec.dtype), folder / "in",
+                               folder / "out", *map(str, sides)], check=True, stdout=subprocess.PIPE, text=True)
+        return (folder / "out").read_bytes(), done.stdout
+
+    return run
+
+
+@C_COMPILER
+@pytest.mark.large
+def test_the_c_api_runs_every_signature_of_frames(served, ran):
+    """TF_LoadSessionFromSavedModel is the loader that the server uses; no Python is left in this."""
     loaded = tf.saved_model.load(str(served[1])).signatures
     for name, given in _examples().items():
-        (key, spec), = definitions[name].inputs.items()
-        answer, = definitions[name].outputs.values()
-        (tmp_path / "in").write_bytes(given.tobytes())
-        subprocess.run([tmp_path / "runner", served[1], spec.name, answer.name, str(spec.dtype), tmp_path / "in",
-                        tmp_path / "out", *map(str, given.shape)], check=True)
-        expected = next(iter(loaded[name](**{key: tf.constant(given)}).values())).numpy()
-        answer = np.frombuffer((tmp_path / "out").read_bytes(), given.dtype)
+        expected, = loaded[name](tf.constant(given)).values()
+        answer = np.frombuffer(ran(name, given.tobytes(), given.shape)[0], given.dtype)
         assert np.array_equal(answer.reshape(given.shape), expected)
+
+
+@C_COMPILER
+@pytest.mark.large
+def test_the_c_api_runs_the_signature_of_images(served, ran):
+    rng = np.random.default_rng(6)
+    images = [tf.io.encode_jpeg(rng.integers(0, 256, shape, np.uint8)).numpy() for shape in ((16, 24, 3), (33, 20, 3))]
+    expected, = tf.saved_model.load(str(served[1])).signatures["image_bytes"](tf.constant(images)).values()
+    answer, lengths = ran("image_bytes", b"".join(images), map(len, images))
+    assert answer == b"".join(expected.numpy()) and [int(n) for n in lengths.split()] == [*map(len, expected.numpy())]
 
 
 def _examples():

@@ -11,8 +11,8 @@ def format_table(record, markdown=False):
     head = ["file", "MB", "CPU ms", "ms, 1 thread", "ms, 2 threads", "peak MiB", "largest", "PSNR dB"]
     rows = [[*line, *scores] for line, scores in zip(lines, judged)]
     if "keras" in record:
+        rows = [["Keras", *[NONE] * (len(head) - 1), *_judged(record["keras"], probes)], *rows]
         head += ["top-1", *(f"{probe} cMAP" for probe in probes)]
-        rows = [["Keras", *[NONE] * (len(lines[0]) - 1), *_judged(record["keras"], probes)], *rows]
     return _markdown(head, rows) if markdown else _plain(head, rows)
 
 
