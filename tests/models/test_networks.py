@@ -91,3 +91,17 @@ def test_parameters_of_the_other_anonymizers(name, expected):
     # unet: as counted in SPAct's code.  stylenet: 1,674,432 in kernels, 3,206 in instance norms.
     f_A = registry.find("anonymizers", name).build()
     assert sum(int(np.prod(variable.shape)) for variable in f_A.trainable_variables) == expected
+
+
+def test_stills_train_both_frames_of_a_tubelet():
+    keras.utils.set_random_seed(0)
+    f_A = registry.find("anonymizers", "tubelet_vit").build(width=NARROW)
+    images = np.random.default_rng(0).random((2, 16, 16, 3), "float32")
+    np.testing.assert_allclose(f_A(images), f_A(np.stack([images, images], 1))[:, 0], atol=1e-6)  # not drawn at inference
+    reached = np.zeros((2, 768), bool)
+    for _ in range(12):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(losses.reconstruction(images, f_A(images, training=True)))
+        gradient = tape.gradient(loss, f_A.head.bias.value)
+        reached |= np.reshape(gradient, (2, -1)) != 0
+    assert reached.mean() > 0.9, reached.mean(axis=1)

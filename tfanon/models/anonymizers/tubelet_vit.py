@@ -45,6 +45,7 @@ class TubeletTransformer(keras.Model):
         self.norm = transformer.layer_norm("norm")
         self.head = transformer.dense(TUBELET * PATCH * PATCH * 3, "head")
         self.activation = keras.layers.Activation(output, dtype="float32", name="output")
+        self.seed = keras.random.SeedGenerator()
         self(keras.Input((None, None, None, 3)))
 
     def call(self, x, training=False):
@@ -56,8 +57,12 @@ class TubeletTransformer(keras.Model):
         clips = x[:, None] if len(x.shape) == 4 else x
         time = tf.shape(clips)[1]
         clips = tf.concat([clips, clips[:, -1:]], 1)[:, :time + time % TUBELET]  # an odd last frame stands still
-        y = self._anonymize(clips, training)[:, :time]
-        return layers.shaped(y[:, 0] if len(x.shape) == 4 else y, x.shape)
+        y = self._anonymize(clips, training)
+        return layers.shaped(y[:, self._still(training)] if len(x.shape) == 4 else y[:, :time], x.shape)
+
+    def _still(self, training):
+        """Which frame of a pair that stands still is the image: in training either, or Eq. 5 would reach the first alone."""
+        return tf.cast(keras.random.uniform((), 0, TUBELET, seed=self.seed), tf.int32) if training else 0
 
     def _anonymize(self, clips, training):
         grid = tf.shape(clips)[1:4] // [TUBELET, PATCH, PATCH]
