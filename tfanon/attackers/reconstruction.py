@@ -58,7 +58,7 @@ def _draw(run, probe, name, f_A, g):
     if path.exists():
         return
     test = run.tables.probes[probe].test
-    x = samples.first(_frames(test.take(samples.spread(len(test), samples.COUNT)), run.config), samples.COUNT)
+    x = samples.first(_frames(test.take(samples.spread(len(test), pictures.COUNT)), run.config), pictures.COUNT)
     x_anon = f_A(x, training=False)
     rows = {"raw": x, name: x_anon, "reconstruction": tf.clip_by_value(g(x_anon, training=False), 0.0, 1.0)}
     pictures.write(path, pictures.grid({label: frames.numpy() for label, frames in rows.items()},
