@@ -41,6 +41,8 @@ def work(given, settings):
     once = [name for name in given if name == "-" or sources.is_live(name)]
     if once and len(given) > 1 or settings.output == "-" and len(given) > 1:
         raise ValueError(f"'{(once or given)[0]}' must be the only input.")
+    if once or settings.output == "-":
+        refuse_to_keep(given[0] if once else "-", settings)
     todo = [] if once or settings.output == "-" else inputs.jobs(given, settings.output)
     anonymizer = load(settings)
     show = Preview() if settings.preview else lambda pixels: None
@@ -52,6 +54,17 @@ def work(given, settings):
         return to_pipe(given[0], anonymizer, show)
     batch = Batch(anonymizer, settings, manifest_for(todo, settings), not sys.stderr.isatty(), show, tqdm.write)
     return 1 if batch.run(todo) else 0
+
+
+def refuse_to_keep(end, settings):
+    """Raises ValueError where sound or metadata are to be kept of a live source, or beside raw frames on a pipe.
+
+    end: the camera's number, the address or '-', for the message.
+    """
+    for name in ("audio", "metadata"):
+        if getattr(settings, name) == "keep":
+            raise ValueError(f"--{name}=keep works from file to file; through '{sources.shown(end)}' go pictures "
+                             f"alone. Record to a file and anonymize that into a file, or give --{name}=drop.")
 
 
 def manifest_for(todo, settings):

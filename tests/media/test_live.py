@@ -1,14 +1,20 @@
-"""Sources that come once: addresses on the loopback, and raw frames on a pipe."""
+"""Sources that come once: cameras, addresses on the loopback, and raw frames on a pipe."""
 
+import functools
 import io
 import pathlib
+import sys
+import threading
+import time
 
 import clips
 import numpy as np
 import pytest
+import rtsp_server
 import streaming
 from clips import Clip
 
+from tfanon.anonymizing import grabber
 from tfanon.media import live
 from tfanon.media.limits import MediaError
 
@@ -71,6 +77,69 @@ def test_a_password_stays_out_of_messages():
 def test_a_camera_that_is_not_there():
     with pytest.raises(MediaError, match="^97: "), live.opened("97"):
         pass
+
+
+def test_a_camera_with_a_number(monkeypatch):
+    asked = "color=0x{}:size=64x48:rate=25:duration=1,format=rgb24"  # libav's own picture of one colour, 25 times
+    monkeypatch.setattr(live, "CAMERAS", {sys.platform: ("lavfi", asked)})
+    pictures = []
+    with pytest.raises(MediaError, match="^204080: the stream ended"), live.opened("204080") as frames:
+        pictures.extend(frame.to_ndarray(format="rgb24") for frame in frames)
+    assert np.array_equal(pictures, np.broadcast_to(np.uint8([0x20, 0x40, 0x80]), (25, 48, 64, 3)))
+
+
+def test_an_rtsp_camera():
+    sent, pictures = rtsp_server.packets(12), []
+    with rtsp_server.served(lambda send, count: list(map(send, sent))) as address, (
+            pytest.raises(MediaError, match="rtsp://127.0.0.1:.*: the stream ended")), live.opened(address) as frames:
+        pictures.extend(frame.to_ndarray(format="rgb24") for frame in frames)
+    assert len(pictures) == 12
+    for number in (0, 11):
+        assert np.abs(pictures[number].astype(int) - clips.picture(number, (48, 64))).mean() < 20
+
+
+def test_an_rtsp_camera_that_hangs_up_is_called_again(monkeypatch):
+    monkeypatch.setattr(grabber, "PAUSE", 0.05)
+    sent, count = rtsp_server.packets(12), 0
+    with rtsp_server.served(lambda send, call: call < 2 and list(map(send, sent))) as address, (
+            pytest.raises(grabber.Lost, match="rtsp://")), grabber.Grabber(address, 0.3, keep=True) as grabbed:
+        for count, _ in enumerate(grabbed, 1):
+            pass
+    assert grabbed.connections >= 2 and count == 24  # later calls are answered, without a frame
+
+
+@pytest.fixture
+def stalling():
+    """The address of a camera that sends 30 black frames and then nothing, without hanging up; asked again, white."""
+    over = threading.Event()
+
+    def answer(send, count):
+        streaming.motion_jpeg(send, 30, 0, make=lambda number, size: np.full((*size, 3), 255 if count else 0, np.uint8))
+        over.wait(20)
+
+    with streaming.served(answer) as address:
+        yield address
+        over.set()
+
+
+def test_a_stream_that_stalls_is_lost(stalling):
+    count = 0
+    with pytest.raises(MediaError, match="127.0.0.1.*: nothing came for 1.5 s"), live.opened(stalling, patience=1.5) as frames:
+        for count, _ in enumerate(frames, 1):
+            last = time.monotonic()
+    assert count and 1.2 < time.monotonic() - last < 8
+
+
+def test_a_stream_that_stalls_is_asked_for_again(monkeypatch, stalling):
+    monkeypatch.setattr(grabber, "PAUSE", 0.05)
+    monkeypatch.setattr(live, "opened", functools.partial(live.opened, patience=1.5))
+    levels = []
+    with grabber.Grabber(stalling, keep=True, seconds=20.0) as grabbed:
+        for _, frame in grabbed:
+            levels.append(frame.to_ndarray(format="rgb24").mean())
+            if levels[-1] > 250:
+                break
+    assert grabbed.connections >= 2 and levels[0] < 5 and levels[-1] > 250
 
 
 def test_raw_frames_come_as_they_are():

@@ -14,7 +14,9 @@ def anonymized(anonymizer, given):
         yield from map(anonymizer, given)
     elif live.is_live(given):
         with live.opened(given) as frames:
-            yield from (anonymizer(frame.to_ndarray(format="rgb24")) for frame in frames)
+            for frame in frames:
+                upright = video.turned(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90) % 4)
+                yield anonymizer(upright)
     else:
         yield from _of_file(anonymizer, os.fspath(given))
 

@@ -47,6 +47,8 @@ def opened(given, patience=PATIENCE):
             stream = container.streams.video[0]
             stream.thread_type = "SLICE"  # threads for whole frames would hold some back
             yield _frames(given, container, stream)
+    except av.error.ExitError:  # libav's word for a time limit that was reached
+        raise MediaError(f"{shown(given)}: nothing came for {patience:g} seconds.") from None
     except (av.FFmpegError, EOFError) as error:
         raise MediaError(f"{shown(given)}: {getattr(error, 'strerror', None) or error}.") from None
 
