@@ -1,4 +1,4 @@
-"""Data whose one private attribute is known to the pixel, and a run that tiny networks attack."""
+"""Data whose private attributes are known to the pixel, and a run that tiny networks attack."""
 
 import dataclasses
 import pathlib
@@ -30,8 +30,7 @@ def add_tiny_networks(monkeypatch):
 def stripes(rng, upright):
     """uint8 [H, W, 3]: stripes of one pixel, upright or lying, of any strength and colour."""
     base, strength = rng.integers(60, 190, 3), rng.integers(25, 60)
-    line = np.where(np.arange(SIDE) % 2 == rng.integers(2), strength, -strength)
-    return np.uint8(base + np.broadcast_to(line[None, :, None] if upright else line[:, None, None], (SIDE, SIDE, 3)))
+    return np.uint8(base + _lines(rng, strength, upright))
 
 
 def ramps(_, rising):
@@ -40,25 +39,73 @@ def ramps(_, rising):
     return np.broadcast_to(np.uint8(ramp)[None, :, None, None], (8, SIDE, SIDE, 3))
 
 
+def tinted(rng, upright, red):
+    """uint8 [H, W, 3]: stripes as above on red or on blue, both of the same mean over the channels."""
+    base, strength = (170, 110, 70) if red else (70, 110, 170), rng.integers(25, 50)
+    return np.uint8(base + rng.integers(-10, 11, 3) + _lines(rng, strength, upright))
+
+
+def _lines(rng, strength, upright):
+    line = np.where(np.arange(SIDE) % 2 == rng.integers(2), strength, -strength)
+    return np.broadcast_to(line[None, :, None] if upright else line[:, None, None], (SIDE, SIDE, 3))
+
+
 def images(folder, rows):
     """Splits of PNG images, half of each with the attribute "upright"."""
-    return _splits(folder, rows, "upright", stripes, ".png", lambda path, image: PIL.Image.fromarray(image).save(path))
+    return _splits(folder, rows, ("upright",), stripes, ".png", _write_image)
+
+
+def red_images(folder, rows):
+    """As images, in one colour."""
+    return _splits(folder, rows, ("upright",), lambda rng, upright: tinted(rng, upright, True), ".png", _write_image)
+
+
+def tinted_images(folder, rows):
+    """Splits of PNG images, half of each with the attribute "upright", half of either half with "red"."""
+    return _splits(folder, rows, ("upright", "red"), tinted, ".png", _write_image)
 
 
 def videos(folder, rows):
     """Splits of videos, half of each with the attribute "rising"."""
-    return _splits(folder, rows, "rising", ramps, ".mp4", lambda path, clip: writer.write_video(path, clip, crf=4))
+    return _splits(folder, rows, ("rising",), ramps, ".mp4", _write_video)
 
 
-def _splits(folder, rows, name, draw, ending, write):
+def tinted_videos(folder, rows):
+    """Splits of still videos of four frames, as tinted_images."""
+    return _splits(folder, rows, ("upright", "red"), tinted, ".mp4",
+                   lambda path, image: _write_video(path, np.stack([image] * 4)))
+
+
+def people(splits):
+    """The splits with one person per combination of their two attributes, and the first of these, which is nobody's."""
+    found = {}
+    for split in ("train", "held_out", "test"):
+        examples = getattr(splits, split)
+        first, second = np.int32(examples.attributes).T
+        truth = np.concatenate([examples.attributes[:, :1], np.eye(4, dtype=np.float32)[first + 2 * second]], axis=1)
+        names = (examples.attribute_names[0], *(f"identity={name}" for name in "abcd"))
+        found[split] = dataclasses.replace(examples, attributes=truth, attribute_names=names)
+    return tables.Splits(**found)
+
+
+def _write_image(path, image):
+    PIL.Image.fromarray(image).save(path)
+
+
+def _write_video(path, clip):
+    writer.write_video(path, clip, crf=4)
+
+
+def _splits(folder, rows, names, draw, ending, write):
+    """Attribute p changes its value every 2 ** p rows, so that each goes with each other equally often."""
     rng, found = np.random.default_rng(0), {}
     folder.mkdir(parents=True)
     for split, count in zip(("train", "held_out", "test"), rows):
-        has = np.arange(count) % 2
+        has = np.arange(count)[:, None] // 2 ** np.arange(len(names)) % 2
         paths = tuple(str(folder / f"{split}-{number}{ending}") for number in range(count))
-        for path, value in zip(paths, has):
-            write(path, draw(rng, value))
-        found[split] = Examples(paths, attributes=np.float32(has)[:, None], attribute_names=(name,))
+        for path, values in zip(paths, has):
+            write(path, draw(rng, *values))
+        found[split] = Examples(paths, attributes=np.float32(has), attribute_names=names)
     return tables.Splits(**found)
 
 

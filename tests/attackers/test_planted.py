@@ -9,7 +9,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tfanon import registry
-from tfanon.attackers import fresh, frozen, multi_frame, reconstruction
+from tfanon.attackers import fresh, frozen, identity, knn, linear_probe, multi_frame, reconstruction, whole_video
 
 SPEC = importlib.util.spec_from_file_location("planted", pathlib.Path(__file__).with_name("planted.py"))
 planted = importlib.util.module_from_spec(SPEC)
@@ -28,10 +28,43 @@ def images(tmp_path_factory):
     return folder / "run", planted.images(folder / "data", (96, 32, 48))
 
 
+@pytest.fixture(scope="module")
+def tinted(tmp_path_factory):
+    """As images, with an attribute of the shape, "upright", and one of the colour, "red"."""
+    folder = tmp_path_factory.mktemp("tinted")
+    return folder / "run", planted.tinted_images(folder / "data", (96, 32, 96))
+
+
 def transposed(x, training=False):
     """Every 2 x 2 block of pixels [a b; c d] becomes [a c; b d]: upright stripes lie, and nothing is lost."""
     blocks = tf.reshape(x, [-1, planted.SIDE // 2, 2, planted.SIDE // 2, 2, 3])
     return tf.reshape(tf.transpose(blocks, [0, 1, 4, 3, 2, 5]), tf.shape(x))
+
+
+def smoothed(x, training=False):
+    """Every 2 x 2 block of pixels becomes its mean: of stripes of one pixel nothing is left, of the colour all."""
+    blocks = tf.reshape(x, [-1, planted.SIDE // 2, 2, planted.SIDE // 2, 2, 3])
+    means = tf.reduce_mean(blocks, axis=(2, 4), keepdims=True)
+    return tf.reshape(tf.broadcast_to(means, tf.shape(blocks)), tf.shape(x))
+
+
+def recoloured(x, training=False):
+    """Each channel of each frame is pulled towards a random level by a random gain, .2 to .6; shapes stay.
+
+    The draws are a function of the batch, as those of noise are: the same whichever tests ran before.
+    """
+    seed = tf.bitcast(tf.reduce_sum(x), tf.int32)
+    draws = tf.random.stateless_uniform([2, tf.shape(x)[0], 1, 1, 3], tf.stack([0, seed]))
+    gain = 0.2 + 0.4 * draws[0]
+    return gain * x + (1 - gain) * draws[1]
+
+
+def glimpsed(clips, training=False):
+    """Grey, so that red and blue are one, and smoothed but for one frame of each clip, at random."""
+    n, moments = tf.shape(clips)[0], clips.shape[1]
+    grey = tf.broadcast_to(tf.reduce_mean(clips, axis=-1, keepdims=True), tf.shape(clips))
+    shown = tf.one_hot(tf.random.uniform([n], maxval=moments, dtype=tf.int32), moments)[..., None, None, None]
+    return shown * grey + (1 - shown) * smoothed(grey)
 
 
 class Averaged:
@@ -73,6 +106,57 @@ def test_a_permutation_is_caught_by_who_learns_anew(images):
     fooled, = frozen.attack(run, "transposed", transposed)
     caught, = fresh.attack(run, "transposed", transposed)
     assert fooled["cmap"] < fooled["cmap_chance"] and caught["cmap"] > 0.95
+
+
+def test_new_colours_for_every_frame_fool_only_who_learns_nothing(tmp_path):
+    run = planted.run(tmp_path / "run", {"images": planted.red_images(tmp_path / "data", (96, 32, 96))}, epochs_privacy=6)
+    fooled, = frozen.attack(run, "recoloured", recoloured)
+    caught, = fresh.attack(run, "recoloured", recoloured)
+    unharmed, = frozen.attack(run, "raw", registry.find("anonymizers", "raw").build())
+    assert unharmed["cmap"] > 0.95 and fooled["cmap"] < 0.65 and caught["cmap"] > 0.95  # the floor is .5
+
+
+@pytest.mark.parametrize("attacker", [knn, linear_probe])
+def test_features_of_raw_data_tell_what_stays_and_not_what_is_gone(tinted, attacker):
+    run = planted.run(tinted[0], {"images": tinted[1]}, epochs_privacy=4)
+    entry, = attacker.attack(run, "smoothed", smoothed)
+    assert entry["average_precision"]["red"] > 0.95
+    assert entry["average_precision"]["upright"] == pytest.approx(0.5, abs=0.15)  # by chance +- .05: 48 of 96 have it
+
+
+def test_a_glimpse_is_caught_in_the_whole_video(tmp_path):
+    splits = planted.tinted_videos(tmp_path / "data", (64, 16, 96))
+    entry, = whole_video.attack(planted.run(
+        tmp_path / "run", {"clips": splits}, frames=4, epochs_clip_privacy=4), "glimpsed", glimpsed)
+    # Who sees one frame is sure of a quarter of the clips and guesses at the others: an average precision of some .7.
+    assert entry["average_precision"]["upright"] > 0.95
+    assert entry["average_precision"]["red"] == pytest.approx(0.5, abs=0.15)
+
+
+@pytest.mark.parametrize("name", ["raw", "noise"])
+def test_who_it_is(tinted, name):
+    run = planted.run(tinted[0], {"images": planted.people(tinted[1])})
+    entry, = identity.attack(run, name, registry.find("anonymizers", name).build())
+    check_identity(entry, name)
+
+
+@pytest.mark.large  # ten seconds each
+@pytest.mark.parametrize("name", ["raw", "noise"])
+def test_who_it_is_in_whole_videos(tmp_path, name):
+    splits = planted.people(planted.tinted_videos(tmp_path / "data", (96, 32, 96)))
+    entry, = identity.attack(planted.run(tmp_path / "run", {"clips": splits}, frames=4), name,
+                             registry.find("anonymizers", name).build())
+    check_identity(entry, name)
+
+
+def check_identity(entry, name):
+    """Raw data say who it is; noise says nothing: one in four is right, and of either kind of pairs a tenth passes."""
+    assert entry["identity_chance"] == 0.25
+    if name == "raw":
+        assert entry["identity_top1"] > 0.9 and entry["tar_at_far"]["0.1"] > 0.9
+    else:
+        assert entry["identity_top1"] == pytest.approx(0.25, abs=0.15)  # by chance +- .04: 96 examples
+        assert entry["tar_at_far"]["0.1"] == pytest.approx(0.1, abs=0.08)
 
 
 @pytest.mark.large  # half a minute
