@@ -76,6 +76,21 @@ def with_attacks(folder, *attacks):
     return collect.load([run])[0]
 
 
+def test_a_file_of_f_A_is_no_fixed_anonymizer(tmp_path):
+    for bound in (0.1, 0.2):
+        folder = fabricated.run(tmp_path / f"sweep/B{bound}", penalty_bound=bound)
+        path = folder / "evaluation/strict/results.json"
+        found = json.loads(path.read_text())
+        found["attacks"].append(fabricated.attack("anonymizer_int8.tflite", "fresh", 0.5 + bound, 0))
+        path.write_text(json.dumps(found))
+    runs, _ = collect.load([tmp_path / "sweep/B0.1", tmp_path / "sweep/B0.2"])
+    marks = named(merit.marks(runs))
+    for bound in (0.1, 0.2):
+        assert marks[f"anonymizer_int8.tflite, B = {bound}"].number("leak").mean == pytest.approx(0.1 + bound)
+    assert [name for name in marks if merit.fixed(marks[name].anonymizer)] == ["raw", "blur", "downsample"]
+    assert merit.fixed("blur:kernel=63;sigma=30+h264") and not merit.fixed("f_A+h264")
+
+
 def test_points_lost_from_raw_are_counted_seed_by_seed(swept):
     marks = named(merit.marks(swept[0]))
     change = merit.change(marks["raw"], marks["f_A, B = 0.2"], "action_top1")

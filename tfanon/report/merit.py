@@ -11,7 +11,7 @@ import pathlib
 
 import numpy as np
 
-from tfanon import frontier
+from tfanon import frontier, registry
 
 RAW, TRAINED = "raw", "f_A"
 FROZEN = "frozen"  # never saw anonymized data: for comparison only
@@ -83,7 +83,7 @@ def marks(runs):
     groups = {}
     for run in runs:
         for name in anonymizers(run):
-            label = run.label if _trained(name) else ""  # what only the game depends on changes no fixed anonymizer
+            label = "" if fixed(name) else run.label  # what only the game depends on changes no fixed anonymizer
             groups.setdefault((name, label, run.setting), {}).setdefault(run.seed, []).append(run)
     seen = {setting: probes([run for run in runs if run.setting == setting]) for _, _, setting in groups}
     return [Mark(f"{name}, {label}" if label else name, name, label, setting,
@@ -170,7 +170,7 @@ def worth(marks_, kind=None):
     kind: None for all, else whether they are trained.  Returns {"hypervolume": Number, "area": Number, "points": n}.
     """
     raw = next((mark for mark in marks_ if mark.anonymizer == RAW), None)
-    points = [mark for mark in marks_ if mark.anonymizer != RAW and kind in (None, _trained(mark.anonymizer))
+    points = [mark for mark in marks_ if mark.anonymizer != RAW and kind in (None, not fixed(mark.anonymizer))
               and mark.placed]
     if not points or not readable(raw):
         return None
@@ -202,8 +202,9 @@ def unbeaten(marks_):
     return [placed[row] for row in rows]
 
 
-def _trained(name):
-    return name.split("+")[0] == TRAINED
+def fixed(name):
+    """Whether an anonymizer is a baseline; else it is a run's f_A, or a file of it."""
+    return name.split("+")[0].split(":")[0] in registry.names("anonymizers")
 
 
 def _row(found):

@@ -43,7 +43,7 @@ def _stairs(placed):
 
 def _dot(mark, name=""):
     leak, top1 = mark.number("leak"), mark.number("action_top1")
-    shape = "diamond" if mark.anonymizer == merit.RAW else SHAPES[is_trained(mark)]
+    shape = "diamond" if mark.anonymizer == merit.RAW else SHAPES[not merit.fixed(mark.anonymizer)]
     bars = tuple(tuple(min(100.0, 100 * bound) for bound in one.bounds) for one in (leak, top1))
     return svg.Dot(name, 100 * leak.mean, 100 * top1.mean, bars, shape, COLOURS[shape], mark.name)
 
@@ -102,10 +102,6 @@ def _named_apart(lines):
         kept.append(line if line.colour not in seen else svg.Line("", line.points, line.colour, line.dash))
         seen.add(line.colour)
     return kept
-
-
-def is_trained(mark):
-    return mark.anonymizer.split("+")[0] == merit.TRAINED
 
 
 def _seeded(run, runs):
