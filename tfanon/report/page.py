@@ -36,7 +36,7 @@ svg text.number,svg text.quiet{fill:var(--quiet);font-size:12px}
 svg text.name{paint-order:stroke;stroke:var(--paper);stroke-width:3px}
 svg .grid{stroke:var(--rule)}svg .axis{stroke:var(--quiet)}
 svg .rule{stroke:var(--quiet);stroke-dasharray:5 4}svg .lead{stroke:var(--quiet);stroke-width:.7}
-.key{columns:22em;font-size:.85em}svg .line{fill:none;stroke-width:1.8}svg .frontier{fill:none;stroke:var(--quiet);stroke-width:1.2}
+.key{columns:22em;font-size:.85em}.key li{padding-right:1.5em}svg .line{fill:none;stroke-width:1.8}svg .frontier{fill:none;stroke:var(--quiet);stroke-width:1.2}
 svg .bar{fill:none;stroke-width:1.2;opacity:.65}svg .dot{stroke:var(--paper);stroke-width:1.5}
 @media print{:root{--paper:#fff;--ink:#000;--quiet:#444;--rule:#bbb;--panel:#fff;--bad:#b00020;--warn:#6b4500;
 --c0:#0062a3;--c1:#b35900;--c2:#00805c;--c3:#a83f80;--c4:#6b6200;--c5:#2a86c4;--c6:#7a3b00;--c7:#000}

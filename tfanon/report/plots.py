@@ -5,7 +5,7 @@ from tfanon.report import curves, merit, svg
 SHAPES = {True: "circle", False: "square"}
 COLOURS = {"circle": 0, "square": 1, "diamond": 7}
 NAMED = 8  # more marks than that have numbers for names
-NEAR = 5  # points above chance: an anonymizer that leaves less of the action is far from all others
+NEAR = 0.5  # of the way from chance to the best top-1: what leaves less of the action is far from all others
 TRAINING = (("L_T", "L_T, the action judge's loss behind f_A"), ("L_B/batch", "L_B, batch statistics"),
             ("L_B/inference", "L_B, moving averages"), ("rms", "RMS change of a clip"),
             ("active", "share of clips beyond B"), ("L_A", "L_A, what f_A minimises"))
@@ -21,7 +21,8 @@ def frontier(marks):
     dots = [_dot(mark, name) for mark, name in zip(placed, names)]
     chance = next((number for mark in placed if (number := mark.number("action_chance"))), None)
     rules = [("y", 100 * chance.mean, "chance")] if chance else []
-    near = [(mark, dot) for mark, dot in zip(placed, dots) if not chance or dot.y > 100 * chance.mean + NEAR]
+    least = chance and 100 * chance.mean + NEAR * (max(dot.y for dot in dots) - 100 * chance.mean)
+    near = [(mark, dot) for mark, dot in zip(placed, dots) if not chance or dot.y >= least]
     titles = ("leak above the floor, max over attackers, points", "action top-1, %")
     return [("From nothing leaked and chance on", svg.scatter(
         dots, *titles, _stairs(placed), rules, ((0,), (100,)), "Leak against action accuracy, a mark per anonymizer")),
