@@ -37,7 +37,8 @@ def test_a_sweep_s_page_and_numbers(tmp_path, capsys):
     assert found["tables"]["results"]["rows"][0][1]["mean"] == pytest.approx(0.9)
     with open(out / "tables/results.csv", newline="") as file:
         row = next(row for row in csv.DictReader(file) if row["anonymizer"] == "f_A, B = 0.2")
-    assert float(row["leak, max\N{NO-BREAK SPACE}↓"]) == pytest.approx(0.5) and float(row["leak, max\N{NO-BREAK SPACE}↓ std"]) == pytest.approx(0.01)
+    leak = "leak, max\N{NO-BREAK SPACE}↓"
+    assert (float(row[leak]), float(row[f"{leak} std"])) == pytest.approx((0.5, 0.01))
     assert r"f\_A, B = 0.2 & 70.0 $\pm$ 0.0" in (out / "tables/results.tex").read_text()
 
 

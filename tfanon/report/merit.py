@@ -134,10 +134,10 @@ def figures(runs, name, probe=""):
 def attacks(run, name, probe=""):
     """Every attack of a run on one anonymizer, "protocol" and "seed" added to each.  probe: of this one alone."""
     rows = [row for row in run.results["rows"] if row["anonymizer"] == name]
-    own = [{**value, "attacker": "judge", "probe": probe, "protocol": "", "anonymizer": name,
+    own = [{**value, "attacker": "judge", "probe": seen, "protocol": "", "anonymizer": name,
             "network": run.config.privacy_judge or run.config.privacy_network,
             "start": pathlib.Path(run.config.privacy_judge_weights).name or "scratch"}
-           for row in rows for probe, value in row.items() if isinstance(value, dict) and "cmap" in value]
+           for row in rows for seen, value in row.items() if isinstance(value, dict) and "cmap" in value]
     more = [{**attack, "protocol": protocol} for protocol, found in run.evaluations.items()
             for attack in found["attacks"] if attack["anonymizer"] == name]
     return [{**attack, "seed": run.seed} for attack in own + more if probe in ("", attack.get("probe"))]

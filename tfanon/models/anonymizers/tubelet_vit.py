@@ -1,10 +1,10 @@
 """STPrivacy's sparsify-and-anonymize transformer (Li et al., ICCV 2023), as far as its released core shows it.
 
-90,603,846 parameters; 187 GMAC for a clip of 16 x 224 x 224. A clip is cut into tubelets of 2 frames by 16 x 16 pixels. On the way through twelve
-blocks, predictors drop the tubelets that action can do without; those that are left return as pixels, the dropped ones
-are black. Only the core was released. **Ours** are: where tubelets are dropped and how many stay (DynamicViT's 3, 6, 9
-and .7, .49, .34), that clips of any size read the table of places in between, that an image is a clip that stands
-still, and that in training a dropped tubelet is black by the hard decision's straight-through gradient. The released
+90,603,846 parameters; 187 GMAC for a clip of 16 x 224 x 224. A clip is cut into tubelets of 2 frames by 16 x 16 pixels. On
+the way through twelve blocks, predictors drop the tubelets that action can do without; those that are left return as
+pixels, the dropped ones are black. Only the core was released. **Ours** are: where tubelets are dropped and how many stay
+(DynamicViT's 3, 6, 9 and .7, .49, .34), that clips of any size read the table of places in between, that an image is a clip
+that stands still, and that in training a dropped tubelet is black by the hard decision's straight-through gradient. The released
 losses lack what holds the share of kept tubelets in training; here nothing does.
 """
 
