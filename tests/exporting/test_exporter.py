@@ -164,6 +164,7 @@ def test_frames_are_checked(tmp_path, bad, message):
         exporter.export(Tiny(), tmp_path / "export", bad)
 
 
+@pytest.mark.large  # a quarter of a minute; the run from end to end exports one too
 def test_unetpp_exports(tmp_path):
     frames = np.random.default_rng(2).random((2, 32, 32, 3)).astype(np.float32)
     f_A = unetpp.build(width=0.25)
