@@ -77,10 +77,11 @@ class Config(Limits):
     attack_clips: bool = flag(False, "The clips' own private labels are attacked besides those of the images.")
     paper_protocol: bool = flag(False, "Train on HMDB51 with the clips of PA-HMDB51, on which it is tested: a leak.")
     action_column: str = flag("action", "labelled_folder: column of the action.")
-    split_column: str = flag("split", "labelled_folder: column that says train or test, for the clips.")
+    split_column: str = flag("split", "labelled_folder: column that says train or test, for the clips; or COLUMN=VALUE, "
+                             "the rows to test on, such as actor=ann: all others are trained on.")
     group_column: str = flag("", "labelled_folder: column of who is in a clip; the slice that selects the epoch of "
                              "f_T' then shows nobody who is trained on. Empty: rows stand for themselves.")
-    image_split_column: str = flag("split", "labelled_folder: column that says train or test, for the images.")
+    image_split_column: str = flag("split", "labelled_folder: the same for the images.")
     private_columns: tuple = flag(
         (), "labelled_folder: columns of the images that are private; 'age:18:40' cuts a number into bands.")
     clip_private_columns: tuple = flag(

@@ -1,5 +1,7 @@
 import json
+import pathlib
 
+from tfanon import config
 from tools import seeds
 
 
@@ -15,6 +17,15 @@ def test_mean_and_deviation_of_three_seeds(tmp_path, capsys):
     folders = [run_of(tmp_path / str(seed), seed, 0.7 + 0.1 * seed) for seed in range(3)]
     assert seeds.main(["", *folders]) == 0
     assert "| f_A | 80.0 \N{PLUS-MINUS SIGN} 10.0 |" in capsys.readouterr().out
+
+
+def test_folds_may_share_a_seed(tmp_path, capsys):
+    folders = [run_of(tmp_path / name, 0, top1) for name, top1 in (("ann", 0.6), ("bob", 0.8))]
+    for folder in folders:
+        name = pathlib.Path(folder).name
+        config.write_flagfile(config.Config(workdir=folder, split_column=f"actor={name}"), pathlib.Path(folder) / "run.flags")
+    assert seeds.main(["", *folders]) == 0
+    assert "| f_A | 70.0 \N{PLUS-MINUS SIGN} 14.1 |" in capsys.readouterr().out  # sqrt(.01 + .01)
 
 
 def test_one_seed_twice_is_refused(tmp_path, capsys):

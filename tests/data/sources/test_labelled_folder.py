@@ -37,6 +37,15 @@ def test_clips(folder):
     assert splits["test"].paths == (str(folder / "v" / "2.mp4"), str(folder / "v" / "3.mp4"))
 
 
+def test_one_value_may_be_left_out_of_training(folder):
+    splits = load(folder, split_column="who=bob")
+    assert splits["test"].paths == (str(folder / "v" / "1.mp4"), str(folder / "v" / "3.mp4"))
+    assert splits["train"].paths == tuple(str(folder / "v" / f"{number}.mp4") for number in (0, 2, 4))
+    everyone = with_table(folder, TABLE.replace("bob", "ann").replace("cat", "ann"))
+    with pytest.raises(ValueError, match="the split 'train' is empty"):
+        load(everyone, split_column="who=ann")
+
+
 def test_clips_may_have_groups(folder):
     splits = load(folder, group_column="who")
     assert splits["train"].groups == ("ann", "bob") and splits["test"].groups == ("cat", "bob")
@@ -70,6 +79,8 @@ def test_images_need_no_attributes(folder):
 @pytest.mark.parametrize("settings, message", [
     ({"action_column": "actoin"}, "--action_column: .*labels.csv has no column 'actoin'; it has: path, action, who"),
     ({"split_column": "fold"}, "--split_column: .* has no column 'fold'"),
+    ({"split_column": "fold=1"}, "--split_column: .* has no column 'fold'"),
+    ({"split_column": "who=dan"}, "--split_column: no row of .* has who=dan; the column has: ann, bob, cat"),
     ({"split_column": "sex"}, "the split 'train' is empty; the column 'sex' has: f, m"),
 ])
 def test_columns_of_clips_are_named(folder, settings, message):

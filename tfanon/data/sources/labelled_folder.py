@@ -40,7 +40,7 @@ def load(kind, folder, config):
         split_column = getattr(config, split_flag)
         attributes, names = _attributes(rows, getattr(config, flag), f"--{flag}", table)
         examples = Examples(_paths(rows, folder, table), attributes=attributes, attribute_names=names)
-    return _splits(examples, _column(rows, split_column, f"--{split_flag}", table), split_column, table)
+    return _splits(examples, _words(rows, split_column, f"--{split_flag}", table), split_column, table)
 
 
 def _read(folder):
@@ -86,8 +86,17 @@ def _paths(rows, folder, table):
     return tuple(paths)
 
 
+def _words(rows, column, flag, table):
+    """What a split column says of each row; of 'COLUMN=VALUE': test where the column has that value, else train."""
+    name, left_out, value = column.partition("=")
+    words = _column(rows, name, flag, table)
+    if left_out and value not in words:
+        raise ValueError(f"{flag}: no row of {table} has {column}; the column has: {', '.join(sorted(set(words))[:10])}.")
+    return ["test" if word == value else "train" for word in words] if left_out else words
+
+
 def _splits(examples, words, column, table):
-    """Cut by the words of the split column; rows of other words are in neither."""
+    """Cut by train and test; rows of other words are in neither."""
     words = np.array(words)
     for split in ("train", "test"):
         if split not in words:
