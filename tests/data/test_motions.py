@@ -47,6 +47,7 @@ def test_poses_are_distributed_alike_in_every_frame_of_every_action(action, fram
     assert np.abs(means).max() < 4 / np.sqrt(1000)
 
 
+@pytest.mark.large  # a quarter of a minute
 def test_a_frame_only_classifier_stays_near_chance(data):
     # Four frames of each clip, so that it sees 1280 labelled frames; it learns those and no other.
     def frames(clips, labels):
@@ -61,6 +62,7 @@ def test_a_frame_only_classifier_stays_near_chance(data):
     assert seen > 4 * CHANCE and unseen < 1.5 * CHANCE
 
 
+@pytest.mark.large  # a quarter of a minute
 def test_a_classifier_that_sees_motion_does_not(data):
     # How much each place changes from frame to frame, on a grid of 10 x 10, to a linear classifier.
     def change(clips, labels):
