@@ -3,10 +3,10 @@
 import contextlib
 import socketserver
 import struct
-import threading
 
 import av
 import clips
+import streaming
 
 DESCRIPTION = ("v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n"
                "a=fmtp:96 packetization-mode=1\r\n")
@@ -63,13 +63,5 @@ def served(play):
         def send(self, packet):
             self.wfile.write(struct.pack(">cBH", b"$", 0, len(packet)) + packet)
 
-    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
-    server.count, server.daemon_threads = -1, True
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield f"rtsp://127.0.0.1:{server.server_address[1]}/stream"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with streaming.running(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)) as place:
+        yield f"rtsp://{place}/stream"

@@ -25,12 +25,18 @@ def served(answer, port=0):
         def log_message(self, *_):
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    with running(http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)) as place:
+        yield f"http://{place}/stream"
+
+
+@contextlib.contextmanager
+def running(server):
+    """The host and port of a threading socketserver that runs in the block; its `count` begins at -1."""
     server.count, server.daemon_threads = -1, True
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/stream"
+        yield f"127.0.0.1:{server.server_address[1]}"
     finally:
         server.shutdown()
         thread.join()

@@ -66,9 +66,9 @@ def test_attributes_of_pictures_and_of_clips_are_marks_of_their_own(tmp_path):
     assert {attack["probe"] for attack in outline.of(f_A, runs[0])} == {"images"}
 
 
-def with_attacks(folder, *attacks):
+def with_attacks(folder, *attacks, **flags):
     """A run whose evaluation has these attacks too, loaded."""
-    run = fabricated.run(folder / "run")
+    run = fabricated.run(folder / "run", **flags)
     path = run / "evaluation/strict/results.json"
     found = json.loads(path.read_text())
     found["attacks"] += attacks
@@ -78,12 +78,9 @@ def with_attacks(folder, *attacks):
 
 def test_a_file_of_f_A_is_no_fixed_anonymizer(tmp_path):
     for bound in (0.1, 0.2):
-        folder = fabricated.run(tmp_path / f"sweep/B{bound}", penalty_bound=bound)
-        path = folder / "evaluation/strict/results.json"
-        found = json.loads(path.read_text())
-        found["attacks"].append(fabricated.attack("anonymizer_int8.tflite", "fresh", 0.5 + bound, 0))
-        path.write_text(json.dumps(found))
-    runs, _ = collect.load([tmp_path / "sweep/B0.1", tmp_path / "sweep/B0.2"])
+        with_attacks(tmp_path / f"B{bound}", fabricated.attack("anonymizer_int8.tflite", "fresh", 0.5 + bound, 0),
+                     penalty_bound=bound)
+    runs, _ = collect.load([tmp_path / "B0.1/run", tmp_path / "B0.2/run"])
     marks = named(merit.marks(runs))
     for bound in (0.1, 0.2):
         assert marks[f"anonymizer_int8.tflite, B = {bound}"].number("leak").mean == pytest.approx(0.1 + bound)
@@ -235,11 +232,7 @@ def test_the_paper_s_numbers_stand_beside_ours(swept):
 def test_a_number_of_the_paper_stands_beside_its_own_method_alone(tmp_path, flags, name):
     image = {**fabricated.attack("f_A", "fresh", 0.7, 0), "network": "resnet50", "start": "resnet50.weights.h5"}
     scratch = {**image, "start": "scratch"}
-    folder = fabricated.run(tmp_path / "run", **flags)
-    path = folder / "evaluation/strict/results.json"
-    evaluation = json.loads(path.read_text())
-    path.write_text(json.dumps({**evaluation, "attacks": [*evaluation["attacks"], image, scratch]}))
-    runs, _ = collect.load([folder])
+    runs = with_attacks(tmp_path, image, scratch, **flags)
     found = {table.name: table for table in paper.tables(merit.marks(runs), runs)}
     rows = {row[0]: row for row in found["paper_table_1"].rows}
     assert paper.method(runs[0].config) == name and ("here: f_A" in rows) == (not name)

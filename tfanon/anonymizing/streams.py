@@ -15,7 +15,7 @@ def anonymized(anonymizer, given):
     elif live.is_live(given):
         with live.opened(given) as frames:
             for frame in frames:
-                upright = video.turned(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90) % 4)
+                upright = video.turned(frame.to_ndarray(format="rgb24"), scaling.quarters(frame))
                 yield anonymizer(upright)
     else:
         yield from _of_file(anonymizer, os.fspath(given))

@@ -32,6 +32,11 @@ class Scaler:
             interpolation="BILINEAR", threads=1)
 
 
+def quarters(frame):
+    """Quarter turns counter-clockwise that show an av.VideoFrame upright, 0 to 3."""
+    return round(frame.rotation / 90) % 4
+
+
 def resized(frames, height, width):
     """uint8 [n, H, W, 3] -> [n, height, width, 3]; the same array where nothing is to be done."""
     if frames.shape[1:3] == (height, width):

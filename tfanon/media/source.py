@@ -8,7 +8,7 @@ import heapq
 import av
 from av.sidedata.sidedata import Type
 
-from tfanon.media import limits, reader
+from tfanon.media import limits, reader, scaling
 from tfanon.media.limits import MediaError
 
 COUNTED = ("avi",)  # no time stamps in it: libav numbers the packets, in an order that B-frames disturb
@@ -163,6 +163,6 @@ def form_of(frame, stream):
     return Form(
         frame.height, frame.width, stream.time_base, stream.average_rate or fractions.Fraction(25),
         matrix=matrix and tuple(memoryview(bytes(matrix)).cast("i")),
-        rotation=round(frame.rotation / 90) % 4 if frame.rotation % 90 == 0 else 0,
+        rotation=scaling.quarters(frame) if frame.rotation % 90 == 0 else 0,
         aspect=stream.sample_aspect_ratio,
         colour=(context.colorspace, context.color_range, context.color_primaries, context.color_trc))

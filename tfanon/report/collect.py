@@ -107,12 +107,12 @@ def _read(path, needed):
 def _labelled(runs):
     """The runs with their label and setting."""
     judged = [_setting(run.config) for run in runs]
-    alike = {}
-    for run, setting in zip(runs, _fewest(judged)):
+    alike, told = {}, _fewest(judged)
+    for run, setting in zip(runs, told):
         alike.setdefault(setting, []).append(run)
     labels = {run.folder: label for same in alike.values() for run, label in zip(same, _labels([*map(_own, same)]))}
     return [dataclasses.replace(run, label=labels[run.folder], setting=setting)
-            for run, setting in zip(runs, _fewest(judged))]
+            for run, setting in zip(runs, told)]
 
 
 def _own(run):
