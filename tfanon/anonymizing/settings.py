@@ -29,7 +29,7 @@ class Settings(Limits):
     codec: str = flag("", "Encoder; empty: libx264, or libvpx-vp9 for .webm.")
     quality: int = flag(-1, "On the codec's own scale, smaller is better; images: 1 to 100; -1: its default.", low=-1,
                         high=100)
-    preset: str = flag("", "Of libx264 and libx265, such as medium; empty: veryfast.")
+    preset: str = flag("", "Of libx264 (empty: superfast) and libx265 (veryfast), such as medium.")
     encoder_threads: int = flag(0, "0: half of the cores. The bytes of an output depend on it.", low=0, high=64)
     threads: int = flag(0, "Of the network; 0: all cores but one.", low=0, high=256)
 

@@ -32,7 +32,7 @@ class Codec:
 
 
 CODECS = {
-    "libx264": Codec("crf", 20, 51, {"preset": "veryfast"}),
+    "libx264": Codec("crf", 23, 51, {"preset": "superfast"}),  # the encoder shares the cores with a network
     "libx265": Codec("crf", 24, 51, {"preset": "veryfast", "x265-params": "log-level=error"}),
     "libvpx-vp9": Codec("crf", 32, 63, {"b": "0", "cpu-used": "5", "row-mt": "1"}, halves=("yuv420p",) * 2),
     "mpeg4": Codec("global_quality", 3, 31, {"flags": "+qscale"}, counts=True, halves=("yuv420p",) * 2),
@@ -45,8 +45,8 @@ LAMBDA = 118  # libav counts qscale in 118ths
 @dataclasses.dataclass(frozen=True)
 class Encoding:
     """codec: a key of CODECS; empty: what suits the container.  quality: the codec's own scale; None: its default.
-    preset: of libx264 and libx265; empty: veryfast.  threads: of the encoder; 0: half of the cores, since a network
-    and a decoder want the others; the bytes of the output depend on it.
+    preset: of libx264 (empty: superfast) and libx265 (veryfast).  threads: of the encoder; 0: half of the cores, since
+    a network and a decoder want the others; the bytes of the output depend on it.
     """
 
     codec: str = ""
