@@ -3,11 +3,14 @@
 import json
 import os
 import pathlib
+import pty
 import random
+import re
 import resource
 import signal
 import subprocess
 import sys
+import termios
 import time
 
 import clips
@@ -122,6 +125,16 @@ def test_raw_frames_through_pipes(models, tmp_path):
     about = clips.about(tmp_path / "out.mkv")
     assert len(about["times"]) == 10 and about["times"][-1] == pytest.approx(0.9)
     assert json.loads((tmp_path / "out.mkv.manifest.json").read_text())["files"]["out.mkv"]["frames"] == 10
+
+
+def test_frames_through_pipes_are_counted_on_a_terminal(videos, models):
+    terminal, given = pty.openpty()
+    termios.tcsetwinsize(given, (24, 200))
+    with open(terminal, "rb", buffering=0) as shown:
+        done = subprocess.run([*COMMAND, str(videos / "b.mkv"), "-o", "-", f"--model={models['black']}"],
+                              stdout=subprocess.DEVNULL, stderr=given, timeout=60)
+        os.close(given)
+        assert done.returncode == 0 and re.search(rb"b\.mkv: \d+frame \[", shown.read(65536))
 
 
 def test_a_video_to_a_pipe_that_closes(videos, models):

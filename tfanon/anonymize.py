@@ -9,6 +9,7 @@ result appears under its name when it is whole and checked; what fails leaves no
 same command again does what is not done yet. `--help` explains the flags.
 """
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -81,6 +82,14 @@ def manifest_beside(settings):
     return pathlib.Path(settings.manifest or f"{settings.output}.manifest.json")
 
 
+@contextlib.contextmanager
+def counted(given, show):
+    """`show`, which counts frames in a bar on a terminal too.  given: the input, for its name."""
+    with tqdm(desc=sources.shown(given), unit="frame", leave=False, disable=not sys.stderr.isatty(),
+              dynamic_ncols=True) as bar:
+        yield lambda pixels: (bar.update(), show(pixels))
+
+
 def from_pipe(anonymizer, settings, show):
     """Raw frames on standard input, to a file or to standard output."""
     size = pair(settings.raw_size, "raw_size")
@@ -88,10 +97,12 @@ def from_pipe(anonymizer, settings, show):
         raise ValueError("Raw frames on standard input need --raw_size=HxW.")
     raw = sources.RawVideo(sys.stdin.buffer, *size, settings.raw_rate)
     if settings.output == "-":
-        video.copy(raw, lambda form: sources.RawSink(sys.stdout.buffer, form), anonymizer, show)
+        with counted("-", show) as seen:
+            video.copy(raw, lambda form: sources.RawSink(sys.stdout.buffer, form), anonymizer, seen)
         return 0
     target = free(settings)
-    record = video.anonymize(raw, target, anonymizer, settings.encoding(), seen=show)
+    with counted("-", show) as seen:
+        record = video.anonymize(raw, target, anonymizer, settings.encoding(), seen=seen)
     print(f"- -> {target}: {record['frames']} frames, SHA-256 {record['sha256'][:12]}")
     keep_record(anonymizer, settings, "-", {target: record["frames"]})
     return 0
@@ -99,8 +110,8 @@ def from_pipe(anonymizer, settings, show):
 
 def to_pipe(given, anonymizer, show):
     """A video file, as raw frames on standard output."""
-    with source.open_video(given) as opened:
-        video.copy(opened, lambda form: sources.RawSink(sys.stdout.buffer, form), anonymizer, show)
+    with source.open_video(given) as opened, counted(given, show) as seen:
+        video.copy(opened, lambda form: sources.RawSink(sys.stdout.buffer, form), anonymizer, seen)
     return 0
 
 
@@ -114,8 +125,9 @@ def from_stream(given, anonymizer, settings, show):
         recorder = live.Nowhere()
     else:
         raise ValueError("Where do live frames go? Give -o FILE, -o -, or --preview.")
-    record = live.run(given, recorder, anonymizer, settings.max_latency, settings.max_seconds,
-                      settings.reconnect_seconds, show)
+    with counted(given, show) as seen:
+        record = live.run(given, recorder, anonymizer, settings.max_latency, settings.max_seconds,
+                          settings.reconnect_seconds, seen)
     given = sources.shown(given)
     print(f"{given}: {record['frames']} frames in {record['seconds']:.1f} s, {record['dropped']} dropped, "
           f"{record['connections']} connections, {' '.join(record['files'])}", file=sys.stderr)
