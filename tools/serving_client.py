@@ -119,6 +119,7 @@ def over_grpc(address, settings):
 def over_rest(_, settings):
     """A function from JPEGs to JPEGs that asks by REST, with base64 inside JSON, as TensorFlow Serving defines it."""
     trusted = ssl.create_default_context(cafile=settings.authority or None)
+    opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=trusted), StayHere)
     url = f"{settings.server.rstrip('/')}/v1/models/{settings.model_name}:predict"
 
     def ask(images):
@@ -127,15 +128,23 @@ def over_rest(_, settings):
         headers = {"Content-Type": "application/json", **token()}
         request = urllib.request.Request(url, json.dumps(body).encode(), headers)
         try:
-            with urllib.request.urlopen(request, timeout=settings.timeout, context=trusted) as reply:
+            with opener.open(request, timeout=settings.timeout) as reply:
                 answer = json.load(reply)["outputs"]
         except urllib.error.HTTPError as problem:
-            raise ValueError(f"{url}: {problem.code}: {problem.read(500).decode(errors='replace')}") from None
+            said = problem.read(500).decode(errors="replace")
+            raise ValueError(f"{url}: {problem.code} {problem.reason} {said}") from None
         except (urllib.error.URLError, KeyError) as problem:
             raise ValueError(f"{url}: {problem}") from None
         return [base64.b64decode(image["b64"]) for image in answer]
 
     return ask
+
+
+class StayHere(urllib.request.HTTPRedirectHandler):
+    """Whoever is sent on to another address would hand it the token; that answer is an error instead."""
+
+    def redirect_request(self, *_):
+        return None
 
 
 def token():

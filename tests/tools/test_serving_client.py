@@ -4,6 +4,9 @@ import base64
 import concurrent.futures
 import http.server
 import json
+import shutil
+import ssl
+import subprocess
 import threading
 
 import helpers
@@ -59,7 +62,7 @@ def over_grpc(signatures):
 
 
 @pytest.fixture(scope="module")
-def over_rest(signatures):
+def rest_handler(signatures):
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -75,10 +78,45 @@ def over_rest(signatures):
         def log_message(self, *_):
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    return Handler
+
+
+@pytest.fixture(scope="module")
+def over_rest(rest_handler):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), rest_handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """(key, certificate) of 127.0.0.1, signed by itself."""
+    if not shutil.which("openssl"):
+        pytest.skip("openssl is not installed: there is no certificate to test with")
+    folder = tmp_path_factory.mktemp("tls")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=127.0.0.1",
+                    "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", folder / "key.pem", "-out", folder / "ca.pem"],
+                   check=True, capture_output=True)
+    return folder / "key.pem", folder / "ca.pem"
+
+
+@pytest.fixture(scope="module")
+def over_tls(signatures, rest_handler, certificate):
+    """Addresses of the same two servers behind TLS."""
+    key, chain = certificate
+    secured = grpc.server(concurrent.futures.ThreadPoolExecutor(2))
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(Prediction(signatures), secured)
+    port = secured.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(key.read_bytes(), chain.read_bytes())]))
+    secured.start()
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), rest_handler) as server:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(chain, key)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"grpcs://127.0.0.1:{port}", f"https://127.0.0.1:{server.server_port}"
+        server.shutdown()
+    secured.stop(None)
 
 
 @pytest.fixture
@@ -108,14 +146,48 @@ def test_a_video_keeps_its_frames(over_grpc, tmp_path):
     assert record["files"]["out.mp4"]["frames"] == 11  # batches of 8 and of 3
 
 
+def test_encrypted_only_to_a_server_whose_certificate_is_trusted(over_tls, certificate, picture, tmp_path, capsys):
+    for server, said in zip(over_tls, ("UNAVAILABLE", "CERTIFICATE_VERIFY_FAILED")):
+        output = tmp_path / f"{server[:5]}.png"
+        assert anonymize(picture, output, server, timeout=10.0) == 1
+        assert said in capsys.readouterr().out and not output.exists()
+        assert anonymize(picture, output, server, authority=str(certificate[1])) == 0
+        assert still.read_still(str(output)).shape == (40, 56, 3)
+
+
 def test_a_token_is_sent(over_grpc, picture, tmp_path, monkeypatch):
     monkeypatch.setenv("TFANON_TOKEN", "secret")
     assert anonymize(picture, tmp_path / "out.png", over_grpc[0]) == 0
     assert over_grpc[1].seen[-1]["authorization"] == "Bearer secret"
 
 
+def test_the_token_is_not_carried_to_another_address(picture, tmp_path, monkeypatch, capsys):
+    seen = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            seen.append(self.path)
+            self.send_response(302)
+            self.send_header("Location", "/elsewhere")
+            self.end_headers()
+
+        def do_GET(self):
+            seen.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, *_):
+            pass
+
+    monkeypatch.setenv("TFANON_TOKEN", "secret")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        assert anonymize(picture, tmp_path / "out.png", f"http://127.0.0.1:{server.server_port}") == 1
+        server.shutdown()
+    assert seen == ["/v1/models/tfanon:predict"] and "predict: 302 Found" in capsys.readouterr().out
+
+
 def test_a_model_that_is_not_there(over_grpc, over_rest, picture, tmp_path, capsys):
-    for server, said in ((over_grpc[0], "NOT_FOUND: Servable not found: other"), (over_rest, "404: ")):
+    for server, said in ((over_grpc[0], "NOT_FOUND: Servable not found: other"), (over_rest, '404 Not Found {"error"')):
         assert anonymize(picture, tmp_path / "out.png", server, model_name="other") == 1
         assert said in capsys.readouterr().out
         assert not (tmp_path / "out.png").exists()
