@@ -43,7 +43,8 @@ def points(settings_, base):
 
 @pytest.mark.parametrize("wrong, message", [
     ({"evaluate": ("stict",)}, "No protocols called 'stict'"),
-    ({"attackers": ("fresh", "reconstruct:width=0.5")}, "No attackers called 'reconstruct'")])
+    ({"attackers": ("fresh", "reconstruct:width=0.5")}, "No attackers called 'reconstruct'"),
+    ({"attackers": ("reconstruction:widht=0.5",)}, "reconstruction has no setting 'widht'; it has: .*width")])
 def test_what_would_fail_after_hours_is_refused_at_once(tmp_path, wrong, message):
     with pytest.raises(ValueError, match=message):
         sweep.work(settings(tmp_path, "seed=0", **wrong), Config())

@@ -20,7 +20,7 @@ import time
 
 from absl import app
 
-from tfanon import config, exits, grid, processes, registry, sharing
+from tfanon import config, exits, grid, processes, registry, sharing, specs
 from tfanon.config import flag
 
 SHARE = "--share="  # of tfanon.evaluate
@@ -52,6 +52,8 @@ def work(settings, base):
     for kind, given in {"protocols": settings.evaluate, "attackers": settings.attackers}.items():
         for text in given:  # before the first point is trained, not after
             registry.check(kind, text.partition(":")[0])
+            if kind == "attackers" and ":" in text:  # only its file knows its settings; with it TensorFlow is loaded
+                specs.split(kind, text, "attack")
     found = grid.points(settings.sweep_dir, settings.grid, base)
     folder = pathlib.Path(settings.sweep_dir)
     grid.record(folder, found)
