@@ -1,6 +1,6 @@
 """Frames per second from file to file, beside each stage alone, and beside another tool.
 
-    python -m benchmarks.anonymize [--frames=300] [--repeats=3] [--deface=PATH]
+    python -m benchmarks.anonymize [--frames=300] [--repeats=3] [--deface=PATH] [--preset=veryfast --quality=20]
 
 The file is made here: 640x480, H.264, moving texture with noise. The network is the compact UNet++ at 224x224 as a
 TFLite file, float32 and full-integer int8, with first weights: they decide no speed. A stage alone is what the pipeline
@@ -8,7 +8,7 @@ does in it: `decode` reads and scales down, `network` runs and checks, `encode` 
 pipeline's speed over that of its slowest stage. Where the stages together need more processor time per frame than the
 cores have, no pipeline comes to 100 %: `busy` is the processor time of the three stages alone, at the pipeline's speed, as a
 share of all cores, and cannot pass 100 %. Every number is the median of the repeats, which take turns, because a machine's
-speed drifts: compare within one run alone.
+speed drifts: compare within one run alone. `KiB` is the size of the result.
 
 --deface: the command `deface` of an environment of its own (pip install deface), run on the same file, as it comes and at
 its reduced scale; its time to start is measured on a short file and left out.
@@ -36,6 +36,8 @@ from tfanon.media import sink, source, writer  # noqa: E402
 
 HEIGHT, WIDTH, SIDE, WARM = 480, 640, 224, 8
 FLAGS = flags.FLAGS
+flags.DEFINE_string("preset", "", "Of x264, as tfanon.anonymize has it.")
+flags.DEFINE_integer("quality", None, "Of x264, as tfanon.anonymize has it.")
 flags.DEFINE_integer("frames", 300, "Length of the video.", lower_bound=40)
 flags.DEFINE_integer("repeats", 3, "Measurements of each number.", lower_bound=1)
 flags.DEFINE_string("deface", "", "Path of the command deface; empty: it is left out.")
@@ -74,8 +76,12 @@ def decode(path, anonymizer):
         return list(video.decoded(opened, anonymizer)), opened.form
 
 
+def encoding():
+    return sink.Encoding(quality=FLAGS.quality, preset=FLAGS.preset)
+
+
 def encode(target, frames, form):
-    with contextlib.closing(sink.Sink(target, form, sink.Encoding())) as output:
+    with contextlib.closing(sink.Sink(target, form, encoding())) as output:
         for frame in frames:
             output.write(frame.pixels, frame.stamp, frame.duration)
         output.finish()
@@ -83,11 +89,13 @@ def encode(target, frames, form):
 
 def whole(path, target, anonymizer):
     with source.open_video(path) as opened:
-        video.anonymize(opened, target, anonymizer, sink.Encoding())
+        video.anonymize(opened, target, anonymizer, encoding())
 
 
 def row(path, folder, anonymizer):
-    """Medians of frames per second: decode, network, encode, end to end; of the share of the slowest stage; of `busy`."""
+    """Medians of frames per second: decode, network, encode, end to end; of the share of the slowest stage; of `busy`;
+    KiB of the result.
+    """
     frames, form = decode(path, anonymizer)
     list(video.anonymized(frames[:WARM], anonymizer))
     answers = list(video.anonymized(frames, anonymizer))
@@ -99,7 +107,7 @@ def row(path, folder, anonymizer):
                           timed(lambda: whole(path, target, anonymizer), len(frames)))
         busy = rates[3] * sum(used[:3]) / len(os.sched_getaffinity(0))
         rounds.append([*rates, rates[3] / min(rates[:3]), busy])
-    return [statistics.median(column) for column in zip(*rounds)]
+    return [*(statistics.median(column) for column in zip(*rounds)), target.stat().st_size / 1024]
 
 
 def deface(path, short, folder, *options):
@@ -121,11 +129,11 @@ def main(_):
             writer.write_video(given, pictures(count), gop=250)
         examples = [picture[:SIDE, :SIDE] for picture in pictures(16)]
         heads = " ".join(f"{head:>8}" for head in ("decode", "network", "encode", "whole"))
-        print(f"{'frames per second':28} {heads} {'share':>7} {'busy':>6}", flush=True)
+        print(f"{'frames per second':28} {heads} {'share':>7} {'busy':>6} {'KiB':>6}", flush=True)
         for name, model in write_networks(folder, examples).items():
-            *rates, share, busy = row(path, folder, Anonymizer.load(model))
-            print(f"{f'compact UNet++, {name}':28} {' '.join(f'{rate:8.1f}' for rate in rates)} {share:7.0%} {busy:6.0%}",
-                  flush=True)
+            *rates, share, busy, size = row(path, folder, Anonymizer.load(model))
+            rates = " ".join(f"{rate:8.1f}" for rate in rates)
+            print(f"{f'compact UNet++, {name}':28} {rates} {share:7.0%} {busy:6.0%} {size:6.0f}", flush=True)
         for options in ((), ("--scale", "320x240")) if FLAGS.deface else ():
             rate = statistics.median(deface(path, short, folder, *options) for _ in range(FLAGS.repeats))
             print(f"{' '.join(('deface', *options)):28} {rate:35.1f}", flush=True)
