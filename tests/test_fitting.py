@@ -68,6 +68,17 @@ def test_no_epoch_follows_a_perfect_one(tmp_path, capsys):
     assert "test: nothing beats 1 on the held-out slice, reached at step 4 of 6." in capsys.readouterr().err
 
 
+def test_scores_that_are_too_few_to_choose_by_are_noted_and_the_last_epoch_stands(tmp_path):
+    # Perfect after epoch 1 already; all three are trained, and a = 0.6 stays.
+    model, curve, scores = learner(), [], iter([1.0, 0.9, 0.5])
+    found = fitting.fit(model, dataset, plan(tmp_path), score=lambda: next(scores), curve=curve, perfect=1.0, choose=False)
+    assert found == {"epoch": 3, "score": 0.5} and curve == [[2, 1.0], [4, 0.9], [6, 0.5]]
+    assert model.network.a.numpy() == pytest.approx(0.6)
+    again = learner()
+    assert fitting.fit(again, dataset, plan(tmp_path), choose=False) == found
+    assert again.network.a.numpy() == pytest.approx(0.6)
+
+
 def test_nan_stops_and_says_what_and_when(tmp_path):
     def broken(first, last):
         return dataset(first, last).map(lambda x, y: (x * np.nan, y))

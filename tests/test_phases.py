@@ -132,17 +132,20 @@ def test_the_game_begins_alike_whether_its_judge_was_there_or_not(monkeypatch, t
     assert helpers.same(*began)
 
 
-def test_a_judge_that_is_perfect_on_the_held_out_slice_ends(monkeypatch, tmp_path, capsys):
+@pytest.mark.parametrize("enough, epoch", [(8, 1), (9, 5)])
+def test_a_judge_that_is_perfect_on_the_held_out_slice_ends(monkeypatch, tmp_path, capsys, enough, epoch):
+    """One that sees enough held-out clips, of which here are eight."""
     runs.add_tiny_networks(monkeypatch)
     monkeypatch.setattr(evaluation, "action_top1", lambda learner, held_out: 1.0)
+    monkeypatch.setattr(phases, "ENOUGH", enough)
     synthetic.write(tmp_path / "synthetic", synthetic.Size(
         train_people=2, test_people=1, train_images=2, test_images=2, shortest=12, longest=12, side=32))
     config = Config(workdir=str(tmp_path / "run"), data_dir=str(tmp_path), action_network="tiny", resolution=32, frames=2,
                     stride=1, batch_action=8, held_out=0.5, epochs_action=5, eval_clips=1)
     whole = phases.Run(config, tables.load(config), replicas.make_strategy("one_device"))
     found = phases.judge_action(whole, "raw", registry.find("anonymizers", "raw").build())
-    assert found["selected"] == {"epoch": 1, "score": 1.0}
-    assert "reached at step 1 of 5." in capsys.readouterr().err
+    assert found["selected"] == {"epoch": epoch, "score": 1.0}
+    assert ("reached at step 1 of 5." in capsys.readouterr().err) == (epoch == 1)
 
 
 def test_judges_of_the_action_start_from_what_raw_clips_left(monkeypatch, tmp_path):

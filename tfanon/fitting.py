@@ -51,14 +51,14 @@ class Plan:
         return self.steps_per_epoch * self.epochs
 
 
-def fit(model, dataset, plan, score=None, watchers=(), before=None, curve=None, perfect=np.inf):
+def fit(model, dataset, plan, score=None, watchers=(), before=None, curve=None, perfect=np.inf, choose=True):
     """Train a compiled model and leave the selected weights in it.
 
     dataset(first, last): the batches of these steps.  score(): larger is better, asked after each epoch of a
     trainer.Learner; its network's weights of the best epoch win; without it the last step's do.  watchers: callables
     of the step, called at every log.  before: called with the number of each step before it.  curve: a list that is
     filled with [step, score] of every epoch.  perfect: the highest score there is: once it is reached no later epoch
-    can win, so none is trained.
+    can win, so none is trained.  choose: False: scores are noted, and the last step's weights stay.
     Returns {"epoch", "score"} of the selected epoch.  Raises FloatingPointError where a loss is not finite, Stopped
     after SIGTERM or SIGINT.
     """
@@ -66,31 +66,31 @@ def fit(model, dataset, plan, score=None, watchers=(), before=None, curve=None, 
     step, best = checkpoints.restore(model)
     checkpoints.clear(keep=2)
     if step < plan.steps and not _settles(best, perfect):
-        journey = _Journey(plan, step, best, checkpoints, score, watchers, before, perfect)
+        journey = _Journey(plan, step, best, checkpoints, score, watchers, before, perfect, choose)
         with _signals_noted(journey):
             model.fit(dataset(step, plan.steps), epochs=1, verbose=0, shuffle=False, callbacks=[journey])
             journey.stop()
         best = journey.best
     if curve is not None:
         curve[:] = best.get("curve", [])
-    if best:
+    if "file" in best:
         checkpoint.load_weights(model.network, plan.folder / best["file"], best["sha256"])
     return {"epoch": best.get("epoch", plan.epochs), "score": best.get("score")}
 
 
 def _settles(best, perfect):
     """Whether no later epoch can win: the first that reaches the highest score is selected."""
-    return best.get("score", -np.inf) >= perfect
+    return "file" in best and best["score"] >= perfect
 
 
 class _Journey(keras.callbacks.Callback):
     """What happens between two steps, in this order: look for NaN, log, select, save, stop."""
 
-    def __init__(self, plan, step, best, checkpoints, score, watchers, before, perfect):
+    def __init__(self, plan, step, best, checkpoints, score, watchers, before, perfect, choose):
         super().__init__()
         self.plan, self.step, self.best, self.checkpoints = plan, step, best, checkpoints
-        self.score, self.watchers, self.before, self.perfect, self.signal = score, watchers, before, perfect, None
-        self.checked = step
+        self.score, self.watchers, self.before, self.perfect, self.choose = score, watchers, before, perfect, choose
+        self.checked, self.signal = step, None
 
     def on_train_begin(self, logs=None):
         self.bar = tqdm(total=self.plan.steps, initial=self.step, desc=self.plan.title, unit="step",
@@ -162,8 +162,10 @@ class _Journey(keras.callbacks.Callback):
         with self.curves.as_default():
             tensorboard.scalars(self.step, {"held_out": score})
         curve = [*self.best.get("curve", []), [self.step, score]]
-        if not self.best or score > self.best["score"]:
-            epoch = self.step // self.plan.steps_per_epoch
+        epoch = self.step // self.plan.steps_per_epoch
+        if not self.choose:
+            self.best = {"epoch": epoch, "score": score}
+        elif not self.best or score > self.best["score"]:
             name = f"best-epoch-{epoch:05d}.weights.h5"
             digest = checkpoint.save_weights(self.model.network, self.plan.folder / name)
             self.best = {"epoch": epoch, "score": score, "file": name, "sha256": digest}

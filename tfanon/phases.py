@@ -21,6 +21,7 @@ from tfanon.report import tensorboard
 
 
 LEARNT = ("curve", "budget", "cmap_by_chance")  # what a phase keeps of its learning beside what results.json holds
+ENOUGH = 30  # held-out examples. An epoch that has 9 of 9 right may have a third wrong: of fewer, none is selected
 
 
 @dataclasses.dataclass(frozen=True)
@@ -228,7 +229,8 @@ def _read_action(run, phase, f_A, epochs, start=None):
     held_out = pipeline.evaluation_clips(splits.held_out, one_clip) if len(splits.held_out) else None
     selected = fitting.fit(
         learner, lambda first, last: pipeline.actions(splits.train, config, first, last), plan,
-        score=held_out and (lambda: evaluation.action_top1(learner, held_out)), perfect=1.0)
+        score=held_out and (lambda: evaluation.action_top1(learner, held_out)), perfect=1.0,
+        choose=len(splits.held_out) >= ENOUGH)
     scores = evaluation.action_scores(learner, pipeline.evaluation_clips(splits.test, config))
     return phase.finish(f_T, {**scores, "selected": selected})
 
@@ -272,7 +274,7 @@ def _read_attributes(run, phase, f_A, probe, build, views):
 
 
 def learn(run, phase, learner, splits, epochs, views=FRAMES, select=evaluation.privacy_cmap, rate=None):
-    """Train a learner on a data set and leave in it the epoch that is best on the held-out slice.
+    """Train a learner on a data set and leave in it the epoch that is best on the held-out slice; the last, if that is small.
 
     select(learner, dataset): larger is better.  rate: Adam's; None: as f_B' has.
     Returns {"selected", "curve": [[step, held-out score], ..], "budget"}.
@@ -284,7 +286,8 @@ def learn(run, phase, learner, splits, epochs, views=FRAMES, select=evaluation.p
             make_optimizer(config, cosine(rate or config.rate_privacy_judge, plan, config)), config.jit_compile)
     held_out = views.evaluation(splits.held_out, config) if len(splits.held_out) else None
     selected = fitting.fit(learner, lambda first, last: views.train(splits.train, config, first, last), plan,
-                           score=held_out and (lambda: select(learner, held_out)), curve=curve)
+                           score=held_out and (lambda: select(learner, held_out)), curve=curve,
+                           choose=len(splits.held_out) >= ENOUGH)
     budget = {"steps": plan.steps, "epochs": plan.epochs, "parameters": learner.network.count_params()}
     return {"selected": selected, "curve": curve, "budget": budget}
 
