@@ -171,6 +171,13 @@ def test_a_nan_is_left_out_and_said(tmp_path):
     assert any("not on the frontier: f_A" in line for line in outline.missing(marks, runs, []))
 
 
+@pytest.mark.parametrize("top1, said", [(0.94, False), (0.96, True)])  # raw video: 0.9
+def test_a_judge_that_names_more_behind_an_anonymizer_has_learnt_too_little(tmp_path, top1, said):
+    runs, _ = collect.load([fabricated.run(tmp_path / "run", f_A=(top1, 0.6, 0.7))])
+    lines = outline.missing(merit.marks(runs), runs, [])
+    assert any("names more behind f_A than on raw video" in line for line in lines) == said
+
+
 def test_judges_that_read_nothing_in_raw_video_are_no_measure(tmp_path, monkeypatch):
     monkeypatch.setitem(fabricated.SCORES, "raw", (0.125, 0.4, 0.39))  # top-1 of chance, the judge at the floor
     runs, _ = collect.load([fabricated.run(tmp_path / "run", evaluated=False)])

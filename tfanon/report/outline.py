@@ -5,6 +5,7 @@ from tfanon.report.sheets import Table
 
 UP, DOWN = "\N{NO-BREAK SPACE}\N{UPWARDS ARROW}", "\N{NO-BREAK SPACE}\N{DOWNWARDS ARROW}"
 SEEDS = 3  # fewer tell nothing about a spread
+LUCK = 0.05  # of top-1: by how much more a judge may name behind an anonymizer, which adds nothing, than on raw video
 KNOWN = ("frozen", "fresh", "linear_probe", "knn", "whole_video", "multi_frame", "identity", "reconstruction")
 NOT_HIDDEN = (
     "Gait and other motion: the action is to be read, and people can be told by how they move.",
@@ -149,7 +150,20 @@ def missing(marks, runs, found_gates):
     elif not all(map(merit.readable, raws)):
         lines.append("The judges find nothing in raw video under some seed, so what they miss elsewhere proves nothing: no "
                      "frontier in numbers. Train them longer.")
+    if better := _better_than_raw(marks):
+        lines.append(f"The judge of the action names more behind {collect.in_short(better)} than on raw video, which lacks "
+                     "nothing: it had too few clips or too few steps, and its top-1 says little.")
     return list(dict.fromkeys(lines))
+
+
+def _better_than_raw(marks):
+    """Names of the marks behind which top-1 is higher than on raw video by more than LUCK, mean of the seeds."""
+    found = []
+    for alike in merit.grouped(marks).values():
+        tops = {mark.name: number.mean for mark in alike if (number := mark.number("action_top1"))}
+        raw = next((tops.get(mark.name) for mark in alike if mark.anonymizer == merit.RAW), None)
+        found += [name for name, top in tops.items() if raw is not None and top > raw + LUCK]
+    return list(dict.fromkeys(found))
 
 
 def still_learning(series):
