@@ -7,9 +7,14 @@ SWEEP = $(VENV)/bin/python -m tfanon.sweep --sweep_dir=runs/evaluate --parallel=
 BUDGET = --flagfile=configs/evaluate.flags
 OURS = --flagfile=configs/quickstart.flags $(BUDGET)
 SEEDS = --grid=seed=0,1,2
-REAL = $(VENV)/bin/python -m tfanon.sweep --sweep_dir=runs/evaluate_weizmann --parallel=2 --evaluate=quick \
-    --attackers=fresh,whole_video,identity --flagfile=configs/weizmann_utkface.flags \
-    --flagfile=configs/evaluate_weizmann.flags --data_dir=$(DATA) --grid=penalty_weight=30,0 $(SEEDS)
+WEIZMANN = $(VENV)/bin/python -m tfanon.sweep --parallel=2 --flagfile=configs/weizmann_utkface.flags \
+    --flagfile=configs/evaluate_weizmann.flags --data_dir=$(DATA)
+REAL = $(WEIZMANN) --sweep_dir=runs/evaluate_weizmann --evaluate=quick --attackers=fresh,whole_video,identity \
+    --grid=penalty_weight=30,0 $(SEEDS)
+# The action alone, each actor left out in turn.
+FOLDS = $(WEIZMANN) --sweep_dir=runs/weizmann_folds --clip_private_columns= --epochs_action=150 --epochs_privacy=1 \
+    --baselines=raw,downsample:factor=8 --grid=split_column=identity=daria,identity=denis,identity=eli,identity=ido,$\
+    identity=ira,identity=lena,identity=lyova,identity=moshe,identity=shahar
 
 .PHONY: quickstart test evaluate clean
 
@@ -30,6 +35,8 @@ evaluate: $(VENV)/installed
 	for objective in vita ted_spad mass stprivacy; do $(SWEEP) --flagfile=configs/quickstart_$$objective.flags \
 	    $(BUDGET) --grid=objective=$$objective $(SEEDS) || exit 1; done
 	$(if $(DATA),$(REAL))
+	$(if $(DATA),$(FOLDS))
+	$(if $(DATA),$(VENV)/bin/python -m tools.seeds runs/weizmann_folds/split_column=*)
 	$(SWEEP) $(OURS) --grid=penalty_bound=.05,.1,.2,.3,.9 --grid=penalty_weight=1,5 $(SEEDS)
 	$(VENV)/bin/python -m tfanon.report runs/evaluate $(if $(DATA),runs/evaluate_weizmann) --output=runs/evaluate/report
 
