@@ -2,16 +2,17 @@
 
 import base64
 import concurrent.futures
+import contextlib
 import http.server
 import json
 import shutil
 import ssl
 import subprocess
-import threading
 
 import helpers
 import numpy as np
 import pytest
+import streaming
 import tensorflow as tf
 
 from tfanon.exporting import exporter
@@ -50,15 +51,24 @@ class Prediction(prediction_service_pb2_grpc.PredictionServiceServicer):
         return answer
 
 
+@contextlib.contextmanager
+def served(servicer, credentials=None):
+    """Host and port of a gRPC server of the servicer, encrypted where there are credentials."""
+    server, place = grpc.server(concurrent.futures.ThreadPoolExecutor(2)), "127.0.0.1:0"
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(servicer, server)
+    port = server.add_secure_port(place, credentials) if credentials else server.add_insecure_port(place)
+    server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.stop(None)
+
+
 @pytest.fixture(scope="module")
 def over_grpc(signatures):
     servicer = Prediction(signatures)
-    server = grpc.server(concurrent.futures.ThreadPoolExecutor(2))
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(servicer, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    yield f"grpc://127.0.0.1:{port}", servicer
-    server.stop(None)
+    with served(servicer) as place:
+        yield f"grpc://{place}", servicer
 
 
 @pytest.fixture(scope="module")
@@ -83,10 +93,8 @@ def rest_handler(signatures):
 
 @pytest.fixture(scope="module")
 def over_rest(rest_handler):
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), rest_handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with streaming.running(http.server.ThreadingHTTPServer(("127.0.0.1", 0), rest_handler)) as place:
+        yield f"http://{place}"
 
 
 @pytest.fixture(scope="module")
@@ -105,18 +113,13 @@ def certificate(tmp_path_factory):
 def over_tls(signatures, rest_handler, certificate):
     """Addresses of the same two servers behind TLS."""
     key, chain = certificate
-    secured = grpc.server(concurrent.futures.ThreadPoolExecutor(2))
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(Prediction(signatures), secured)
-    port = secured.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(key.read_bytes(), chain.read_bytes())]))
-    secured.start()
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), rest_handler) as server:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(chain, key)
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"grpcs://127.0.0.1:{port}", f"https://127.0.0.1:{server.server_port}"
-        server.shutdown()
-    secured.stop(None)
+    credentials = grpc.ssl_server_credentials([(key.read_bytes(), chain.read_bytes())])
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), rest_handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    with served(Prediction(signatures), credentials) as secured, streaming.running(server) as place:
+        yield f"grpcs://{secured}", f"https://{place}"
 
 
 @pytest.fixture
@@ -179,10 +182,8 @@ def test_the_token_is_not_carried_to_another_address(picture, tmp_path, monkeypa
             pass
 
     monkeypatch.setenv("TFANON_TOKEN", "secret")
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        assert anonymize(picture, tmp_path / "out.png", f"http://127.0.0.1:{server.server_port}") == 1
-        server.shutdown()
+    with streaming.running(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as place:
+        assert anonymize(picture, tmp_path / "out.png", f"http://{place}") == 1
     assert seen == ["/v1/models/tfanon:predict"] and "predict: 302 Found" in capsys.readouterr().out
 
 

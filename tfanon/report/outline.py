@@ -158,12 +158,12 @@ def missing(marks, runs, found_gates):
 
 def _better_than_raw(marks):
     """Names of the marks behind which top-1 is higher than on raw video by more than LUCK, mean of the seeds."""
-    found = []
+    names = []
     for alike in merit.grouped(marks).values():
-        tops = {mark.name: number.mean for mark in alike if (number := mark.number("action_top1"))}
-        raw = next((tops.get(mark.name) for mark in alike if mark.anonymizer == merit.RAW), None)
-        found += [name for name, top in tops.items() if raw is not None and top > raw + LUCK]
-    return list(dict.fromkeys(found))
+        raw = next((mark for mark in alike if mark.anonymizer == merit.RAW), None)
+        gains = {mark.name: merit.change(raw, mark, "action_top1") for mark in alike}
+        names += [name for name, gain in gains.items() if gain and gain.mean > LUCK]
+    return list(dict.fromkeys(names))
 
 
 def still_learning(series):
