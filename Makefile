@@ -32,8 +32,12 @@ evaluate: $(VENV)/installed
 	$(SWEEP) $(OURS) --grid=penalty_bound=.1 --grid=penalty_weight=5,30,1,0 $(SEEDS)
 	$(SWEEP) $(OURS) --grid=penalty_bound=.05,.9 --grid=penalty_weight=5 $(SEEDS)
 	$(SWEEP) $(OURS) --grid=penalty_bound=.1 --grid=penalty_weight=5 --grid=budget_batch_norm=inference $(SEEDS)
-	for objective in vita ted_spad mass stprivacy; do $(SWEEP) --flagfile=configs/quickstart_$$objective.flags \
-	    $(BUDGET) --grid=objective=$$objective $(SEEDS) || exit 1; done
+	for objective in vita ted_spad mass; do $(SWEEP) --flagfile=configs/quickstart_$$objective.flags $(BUDGET) \
+	    --grid=objective=$$objective $(SEEDS) || exit 1; done
+	$(SWEEP) --flagfile=configs/quickstart_vita.flags $(BUDGET) --grid=objective=vita \
+	    --grid=vita_variant=negative_entropy,k_beam $(SEEDS)
+	$(SWEEP) --flagfile=configs/quickstart_stprivacy.flags $(BUDGET) --epochs_reconstruct=20 \
+	    --grid=objective=stprivacy $(SEEDS)
 	$(if $(DATA),$(REAL))
 	$(if $(DATA),$(FOLDS))
 	$(if $(DATA),$(VENV)/bin/python -m tools.seeds runs/weizmann_folds/split_column=*)

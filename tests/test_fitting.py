@@ -68,6 +68,16 @@ def test_no_epoch_follows_a_perfect_one(tmp_path, capsys):
     assert "test: nothing beats 1 on the held-out slice, reached at step 4 of 6." in capsys.readouterr().err
 
 
+def test_a_score_that_is_none_selects_nothing(tmp_path):
+    # cMAP is not a number where nobody held out has an attribute.
+    model, scores = learner(), iter([np.nan, np.nan, np.nan])
+    assert fitting.fit(model, dataset, plan(tmp_path), score=lambda: next(scores))["epoch"] == 3
+    assert model.network.a.numpy() == pytest.approx(0.6)
+    model, scores = learner(), iter([np.nan, 0.3, np.nan])
+    assert fitting.fit(model, dataset, plan(tmp_path / "other"), score=lambda: next(scores)) == {"epoch": 2, "score": 0.3}
+    assert model.network.a.numpy() == pytest.approx(0.4)
+
+
 def test_scores_that_are_too_few_to_choose_by_are_noted_and_the_last_epoch_stands(tmp_path):
     # Perfect after epoch 1 already; all three are trained, and a = 0.6 stays.
     model, curve, scores = learner(), [], iter([1.0, 0.9, 0.5])

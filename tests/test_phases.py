@@ -133,19 +133,21 @@ def test_the_game_begins_alike_whether_its_judge_was_there_or_not(monkeypatch, t
 
 
 @pytest.mark.parametrize("enough, epoch", [(8, 1), (9, 5)])
-def test_a_judge_that_is_perfect_on_the_held_out_slice_ends(monkeypatch, tmp_path, capsys, enough, epoch):
-    """One that sees enough held-out clips, of which here are eight."""
+def test_only_what_others_start_from_ends_early(monkeypatch, tmp_path, capsys, enough, epoch):
+    """Eight held-out clips, each right from the first epoch on: a judge is trained to the end, whichever epoch it takes."""
     runs.add_tiny_networks(monkeypatch)
     monkeypatch.setattr(evaluation, "action_top1", lambda learner, held_out: 1.0)
     monkeypatch.setattr(phases, "ENOUGH", enough)
     synthetic.write(tmp_path / "synthetic", synthetic.Size(
         train_people=2, test_people=1, train_images=2, test_images=2, shortest=12, longest=12, side=32))
     config = Config(workdir=str(tmp_path / "run"), data_dir=str(tmp_path), action_network="tiny", resolution=32, frames=2,
-                    stride=1, batch_action=8, held_out=0.5, epochs_action=5, eval_clips=1)
+                    stride=1, batch_action=8, held_out=0.5, epochs_pretrain=4, epochs_action=5, eval_clips=1)
     whole = phases.Run(config, tables.load(config), replicas.make_strategy("one_device"))
     found = phases.judge_action(whole, "raw", registry.find("anonymizers", "raw").build())
     assert found["selected"] == {"epoch": epoch, "score": 1.0}
-    assert ("reached at step 1 of 5." in capsys.readouterr().err) == (epoch == 1)
+    assert whole.phase("pretrain-tiny").result()["selected"] == {"epoch": 1, "score": 1.0}
+    assert [line for line in capsys.readouterr().err.splitlines() if "nothing beats" in line] == [
+        "[2/11] pretrain-tiny: nothing beats 1 on the held-out slice, reached at step 1 of 4."]
 
 
 def test_judges_of_the_action_start_from_what_raw_clips_left(monkeypatch, tmp_path):

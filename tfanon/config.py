@@ -94,7 +94,7 @@ class Config(Limits):
     min_crop: float = flag(0.6, "Smallest side of a training crop, as a share of the frame's.", low=0.1, high=1.0)
     eval_crop: float = flag(0.8, "Side of the centre crop in evaluation.", low=0.1, high=1.0)
     eval_clips: int = flag(5, "Clips per video in evaluation, evenly spread.", low=1, high=50)
-    held_out: float = flag(0.1, "Share of the training split, never trained on, that selects the epoch; under 30 "
+    held_out: float = flag(0.1, "Share of the training split, never trained on, that selects the epoch; under 100 "
                            "examples the last one stands.", low=0.0, high=0.5)
     on_bad_video: str = flag("skip", "An unreadable file stops the run, or the next one takes its place.",
                              choices=("raise", "skip"))

@@ -58,7 +58,8 @@ def fit(model, dataset, plan, score=None, watchers=(), before=None, curve=None, 
     trainer.Learner; its network's weights of the best epoch win; without it the last step's do.  watchers: callables
     of the step, called at every log.  before: called with the number of each step before it.  curve: a list that is
     filled with [step, score] of every epoch.  perfect: the highest score there is: once it is reached no later epoch
-    can win, so none is trained.  choose: False: scores are noted, and the last step's weights stay.
+    can win, so none is trained.  choose: False: scores are noted, and the last step's weights stay, as where no score
+    is finite.
     Returns {"epoch", "score"} of the selected epoch.  Raises FloatingPointError where a loss is not finite, Stopped
     after SIGTERM or SIGINT.
     """
@@ -163,9 +164,9 @@ class _Journey(keras.callbacks.Callback):
             tensorboard.scalars(self.step, {"held_out": score})
         curve = [*self.best.get("curve", []), [self.step, score]]
         epoch = self.step // self.plan.steps_per_epoch
-        if not self.choose:
-            self.best = {"epoch": epoch, "score": score}
-        elif not self.best or score > self.best["score"]:
+        if not (self.choose and np.isfinite(score)):  # as cMAP is not where nobody held out has an attribute
+            self.best = self.best if "file" in self.best else {"epoch": epoch, "score": score}
+        elif "file" not in self.best or score > self.best["score"]:
             name = f"best-epoch-{epoch:05d}.weights.h5"
             digest = checkpoint.save_weights(self.model.network, self.plan.folder / name)
             self.best = {"epoch": epoch, "score": score, "file": name, "sha256": digest}

@@ -21,7 +21,7 @@ from tfanon.report import tensorboard
 
 
 LEARNT = ("curve", "budget", "cmap_by_chance")  # what a phase keeps of its learning beside what results.json holds
-ENOUGH = 30  # held-out examples. An epoch that has 9 of 9 right may have a third wrong: of fewer, none is selected
+ENOUGH = 100  # held-out examples. An epoch that has 32 of 32 right may have a tenth wrong: by fewer, none is selected
 
 
 @dataclasses.dataclass(frozen=True)
@@ -205,16 +205,19 @@ def pretrained(config):
 
 def pretrain(run):
     """The phase `pretrained`, done: what stands in for weights that were trained on Kinetics."""
-    phase = run.phase(pretrained(run.config))
+    config, phase = run.config, run.phase(pretrained(run.config))
     with phase.claimed():
         if phase.result() is None:
             _read_action(run, phase, registry.find("anonymizers", "raw").build(),
-                         run.config.epochs_pretrain or run.config.epochs_action)
+                         config.epochs_pretrain or config.epochs_action, judges=not config.epochs_pretrain)
     return phase
 
 
-def _read_action(run, phase, f_A, epochs, start=None):
-    """start: the phase whose network f_T' starts as; None: afresh, or from --action_judge_weights."""
+def _read_action(run, phase, f_A, epochs, start=None, judges=True):
+    """start: the phase whose network f_T' starts as; None: afresh, or from --action_judge_weights.
+
+    judges: whether it is to measure anything. What others only start from may end as soon as no held-out clip is wrong.
+    """
     config, splits = run.config, run.tables.action
     plan = phase.plan(len(splits.train), config.batch_action, epochs)
     run.seeded("action")  # every anonymizer meets the same fresh judge
@@ -229,8 +232,8 @@ def _read_action(run, phase, f_A, epochs, start=None):
     held_out = pipeline.evaluation_clips(splits.held_out, one_clip) if len(splits.held_out) else None
     selected = fitting.fit(
         learner, lambda first, last: pipeline.actions(splits.train, config, first, last), plan,
-        score=held_out and (lambda: evaluation.action_top1(learner, held_out)), perfect=1.0,
-        choose=len(splits.held_out) >= ENOUGH)
+        score=held_out and (lambda: evaluation.action_top1(learner, held_out)),
+        **({"choose": len(splits.held_out) >= ENOUGH} if judges else {"perfect": 1.0}))
     scores = evaluation.action_scores(learner, pipeline.evaluation_clips(splits.test, config))
     return phase.finish(f_T, {**scores, "selected": selected})
 
