@@ -11,6 +11,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent / "exporting"))
 
 from runs import workdir  # noqa: E402, F401  a fixture
 from tfanon import config, evaluate, registry  # noqa: E402
+from tfanon.protocols import _plan  # noqa: E402
 from tfanon.protocols._settings import Settings  # noqa: E402
 
 BRIEF = dict(attack_epochs=1, attack_clip_epochs=1, action_epochs=1, eval_clips=1)
@@ -91,7 +92,20 @@ def test_another_file_under_the_same_name(workdir, capsys):
     (workdir / "evaluation/quick").mkdir(parents=True, exist_ok=True)
     (workdir / "evaluation/quick/files.json").write_text(json.dumps({"raw": "0" * 64}))
     assert evaluate.report(Settings(run_dir=str(workdir), anonymizers=("raw",))) == 1
-    assert "raw is another file than the one that was attacked in" in capsys.readouterr().err
+    assert "raw is another file than the one of that name in the attacks in" in capsys.readouterr().err
+
+
+def test_another_file_to_start_from(workdir, tmp_path, capsys):
+    """Of the two starts of one network neither result may pass for the other's."""
+    start = tmp_path / "tiny.weights.h5"
+    start.write_text("x")
+    plan = _plan.Plan((("fresh", {"network": "tiny", "start": str(start)}), ("fresh", {"network": "tiny", "start": "scratch"})))
+    # printf x | sha256sum
+    assert evaluate.starts(plan) == {"tiny.weights.h5": "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"}
+    (workdir / "evaluation/attackers").mkdir(parents=True, exist_ok=True)
+    (workdir / "evaluation/attackers/files.json").write_text(json.dumps({"tiny.weights.h5": "0" * 64}))
+    assert evaluate.report(Settings(run_dir=str(workdir), protocol="attackers", networks=("tiny",), weights_dir=str(tmp_path))) == 1
+    assert "tiny.weights.h5 is another file than the one of that name" in capsys.readouterr().err
 
 
 def test_the_config_of_the_attackers(workdir):

@@ -22,7 +22,8 @@ def test_action_is_the_mean_softmax_of_a_video_s_clips():
     # Video 0 (label 1): softmax (.88, .12) and (.12, .88) and (.27, .73): mean (.42, .58): right, though clip 1 is wrong.
     # Video 1 (label 0): (.12, .88) and (.73, .27): mean (.425, .575): wrong. Mean of logits would say (0, .5): the same.
     logits = [[2, 0], [0, 2], [0, 1], [0, 2], [1, 0]]
-    scores = evaluation.action_scores(Given(), dataset(logits, np.int32([1, 1, 1, 0, 0]), [0, 0, 0, 1, 1]))
+    clips = dataset(logits, np.int32([1, 1, 1, 0, 0]), [0, 0, 0, 1, 1])
+    scores = evaluation.action_scores(Given(), clips, Examples(("a", "b")))
     assert scores["action_top1"] == 0.5
     assert scores["action_chance"] == 0.5
 
@@ -38,7 +39,14 @@ def test_intervals_are_of_as_many_people_as_there_are():
         scores = evaluation.privacy_scores(Given(), data, data, examples)
         return [scores[key][1] - scores[key][0] for key in ("cmap_interval", "f1_interval")]
 
-    alone, together = width(), width(groups=tuple(f"g{row // 6}" for row in range(120)))
+    def action(**more):
+        clips = dataset(logits[::-1][:114] * [[1, -1]], np.int32(truth[::-1][:114, 0]), range(119, 5, -1))
+        low, high = evaluation.action_scores(Given(), clips, Examples(tuple(map(str, range(120))), **more))["action_interval"]
+        return high - low
+
+    people = tuple(f"g{row // 6}" for row in range(120))
+    assert action(groups=people) > 1.8 * action()
+    alone, together = width(), width(groups=people)
     assert all(np.divide(together, alone) > 1.8)  # sqrt(6) = 2.4 for many people
 
 

@@ -11,6 +11,9 @@ import pytest
 from helpers import TRAIN
 from processes import TINY, data, finish, start, weights  # noqa: F401  data is a fixture
 
+from tfanon import experiment
+from tfanon.config import Config
+
 # A run that kills itself: at the n-th moment at which a file of a phase is about to get its name.
 SUICIDE = """
 import os, signal
@@ -58,6 +61,18 @@ def test_another_configuration_is_refused(tiny, data):
     code, _, err = finish(start(tiny[0], data, *TINY, "--penalty_bound=0.2"))
     assert code == 1
     assert "--penalty_bound=0.3 there, --penalty_bound=0.2 asked for" in err
+
+
+def test_a_start_that_computed_nothing_binds_nobody(tmp_path):
+    configs = [Config(workdir=str(tmp_path), penalty_bound=bound) for bound in (0.1, 0.2)]
+    for config in configs:
+        with experiment.claimed(config):
+            pass  # where a name that is wrong is refused
+    (tmp_path / "phases/initialise").mkdir(parents=True)
+    (tmp_path / "phases/initialise/step-00000010.weights.h5").touch()
+    with pytest.raises(ValueError, match="--penalty_bound=0.2 there, --penalty_bound=0.1 asked for"):
+        with experiment.claimed(configs[0]):
+            pass
 
 
 def test_killed_twice_and_run_again_ends_bit_for_bit_the_same(tiny, data, tmp_path):

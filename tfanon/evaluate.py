@@ -58,11 +58,12 @@ def work(settings):
     with experiment.locked(folder, f"Another process is evaluating in {folder}. Wait for it."):
         _agree(folder, settings)
         experiment.set_up(asked)
+        _agree_on(folder, starts(plan))
         run = _budgeted(_common.Run(asked, tables.load(asked), replicas.make_strategy("one_device")), settings)
         _sharing.adopt(run, own)
         _sharing.share(run, asked, settings, _others(settings))
         found = _running.judge(run, plan, targets(settings, run, folder), settings.raw_gate)
-        results = {**found, "protocol": settings.protocol, "seed": asked.seed,
+        results = {**found, "protocol": settings.protocol, "seed": asked.seed, "novel": novel(settings),
                    "command": " ".join(["python -m tfanon.evaluate", *sys.argv[1:]])}
         checkpoint.write_json(folder / "results.json", results)
         with files.whole_file(folder / "results.txt") as unfinished:
@@ -75,13 +76,23 @@ def attacked(found, settings, folder):
     source = registry.find("sources", settings.judge_clip_source or found.judge_clip_source or found.clip_source)
     private = "private_clips" in getattr(source, "KINDS", ())
     graph = {*registry.names("anonymizers"), "f_A"}  # what else there is leaves it, and XLA cannot follow
-    novel = {name: getattr(settings, name) for name in NOVEL if getattr(settings, name)}
     return dataclasses.replace(
-        found, **novel, workdir=str(folder), jit_compile=found.jit_compile and graph >= {*settings.anonymizers},
+        found, **novel(settings), workdir=str(folder), jit_compile=found.jit_compile and graph >= {*settings.anonymizers},
         attack_clips=settings.clips and (found.attack_clips or private),
         clip_private_columns=found.clip_private_columns if settings.clips else (),
         epochs_privacy=settings.attack_epochs or found.epochs_privacy,
         epochs_action=settings.action_epochs or found.epochs_action, eval_clips=settings.eval_clips or found.eval_clips)
+
+
+def novel(settings):
+    """{flag: value} of the data that are not the run's: what is found there stands beside nothing of its own."""
+    return {name: getattr(settings, name) for name in NOVEL if getattr(settings, name)}
+
+
+def starts(plan):
+    """{file name: SHA-256} of the files from which attackers start: of a start, the phase's name holds no more."""
+    paths = {choice["start"] for _, choice in plan.attacks if choice.get("start", _common.SCRATCH) != _common.SCRATCH}
+    return {_common.called(path): files.sha256(path) for path in sorted(paths) if pathlib.Path(path).is_file()}
 
 
 def _others(settings):
@@ -106,8 +117,6 @@ def targets(settings, run, folder):
         return finished.anonymizer(trained), json.loads(done.read_text())["sha256"]
 
     made, digests = {}, {}
-    record = folder / "files.json"
-    known = json.loads(record.read_text()) if record.exists() else {}
     for name in settings.anonymizers or (*trained.config.baselines, "f_A"):
         label, anonymizer, digest = _targets.make(name, f_A, settings.crf)
         if label.endswith(_targets.CODED) and run.config.resolution % 2:
@@ -115,12 +124,20 @@ def targets(settings, run, folder):
                              f"the run's is {run.config.resolution}.")
         if label in made or label != name and label in (*registry.names("anonymizers"), "f_A"):
             raise ValueError(f"--anonymizers: two would be called {label}: rename the file {name}.")
-        if known.get(label, digest) != digest:
-            raise ValueError(f"{label} is another file than the one that was attacked in {folder}: rename it, or "
-                             "delete that folder.")
         made[label], digests[label] = anonymizer, digest
-    checkpoint.write_json(record, known | digests)
+    _agree_on(folder, digests)
     return made
+
+
+def _agree_on(folder, digests):
+    """Note {name: SHA-256}.  Raises ValueError where a name stood for another file when something was attacked there."""
+    record = folder / "files.json"
+    known = json.loads(record.read_text()) if record.exists() else {}
+    for name, digest in digests.items():
+        if known.get(name, digest) != digest:
+            raise ValueError(f"{name} is another file than the one of that name in the attacks in {folder}: rename it, or "
+                             "delete that folder.")
+    checkpoint.write_json(record, known | digests)
 
 
 def _budgeted(run, settings):
@@ -137,7 +154,7 @@ def _budgeted(run, settings):
 def _agree(folder, settings):
     """Raises ValueError where the folder holds attacks with another budget or other data."""
     record = folder / "evaluate.flags"
-    if record.exists() and (differing := config.differences(settings, record, _settings.FREE)):
+    if experiment.begun(folder) and record.exists() and (differing := config.differences(settings, record, _settings.FREE)):
         raise ValueError(f"{folder} holds attacks with other flags: {'; '.join(differing)}. Give those flags as they "
                          "were, or delete that folder.")
     with files.whole_file(record) as unfinished:

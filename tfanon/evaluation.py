@@ -25,11 +25,14 @@ def outputs(learner, dataset):
     return [np.concatenate(column) for column in zip(*rows)]
 
 
-def action_scores(learner, dataset):
-    """Criterion 1: top-1 of the mean softmax over the clips of each video, with its 95 % interval and chance."""
-    probabilities, labels, _ = by_example(*outputs(learner, dataset), activation=softmax)
+def action_scores(learner, dataset, examples):
+    """Criterion 1: top-1 of the mean softmax over the clips of each video, with its 95 % interval and chance.
+
+    examples: the Examples of which the dataset is made. Where they have groups, the interval is that of as many people.
+    """
+    probabilities, labels, rows = by_example(*outputs(learner, dataset), activation=softmax)
     return {"action_top1": metrics.top1(probabilities, labels),
-            "action_interval": metrics.top1_interval(probabilities, labels),
+            "action_interval": metrics.top1_interval(probabilities, labels, groups=examples.take(rows).groups),
             "action_chance": metrics.top1_floor(labels)}
 
 

@@ -53,12 +53,17 @@ def claimed(config):
     folder = pathlib.Path(config.workdir)
     with locked(folder, f"Another process is training in {folder}. Wait for it, or give another --workdir."):
         record = folder / "run.flags"
-        if record.exists() and (differing := settings.differences(config, record)):
+        if begun(folder) and record.exists() and (differing := settings.differences(config, record)):
             raise ValueError(f"{folder} holds a run with other flags: {'; '.join(differing)}. "
                              "Give those flags as they were, or another --workdir.")
         with files.whole_file(record) as unfinished:
             settings.write_flagfile(config, unfinished)
         yield folder
+
+
+def begun(folder):
+    """Whether anything was computed there. A start that a wrong value ended leaves its flags behind, and nothing to keep."""
+    return any(path.is_file() for path in folder.glob("phases/*/[!.]*"))
 
 
 @contextlib.contextmanager
@@ -94,6 +99,9 @@ def check_weights(config):
             starting.check(kind, name, weights)
     if config.warm_action and config.action_weights:
         raise ValueError("f_T starts as the judge of raw clips (--warm_action) or from --action_weights, not from both.")
+    if config.warm_action and config.action_judge not in ("", action):
+        raise ValueError(f"f_T starts as the judge of raw clips (--warm_action), so --action_judge={config.action_judge} has "
+                         f"to be --action_network={action}.")
 
 
 def make_anonymizer(run):

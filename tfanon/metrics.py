@@ -46,28 +46,35 @@ def top1_floor(labels):
     return float(np.bincount(labels).max() / len(labels))
 
 
-def top1_interval(probabilities, labels, level=0.95):
-    """(low, high) of top1 by Wilson's formula over examples.
+def top1_interval(probabilities, labels, level=0.95, groups=()):
+    """(low, high) of top1 by Wilson's formula, over as many examples as those of the groups are worth.
 
+    groups: n names, as in cmap_interval.
     Resampling would do for most shares; where every answer is right it gives an interval without width.
     """
     hits = _hits(probabilities, labels)
-    n, share, z = len(hits), np.mean(hits), statistics.NormalDist().inv_cdf((1.0 + level) / 2.0)
+    share, z = np.mean(hits), statistics.NormalDist().inv_cdf((1.0 + level) / 2.0)
+    n = _independent(hits, groups)
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     return float(max(0.0, middle - half)), float(min(1.0, middle + half))
 
 
-def average_precision(scores, truth):
-    """AP of one attribute: the sum over the falling thresholds of (R_k - R_k-1) P_k.
-
-    scores: [n], any unit, higher means present.  truth: 0/1 [n].  NaN where nothing is positive.
-    """
-    return float(average_precisions(np.asarray(scores)[:, None], np.asarray(truth)[:, None])[0])
+def _independent(hits, groups):
+    """How many independent answers have a mean as certain as that of these: n over Kish's design effect, at most n."""
+    n, share = len(hits), np.mean(hits)
+    if not len(groups):
+        return n
+    deviations = np.bincount(np.unique(groups, return_inverse=True)[1], hits - share)
+    variance = len(deviations) / max(1, len(deviations) - 1) * np.sum(deviations**2) / n**2
+    return min(n, share * (1 - share) / variance) if variance else n
 
 
 def average_precisions(scores, truth):
-    """AP of each attribute, float64 [P].  scores: [n, P], logits or probabilities.  truth: 0/1 [n, P]."""
+    """AP of each attribute, float64 [P]: the sum over the falling thresholds of (R_k - R_k-1) P_k.
+
+    scores: [n, P], any unit, higher means present.  truth: 0/1 [n, P].  NaN where nothing is positive.
+    """
     scores, truth = _scores_and_truth(scores, truth)
     return _weighted_precisions(*_ranked(scores, truth), np.ones((1, len(scores))))[0]
 

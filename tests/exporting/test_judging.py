@@ -22,7 +22,7 @@ def test_judges_score_f_A_as_the_run_did(workdir):
     action.forward, privacy.forward = action.call, privacy.call
     images = pipeline.evaluation_images(run.tables.images.test, run.config)
     assert found["action_top1"] == evaluation.action_scores(
-        action, pipeline.evaluation_clips(run.tables.action.test, run.config))["action_top1"]
+        action, pipeline.evaluation_clips(run.tables.action.test, run.config), run.tables.action.test)["action_top1"]
     assert found["images"]["cmap"] == pytest.approx(evaluation.privacy_cmap(privacy, images))
 
 

@@ -35,16 +35,18 @@ def results():
 
 def test_most_and_mean():
     # Above the floor .3 and .1 count: most .3, mean .2; frozen, at -.3, is for comparison only.
-    assert _running.most_and_mean(results()["attacks"], "f_A") == (pytest.approx(0.3), pytest.approx(0.2))
-    assert _running.most_and_mean([], "f_A") == (None, None)
+    attacks = [*results()["attacks"], entry(probe="clips", cmap=0.9)]  # the clips' attributes are others
+    assert _table.most_and_mean(attacks, "f_A", "images") == (pytest.approx(0.3), pytest.approx(0.2))
+    assert _table.most_and_mean(attacks, "f_A", "clips") == (pytest.approx(0.5), pytest.approx(0.5))
+    assert _table.most_and_mean([], "f_A", "images") == (None, None)
 
 
 def test_the_table():
     lines = [" ".join(line.split()) for line in _table.format_table(results()).splitlines()]
     assert lines[2:] == [
         "action top-1, small3d (chance 12.5) 90.0", "fresh, n, images 30.0", "multi_frame, n, images 10.0",
-        "frozen, n, images -30.0", "identity, n, clips 40.0", "MOST that an attacker reads of attributes 30.0",
-        "mean of the attackers, without frozen 20.0", "reconstruction, unet, images: PSNR dB 21.2",
+        "frozen, n, images -30.0", "identity, n, clips 40.0", "MOST that an attacker reads of attributes of images 30.0",
+        "mean of the attackers of images, without frozen 20.0", "reconstruction, unet, images: PSNR dB 21.2",
         "reconstruction, unet, images: SSIM 0.750", "flicker -1.23", "",
         "passed: raw is read (fresh, n, images): cMAP 90.0, at least 70.0", "A note."]
 

@@ -1,5 +1,6 @@
 """What a report reads and works out, on numbers made up for the purpose."""
 
+import dataclasses
 import json
 import pathlib
 import sys
@@ -45,7 +46,38 @@ def test_a_judge_that_an_evaluation_took_over_counts_once(tmp_path):
     runs = with_attacks(tmp_path, {**fabricated.attack("f_A", "fresh", 0.6, 0), "network": "small_resnet"})
     seen = named(merit.marks(runs))["f_A"].by_seed[0]
     # The judge: .6 - .4 = .2, its own in the run and in the evaluation; fresh resnet18: .3; frozen is no part of it.
-    assert seen["leak_mean"] == pytest.approx((0.2 + 0.3) / 2) and seen["attackers"] == 2
+    assert seen["leak_mean"] == pytest.approx((0.2 + 0.3) / 2) 
+    assert seen["attacked_by"] == ["fresh resnet18 scratch images", "fresh small_resnet scratch images"]
+
+
+def test_a_fixed_anonymizer_that_was_measured_in_several_runs_counts_once(tmp_path):
+    """Two runs with other B trained its attacker apart, one luckier by .05: f_A has no second try either."""
+    runs = [*with_attacks(tmp_path / "a", penalty_bound=0.1),
+            *with_attacks(tmp_path / "b", shift=0.05, penalty_bound=0.2)]
+    marks = named(merit.marks([dataclasses.replace(run, label=str(run.config.penalty_bound)) for run in runs]))
+    assert marks["blur"].number("leak").mean == pytest.approx(0.4)  # cMAP .8, floor .4
+    rows = {(row[0], row[1]): row[3] for row in outline.per_attacker([marks["blur"]], runs).rows}
+    assert rows["blur", "fresh resnet18, scratch, images"].mean == pytest.approx(0.8)
+
+
+def test_what_was_found_on_other_data_is_no_leak_of_this_run(tmp_path):
+    runs = with_attacks(tmp_path)
+    novel = {**runs[0].evaluations["strict"], "novel": {"attribute_set": "vispr2"},
+             "attacks": [fabricated.attack("f_A", "fresh", 0.99, 0)]}
+    runs = [dataclasses.replace(runs[0], evaluations={**runs[0].evaluations, "novel": novel})]
+    marks = named(merit.marks(runs))
+    assert marks["f_A"].number("leak").mean == pytest.approx(0.3)
+    attributes = dict(zip(("", "hat", "tree"), outline.per_attribute([marks["f_A"]], runs).rows[0]))
+    assert attributes["hat"].mean == pytest.approx(0.7)
+    assert any(table.name == "paper_table_2" for table in paper.tables(list(marks.values()), runs))
+
+
+def test_anonymizers_that_met_other_attackers_are_told(tmp_path):
+    """As many, but not the same."""
+    runs = with_attacks(tmp_path, fabricated.attack("f_A", "knn", 0.5, 0), *(
+        fabricated.attack(name, "linear_probe", 0.5, 0) for name in fabricated.SCORES))
+    said = outline.missing(merit.marks(runs), runs, [])
+    assert any("the same attackers (3 to 3 of them)" in line for line in said)
 
 
 def test_a_frozen_attacker_is_no_part_of_the_maximum(tmp_path):
@@ -63,7 +95,7 @@ def test_attributes_of_pictures_and_of_clips_are_marks_of_their_own(tmp_path):
     assert leaks["images"] == pytest.approx({"raw": 0.5, "blur": 0.4, "downsample": 0.3, "f_A": 0.3})
     assert leaks["clips"] == {"raw": 0.85, "blur": None, "downsample": None, "f_A": 0.85}
     f_A = named(groups["", "images"])["f_A"]
-    assert {attack["probe"] for attack in outline.of(f_A, runs[0])} == {"images"}
+    assert {attack["probe"] for attack in outline.of(f_A, runs)} == {"images"}
 
 
 def with_attacks(folder, *attacks, **flags):
@@ -142,6 +174,11 @@ def test_other_judges_are_another_setting(tmp_path):
     assert len(merit.marks(runs)) == 8 and merit.worth(merit.marks(runs)[:4])["points"] == 3
 
 
+def test_other_private_attributes_of_clips_are_another_setting(tmp_path):
+    runs, _ = collect.load([fabricated.run(tmp_path / name, clip_private_columns=(name,)) for name in ("gender", "identity")])
+    assert [run.setting for run in runs] == ["clip_private_columns = gender", "clip_private_columns = identity"]
+
+
 def test_an_anonymizer_that_only_an_evaluation_saw_gets_a_mark(tmp_path):
     folder = fabricated.run(tmp_path / "run")
     path = folder / "evaluation/strict/results.json"
@@ -152,6 +189,11 @@ def test_an_anonymizer_that_only_an_evaluation_saw_gets_a_mark(tmp_path):
     mark = named(merit.marks(runs))["f_A+h264"]
     assert mark.number("leak").mean == pytest.approx(0.2) and mark.number("action_top1") is None
     assert any("not on the frontier: f_A+h264" in line for line in outline.missing(merit.marks(runs), runs, []))
+    for network, top1 in (("c3d", 0.1), (runs[0].config.action_network, 0.7)):  # the run's own is the one that counts
+        found["actions"].append({"anonymizer": "f_A+h264", "network": network, "action_top1": top1, "action_chance": 0.125})
+    path.write_text(json.dumps(found))
+    runs, _ = collect.load([folder])
+    assert named(merit.marks(runs))["f_A+h264"].number("action_top1").mean == 0.7
 
 
 def test_what_is_missing_is_said(tmp_path):

@@ -92,13 +92,3 @@ def _flicker(run, name, f_A):
         clips = pipeline.evaluation_clips(run.tables.action.test, dataclasses.replace(run.config, eval_clips=1))
         found = phase.finish(None, {"flicker": evaluation.mean_flicker(f_A, clips)})
     return [{"anonymizer": name, **found}]
-
-
-def most_and_mean(attacks, name):
-    """(largest, mean) of what attackers read of attributes behind an anonymizer above their floors; None without any.
-
-    "frozen" is for comparison only and does not pull the mean down.
-    """
-    leaks = [entry["cmap_above_floor"] for entry in attacks
-             if entry["anonymizer"] == name and "cmap" in entry and entry["attacker"] != "frozen"]
-    return (max(leaks), sum(leaks) / len(leaks)) if leaks else (None, None)

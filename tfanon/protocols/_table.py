@@ -1,7 +1,6 @@
 """results.json of an evaluation for a terminal: a row per attack, a column per anonymizer, per cent above the floor."""
 
 from tfanon.attackers import _common
-from tfanon.protocols import _running
 
 NONE = "-"
 
@@ -33,17 +32,29 @@ def _actions(results, names):
 
 
 def _attacks(results, names):
-    """A row per attack, then the largest and the mean."""
+    """A row per attack, then the largest and the mean of each probe: their attributes and floors are not the same."""
     rows = {}
     for entry in results["attacks"]:
         if (leak := _common.leak(entry)) is not None:
             rows.setdefault(_title(entry), {})[entry["anonymizer"]] = leak
     if not rows:
         return []
-    summary = {name: _running.most_and_mean(results["attacks"], name) for name in names}
-    return [*([title, *(_cell(row.get(name)) for name in names)] for title, row in rows.items()),
-            ["MOST that an attacker reads of attributes", *(_cell(summary[name][0]) for name in names)],
-            ["mean of the attackers, without frozen", *(_cell(summary[name][1]) for name in names)]]
+    lines = [[title, *(_cell(row.get(name)) for name in names)] for title, row in rows.items()]
+    for probe in dict.fromkeys(entry["probe"] for entry in results["attacks"] if "cmap" in entry):
+        summary = [most_and_mean(results["attacks"], name, probe) for name in names]
+        lines += [[f"MOST that an attacker reads of attributes of {probe}", *(_cell(most) for most, _ in summary)],
+                  [f"mean of the attackers of {probe}, without frozen", *(_cell(mean) for _, mean in summary)]]
+    return lines
+
+
+def most_and_mean(attacks, name, probe):
+    """(largest, mean) of what attackers read of a probe's attributes behind an anonymizer above their floors; None without.
+
+    "frozen" is for comparison only and does not pull the mean down.
+    """
+    leaks = [entry["cmap_above_floor"] for entry in attacks
+             if (entry["anonymizer"], entry["probe"]) == (name, probe) and "cmap" in entry and entry["attacker"] != "frozen"]
+    return (max(leaks), sum(leaks) / len(leaks)) if leaks else (None, None)
 
 
 def _likeness(results, names):

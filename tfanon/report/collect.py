@@ -15,7 +15,7 @@ SYNTHETIC = {"synthetic", ""}
 class Run:
     """One run's folder, read.
 
-    evaluations: {protocol: results}.
+    evaluations: {protocol: results}; those on data that the run does not name are told by their "novel".
     label: the objective, where runs have several, and the flags in which those of one objective differ, seed aside.
     setting: what tells its data and judges from those of other runs: numbers compare only where it is equal.
     """
@@ -30,6 +30,11 @@ class Run:
     @property
     def seed(self):
         return self.config.seed
+
+    @property
+    def comparable(self):
+        """The evaluations whose numbers are of the run's own data, so that they may stand beside its own."""
+        return {protocol: found for protocol, found in self.evaluations.items() if not found.get("novel")}
 
     @property
     def synthetic(self):
@@ -134,9 +139,12 @@ def _labels(given):
 
 
 def _setting(config):
-    """What the judges of a fixed anonymizer depend on, seed and the place of the data aside."""
-    flags = sharing.relevant("action-raw", config) | sharing.relevant("privacy-images-raw", config)
-    return {name: value for name, value in flags.items() if name not in {"seed", "data_dir"}}
+    """What the judges of a fixed anonymizer depend on, seed and the place of the data aside.
+
+    Not whether clips are attacked, only as what: their attributes are a probe of their own.
+    """
+    flags = sharing.relevant("action-raw", config) | sharing.relevant("privacy-clips-raw", config)
+    return {name: value for name, value in flags.items() if name not in {"seed", "data_dir", "attack_clips"}}
 
 
 def _differences(given):

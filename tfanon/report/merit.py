@@ -108,7 +108,7 @@ def probes(runs):
 
 def anonymizers(run):
     """Names of all that a run measured, its own results first."""
-    rows = [run.results["rows"], *(found.get(part, []) for found in run.evaluations.values()
+    rows = [run.results["rows"], *(found.get(part, []) for found in run.comparable.values()
                                    for part in ("actions", "attacks", "flicker"))]
     return list(dict.fromkeys(row["anonymizer"] for part in rows for row in part))
 
@@ -117,33 +117,45 @@ def figures(runs, name, probe=""):
     """What runs of one seed found behind one anonymizer; of a fixed one they may be several, with the same judges.
 
     probe: what attackers looked at; "": whatever it was.
-    Returns {"action_top1", "leak" (the maximum), "leak_by", "leak_mean", "cmap", "f1", .., "attackers"}, as far as
+    Returns {"action_top1", "leak" (the maximum), "leak_by", "leak_mean", "cmap", "f1", .., "attacked_by"}, as far as
     measured, and "..._interval" beside some.
     """
-    found = [attack for run in runs for attack in attacks(run, name, probe)]
+    found = once(attack for run in runs for attack in attacks(run, name, probe))
     leaks = [attack for attack in found if _finite(attack.get("cmap_above_floor")) and attack["attacker"] != FROZEN]
-    result = {"attackers": len({_who(attack) for attack in leaks}), **_row(found), **_action(runs, name)}
+    met = sorted({" ".join(str(part) for part in who(attack) if part) for attack in leaks})
+    result = {"attacked_by": met, **_row(found), **_action(runs, name)}
     if leaks:
         worst = max(leaks, key=lambda attack: attack["cmap_above_floor"])
-        each = dict.fromkeys((_who(attack), attack["cmap_above_floor"]) for attack in leaks)
+        each = dict.fromkeys((who(attack), attack["cmap_above_floor"]) for attack in leaks)
         result |= {"leak": worst["cmap_above_floor"], "leak_by": title(worst), "leak_interval": _above(worst),
                    "leak_mean": float(np.mean([leak for _, leak in each]))}
     return result | _identity(found) | _flicker(runs, name) | _rebuilt(found)
 
 
+def once(found):
+    """The first of each attacker, protocol and seed: several runs hold attacks on a fixed anonymizer, perhaps trained apart.
+
+    The luckiest of several trainings would be no match for the only one that f_A has.
+    """
+    kept = {}
+    for attack in found:
+        kept.setdefault((who(attack), attack["protocol"], attack["seed"]), attack)
+    return list(kept.values())
+
+
 def attacks(run, name, probe=""):
-    """Every attack of a run on one anonymizer, "protocol" and "seed" added to each.  probe: of this one alone."""
+    """Every attack on one anonymizer by a run's own data, "protocol" and "seed" added to each.  probe: of this one alone."""
     rows = [row for row in run.results["rows"] if row["anonymizer"] == name]
     own = [{**value, "attacker": "judge", "probe": seen, "protocol": "", "anonymizer": name,
             "network": run.config.privacy_judge or run.config.privacy_network,
             "start": pathlib.Path(run.config.privacy_judge_weights).name or "scratch"}
            for row in rows for seen, value in row.items() if isinstance(value, dict) and "cmap" in value]
-    more = [{**attack, "protocol": protocol} for protocol, found in run.evaluations.items()
+    more = [{**attack, "protocol": protocol} for protocol, found in run.comparable.items()
             for attack in found["attacks"] if attack["anonymizer"] == name]
     return [{**attack, "seed": run.seed} for attack in own + more if probe in ("", attack.get("probe"))]
 
 
-def _who(attack):
+def who(attack):
     """What two entries of one network have in common: an evaluation takes the run's judge over as a fresh attacker."""
     return tuple("fresh" if attack.get(key) == "judge" else attack.get(key)
                  for key in ("attacker", "network", "start", "probe"))
@@ -215,9 +227,10 @@ def _row(found):
 
 
 def _action(runs, name):
-    """Top-1 by the run's own judge; of an anonymizer that only an evaluation saw, by the first there."""
+    """Top-1 by the run's own judge; of an anonymizer that only an evaluation saw, by a judge of that network there."""
     rows = [row for run in runs for row in [*run.results["rows"], *(
-        row for found in run.evaluations.values() for row in found.get("actions", []))]
+        row for found in run.comparable.values() for row in found.get("actions", [])
+        if row.get("network") == (run.config.action_judge or run.config.action_network))]
         if row["anonymizer"] == name and "action_top1" in row]
     return _renamed(rows[0], "action_top1", "action_chance", "action_interval") if rows else {}
 
@@ -237,7 +250,7 @@ def _renamed(row, value, chance, interval):
 
 
 def _flicker(runs, name):
-    flicker = [row["flicker"] for run in runs for found in run.evaluations.values()
+    flicker = [row["flicker"] for run in runs for found in run.comparable.values()
                for row in found.get("flicker", []) if row["anonymizer"] == name]
     return {"flicker": flicker[0]} if flicker else {}
 

@@ -45,7 +45,7 @@ def per_attacker(marks, runs):
     """One row per anonymizer and attacker, over seeds."""
     groups = {}
     for mark in marks:
-        for attack in (attack for run in runs for attack in of(mark, run)):
+        for attack in of(mark, runs):
             groups.setdefault((mark.name, merit.title(attack), attack["protocol"]), {})[attack["seed"]] = attack
     rows = []
     for (name, attacker, protocol), seeds in groups.items():
@@ -64,12 +64,12 @@ def per_attacker(marks, runs):
 
 def per_attribute(marks, runs):
     """AP of each attribute, by the attacker that finds most of it."""
-    names = list(dict.fromkeys(name for mark in marks for run in runs for attack in of(mark, run)
+    names = list(dict.fromkeys(name for mark in marks for attack in of(mark, runs)
                                for name in attack.get("average_precision") or ()))
     rows = []
     for mark in marks:
         seeds = {}
-        for attack in (attack for run in runs for attack in of(mark, run)):
+        for attack in of(mark, runs):
             for name, value in (attack.get("average_precision") or {}).items():
                 known = seeds.setdefault(attack["seed"], {})
                 known[name] = max(known.get(name, value), value)
@@ -107,11 +107,10 @@ def further(marks):
              "seeds.")
 
 
-def of(mark, run):
-    """The attacks of a run that belong to a mark."""
-    if run.setting != mark.setting or (mark.label and run.label != mark.label):
-        return []
-    return merit.attacks(run, mark.anonymizer, mark.probe)
+def of(mark, runs):
+    """The attacks of runs that belong to a mark, each once; "run": whose."""
+    own = [run for run in runs if run.setting == mark.setting and mark.label in ("", run.label)]
+    return merit.once(attack | {"run": run} for run in own for attack in merit.attacks(run, mark.anonymizer, mark.probe))
 
 
 def gates(runs):
@@ -130,17 +129,17 @@ def missing(marks, runs, found_gates):
     if bare:
         lines.append(f"No evaluation: {collect.in_short(bare)}. The only attacker there is the run's own judge; python -m "
                      "tfanon.evaluate --run_dir=RUN --protocol=strict adds the others.")
-    tried = {attack["attacker"].partition("+")[0] for mark in marks for run in runs for attack in of(mark, run)} | (
+    tried = {attack["attacker"].partition("+")[0] for mark in marks for attack in of(mark, runs)} | (
         {"fresh"} if runs else set())
     if untried := [name for name in KNOWN if name not in tried]:
         lines.append(f"Attackers that were not tried: {', '.join(untried)}.")
     if not found_gates:
         lines.append("No gate was run: nothing shows that an attacker reads raw data and finds nothing in noise.")
     for alike in merit.grouped(marks).values():
-        counts = {seed["attackers"] for mark in alike for seed in mark.by_seed.values() if mark.number("leak")}
-        if len(counts) > 1:
-            lines.append(f"Not every anonymizer met the same attackers ({min(counts)} to {max(counts)} of them): a maximum "
-                         "over more is larger.")
+        met = {tuple(seed["attacked_by"]) for mark in alike for seed in mark.by_seed.values() if mark.number("leak")}
+        if len(met) > 1:
+            lines.append(f"Not every anonymizer met the same attackers ({min(map(len, met))} to {max(map(len, met))} of "
+                         "them): a maximum over more, or over stronger ones, is larger.")
     unplaced = list(dict.fromkeys(mark.name for mark in marks if not mark.placed))
     if unplaced:
         lines.append(f"Without a top-1 or a leak, so not on the frontier: {collect.in_short(unplaced)}.")

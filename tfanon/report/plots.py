@@ -1,5 +1,6 @@
 """Which plots a report has, and what is drawn in each: (title, SVG, what it shows) one by one."""
 
+from tfanon import specs
 from tfanon.report import curves, merit, svg
 
 SHAPES = {True: "circle", False: "square"}
@@ -68,12 +69,12 @@ def learning(marks, runs, of):
     """(plots, {name: ([(step, held-out score), ..], its unit)}): one plot per attacker, a colour per anonymizer."""
     series = {}
     for number, mark in enumerate(marks):
-        for run in runs:
-            for attack in of(mark, run):
-                points = attack.get("curve") or _logged(run, mark, attack)
-                if points:
-                    unit = curves.DECIBELS if "psnr" in attack else curves.POINTS  # what a decoder raises is its PSNR
-                    series.setdefault((merit.title(attack), unit), []).append((mark, number, run, list(map(tuple, points))))
+        for attack in of(mark, runs):
+            points = attack.get("curve") or _logged(attack["run"], mark, attack)
+            if points:
+                unit = curves.DECIBELS if "psnr" in attack else curves.POINTS  # what a decoder raises is its PSNR
+                series.setdefault((merit.title(attack), unit), []).append(
+                    (mark, number, attack["run"], list(map(tuple, points))))
     plots, named = [], {}
     for (attacker, unit), entries in series.items():
         single = len({run.seed for _, _, run, _ in entries}) == 1
@@ -90,7 +91,7 @@ def _logged(run, mark, attack):
     """The held-out scores of the run's own judge, from its TensorBoard files."""
     if attack["attacker"] != "judge":
         return None
-    folder = run.folder / "logs" / f"privacy-{attack['probe']}-{mark.anonymizer}"
+    folder = run.folder / "logs" / specs.file_name(f"privacy-{attack['probe']}-{mark.anonymizer}")
     return curves.scalars(folder).get("held_out")
 
 

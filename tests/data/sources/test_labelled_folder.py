@@ -53,6 +53,13 @@ def test_clips_may_have_groups(folder):
                                                 group_column="who")["train"].groups == ()
 
 
+def test_private_clips_have_groups_where_none_is_in_both_splits(folder):
+    splits = load(folder, "private_clips", clip_private_columns=("sex",), group_column="who",
+                  clip_private_split_column="other_split")
+    assert not set(splits["train"].groups) & set(splits["test"].groups)
+    assert set(splits["test"].groups) == {"ann"}
+
+
 def test_private_columns_become_attributes(folder):
     train = load(folder, "images", private_columns=("sex", "who", "age:18:40"))["train"]
     assert train.attribute_names == (

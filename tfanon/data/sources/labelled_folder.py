@@ -23,7 +23,7 @@ def load(kind, folder, config):
     """{"train": Examples, "test": Examples}.
 
     kind: "clips" (labels of --action_column, groups of --group_column), "images" (attributes of --private_columns, or
-    none) or "private_clips" (attributes of --clip_private_columns under --clip_private_split_column).
+    none) or "private_clips" (attributes of --clip_private_columns under --clip_private_split_column, and the groups).
     Raises ValueError that names the folder, file, column or split at fault, and what there is instead.
     """
     rows, table = _read(folder)
@@ -39,7 +39,9 @@ def load(kind, folder, config):
                             "private_clips": ("clip_private_columns", "clip_private_split_column")}[kind]
         split_column = getattr(config, split_flag)
         attributes, names = _attributes(rows, getattr(config, flag), f"--{flag}", table)
-        examples = Examples(_paths(rows, folder, table), attributes=attributes, attribute_names=names)
+        words = _words(rows, split_column, f"--{split_flag}", table)
+        groups = _apart(rows, words, config.group_column) if kind == "private_clips" else ()
+        examples = Examples(_paths(rows, folder, table), attributes=attributes, attribute_names=names, groups=groups)
     return _splits(examples, _words(rows, split_column, f"--{split_flag}", table), split_column, table)
 
 
@@ -103,6 +105,15 @@ def _splits(examples, words, column, table):
             there = ", ".join(sorted(set(words))[:10])
             raise ValueError(f"{table}: the split '{split}' is empty; the column '{column}' has: {there}.")
     return {split: examples.take(words == split) for split in ("train", "test")}
+
+
+def _apart(rows, words, column):
+    """The group of each row where none is in train and test, as people are whose identity is private; else none."""
+    if not column or column not in rows[0]:
+        return ()
+    groups = tuple((row[column] or "").strip() for row in rows)
+    train, test = ({group for group, word in zip(groups, words) if word == split} for split in ("train", "test"))
+    return () if train & test else groups
 
 
 def _attributes(rows, columns, flag, table):
