@@ -66,11 +66,12 @@ def write(path, clip=Clip(), make=picture):
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
         if tone:
-            _tone(container, tone, clip.frames / float(clip.rate or 25))
+            add_tone(container, tone, clip.frames / float(clip.rate or 25))
     return str(path)
 
 
-def _tone(container, stream, seconds):
+def add_tone(container, stream, seconds):
+    """Mux `seconds` of a sine wave."""
     wave = np.sin(np.arange(int(48000 * seconds)) * 2 * np.pi * 440 / 48000).astype(np.float32)
     for first in range(0, len(wave), 960):
         frame = av.AudioFrame.from_ndarray(wave[None, first:first + 960], format="fltp", layout="mono")

@@ -3,6 +3,7 @@
 import fractions
 import pathlib
 
+import av
 import clips
 import numpy as np
 import pytest
@@ -73,6 +74,63 @@ def test_a_cut_file_is_an_error(tmp_path):
         path.write_bytes(path.read_bytes()[:path.stat().st_size * 2 // 3])
         with pytest.raises(MediaError, match=path.name), source.open_video(str(path)) as opened:
             list(opened)
+
+
+FRONT = {"faststart": {}, "frag_keyframe+empty_moov+default_base_moof": {"g": "10"},
+         "dash+global_sidx": {"g": "10"}}  # movflags that put an index, or parts of one, before frames; the encoder's
+
+
+def indexed(path, flags="faststart", stamps=range(60), edits="auto", sound=0.0):
+    """An .mp4 file of frames at `stamps`, in 1/25 s.  edits: whether it has an edit list.  Returns the ends of its
+    samples of video, in bytes.
+    """
+    with av.open(str(path), "w", options={"movflags": flags, "use_editlist": edits}) as container:
+        stream = container.add_stream("libx264", rate=25, options=FRONT[flags])
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
+        tone = container.add_stream("aac", rate=48000) if sound else None
+        for number, stamp in enumerate(stamps):
+            frame = av.VideoFrame.from_ndarray(clips.picture(number, (48, 64)), format="rgb24")
+            frame.pts = stamp
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+        if tone:
+            clips.add_tone(container, tone, sound)
+    with av.open(str(path)) as container:
+        return sorted(packet.pos + packet.size for packet in container.demux(video=0) if packet.size)
+
+
+@pytest.mark.parametrize("flags, sound", [("faststart", 0.0), ("faststart", 2.4), ("dash+global_sidx", 0.0)])
+def test_a_file_that_begins_with_its_index_is_an_error_wherever_it_is_cut(tmp_path, flags, sound):
+    path = tmp_path / "a.mp4"
+    ends = indexed(path, flags, sound=sound)
+    whole = path.read_bytes()
+    inside = [(first + second) // 2 for first, second in zip(ends[9::15], ends[10::15])]
+    for cut in [*ends[9:-1:7], ends[-2], *inside, len(whole) // 2]:
+        path.write_bytes(whole[:cut])
+        with pytest.raises(MediaError, match="a.mp4: (it ends|damaged) after"), source.open_video(str(path)) as opened:
+            list(opened)
+
+
+def test_sound_that_is_cut_matters_where_it_is_kept(tmp_path):
+    path = tmp_path / "a.mp4"
+    last = indexed(path, sound=4.0)[-1]  # 1.6 s of it lie behind the last frame
+    path.write_bytes(path.read_bytes()[:last])
+    with source.open_video(str(path)) as opened:
+        assert len(list(opened)) == 60
+    with pytest.raises(MediaError, match="a.mp4: it ends after"), source.open_video(str(path), sound=True) as opened:
+        list(opened)
+
+
+@pytest.mark.parametrize("more", [
+    {"flags": "frag_keyframe+empty_moov+default_base_moof"}, {"flags": "dash+global_sidx"}, {"edits": "0"},
+    {"stamps": range(-10, 50)}, {"stamps": range(-10, 50), "edits": "0"}, {"stamps": range(100, 160)},
+    {"stamps": range(100, 160), "sound": 8.0}, {"sound": 8.0}, {"sound": 0.3}, {"stamps": [0, 1, 10, 11, 50, 200]},
+    {"stamps": [0, 1, 2, 3, 25, 26, 75]}, {"stamps": [0]}], ids=str)
+def test_a_whole_file_is_none_that_was_cut_whatever_its_edit_list_leaves_out(tmp_path, more):
+    indexed(tmp_path / "a.mp4", **more)
+    plain = clips.read(tmp_path / "a.mp4")
+    with source.open_video(str(tmp_path / "a.mp4"), sound=True) as opened:
+        assert sum(isinstance(item, source.Picture) for item in opened) == len(plain)
 
 
 def test_frames_of_another_size_are_an_error(tmp_path):

@@ -14,7 +14,8 @@ from tfanon.media.limits import MediaError
 COUNTED = ("avi",)  # no time stamps in it: libav numbers the packets, in an order that B-frames disturb
 SHIFTED = ("mpeg",)  # its clock starts anywhere
 LENGTH_KNOWN = ("matroska",)  # by the header; a cut file ends without an error, before that
-SLACK = 0.2  # seconds by which such a header may be wrong
+INDEXED = ("mov",)  # says in front where each frame lies; libav reads to the end of the file, whatever lies behind it
+SLACK = 0.2  # seconds by which a header's length may be wrong
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,11 +101,29 @@ class Video:
         self._refuse_cut()
 
     def _refuse_cut(self):
-        promised = (self.container.duration or 0) / 1_000_000
-        if self.container.format.name in LENGTH_KNOWN and self.reached < promised - SLACK:
+        promised, size = self._seconds_promised(), self.container.size
+        if self.reached < promised - SLACK:
             raise MediaError(f"{self.path}: it ends after {self.reached:.2f} of {promised:.2f} seconds.")
         if self.counted and self.packets < self.stream.frames:
             raise MediaError(f"{self.path}: it ends after {self.packets} of {self.stream.frames} frames.")
+        if self.container.format.name in INDEXED and size < (needed := self._bytes_promised()):
+            raise MediaError(f"{self.path}: it ends after {size} of {needed} bytes.")
+
+    def _seconds_promised(self):
+        """By the header; 0 where it promises none that can be relied on."""
+        if self.container.format.name in LENGTH_KNOWN:
+            return (self.container.duration or 0) / 1_000_000
+        if self.container.format.name in INDEXED and not self.stream.frames:  # in fragments, perhaps listed in front
+            return float((self.stream.duration or 0) * self.stream.time_base)
+        return 0.0
+
+    def _bytes_promised(self):
+        """Where the last of the samples lies that are copied.
+
+        Frames and seconds would not do: an edit list leaves out some of the frames, and moves the others.
+        """
+        return max((entry.pos + entry.size for stream in [self.stream, *self.sounds] for entry in stream.index_entries),
+                   default=0)
 
     def _note(self, packet, waiting):
         self.packets += packet.dts is not None  # the last packet flushes the decoder
