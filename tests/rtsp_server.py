@@ -35,9 +35,9 @@ def packets(frames, size=(48, 64), make=clips.picture):
 
 
 @contextlib.contextmanager
-def served(play):
+def served(play, certificate=None):
     """The address of a server. play(send, count): called for the count-th PLAY (from 0) with a function that sends an
-    RTP packet; the connection ends when it returns.
+    RTP packet; the connection ends when it returns.  certificate: as for streaming.running.
     """
     class Handler(socketserver.StreamRequestHandler):
         timeout = 10.0
@@ -63,5 +63,5 @@ def served(play):
         def send(self, packet):
             self.wfile.write(struct.pack(">cBH", b"$", 0, len(packet)) + packet)
 
-    with streaming.running(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)) as place:
-        yield f"rtsp://{place}/stream"
+    with streaming.running(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler), certificate) as place:
+        yield f"rtsp{'s' * bool(certificate)}://{place}/stream"

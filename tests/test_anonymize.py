@@ -1,5 +1,6 @@
 """The command, as a process of its own: exit status, one line per file, and nothing of an original after a kill."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -154,6 +155,16 @@ def test_a_stream(models, tmp_path):
     assert clips.read(tmp_path / "out.mkv").max() < 8
     record = (tmp_path / "out.mkv.manifest.json").read_text()
     assert json.loads(record)["files"]["out.mkv"]["status"] == "done" and "secret" not in record
+
+
+def test_a_stream_of_a_camera_with_a_certificate_of_its_own(tmp_path):
+    certificate = streaming.make_certificate(tmp_path / "camera.pem")
+    settings = Command(output=str(tmp_path / "out.mkv"), mode="blacken", max_seconds=1.0)
+    with streaming.served(lambda send, count: streaming.motion_jpeg(send, 10**6), certificate=certificate) as address:
+        with pytest.raises(ValueError, match=f"{address}: no encrypted connection"):
+            anonymize.work([address], settings)
+        assert anonymize.work([address], dataclasses.replace(settings, authority=str(certificate))) == 0
+    assert clips.read(tmp_path / "out.mkv").max() < 8
 
 
 def test_a_mode_on_a_picture(tmp_path, capsys):

@@ -127,7 +127,7 @@ def from_stream(given, anonymizer, settings, show):
         raise ValueError("Where do live frames go? Give -o FILE, -o -, or --preview.")
     with counted(given, show) as seen:
         record = live.run(given, recorder, anonymizer, settings.max_latency, settings.max_seconds,
-                          settings.reconnect_seconds, seen)
+                          settings.reconnect_seconds, seen, settings.authority)
     given = sources.shown(given)
     print(f"{given}: {record['frames']} frames in {record['seconds']:.1f} s, {record['dropped']} dropped, "
           f"{record['connections']} connections, {' '.join(record['files'])}", file=sys.stderr)

@@ -86,6 +86,14 @@ def test_an_address():
                for number, frame in enumerate(first))
 
 
+def test_an_encrypted_address(tmp_path):
+    certificate = streaming.make_certificate(tmp_path / "camera.pem")
+    with streaming.served(lambda send, count: streaming.motion_jpeg(send, 4, 0), certificate=certificate) as address:
+        assert next(doubles.inverting().stream(address, authority=str(certificate))).shape == (48, 64, 3)
+        with pytest.raises(MediaError, match="no encrypted connection"):
+            next(doubles.inverting().stream(address))
+
+
 def test_a_broken_video_is_an_error(tmp_path):
     (tmp_path / "in.mp4").write_bytes(b"\x00\x00\x00\x18ftypisom" + bytes(99))
     with pytest.raises(MediaError, match="in.mp4"):

@@ -1,5 +1,6 @@
 """Sources that come once: cameras, addresses on the loopback, and raw frames on a pipe."""
 
+import contextlib
 import functools
 import io
 import pathlib
@@ -72,6 +73,75 @@ def test_a_password_stays_out_of_messages():
     with pytest.raises(MediaError) as caught, live.opened("http://user:secret@127.0.0.1:9/a", patience=1.0):
         pass
     assert "127.0.0.1:9" in str(caught.value) and "secret" not in str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    return streaming.make_certificate(tmp_path_factory.mktemp("tls") / "ours.pem")
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory):
+    return streaming.make_certificate(tmp_path_factory.mktemp("tls") / "others.pem")
+
+
+@contextlib.contextmanager
+def over_http(certificate):
+    with streaming.served(lambda send, count: streaming.motion_jpeg(send, 50), certificate=certificate) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def over_rtsp(certificate):
+    sent, over = rtsp_server.packets(12), threading.Event()
+    with rtsp_server.served(lambda send, count: (list(map(send, sent)), over.wait(10)), certificate) as address:
+        yield address
+        over.set()
+
+
+def first(address, **more):
+    with live.opened(address, patience=3.0, **more) as frames:
+        return next(frames).to_ndarray(format="rgb24")
+
+
+@pytest.mark.parametrize("served", [over_http, over_rtsp])
+def test_a_certificate_is_checked(certificate, others, monkeypatch, served):
+    with served(certificate) as address:
+        assert first(address, authority=str(certificate)).shape == (48, 64, 3)
+        for more, named in (({}, "authorit|/etc"), ({"authority": str(others)}, "others.pem")):
+            with pytest.raises(MediaError, match=f"{address}: no encrypted .* certificate .*({named}).* --authority names"):
+                first(address, **more)
+        with pytest.raises(MediaError, match="^--authority=gone.pem: no such file; a PEM file"):
+            first(address, authority="gone.pem")
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))  # as the system's own
+        assert first(address).shape == (48, 64, 3)
+
+
+@pytest.mark.parametrize("served", [over_http, over_rtsp])
+def test_a_certificate_of_another_name_is_refused(tmp_path, served):
+    elsewhere = streaming.make_certificate(tmp_path / "elsewhere.pem", "DNS:elsewhere.invalid")
+    with served(elsewhere) as address, pytest.raises(MediaError, match="must be for this name"):
+        first(address, authority=str(elsewhere))
+
+
+def test_an_encrypted_address_does_not_lead_to_one_that_is_not(certificate):
+    asked = []
+    with streaming.served(lambda send, count: (asked.append(count), streaming.motion_jpeg(send, 5))) as plain, (
+            streaming.served(lambda send, count: send(b"Location: %s\r\n\r\n" % plain.encode()), certificate=certificate,
+                             status=b"302 Found")) as address, pytest.raises(MediaError, match=address):
+        first(address, authority=str(certificate))
+    assert not asked
+
+
+def test_where_the_systems_authorities_are_looked_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "gone.pem"))
+    (tmp_path / "found.pem").touch()
+    monkeypatch.setattr(live, "BUNDLES", (str(tmp_path / "missing.pem"), str(tmp_path / "found.pem")))
+    assert live._arguments("https://a/b")["options"]["ca_file"] == str(tmp_path / "found.pem")
+    monkeypatch.setattr(live, "BUNDLES", ())
+    options = live._arguments("rtsps://a/b")["options"]
+    assert "ca_file" not in options and options["tls_verify"] == "1"
+    assert "tls_verify" not in live._arguments("rtsp://a/b")["options"]
 
 
 def test_a_camera_that_is_not_there():

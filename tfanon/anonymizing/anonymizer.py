@@ -64,16 +64,17 @@ class Anonymizer:
         return np.concatenate([self._same_size(frames[first:first + self.network.batch], first)
                                for first in range(0, len(frames), self.network.batch)] or [frames])
 
-    def stream(self, source):
+    def stream(self, source, authority=""):
         """Anonymized frames of a source, one by one: uint8 [H, W, 3], upright.
 
         source: path of a video, a camera's number, an rtsp:// or http:// address, or an iterable of frames.
+        authority: PEM file that the certificate of an rtsps:// or https:// address is checked against; empty: the system's.
         Of a live source every whole frame is handed out: none is dropped for being late, so a slow caller falls behind,
         and a lost stream is not asked for again.
         Raises as __call__ does, and media.limits.MediaError where the source breaks.
         """
         from tfanon.anonymizing import streams
-        yield from streams.anonymized(self, source)
+        yield from streams.anonymized(self, source, authority)
 
     def _same_size(self, frames, first):
         from tfanon.media import scaling

@@ -19,11 +19,12 @@ class Grabber:
     A frame that nobody has taken when the next one comes is dropped, or, with `keep`, waited for.
     reconnect: seconds for which a lost stream is asked for again, after which iteration raises Lost; an address that
     never answered raises at once.  seconds: after which iteration ends; 0: when the source does, or at close().
+    authority: as for live.opened.
     Times are those of time.monotonic().
     """
 
-    def __init__(self, given, reconnect=60.0, keep=False, seconds=0.0):
-        self.given, self.reconnect, self.keep = given, reconnect, keep
+    def __init__(self, given, reconnect=60.0, keep=False, seconds=0.0, authority=""):
+        self.given, self.reconnect, self.keep, self.authority = given, reconnect, keep, authority
         self.end = time.monotonic() + seconds if seconds else float("inf")
         self.dropped = self.connections = 0
         self._changed, self._frame, self._error, self._closed = threading.Condition(), None, None, False
@@ -58,7 +59,7 @@ class Grabber:
         lost = None
         while not self._closed:
             try:
-                with live.opened(self.given) as frames:
+                with live.opened(self.given, authority=self.authority) as frames:
                     self.connections += 1
                     for frame in frames:
                         lost = None

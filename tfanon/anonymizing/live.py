@@ -103,16 +103,17 @@ class Nowhere(Pipe):
         """Keep nothing."""
 
 
-def run(given, recorder, anonymizer, max_latency=0.5, max_seconds=0.0, reconnect=60.0, seen=lambda pixels: None):
+def run(given, recorder, anonymizer, max_latency=0.5, max_seconds=0.0, reconnect=60.0, seen=lambda pixels: None,
+        authority=""):
     """Anonymize a live source until it is over, a signal comes or `max_seconds` have passed; returns a record.
 
     recorder: a Recorder, or anything with its write, finish and discard.  max_latency: seconds from a frame's arrival
-    to its end, beyond which it is dropped; 0: none is, and the source waits.
+    to its end, beyond which it is dropped; 0: none is, and the source waits.  authority: as for media.live.opened.
     Raises MediaError where the source stays lost, and where no frame was in time; what was recorded is kept then.
     Raises network.Unsafe where a frame must not be shown; the file that is being written is not kept then.
     """
     scaler, begin, shown, late = scaling.Scaler(), time.monotonic(), 0, 0
-    with Grabber(given, reconnect, not max_latency, max_seconds) as grabber, _until_signalled(grabber):
+    with Grabber(given, reconnect, not max_latency, max_seconds, authority) as grabber, _until_signalled(grabber):
         try:
             for arrival, frame in grabber:
                 rotation = scaling.quarters(frame)

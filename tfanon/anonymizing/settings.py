@@ -57,6 +57,8 @@ class Command(Settings):
     max_seconds: float = flag(0.0, "Live: end after so many seconds; 0: at Ctrl-C.", low=0.0)
     segment_seconds: float = flag(0.0, "Live: start a new file after so many seconds; 0: one file.", low=0.0)
     reconnect_seconds: float = flag(60.0, "Live: for how long a lost stream is asked for again.", low=0.0)
+    authority: str = flag("", "Live: PEM file that the certificate of an https:// or rtsps:// server is checked against; "
+                          "empty: the system's.")
     raw_size: str = flag("", "HxW of the RGB frames on standard input.")
     raw_rate: float = flag(25.0, "Frames per second on standard input.", low=0.01, high=1000.0)
 

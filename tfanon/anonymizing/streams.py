@@ -8,12 +8,12 @@ from tfanon.anonymizing.ahead import ahead
 from tfanon.media import live, scaling, source
 
 
-def anonymized(anonymizer, given):
-    """uint8 [H, W, 3], upright, at the source's size.  given: as for Anonymizer.stream."""
+def anonymized(anonymizer, given, authority=""):
+    """uint8 [H, W, 3], upright, at the source's size.  given, authority: as for Anonymizer.stream."""
     if not isinstance(given, (str, int, os.PathLike)):
         yield from map(anonymizer, given)
     elif live.is_live(given):
-        with live.opened(given) as frames:
+        with live.opened(given, authority=authority) as frames:
             for frame in frames:
                 upright = video.turned(frame.to_ndarray(format="rgb24"), scaling.quarters(frame))
                 yield anonymizer(upright)

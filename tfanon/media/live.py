@@ -1,13 +1,16 @@
 """Cameras, network streams and raw frames on a pipe: sources that come once and cannot be asked again.
 
 A stream names no further address: playlists are not among the formats, and each kind of address opens its own kind of
-connection alone.
+connection alone. Where that is encrypted, the certificate is checked.
 """
 
 import contextlib
+import errno
 import fractions
 import math
+import os
 import re
+import ssl
 import sys
 
 import av
@@ -17,9 +20,10 @@ from tfanon.media import scaling, source
 from tfanon.media.limits import MediaError, check_pixels
 
 PROTOCOLS = {"rtsp": "rtsp,rtp,udp,tcp", "rtsps": "rtsps,rtsp,rtp,srtp,udp,tcp,tls", "http": "http,tcp",
-             "https": "https,http,tcp,tls"}
+             "https": "https,tcp,tls"}  # without http: a server could send us on to an address that is not encrypted
 FORMATS = "rtsp,mpjpeg,mpegts,matroska,webm,mov,mp4,flv,jpeg_pipe,h264,hevc"
 CAMERAS = {"linux": ("video4linux2", "/dev/video{}"), "darwin": ("avfoundation", "{}")}
+BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/ca-bundle.pem")  # of Debian and its like, of SUSE
 PATIENCE = 10.0  # seconds for a connection, and from one frame to the next
 
 
@@ -34,14 +38,15 @@ def shown(given):
 
 
 @contextlib.contextmanager
-def opened(given, patience=PATIENCE):
+def opened(given, patience=PATIENCE, authority=""):
     """An iterator over the frames of a camera or address.
 
+    authority: PEM file that the certificate of an https:// or rtsps:// server is checked against; empty: the system's.
     Raises MediaError that names it where it breaks, and where one ends that has no end, such as a camera: what a server
     sends from a file has a length, and ends the iterator.
     """
     try:
-        with av.open(**_arguments(given), timeout=(patience, patience)) as container:
+        with _connected(given, patience, _arguments(given, authority)) as container:
             if not container.streams.video:
                 raise MediaError(f"{shown(given)}: no video stream in it.")
             stream = container.streams.video[0]
@@ -53,6 +58,17 @@ def opened(given, patience=PATIENCE):
         raise MediaError(f"{shown(given)}: {getattr(error, 'strerror', None) or error}.") from None
 
 
+def _connected(given, patience, arguments):
+    try:
+        return av.open(**arguments, timeout=(patience, patience))
+    except OSError as error:
+        if error.errno != errno.EIO or "tls_verify" not in arguments.get("options", {}):
+            raise
+        trusted = arguments["options"].get("ca_file", "the system's authorities")  # libav says no more than "I/O error"
+        raise MediaError(f"{shown(given)}: no encrypted connection; its certificate must be for this name and signed by "
+                         f"{trusted}; --authority names another PEM file.") from None
+
+
 def _frames(given, container, stream):
     for frame in container.decode(stream):
         check_pixels(shown(given), frame.width, frame.height)
@@ -62,7 +78,7 @@ def _frames(given, container, stream):
         raise MediaError(f"{shown(given)}: the stream ended.")
 
 
-def _arguments(given):
+def _arguments(given, authority=""):
     """What av.open is called with.  Raises MediaError for an address of another kind."""
     if str(given).isdigit():
         if sys.platform not in CAMERAS:
@@ -75,7 +91,23 @@ def _arguments(given):
     options = {"protocol_whitelist": PROTOCOLS[scheme], "format_whitelist": FORMATS}
     if scheme.startswith("rtsp"):
         options["rtsp_transport"] = "tcp"  # over UDP a lost packet is a damaged picture
+    if "tls" in PROTOCOLS[scheme]:
+        options["tls_verify"] = "1"
+        if trusted := _trusted(authority):
+            options["ca_file"] = trusted
     return {"file": given, "options": options}
+
+
+def _trusted(authority):
+    """The PEM file that certificates are checked against; None where only libav may know of one.
+
+    libav itself looks where its builders' system has them, which is elsewhere on most others.
+    """
+    if authority and not os.path.isfile(authority):
+        raise MediaError(f"--authority={authority}: no such file; a PEM file with the certificate of the camera, or of who "
+                         "signed it, would do.")
+    known = [authority, ssl.get_default_verify_paths().cafile, *BUNDLES]
+    return next((path for path in known if path and os.path.isfile(path)), None)
 
 
 class RawVideo:
