@@ -100,6 +100,7 @@ def test_help_and_mistakes(videos, models, tmp_path):
 @pytest.mark.parametrize("given, settings, message", [
     (["a.mkv"], {"output": "a.mkv"}, "would be replaced by its own result"), (["a.mkv"], {}, "Give -o FILE"),
     (["a.mkv", "0"], {"output": "x"}, "'0' must be the only input"),
+    (["rtsp://me:secret@a/b", "a.mkv"], {"output": "x"}, "^'rtsp://a/b' must be the only input"),
     (["a.mkv", "b.mkv"], {"output": "-"}, "'a.mkv' must be"),
     (["-"], {"output": "x.mp4"}, "need --raw_size=HxW"), (["-"], {"raw_size": "4x4"}, "Where does the result go"),
     (["-"], {"raw_size": "4x4", "output": "a.mkv"}, "a.mkv exists; give --overwrite"),
@@ -149,7 +150,7 @@ def test_a_video_to_a_pipe_that_closes(videos, models):
 
 def test_a_stream(models, tmp_path):
     with streaming.served(lambda send, count: streaming.motion_jpeg(send, 10**6)) as address:
-        address = address.replace("//", "//user:secret@")
+        address = address.replace("//", "//user:secret@") + "?password=secret"
         done = run(address, "-o", tmp_path / "out.mkv", f"--model={models['black']}", "--max_seconds=1")
     assert done.returncode == 0 and "1 connections" in done.stderr and "secret" not in done.stderr
     assert clips.read(tmp_path / "out.mkv").max() < 8

@@ -41,7 +41,7 @@ def work(given, settings):
     """The exit status of anonymizing `given` as the settings say."""
     once = [name for name in given if name == "-" or sources.is_live(name)]
     if once and len(given) > 1 or settings.output == "-" and len(given) > 1:
-        raise ValueError(f"'{(once or given)[0]}' must be the only input.")
+        raise ValueError(f"'{sources.shown((once or given)[0])}' must be the only input.")
     if once or settings.output == "-":
         refuse_to_keep(given[0] if once else "-", settings)
     todo = [] if once or settings.output == "-" else inputs.jobs(given, settings.output)

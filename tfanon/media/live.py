@@ -33,8 +33,11 @@ def is_live(text):
 
 
 def shown(given):
-    """An address as messages and records name it: without its user and password."""
-    return re.sub(r"(?<=://)[^/]*@", "", str(given))
+    """An input as messages and records name it: an address without user, password and query, where cameras take them too.
+
+    Where an unescaped '?' or '#' leaves open which part is the password, nothing but the scheme is shown.
+    """
+    return re.sub(r"(?<=://)([^/?#]*@|[^/]*@.*)|[?#].*", "", str(given)) if is_live(given) else str(given)
 
 
 @contextlib.contextmanager
