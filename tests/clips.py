@@ -6,6 +6,8 @@ import fractions
 import av
 import numpy as np
 
+from tfanon.media import scaling
+
 MILLISECOND = fractions.Fraction(1, 1000)
 NTSC = fractions.Fraction(30000, 1001)
 
@@ -13,7 +15,8 @@ NTSC = fractions.Fraction(30000, 1001)
 @dataclasses.dataclass(frozen=True)
 class Clip:
     """A video to write. size: (H, W). rate: frames per second; 0: uneven times, in milliseconds.
-    turns: quarter turns counter-clockwise that show it upright.  bframes: at most so many in a row.
+    turns: quarter turns counter-clockwise that show it upright.  mirrored: whether it is shown mirrored after that.
+    bframes: at most so many in a row.
     """
 
     ending: str = ".mp4"
@@ -22,6 +25,7 @@ class Clip:
     rate: fractions.Fraction = fractions.Fraction(25)
     size: tuple = (48, 64)
     turns: int = 0
+    mirrored: bool = False
     sound: bool = False
     bframes: int = 2
     pixels: str = "yuv420p"
@@ -55,8 +59,8 @@ def write(path, clip=Clip(), make=picture):
         stream.codec_context.color_range = 2 if clip.pixels.startswith("yuvj") else 1
         if not clip.rate:
             stream.codec_context.time_base = stream.time_base = MILLISECOND
-        if clip.turns:
-            stream.set_display_rotation(90 * clip.turns)
+        if clip.turns or clip.mirrored:
+            stream.set_display_rotation(90 * clip.turns, hflip=clip.mirrored)
         tone = container.add_stream("libopus" if clip.ending == ".webm" else "aac", rate=48000) if clip.sound else None
         times = uneven(clip.frames)
         for number in range(clip.frames):
@@ -84,6 +88,19 @@ def read(path):
     """[frames, H, W, 3] as stored, decoded by libav alone."""
     with av.open(str(path)) as container:
         return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+
+
+def shown(path):
+    """[frames, H, W, 3] as a player shows them: pixel (x, y) at (a x + c y, b x + d y) of the display matrix."""
+    stored = read(path)
+    with av.open(str(path)) as container:
+        a, b, _, c, d, *_ = scaling.matrix(next(container.decode(video=0))) or (1, 0, 0, 0, 1)
+    y, x = np.mgrid[:stored.shape[1], :stored.shape[2]]
+    columns, rows = (np.sign(p) * x + np.sign(q) * y for p, q in ((a, c), (b, d)))
+    columns, rows = columns - columns.min(), rows - rows.min()
+    turned = np.zeros((len(stored), rows.max() + 1, columns.max() + 1, 3), np.uint8)
+    turned[:, rows, columns] = stored
+    return turned
 
 
 def about(path):

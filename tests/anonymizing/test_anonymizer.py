@@ -57,12 +57,14 @@ def test_what_does_not_fit_the_network(more, message):
         doubles.inverting(**more)
 
 
-@pytest.mark.parametrize("turns", [0, 1])
-def test_a_video_frame_by_frame_upright(tmp_path, turns):
-    path = clips.write(tmp_path / "in.mp4", Clip(turns=turns, frames=9))
-    frames = list(doubles.inverting().stream(path))
-    expected = 255 - np.rot90(clips.read(path), turns, (1, 2))
-    assert np.abs(np.array(frames) - expected.astype(int)).mean() < 3
+@pytest.mark.parametrize("turns, mirrored", [(0, False), (1, False), (1, True), (0, True)])
+def test_a_video_frame_by_frame_upright(tmp_path, turns, mirrored):
+    path = clips.write(tmp_path / "in.mkv", Clip(".mkv", turns=turns, mirrored=mirrored, frames=9))
+    expected = 255 - clips.shown(path).astype(int)
+    with streaming.served(lambda send, count: streaming.whole(send, open(path, "rb").read(), "video/webm")) as address:
+        for given in (path, address):
+            frames = np.array(list(doubles.inverting().stream(given)))
+            assert frames.shape == expected.shape and np.abs(frames - expected).mean() < 3
 
 
 def test_leaving_a_stream_early_closes_the_file(tmp_path):

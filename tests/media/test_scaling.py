@@ -38,6 +38,13 @@ def test_resized_leaves_alone_what_fits_and_stretches_the_rest():
     assert np.abs(small[0, 3:5, 3:5].astype(int) - patches()[8, 8]).max() <= 2
 
 
+@pytest.mark.parametrize("turn", range(8))
+def test_a_turn_and_its_opposite(turn):
+    pixels = patches()
+    assert np.array_equal(scaling.turned(scaling.turned(pixels, turn), scaling.back(turn)), pixels)
+    assert scaling.turned(pixels, turn).shape == ((64, 48, 3) if turn % 2 else (48, 64, 3))
+
+
 def test_lines_with_padding_become_an_array_of_their_own():
     frame = av.VideoFrame.from_ndarray(np.zeros((5, 7, 3), np.uint8), format="rgb24")
     pixels = scaling.Scaler().pixels(frame, 5, 7)

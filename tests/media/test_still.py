@@ -3,7 +3,7 @@
 import clips
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from tfanon.media import still
 from tfanon.media.limits import MediaError
@@ -31,6 +31,18 @@ def test_a_photograph_is_read_upright_and_written_without_its_tags(tmp_path):
     still.write_still(tmp_path / "out.jpg", upright)
     assert not Image.open(tmp_path / "out.jpg").getexif()
     assert b"a camera" not in (tmp_path / "out.jpg").read_bytes()
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".png", ".webp"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_photograph_is_read_as_pillow_shows_it(tmp_path, orientation, ending):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(texture()).save(tmp_path / f"a{ending}", exif=exif, quality=95, subsampling=0, lossless=True)
+    with Image.open(tmp_path / f"a{ending}") as picture:
+        wanted = np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+    read = still.read_still(str(tmp_path / f"a{ending}"))
+    assert read.shape == wanted.shape and np.abs(read.astype(int) - wanted).mean() < 5
 
 
 def test_quality_is_pillows(tmp_path):

@@ -116,7 +116,7 @@ def run(given, recorder, anonymizer, max_latency=0.5, max_seconds=0.0, reconnect
     with Grabber(given, reconnect, not max_latency, max_seconds, authority) as grabber, _until_signalled(grabber):
         try:
             for arrival, frame in grabber:
-                rotation = scaling.quarters(frame)
+                rotation = scaling.turn(frame)
                 size = (frame.width, frame.height) if rotation % 2 else (frame.height, frame.width)
                 pixels = video.upright(frame, rotation, anonymizer, scaler)
                 answer = anonymizer.run(pixels[None], shown)[0]

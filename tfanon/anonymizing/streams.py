@@ -15,7 +15,7 @@ def anonymized(anonymizer, given, authority=""):
     elif live.is_live(given):
         with live.opened(given, authority=authority) as frames:
             for frame in frames:
-                upright = video.turned(frame.to_ndarray(format="rgb24"), scaling.quarters(frame))
+                upright = scaling.turned(frame.to_ndarray(format="rgb24"), scaling.turn(frame))
                 yield anonymizer(upright)
     else:
         yield from _of_file(anonymizer, os.fspath(given))

@@ -61,7 +61,7 @@ def copy(video, make, anonymizer, seen=lambda frame: None):
             if not isinstance(item, Frame):
                 output.write_sound(item) if output else early.append(item)
                 continue
-            output.write(turned(item.pixels, -video.form.rotation), item.stamp, item.duration)
+            output.write(scaling.turned(item.pixels, scaling.back(video.form.rotation)), item.stamp, item.duration)
             seen(item.pixels)
             stamps.append(item.stamp)
             end = item.stamp + item.duration
@@ -110,9 +110,4 @@ def upright(frame, rotation, anonymizer, scaler):
     tall, wide = (frame.width, frame.height) if turns else (frame.height, frame.width)
     height, width = anonymizer.view(tall, wide)
     pixels = scaler.pixels(frame, *((width, height) if turns else (height, width)))
-    return turned(pixels, rotation)
-
-
-def turned(pixels, quarters):
-    """Pixels turned by quarter turns counter-clockwise."""
-    return np.ascontiguousarray(np.rot90(pixels, quarters))
+    return scaling.turned(pixels, rotation)

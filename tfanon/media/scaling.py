@@ -3,12 +3,14 @@
 import av
 import av.video.reformatter
 import numpy as np
+from av.sidedata.sidedata import Type
 from av.video.reformatter import ColorRange, Colorspace
 
 from tfanon.media import reader
 
 SPACES = {1: Colorspace.ITU709, 4: Colorspace.FCC, 7: Colorspace.SMPTE240M, 9: Colorspace.BT2020}  # H.273 -> swscale
 FULL = 2  # H.273's range of 0 to 255
+MIRRORED = 4  # more than the turn of a frame that is not
 
 
 class Scaler:
@@ -32,9 +34,40 @@ class Scaler:
             interpolation="BILINEAR", threads=1)
 
 
-def quarters(frame):
-    """Quarter turns counter-clockwise that show an av.VideoFrame upright, 0 to 3."""
-    return round(frame.rotation / 90) % 4
+@classmethod
+def _unnamed(cls, value):
+    """A kind of side data that PyAV 18 has no name for, such as EXIF tags: it refuses the others of the frame as well."""
+    kind = object.__new__(cls)
+    kind._name_, kind._value_ = f"KIND_{value}", value
+    return kind
+
+
+Type._missing_ = _unnamed
+
+
+def matrix(frame):
+    """libav's display matrix of an av.VideoFrame, 9 integers, or None."""
+    found = frame.side_data.get(Type.DISPLAYMATRIX)
+    return found and tuple(memoryview(bytes(found)).cast("i"))
+
+
+def turn(frame):
+    """What shows an av.VideoFrame upright: 0 to 3 quarter turns counter-clockwise; 4 to 7: the same, of its mirror image.
+
+    That is mirrored top to bottom: libav takes the angle from the first row of the matrix, which then stays as it is.
+    """
+    a, b, _, c, d, *_ = matrix(frame) or (1, 0, 0, 0, 1)
+    return round(frame.rotation / 90) % 4 + (MIRRORED if a * d < b * c else 0)
+
+
+def turned(pixels, turn):
+    """Pixels [H, W, C] upright.  turn: as above."""
+    return np.ascontiguousarray(np.rot90(pixels[::-1] if turn >= MIRRORED else pixels, turn % MIRRORED))
+
+
+def back(turn):
+    """The turn that undoes `turn`: a mirrored one is its own opposite."""
+    return turn if turn >= MIRRORED else -turn % MIRRORED
 
 
 def resized(frames, height, width):

@@ -6,7 +6,6 @@ import fractions
 import heapq
 
 import av
-from av.sidedata.sidedata import Type
 
 from tfanon.media import limits, reader, scaling
 from tfanon.media.limits import MediaError
@@ -23,7 +22,7 @@ class Form:
     """What a copy has in common with its original.
 
     height, width: of frames as they are stored.  matrix: libav's display matrix, 9 integers, or None.
-    rotation: quarter turns counter-clockwise that show a stored frame upright, 0 to 3.
+    rotation: what shows a stored frame upright, as scaling.turn says.
     time_base: seconds of one unit of a time stamp.  rate: frames per second, an average.
     colour: (space, range, primaries, transfer) in the numbers of ITU-T H.273.
     """
@@ -177,11 +176,10 @@ def stamp_of(packet, counted):
 def form_of(frame, stream):
     """The Form of a stream, by its first frame."""
     limits.check_pixels("a frame", frame.width, frame.height)
-    matrix = frame.side_data.get(Type.DISPLAYMATRIX)
     context = stream.codec_context
     return Form(
         frame.height, frame.width, stream.time_base, stream.average_rate or fractions.Fraction(25),
-        matrix=matrix and tuple(memoryview(bytes(matrix)).cast("i")),
-        rotation=scaling.quarters(frame) if frame.rotation % 90 == 0 else 0,
+        matrix=scaling.matrix(frame),
+        rotation=scaling.turn(frame) if frame.rotation % 90 == 0 else 0,
         aspect=stream.sample_aspect_ratio,
         colour=(context.colorspace, context.color_range, context.color_primaries, context.color_trc))

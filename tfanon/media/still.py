@@ -21,7 +21,7 @@ def read_still(path):
     if len(frames) != 1:
         raise MediaError(f"{path}: {'no image' if not frames else 'more than one picture'} in it.")
     frame = frames[0]
-    return np.rot90(scaling.Scaler().pixels(frame, frame.height, frame.width), scaling.quarters(frame))
+    return scaling.turned(scaling.Scaler().pixels(frame, frame.height, frame.width), scaling.turn(frame))
 
 
 def write_still(path, pixels, quality=None):
