@@ -168,6 +168,14 @@ def test_a_stream_of_a_camera_with_a_certificate_of_its_own(tmp_path):
     assert clips.read(tmp_path / "out.mkv").max() < 8
 
 
+def test_a_recording_that_is_named_by_its_time(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    clips.write(tmp_path / "2024-01-01T12:00:00.mp4", Clip(frames=5))
+    command = Command(output="12:00.mp4", mode="blacken")
+    assert anonymize.work(["2024-01-01T12:00:00.mp4"], command) == 0 and clips.read(tmp_path / "12:00.mp4").max() < 8
+    assert sorted(os.listdir()) == ["12:00.mp4", "12:00.mp4.manifest.json", "2024-01-01T12:00:00.mp4"]
+
+
 def test_a_mode_on_a_picture(tmp_path, capsys):
     still.write_still(tmp_path / "in.png", clips.picture(0, (40, 60)))
     settings = Command(output=str(tmp_path / "out.png"), mode="blacken", working_size="32x48")

@@ -24,7 +24,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tfanon.media import reader, writer
+from tfanon.media import reader, source, writer
 
 SIDE = 16
 
@@ -103,6 +103,17 @@ def test_a_script_opens_nothing(tmp_path, server, name, script):
 def test_an_address_is_the_name_of_a_file_that_is_not_there(path):
     with pytest.raises(reader.MediaError, match="No such file"):
         read(path)
+
+
+@pytest.mark.parametrize("name", ["file:secret.mp4", "12:00.mp4", "data:video.mp4"])
+def test_a_colon_in_a_name(tmp_path, monkeypatch, name):
+    """The name is that of a file: another, whose address it also is, stays closed."""
+    monkeypatch.chdir(tmp_path)
+    writer.write_video("secret.mp4", coloured(7))
+    writer.write_video(name, coloured(3))
+    check(name, 3)
+    with source.open_video(name) as opened:
+        assert len(list(opened)) == 3
 
 
 def test_a_reference_out_of_an_mp4_is_not_followed(tmp_path):

@@ -127,6 +127,15 @@ def test_check_sees_what_differs(tmp_path, stamps, message):
         sink.check(path, stamps, MILLISECOND)
 
 
+@pytest.mark.parametrize("name", ["12:00.mp4", "file:a.mkv", "2024-01-01T12:00:00.avi", "a:b/c:d.mov"])
+def test_a_colon_in_a_name(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a:b").mkdir()
+    write(name, form(time_base=fractions.Fraction(1, 25)), range(5), duration=1)
+    sink.check(name, range(5), fractions.Fraction(1, 25))
+    assert len(clips.read(tmp_path / name)) == 5
+
+
 def test_check_sees_a_file_that_was_cut(tmp_path):
     for ending in (".mp4", ".mkv", ".avi"):
         path = write(tmp_path / f"a{ending}", form(), range(0, 2400, 40), Encoding("mjpeg" if ending == ".avi" else ""))

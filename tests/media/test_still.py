@@ -63,3 +63,9 @@ def test_what_is_no_single_picture_is_named(tmp_path):
             still.read_still(str(tmp_path / name))
     with pytest.raises(ValueError, match="ends in '.gif': choose .bmp .jpeg"):
         still.write_still(tmp_path / "a.gif", texture())
+
+
+def test_a_colon_in_a_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    still.write_still("12:00.png", texture())
+    assert np.array_equal(still.read_still("12:00.png"), texture())

@@ -79,6 +79,11 @@ def format_of(head, path):
     raise MediaError(f"{path}: {'no video or image that is read here, by its content' if head else 'an empty file'}.")
 
 
+def address(path):
+    """What libav opens for the file at `path`: of a plain path it would read '12:' as the name of a protocol."""
+    return f"file:{os.fspath(path)}"
+
+
 def check_stream(path, container):
     """The one video stream of an opened container.
 

@@ -81,7 +81,7 @@ def opened(path, explode=False, threads=1):
 def _source(path):
     """(name of libav's demuxer, what libav opens)."""
     if _is_file(path):
-        return limits.container_format(path), path
+        return limits.container_format(path), limits.address(path)
     content = path.read()
     return limits.format_of(content[:16], path), io.BytesIO(content)
 

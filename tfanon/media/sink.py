@@ -10,7 +10,7 @@ import pathlib
 
 import av
 
-from tfanon.media import scaling, source
+from tfanon.media import limits, scaling, source
 from tfanon.media.limits import MediaError
 
 CONTAINERS = {".avi": "avi", ".m4v": "mp4", ".mkv": "matroska", ".mov": "mov", ".mp4": "mp4", ".webm": "webm"}
@@ -95,7 +95,8 @@ class Sink:
             form = dataclasses.replace(form, time_base=1 / form.rate)
         self.form, self.codec, self.scaler = form, CODECS[name], scaling.Scaler()
         self.format = self.codec.halves[(form.height | form.width) % 2]
-        self.container = av.open(str(path), "w", format=CONTAINERS[ending], container_options={"fflags": "+bitexact"})
+        self.container = av.open(
+            limits.address(path), "w", format=CONTAINERS[ending], container_options={"fflags": "+bitexact"})
         self.container.metadata.update(metadata or {})
         self.stream = self._add(name, encoding, ending)
         self.sounds = {sound: self.container.add_stream_from_template(sound) for sound in sounds}
@@ -188,7 +189,8 @@ def check(path, stamps, time_base, ending=None):
 
     stamps: iterable of integers, ascending, in units of time_base.  A container's own unit may be coarser, up to SLACK.
     """
-    with av.open(str(path), format=CONTAINERS[(ending or pathlib.Path(path).suffix).lower()]) as container:
+    form = CONTAINERS[(ending or pathlib.Path(path).suffix).lower()]
+    with av.open(limits.address(path), format=form) as container:
         stream = container.streams.video[0]
         allowed = min(stream.time_base / 2, SLACK)  # what rounding to a coarser unit may do
         for number, (wanted, found) in enumerate(itertools.zip_longest(stamps, _in_order(container, stream))):

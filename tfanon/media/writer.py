@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfanon import files
+from tfanon.media import limits
 
 FORMATS = {".mp4": "mp4", ".avi": "avi"}
 QUALITY = {"libx264": {"crf": "20", "preset": "veryfast"},
@@ -29,7 +30,8 @@ def write_video(path, frames, fps=25, codec="libx264", gop=16, crf=None):
         raise ValueError(f"Cannot write video with codec '{codec}': choose {' or '.join(QUALITY)}.")
     frames = iter(frames)
     first = _checked(next(frames, None), None, path)
-    with files.whole_file(path, sync=False) as unfinished, av.open(str(unfinished), "w", format=FORMATS[ending]) as container:
+    with files.whole_file(path, sync=False) as unfinished, av.open(
+            limits.address(unfinished), "w", format=FORMATS[ending]) as container:
         stream = _add_stream(container, first.shape, fps, codec, gop, crf)
         _encode(container, stream, first)
         for frame in frames:
