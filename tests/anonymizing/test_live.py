@@ -93,6 +93,17 @@ def test_a_lost_stream_is_asked_for_again(tmp_path):
     assert len(clips.read(tmp_path / "out.mkv")) == record["frames"]
 
 
+def test_a_stream_that_comes_back_with_a_title_in_another_alphabet_is_recorded_on(tmp_path):
+    clip = clips.Clip(".mkv", frames=10, metadata={"title": "Front door"})
+    data = b"Content-Type: video/x-matroska\r\n\r\n" + open(clips.write(tmp_path / "a.mkv", clip), "rb").read()
+    answers = [data, data.replace(b"Front door", b"Haust\xfcr   ")]  # Latin-1
+    (tmp_path / "out").mkdir()
+    with streaming.served(lambda send, count: send(answers[min(count, 1)])) as address:
+        record = live.run(address, recorder(tmp_path / "out/out.mkv"), doubles.blackening(), max_latency=0,
+                          max_seconds=1.5)
+    assert record["connections"] >= 2 and len(clips.read(tmp_path / "out/out.mkv")) == record["frames"] > 10
+
+
 def test_a_stream_that_stays_lost_is_an_error_and_the_recording_is_kept(tmp_path):
     with streaming.served(lambda send, count: streaming.motion_jpeg(send, 0 if count else 10)) as address, (
             pytest.raises(grabber.Lost, match="127.0.0.1")):

@@ -42,6 +42,14 @@ def test_a_file_on_a_server_has_an_end(tmp_path):
             assert len(list(frames)) == 24
 
 
+def test_a_title_in_another_alphabet(tmp_path):
+    path = clips.write(tmp_path / "a.mkv", Clip(".mkv", metadata={"title": "Front door"}))
+    data = pathlib.Path(path).read_bytes().replace(b"Front door", b"Haust\xfcr   ")  # Latin-1
+    with streaming.served(lambda send, count: streaming.whole(send, data, "video/x-matroska")) as address, (
+            live.opened(address)) as frames:
+        assert len(list(frames)) == 24
+
+
 def test_a_transport_stream_without_length(tmp_path):
     data, received = pathlib.Path(clips.write(tmp_path / "a.ts", Clip(".ts", frames=50))).read_bytes(), []
     with streaming.served(lambda send, count: send(b"Content-Type: video/mp2t\r\n\r\n" + data)) as address, (

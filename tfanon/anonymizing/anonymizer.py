@@ -68,7 +68,8 @@ class Anonymizer:
         """Anonymized frames of a source, one by one: uint8 [H, W, 3], upright.
 
         source: path of a video, a camera's number, an rtsp:// or http:// address, or an iterable of frames.
-        authority: PEM file that the certificate of an rtsps:// or https:// address is checked against; empty: the system's.
+        authority: PEM file that the certificate of an rtsps:// or https:// server is checked against; empty: the
+            system's.
         Of a live source every whole frame is handed out: none is dropped for being late, so a slow caller falls behind,
         and a lost stream is not asked for again.
         Raises as __call__ does, and media.limits.MediaError where the source breaks.

@@ -63,7 +63,7 @@ def opened(given, patience=PATIENCE, authority=""):
 
 def _connected(given, patience, arguments):
     try:
-        return av.open(**arguments, timeout=(patience, patience))
+        return av.open(**arguments, timeout=(patience, patience), metadata_errors="replace")
     except OSError as error:
         if error.errno != errno.EIO or "tls_verify" not in arguments.get("options", {}):
             raise
@@ -107,8 +107,8 @@ def _trusted(authority):
     libav itself looks where its builders' system has them, which is elsewhere on most others.
     """
     if authority and not os.path.isfile(authority):
-        raise MediaError(f"--authority={authority}: no such file; a PEM file with the certificate of the camera, or of who "
-                         "signed it, would do.")
+        raise MediaError(f"--authority={authority}: no such file; a PEM file with the certificate of the camera, or of "
+                         "who signed it, would do.")
     known = [authority, ssl.get_default_verify_paths().cafile, *BUNDLES]
     return next((path for path in known if path and os.path.isfile(path)), None)
 
