@@ -16,7 +16,7 @@ import streaming
 from clips import Clip
 
 from tfanon.anonymizing import grabber
-from tfanon.media import live
+from tfanon.media import limits, live
 from tfanon.media.limits import MediaError
 
 
@@ -48,6 +48,19 @@ def test_a_title_in_another_alphabet(tmp_path):
     with streaming.served(lambda send, count: streaming.whole(send, data, "video/x-matroska")) as address, (
             live.opened(address)) as frames:
         assert len(list(frames)) == 24
+
+
+def test_limits_hold_for_live_sources_too_but_that_of_length(tmp_path, monkeypatch):
+    data = pathlib.Path(clips.write(tmp_path / "a.mkv", Clip(".mkv", frames=30, sound=True))).read_bytes()
+    monkeypatch.setattr(limits, "MAX_SECONDS", 1)
+    with streaming.served(lambda send, count: streaming.whole(send, data, "video/x-matroska")) as address:
+        with live.opened(address) as frames:
+            assert len(list(frames)) == 30
+        for name, limit, message in (("MAX_STREAMS", 1, "2 streams; the limit is 1"), ("MAX_PIXELS", 3071, "64x48 ")):
+            with monkeypatch.context() as patched, pytest.raises(MediaError, match=f"{address}: .*{message}"):
+                patched.setattr(limits, name, limit)
+                with live.opened(address) as frames:
+                    next(frames)
 
 
 def test_a_transport_stream_without_length(tmp_path):
@@ -85,8 +98,9 @@ def test_a_password_stays_out_of_messages():
 @pytest.mark.parametrize("given, shown", [
     ("rtsp://user:secret@camera:554/1", "rtsp://camera:554/1"),
     ("rtsp://10.0.0.5/cam?user=admin&password=secret", "rtsp://10.0.0.5/cam"),
-    ("rtsp://user:secret@camera/1?password=sec@ret#part", "rtsp://camera/1"), ("rtsp://camera?password=sec@ret", "rtsp://"),
-    ("rtsp://user:sec?ret@camera/1", "rtsp://"), ("rtsp://camera/a@b", "rtsp://camera/a@b"), (0, "0"), ("-", "-"),
+    ("rtsp://user:secret@camera/1?password=sec@ret#part", "rtsp://camera/1"),
+    ("rtsp://camera?password=sec@ret", "rtsp://"), ("rtsp://user:sec?ret@camera/1", "rtsp://"),
+    ("rtsp://camera/a@b", "rtsp://camera/a@b"), (0, "0"), ("-", "-"),
     ("who?#1@home.mkv", "who?#1@home.mkv")])
 def test_what_is_shown_of_an_address(given, shown):
     assert live.shown(given) == shown
@@ -126,7 +140,7 @@ def test_a_certificate_is_checked(certificate, others, monkeypatch, served):
     with served(certificate) as address:
         assert first(address, authority=str(certificate)).shape == (48, 64, 3)
         for more, named in (({}, "authorit|/etc"), ({"authority": str(others)}, "others.pem")):
-            with pytest.raises(MediaError, match=f"{address}: no encrypted .* certificate .*({named}).* --authority names"):
+            with pytest.raises(MediaError, match=f"{address}: no encrypted .* by .*({named}).* --authority names"):
                 first(address, **more)
         with pytest.raises(MediaError, match="^--authority=gone.pem: no such file; a PEM file"):
             first(address, authority="gone.pem")

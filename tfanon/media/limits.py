@@ -85,10 +85,18 @@ def address(path):
 
 
 def check_stream(path, container):
-    """The one video stream of an opened container.
+    """The one video stream of an opened file.
 
     Raises MediaError where there is none, or where it is beyond the limits above.
     """
+    stream = check_live(path, container)
+    if container.duration and container.duration > MAX_SECONDS * 1_000_000:
+        raise MediaError(f"{path}: {container.duration // 1_000_000} seconds; the limit is {MAX_SECONDS}.")
+    return stream
+
+
+def check_live(path, container):
+    """As check_stream, of what may go on for ever."""
     if len(container.streams) > MAX_STREAMS:
         raise MediaError(f"{path}: {len(container.streams)} streams; the limit is {MAX_STREAMS}.")
     if not container.streams.video:
@@ -97,8 +105,6 @@ def check_stream(path, container):
     if stream.codec_context is None:
         raise MediaError(f"{path}: its video is in no format that can be decoded here.")
     check_pixels(path, stream.codec_context.width, stream.codec_context.height)
-    if container.duration and container.duration > MAX_SECONDS * 1_000_000:
-        raise MediaError(f"{path}: {container.duration // 1_000_000} seconds; the limit is {MAX_SECONDS}.")
     return stream
 
 

@@ -16,8 +16,8 @@ import sys
 import av
 import numpy as np
 
-from tfanon.media import scaling, source
-from tfanon.media.limits import MediaError, check_pixels
+from tfanon.media import limits, scaling, source
+from tfanon.media.limits import MediaError
 
 PROTOCOLS = {"rtsp": "rtsp,rtp,udp,tcp", "rtsps": "rtsps,rtsp,rtp,srtp,udp,tcp,tls", "http": "http,tcp",
              "https": "https,tcp,tls"}  # without http: a server could send us on to an address that is not encrypted
@@ -50,9 +50,7 @@ def opened(given, patience=PATIENCE, authority=""):
     """
     try:
         with _connected(given, patience, _arguments(given, authority)) as container:
-            if not container.streams.video:
-                raise MediaError(f"{shown(given)}: no video stream in it.")
-            stream = container.streams.video[0]
+            stream = limits.check_live(shown(given), container)
             stream.thread_type = "SLICE"  # threads for whole frames would hold some back
             yield _frames(given, container, stream)
     except av.error.ExitError:  # libav's word for a time limit that was reached
@@ -74,7 +72,7 @@ def _connected(given, patience, arguments):
 
 def _frames(given, container, stream):
     for frame in container.decode(stream):
-        check_pixels(shown(given), frame.width, frame.height)
+        limits.check_pixels(shown(given), frame.width, frame.height)
         if not frame.is_corrupt:  # seen, and left out: the next one is already on its way
             yield frame
     if container.size <= 0:
@@ -122,7 +120,7 @@ class RawVideo:
     sounds, sound, metadata = (), "none", None
 
     def __init__(self, pipe, height, width, rate):
-        check_pixels("standard input", width, height)
+        limits.check_pixels("standard input", width, height)
         rate = fractions.Fraction(rate).limit_denominator(1001)
         self.pipe, self.form = pipe, source.Form(height, width, 1 / rate, rate)
         self.expected, self.count = None, 0
