@@ -63,13 +63,23 @@ def anonymized(given, settings):
         if not given:
             raise ValueError("Name at least one input.")
         jobs = inputs.jobs(given, settings.output)
-        anonymizer = Anonymizer(Network(settings.server, "", caller(settings), batch=BATCH), layout="whole")
+        anonymizer = Anonymizer(network(settings), layout="whole")
         writing = Anonymizing(output=settings.output, overwrite=settings.overwrite)
         batch = Batch(anonymizer, writing, anonymize.manifest_for(jobs, writing), not sys.stderr.isatty())
         return 1 if batch.run(jobs) else 0
     except (ValueError, OSError) as problem:
         print(f"tools.serving_client: {problem}", file=sys.stderr)
         return 1
+
+
+def network(settings):
+    """The server's model as a Network.
+
+    Its name is all that a record can know it by: nothing is downloaded that had a digest, and which version answers is
+    the server's choice.
+    """
+    name = f"{settings.model_name} ({SIGNATURE}) at {settings.server}"
+    return Network(name, "", caller(settings), batch=BATCH)
 
 
 def caller(settings, connect=None):

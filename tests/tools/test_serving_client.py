@@ -141,6 +141,14 @@ def test_a_picture_by_both_ways(over_grpc, over_rest, picture, tmp_path):
     assert np.abs(one.astype(int) - still.read_still(str(picture))).mean() > 20
 
 
+def test_another_model_s_result_is_not_taken_for_this_one_s(over_grpc, picture, tmp_path, capsys):
+    output = tmp_path / "out.png"
+    assert anonymize(picture, output, over_grpc[0]) == anonymize(picture, output, over_grpc[0]) == 0
+    assert "done before" in capsys.readouterr().out
+    assert anonymize(picture, output, over_grpc[0], model_name="strong") == 1
+    assert "was not made from this input with these settings; give --overwrite" in capsys.readouterr().out
+
+
 def test_a_video_keeps_its_frames(over_grpc, tmp_path):
     frames = np.random.default_rng(1).integers(0, 256, (11, 32, 48, 3), np.uint8)
     writer.write_video(tmp_path / "in.mp4", frames)
