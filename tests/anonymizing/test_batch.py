@@ -103,6 +103,17 @@ def test_an_input_that_changes_meanwhile_fails(folder):
     assert "a.mp4" not in outputs(folder)
 
 
+def test_an_input_that_is_gone_at_its_turn_costs_only_itself(folder):
+    run(folder)
+    settings = Settings(output=str(folder / "out"))
+    todo = inputs.jobs([str(folder / "in")], settings.output)
+    (folder / "in/a.mp4").unlink()
+    lines = []
+    done = batch.Batch(doubles.inverting(), settings, folder / "out/manifest.json", tell=lines.append)
+    assert done.run(todo) == 2 and sum("done before" in line for line in lines) == 2
+    assert any("in/a.mp4: FAILED" in line and "No such file" in line for line in lines)
+
+
 def test_frames_that_must_not_be_shown_are_not_written(folder):
     failures, lines, _ = run(folder, doubles.anonymizer(lambda x: x))
     assert failures == 4 and outputs(folder) == {"manifest.json"}

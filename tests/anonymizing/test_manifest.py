@@ -53,6 +53,12 @@ def test_what_is_done_is_done_only_as_it_was(done, change):
     assert Manifest(path, about).finished(name, given, target) == (change == "nothing")
 
 
+def test_what_came_through_a_pipe_is_no_file_s_result(done):
+    path, given, target = done
+    Manifest(path, ABOUT).note("a", status="done", input="-", output_sha256=files.sha256(target))
+    assert not Manifest(path, ABOUT).finished("a", given, target)
+
+
 def test_another_version_of_a_package_does_not_undo_it(done):
     path, given, target = done
     assert Manifest(path, ABOUT | {"versions": {"av": "19"}}).finished("a", given, target)

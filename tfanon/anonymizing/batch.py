@@ -40,11 +40,11 @@ class Batch:
 
     def _one(self, job):
         """Whether the job's result is there, now or already."""
-        files.clear_leftovers(job.target)
-        if self.manifest.finished(job.name, job.given, job.target):
-            self.tell(f"{job.given} -> {job.target}: done before")
-            return True
         try:
+            files.clear_leftovers(job.target)
+            if self.manifest.finished(job.name, job.given, job.target):
+                self.tell(f"{job.given} -> {job.target}: done before")
+                return True
             if job.target.exists() and not self.settings.overwrite:
                 raise ValueError(f"{job.target} exists and was not made from this input with these settings; "
                                  "give --overwrite, or another -o.")

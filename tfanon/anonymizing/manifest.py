@@ -32,10 +32,14 @@ class Manifest:
         self.files = self._read()
 
     def finished(self, name, given, target):
-        """Whether `target` is what this recipe makes of the file `given` as it is now."""
+        """Whether `target` is what this recipe makes of the file `given` as it is now.
+
+        What came through a pipe or from a camera has no digest of its input, and is no file's result.
+        """
         entry = self.files.get(name, {})
-        return (entry.get("status") == "done" and entry["recipe"] == self.recipe and target.is_file()
-                and entry["input_sha256"] == files.sha256(given) and entry["output_sha256"] == files.sha256(target))
+        return (entry.get("status") == "done" and entry.get("recipe") == self.recipe and target.is_file()
+                and entry.get("input_sha256") == files.sha256(given)
+                and entry.get("output_sha256") == files.sha256(target))
 
     def note(self, name, **entry):
         """Keep an entry, on disk before this returns."""
