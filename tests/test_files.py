@@ -1,4 +1,5 @@
 import os
+import threading
 
 import pytest
 
@@ -30,6 +31,34 @@ def test_a_lock_is_one_block_s_at_a_time(tmp_path):
             pass
     with files.locked(path, wait=False):
         assert path.exists()
+
+
+def test_a_file_that_appears_meanwhile_stays(tmp_path):
+    path = tmp_path / "a.txt"
+    with pytest.raises(files.Appeared, match="a.txt has appeared meanwhile and stays as it is; give --overwrite"):
+        with files.whole_file(path, replace=False) as unfinished:
+            unfinished.write_text("mine")
+            path.write_text("another's")
+    assert path.read_text() == "another's" and os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_whoever_waits_for_a_lock_gets_the_file_that_is_there(tmp_path):
+    path, begun, lines = tmp_path / "journal", threading.Event(), []
+
+    def wait():
+        begun.set()
+        with files.locked(path) as journal:
+            journal.write("second")
+            lines.append(path.exists())
+
+    waiting = threading.Thread(target=wait)
+    with files.locked(path) as journal:
+        waiting.start(), begun.wait()
+        waiting.join(0.2)  # it stands at the lock by now
+        journal.write("first")
+        path.unlink()
+    waiting.join()
+    assert lines == [True] and path.read_text() == "second"
 
 
 def test_sha256_is_the_standard_s(tmp_path):

@@ -102,7 +102,8 @@ def from_pipe(anonymizer, settings, show):
         return 0
     target = free(settings)
     with counted("-", show) as seen:
-        record = video.anonymize(raw, target, anonymizer, settings.encoding(), seen=seen)
+        record = video.anonymize(raw, target, anonymizer, settings.encoding(), seen=seen,
+                                 overwrite=settings.overwrite)
     print(f"- -> {target}: {record['frames']} frames, SHA-256 {record['sha256'][:12]}")
     keep_record(anonymizer, settings, "-", {target: record["frames"]})
     return 0

@@ -9,11 +9,16 @@ import pathlib
 import re
 
 
+class Appeared(ValueError):
+    """A file has appeared under the name that was free when another began to be written for it."""
+
+
 @contextlib.contextmanager
-def whole_file(path, sync=True):
+def whole_file(path, sync=True, replace=True):
     """A temporary name beside `path`, renamed to it at the end, removed if writing fails; a kill leaves old or new.
 
     sync: have the disk confirm it, so that a power cut too leaves the old file or the new.
+    replace: a file of that name.  Raises Appeared where there is one and it is not to be replaced.
     The process id keeps two writers of one file apart; the endings stay, since Keras and PyAV read them.
     """
     path = pathlib.Path(path)
@@ -23,6 +28,8 @@ def whole_file(path, sync=True):
         yield unfinished
         if sync:
             _sync(unfinished)
+        if not replace and path.exists():  # os.link would leave no gap here, but cards and buckets know no hard links
+            raise Appeared(f"{path} has appeared meanwhile and stays as it is; give --overwrite, or another -o.")
         os.replace(unfinished, path)
         if sync:
             _sync(path.parent)
@@ -34,13 +41,17 @@ def whole_file(path, sync=True):
 def locked(path, wait=True):
     """The lock of a file, which is made where it is missing, for this block alone; the end of a process frees it too.
 
+    Gives the file, open to append to.  Whoever has the lock may remove the file.
     wait: for whoever has it.  Raises BlockingIOError where another has it and is not waited for.
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        yield
+    while True:
+        with open(path, "a", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            if _is_at(lock, path):  # else it was removed while it was waited for, and another may have the new one
+                yield lock
+                return
 
 
 def clear_leftovers(path):
@@ -64,6 +75,13 @@ def _sync(path):
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _is_at(file, path):
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def _is_running(process):

@@ -114,6 +114,54 @@ def test_an_input_that_is_gone_at_its_turn_costs_only_itself(folder):
     assert any("in/a.mp4: FAILED" in line and "No such file" in line for line in lines)
 
 
+def begun(folder, given="in", anonymizer=None, **settings):
+    """A function that runs a batch whose command has begun, and returns (failures, lines)."""
+    settings, lines = Settings(output=str(folder / "out"), **settings), []
+    todo = inputs.jobs([str(folder / given)], settings.output)
+    done = batch.Batch(anonymizer or doubles.inverting(), settings, folder / "out/manifest.json", tell=lines.append)
+    return lambda: (done.run(todo), lines)
+
+
+def test_two_commands_into_one_folder_share_its_record(folder):
+    (folder / "in/broken.mp4").unlink()
+    one, other = begun(folder, "in/deep"), begun(folder)
+    assert one()[0] == other()[0] == 0
+    manifest = json.loads((folder / "out/manifest.json").read_text())
+    assert list(manifest["files"]) == ["a.mp4", "b.mkv", "c.png", "deep/b.mkv"]
+
+
+def test_the_same_command_twice_at_once_does_nothing_twice(folder):
+    (folder / "in/broken.mp4").unlink()
+    one, other = begun(folder), begun(folder)
+    assert one()[0] == 0
+    failures, lines = other()
+    assert failures == 0 and sum("done before" in line for line in lines) == 3
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_file_that_appears_meanwhile_is_replaced_only_when_asked(folder, overwrite):
+    def slow(frames):
+        (folder / "out/a.mp4").write_bytes(b"another's")
+        return 255 - frames
+
+    failures, lines = begun(folder, "in/a.mp4", doubles.anonymizer(slow), overwrite=overwrite)()
+    assert failures == 1 - overwrite and overwrite == ((folder / "out/a.mp4").read_bytes() != b"another's")
+    entry = json.loads((folder / "out/manifest.json").read_text())["files"]["a.mp4"]
+    assert entry["status"] == ("done" if overwrite else "failed") and outputs(folder) == {"a.mp4", "manifest.json"}
+    assert overwrite or "a.mp4 exists and was not made from this input" in lines[0]
+
+
+def test_a_result_that_another_command_finishes_first_counts(folder):
+    one = begun(folder, "in/c.png")
+
+    def slow(frames):
+        one()
+        return 255 - frames
+
+    failures, lines = begun(folder, "in/c.png", doubles.anonymizer(slow))()
+    assert failures == 0 and "done before" in lines[0]
+
+
 def test_frames_that_must_not_be_shown_are_not_written(folder):
     failures, lines, _ = run(folder, doubles.anonymizer(lambda x: x))
     assert failures == 4 and outputs(folder) == {"manifest.json"}

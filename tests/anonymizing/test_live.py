@@ -190,3 +190,10 @@ def test_an_existing_file_is_left_alone(tmp_path):
     for name, message in (("out.txt", "ends in '.txt'"), ("out.avi", "an .mkv file can")):
         with pytest.raises(ValueError, match=message):
             recorder(tmp_path / name)
+
+
+def test_a_file_that_appears_during_the_recording_is_left_alone(tmp_path, camera):
+    with pytest.raises(ValueError, match="out.mkv has appeared meanwhile"):
+        live.run(camera, recorder(tmp_path / "out.mkv"), doubles.blackening(), max_seconds=0.5,
+                 seen=lambda pixels: (tmp_path / "out.mkv").write_bytes(b"another's"))
+    assert (tmp_path / "out.mkv").read_bytes() == b"another's" and os.listdir(tmp_path) == ["out.mkv"]

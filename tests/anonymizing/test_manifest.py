@@ -1,6 +1,7 @@
 """The record of a batch survives a kill at any line, and knows what is done."""
 
 import json
+import threading
 
 import pytest
 
@@ -62,6 +63,57 @@ def test_what_came_through_a_pipe_is_no_file_s_result(done):
 def test_another_version_of_a_package_does_not_undo_it(done):
     path, given, target = done
     assert Manifest(path, ABOUT | {"versions": {"av": "19"}}).finished("a", given, target)
+
+
+def test_two_commands_keep_each_other_s_entries(tmp_path):
+    path = tmp_path / "manifest.json"
+    one, other = Manifest(path, ABOUT), Manifest(path, ABOUT)
+    one.note("a", status="done"), other.note("b", status="done")
+    one.write()
+    other.note("c", status="failed", error="x")
+    other.write()
+    assert list(json.loads(path.read_text())["files"]) == ["a", "b", "c"]
+    assert [file.name for file in tmp_path.iterdir()] == ["manifest.json"]
+
+
+def test_no_entry_is_lost_while_others_write(tmp_path):
+    path = tmp_path / "manifest.json"
+
+    def work(name):
+        manifest = Manifest(path, ABOUT)
+        for number in range(20):
+            manifest.note(f"{name}{number:02d}", status="done")
+            if number % 3 == 2:
+                manifest.write()
+
+    workers = [threading.Thread(target=work, args=(name,)) for name in "abc"]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert sorted(Manifest(path, ABOUT).files) == [f"{name}{number:02d}" for name in "abc" for number in range(20)]
+
+
+def test_the_last_entry_of_a_name_counts_whoever_writes_last(tmp_path):
+    path = tmp_path / "manifest.json"
+    one, other = Manifest(path, ABOUT), Manifest(path, ABOUT)
+    one.note("a", status="failed", error="x")
+    other.note("a", status="done")
+    other.write(), one.write()
+    assert json.loads(path.read_text())["files"]["a"]["status"] == "done"
+
+
+def test_an_entry_that_the_disk_did_not_take_is_tried_again(tmp_path, monkeypatch):
+    manifest = Manifest(tmp_path / "manifest.json", ABOUT)
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+        patch.setattr(files, "locked", full)
+        manifest.note("a", status="failed", error="x")
+    manifest.note("b", status="done")
+    assert list(Manifest(tmp_path / "manifest.json", ABOUT).files) == ["a", "b"]
 
 
 @pytest.mark.parametrize("text", ["no json", "[]", '{"other": 1}', '{"files": 3}'])

@@ -66,6 +66,6 @@ def collected(todo, settings):
     about = {name: records[0][name] for name in ("model", "settings", "versions")}
     manifest = Manifest(settings.manifest or pathlib.Path(settings.output) / "manifest.json", about)
     for record in records:
-        manifest.files |= record["files"]
+        manifest.unsaved |= record["files"]
     manifest.write()
     return {job.name: manifest.files[job.name] for job in todo if manifest.files[job.name]["status"] != "done"}

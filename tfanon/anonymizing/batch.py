@@ -42,20 +42,29 @@ class Batch:
         """Whether the job's result is there, now or already."""
         try:
             files.clear_leftovers(job.target)
-            if self.manifest.finished(job.name, job.given, job.target):
-                self.tell(f"{job.given} -> {job.target}: done before")
-                return True
-            if job.target.exists() and not self.settings.overwrite:
-                raise ValueError(f"{job.target} exists and was not made from this input with these settings; "
-                                 "give --overwrite, or another -o.")
-            self.tell(self._made(job))
+            self.tell(f"{job.given} -> {job.target}: done before" if self._finished(job) else self._made(job))
             return True
+        except files.Appeared:  # by another command's hand: it is looked at as one that was there before
+            return self._one(job)
         except Exception as error:  # the one place where everything is caught: the other files of a batch go on
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             with contextlib.suppress(OSError):  # the disk may be full; manifest.json is tried again at the end
                 self.manifest.note(job.name, status="failed", input=str(job.given), error=reason)
             self.tell(f"{job.given}: FAILED, nothing was written: {reason}")
             return False
+
+    def _finished(self, job):
+        """Whether the result is there.  Raises ValueError where something else is there that must stay."""
+        entry = job.name, job.given, job.target
+        if self.manifest.finished(*entry):
+            return True
+        if self.settings.overwrite or not job.target.exists():
+            return False
+        self.manifest.read()  # another command may have made it since this one began
+        if self.manifest.finished(*entry):
+            return True
+        raise ValueError(f"{job.target} exists and was not made from this input with these settings; "
+                         "give --overwrite, or another -o.")
 
     def _made(self, job):
         """Make one result; returns its line."""
@@ -83,11 +92,11 @@ class Batch:
                 dynamic_ncols=True) as bar:
             return video.anonymize(opened, job.target, self.anonymizer, self.encoding,
                                    self.settings.metadata == "keep", lambda pixels: (bar.update(), self.show(pixels)),
-                                   written)
+                                   written, self.settings.overwrite)
 
     def _image(self, job, written):
         pixels = self.anonymizer(still.read_still(str(job.given)))
-        with files.whole_file(job.target) as unfinished:
+        with files.whole_file(job.target, replace=self.settings.overwrite) as unfinished:
             still.write_still(unfinished, pixels, self.encoding.quality)
             if still.read_still(str(unfinished)).shape != pixels.shape:
                 raise ValueError(f"{job.target} could not be read back.")

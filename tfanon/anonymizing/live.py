@@ -60,7 +60,7 @@ class Recorder:
     def _start(self, size, arrival):
         self.path = self._free(self._name(len(self.files) + 1))
         self.open = contextlib.ExitStack()
-        self.unfinished = self.open.enter_context(files.whole_file(self.path))
+        self.unfinished = self.open.enter_context(files.whole_file(self.path, replace=self.overwrite))
         form = source.Form(*size, UNIT, fractions.Fraction(25))
         with sink.errors_named(self.path):
             self.sink = self.open.enter_context(contextlib.closing(sink.Sink(self.unfinished, form, self.encoding)))

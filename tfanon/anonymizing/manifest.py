@@ -5,7 +5,8 @@
                "seconds": .., "sound": .., "took": .., "recipe": ..} or {"status": "failed", "input": .., "error": ..}}}
 
 Each file's entry is appended to a journal beside it as soon as it is known, so that a batch of any size can be stopped
-at any moment; the journal becomes part of manifest.json at the end, or when the batch is taken up again.
+at any moment; the journal becomes part of manifest.json at the end, or when the batch is taken up again. Several commands
+may share both: each appends and merges only while it has the journal's lock, and merges what is on disk.
 """
 
 import contextlib
@@ -29,7 +30,12 @@ class Manifest:
         self.path, self.about = pathlib.Path(path), about
         self.journal = self.path.with_name(f".{self.path.name}.journal")
         self.recipe = hashlib.sha256(json.dumps([about["model"], about["settings"]], sort_keys=True).encode()).hexdigest()
-        self.files = self._read()
+        self.unsaved = {}  # entries that are not on disk: the disk was full
+        self.read()
+
+    def read(self):
+        """Take in what other commands have noted since."""
+        self.files = self._read() | self.unsaved
 
     def finished(self, name, given, target):
         """Whether `target` is what this recipe makes of the file `given` as it is now.
@@ -43,29 +49,40 @@ class Manifest:
 
     def note(self, name, **entry):
         """Keep an entry, on disk before this returns."""
-        self.files[name] = entry | {"recipe": self.recipe}
-        self.journal.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.journal, "a", encoding="utf-8") as journal:
-            journal.write("\n" + json.dumps([name, self.files[name]]))  # the line before may have been torn by a kill
+        self.files[name] = self.unsaved[name] = entry | {"recipe": self.recipe}
+        with files.locked(self.journal) as journal:
+            for item in self.unsaved.items():
+                journal.write("\n" + json.dumps(item))  # the line before may have been torn by a kill
             journal.flush()
             os.fsync(journal.fileno())
+        self.unsaved.clear()
 
     def write(self):
-        """Everything into manifest.json; the journal is then done with."""
-        files.clear_leftovers(self.path)
-        whole = {"schema_version": SCHEMA_VERSION, **self.about, "files": dict(sorted(self.files.items()))}
-        with files.whole_file(self.path) as unfinished:
-            unfinished.write_text(json.dumps(whole, indent=1) + "\n")
-        self.journal.unlink(missing_ok=True)
+        """Everything that any command has noted into manifest.json; the journal is then done with."""
+        with files.locked(self.journal):
+            self.read()
+            files.clear_leftovers(self.path)
+            whole = {"schema_version": SCHEMA_VERSION, **self.about, "files": dict(sorted(self.files.items()))}
+            with files.whole_file(self.path) as unfinished:
+                unfinished.write_text(json.dumps(whole, indent=1) + "\n")
+            self.journal.unlink(missing_ok=True)
+        self.unsaved.clear()
 
     def _read(self):
+        noted = self._journal()  # before the whole, into which another command may merge it meanwhile
+        return self._whole() | noted
+
+    def _whole(self):
+        if not self.path.exists():
+            return {}
+        try:
+            return dict(json.loads(self.path.read_text())["files"])
+        except (ValueError, KeyError, TypeError):
+            raise ValueError(f"{self.path} is no record of tfanon.anonymize; give another --manifest.") from None
+
+    def _journal(self):
         found = {}
-        if self.path.exists():
-            try:
-                found = dict(json.loads(self.path.read_text())["files"])
-            except (ValueError, KeyError, TypeError):
-                raise ValueError(f"{self.path} is no record of tfanon.anonymize; give another --manifest.") from None
-        if self.journal.exists():
+        with contextlib.suppress(FileNotFoundError):
             for line in self.journal.read_text().splitlines():
                 with contextlib.suppress(ValueError):  # an empty line, or one that a kill has torn
                     name, entry = json.loads(line)

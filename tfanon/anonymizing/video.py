@@ -26,18 +26,19 @@ class Frame:
 
 
 def anonymize(video, target, anonymizer, encoding, metadata=False, seen=lambda frame: None,
-              written=lambda path, about: None):
+              written=lambda path, about: None, overwrite=True):
     """Anonymize an open source.Video (or one like it) into the file `target`.
 
     metadata: whether it is kept.  seen(pixels): called with each anonymized frame, upright.
     written(path, record): called when the file is whole and checked, just before it gets its name.
+    overwrite: a file that has appeared at `target` by then.
     Returns {"frames": .., "seconds": .., "sound": .., "sha256": ..}.  Raises MediaError, network.Unsafe, ValueError or
     OSError; then no file is left.
     """
     def make(form):
         return sink.Sink(unfinished, form, encoding, sounds=video.sounds, metadata=video.metadata if metadata else None)
 
-    with files.whole_file(target) as unfinished:
+    with files.whole_file(target, replace=overwrite) as unfinished:
         with sink.errors_named(target):
             stamps, end = copy(video, make, anonymizer, seen)
             if len(stamps) != video.count:
