@@ -15,6 +15,7 @@ import termios
 import time
 
 import clips
+import doubles
 import numpy as np
 import pytest
 import scan
@@ -22,7 +23,8 @@ import streaming
 import tensorflow as tf
 from clips import Clip
 
-from tfanon import anonymize
+from tfanon import anonymize, files
+from tfanon.anonymizing import grabber
 from tfanon.anonymizing.settings import Command
 from tfanon.media import limits, still
 
@@ -174,6 +176,29 @@ def test_a_recording_that_is_named_by_its_time(tmp_path, monkeypatch):
     command = Command(output="12:00.mp4", mode="blacken")
     assert anonymize.work(["2024-01-01T12:00:00.mp4"], command) == 0 and clips.read(tmp_path / "12:00.mp4").max() < 8
     assert sorted(os.listdir()) == ["12:00.mp4", "12:00.mp4.manifest.json", "2024-01-01T12:00:00.mp4"]
+
+
+def test_a_lost_camera_s_recording_has_a_record(tmp_path, monkeypatch):
+    monkeypatch.setattr(grabber, "PAUSE", 0.05)
+    command, seen = Command(output=str(tmp_path / "out.mkv"), reconnect_seconds=0.3, segment_seconds=0.1), []
+    journal = tmp_path / ".out.mkv.manifest.json.journal"
+    with streaming.served(lambda send, count: streaming.motion_jpeg(send, 0 if count else 12)) as address, (
+            pytest.raises(grabber.Lost)):
+        anonymize.from_stream(address, doubles.blackening(), command, lambda pixels: seen.append(journal.exists()))
+    assert not seen[0] and seen[-1]  # a file is noted when it is finished, whatever becomes of the process
+    record = json.loads((tmp_path / "out.mkv.manifest.json").read_text())["files"]
+    names = sorted(path.name for path in tmp_path.glob("*.mkv"))
+    assert list(record) == names and len(names) > 1 and not journal.exists()
+    assert all(record[name]["output_sha256"] == files.sha256(tmp_path / name) for name in names)
+
+
+@pytest.mark.parametrize("given", ["-", "rtsp://nowhere.example/a"])
+def test_another_s_file_in_the_manifest_s_place_is_noticed_before_a_frame_is_read(tmp_path, given):
+    (tmp_path / "out.mkv.manifest.json").write_text("mine")
+    command = Command(output=str(tmp_path / "out.mkv"), mode="blacken", raw_size="4x4")
+    with pytest.raises(ValueError, match="is no record of tfanon.anonymize; give another --manifest"):
+        anonymize.work([given], command)
+    assert os.listdir(tmp_path) == ["out.mkv.manifest.json"]
 
 
 def test_a_mode_on_a_picture(tmp_path, capsys):

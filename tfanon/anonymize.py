@@ -101,11 +101,11 @@ def from_pipe(anonymizer, settings, show):
             video.copy(raw, lambda form: sources.RawSink(sys.stdout.buffer, form), anonymizer, seen)
         return 0
     target = free(settings)
-    with counted("-", show) as seen:
+    with recorded("-", anonymizer, settings) as note, counted("-", show) as seen:
         record = video.anonymize(raw, target, anonymizer, settings.encoding(), seen=seen,
                                  overwrite=settings.overwrite)
+        note(target, record["frames"])
     print(f"- -> {target}: {record['frames']} frames, SHA-256 {record['sha256'][:12]}")
-    keep_record(anonymizer, settings, "-", {target: record["frames"]})
     return 0
 
 
@@ -118,32 +118,48 @@ def to_pipe(given, anonymizer, show):
 
 def from_stream(given, anonymizer, settings, show):
     """A camera or an address."""
-    if settings.output == "-":
-        recorder = live.Pipe(sys.stdout.buffer)
-    elif settings.output:
-        recorder = live.Recorder(settings.output, settings.encoding(), settings.segment_seconds, settings.overwrite)
-    elif settings.preview:
-        recorder = live.Nowhere()
-    else:
-        raise ValueError("Where do live frames go? Give -o FILE, -o -, or --preview.")
-    with counted(given, show) as seen:
-        record = live.run(given, recorder, anonymizer, settings.max_latency, settings.max_seconds,
+    name = sources.shown(given)
+    with recorder(name, anonymizer, settings) as frames, counted(given, show) as seen:
+        record = live.run(given, frames, anonymizer, settings.max_latency, settings.max_seconds,
                           settings.reconnect_seconds, seen, settings.authority)
-    given = sources.shown(given)
-    print(f"{given}: {record['frames']} frames in {record['seconds']:.1f} s, {record['dropped']} dropped, "
+    print(f"{name}: {record['frames']} frames in {record['seconds']:.1f} s, {record['dropped']} dropped, "
           f"{record['connections']} connections, {' '.join(record['files'])}", file=sys.stderr)
-    if record["files"]:
-        keep_record(anonymizer, settings, given, record["files"])
     return 0
 
 
-def keep_record(anonymizer, settings, given, made):
-    """The manifest of what came once and cannot be asked for again.  made: path of each file: its frames."""
-    manifest = Manifest(manifest_beside(settings), about(anonymizer, settings))
-    for path, frames in made.items():
-        manifest.note(pathlib.Path(path).name, status="done", input=given, output=path, output_sha256=files.sha256(path),
-                      frames=frames)
-    manifest.write()
+@contextlib.contextmanager
+def recorder(given, anonymizer, settings):
+    """Where live frames go."""
+    if settings.output == "-":
+        yield live.Pipe(sys.stdout.buffer)
+    elif settings.output:
+        with recorded(given, anonymizer, settings) as note:
+            yield live.Recorder(settings.output, settings.encoding(), settings.segment_seconds, settings.overwrite, note)
+    elif settings.preview:
+        yield live.Nowhere()
+    else:
+        raise ValueError("Where do live frames go? Give -o FILE, -o -, or --preview.")
+
+
+@contextlib.contextmanager
+def recorded(given, anonymizer, settings):
+    """note(path, frames), which puts a file of what comes once into the manifest as soon as it is there.
+
+    A camera that is lost ends the block, and a kill the process: whatever was recorded until then stands in the record.
+    Raises ValueError where the manifest is none, before anything has come.
+    """
+    manifest, noted = Manifest(manifest_beside(settings), about(anonymizer, settings)), []
+
+    def note(path, frames):
+        manifest.note(pathlib.Path(path).name, status="done", input=given, output=str(path),
+                      output_sha256=files.sha256(path), frames=frames)
+        noted.append(path)
+
+    try:
+        yield note
+    finally:
+        if noted:
+            manifest.write()
 
 
 def free(settings):

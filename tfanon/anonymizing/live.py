@@ -20,11 +20,13 @@ class Recorder:
     """Files of a live source, each whole before it gets its name.
 
     target: the file, or with `segment` seconds the pattern of names: out.mkv becomes out-00001.mkv, out-00002.mkv, ...
+    finished(path, frames): called with each file when it has its name.
     Raises MediaError or OSError where a file cannot be written; that file is then not there.
     """
 
-    def __init__(self, target, encoding, segment=0.0, overwrite=False):
+    def __init__(self, target, encoding, segment=0.0, overwrite=False, finished=lambda path, frames: None):
         self.target, self.encoding, self.segment, self.overwrite = pathlib.Path(target), encoding, segment, overwrite
+        self.finished = finished
         self.open, self.files = None, {}  # path of each file: its frames
         encoding.name_for(self.target.suffix.lower())
         if self.target.suffix.lower() == ".avi":
@@ -49,6 +51,7 @@ class Recorder:
                 self.sink.finish()
                 sink.check(self.unfinished, self.stamps, UNIT)
             self.open, self.files[str(self.path)] = None, len(self.stamps)
+            self.finished(str(self.path), len(self.stamps))
 
     def discard(self):
         """Let the file that is being written vanish."""
