@@ -86,6 +86,15 @@ def test_one_clear_line(settings, message, capsys):
     assert message in said and len(said.splitlines()) == 1
 
 
+def test_a_stopped_export_is_one_line(monkeypatch, capsys):
+    def stopped(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(export, "work", stopped)
+    assert export.report(Settings(run_dir="x")) == 130
+    assert capsys.readouterr().err == "tfanon.export: stopped; the same command begins anew.\n"
+
+
 def test_the_table():
     record = {
         "comparisons": {"a.tflite": {"dtype": "uint8", "largest_difference": 0.0123, "psnr": 40.04}},

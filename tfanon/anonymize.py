@@ -12,7 +12,6 @@ same command again does what is not done yet. `--help` explains the flags.
 import contextlib
 import os
 import pathlib
-import signal
 import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: its banner hides our lines
@@ -33,7 +32,7 @@ def main(arguments):
     given, settings = arguments[1:], config.from_flags(Command)
     if not given:
         raise app.UsageError("Name at least one input.")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that unfinished files are removed on the way out
+    exits.unwind_on_sigterm()
     return exits.status("tfanon.anonymize", lambda: work(given, settings))
 
 

@@ -10,14 +10,15 @@ fails leaves nothing and makes the exit status 1. The same command again does wh
 
 import dataclasses
 import os
-import sys
+import pathlib
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: its banner hides our lines
 
 from absl import app  # noqa: E402
 
-from tfanon import config  # noqa: E402
-from tfanon.anonymizing import inputs  # noqa: E402
+from tfanon import config, exits  # noqa: E402
+from tfanon.anonymizing import batch, inputs  # noqa: E402
+from tfanon.anonymizing.manifest import Manifest  # noqa: E402
 from tfanon.anonymizing.settings import Settings  # noqa: E402
 
 
@@ -34,11 +35,8 @@ def main(arguments):
     given, settings = arguments[1:], config.from_flags(Archive)
     if not given or not settings.output:
         raise app.UsageError("Name at least one input, and -o FOLDER.")
-    try:
-        return work(given, settings)
-    except (ValueError, OSError, ImportError) as problem:
-        print(f"tfanon.anonymize_archive: {problem}", file=sys.stderr)
-        return 1
+    exits.unwind_on_sigterm()
+    return exits.status("tfanon.anonymize_archive", lambda: work(given, settings))
 
 
 def work(given, settings):
@@ -47,14 +45,29 @@ def work(given, settings):
         from tfanon.anonymizing import archive
     except ModuleNotFoundError as missing:
         raise ValueError(f"An archive needs Apache Beam: pip install \"tfanon[beam]\" ({missing}).") from None
-    settings = dataclasses.replace(  # a worker may stand in another folder
-        settings, output=os.path.abspath(settings.output), model=settings.model and os.path.abspath(settings.model))
-    todo = inputs.jobs([os.path.abspath(name) for name in given], settings.output)
+    todo, settings = checked(given, settings)
     failed = archive.run(todo, settings, settings.retries, [f"--{option}" for option in settings.beam])
     for entry in failed.values():
         print(f"{entry['input']}: FAILED, nothing was written: {entry['error']}")
     print(f"{len(todo) - len(failed)} of {len(todo)} files are done in {settings.output}")
     return 1 if failed else 0
+
+
+def checked(given, settings):
+    """(Jobs, settings) with absolute paths, since a worker may stand in another folder.
+
+    Raises ValueError for whatever else every file would fail of on some worker, many times and late.
+    """
+    folder = pathlib.Path(settings.output)
+    if settings.output == "-" or inputs.is_media(folder) and not folder.is_dir():
+        raise ValueError(f"An archive becomes a folder, which '{settings.output}' is not: give -o FOLDER. Single files "
+                         "are for tfanon.anonymize.")
+    settings = dataclasses.replace(
+        settings, output=os.path.abspath(settings.output), model=settings.model and os.path.abspath(settings.model))
+    todo = inputs.jobs([os.path.abspath(name) for name in given], settings.output)
+    about = batch.about(batch.load(settings), settings)  # each worker loads its own
+    Manifest(settings.manifest or os.path.join(settings.output, "manifest.json"), about)
+    return todo, settings
 
 
 def run():

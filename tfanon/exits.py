@@ -1,18 +1,25 @@
 """What a command says and returns when it does not come to its end."""
 
+import signal
 import sys
 
 
-def status(command, work):
+def status(command, work, again="goes on from here"):
     """The exit status that work() returns; 1 after one line where an input is at fault, 130 after Ctrl-C.
 
-    command: name in front of the line, such as "tfanon.weights"; its work must be one that can be taken up again.
+    A package that is not installed is such a fault.  command: name in front of the line, such as "tfanon.weights".
+    again: what the same command does after Ctrl-C.
     """
     try:
         return work()
-    except (ValueError, OSError) as problem:
+    except (ValueError, OSError, ModuleNotFoundError) as problem:
         print(f"{command}: {problem}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"{command}: stopped; the same command goes on from here.", file=sys.stderr)
+        print(f"{command}: stopped; the same command {again}.", file=sys.stderr)
         return 130
+
+
+def unwind_on_sigterm():
+    """SIGTERM ends this process as an exception would: unfinished files are removed on the way out; status 143."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

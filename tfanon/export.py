@@ -15,7 +15,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is impor
 
 from absl import app  # noqa: E402
 
-from tfanon import config  # noqa: E402
+from tfanon import config, exits  # noqa: E402
 from tfanon.anonymizing.settings import pair  # noqa: E402
 from tfanon.exporting import exporter, finished, judging, measure, serving, summary  # noqa: E402
 from tfanon.exporting.settings import Settings  # noqa: E402
@@ -24,16 +24,17 @@ from tfanon.exporting.settings import Settings  # noqa: E402
 def main(arguments):
     if len(arguments) > 1:
         raise app.UsageError(f"'{arguments[1]}' is no flag: settings are given as --name=value.")
+    exits.unwind_on_sigterm()
     return report(config.from_flags(Settings))
 
 
 def report(settings):
     """The exit status; what was made goes to standard output, what was not and why to standard error."""
-    try:
-        record = work(settings)
-    except (ValueError, OSError) as problem:
-        print(f"tfanon.export: {problem}", file=sys.stderr)
-        return 1
+    return exits.status("tfanon.export", lambda: told(work(settings)), again="begins anew")
+
+
+def told(record):
+    """The exit status of an export, after its lines."""
     print(summary.format_table(record))
     for name, reason in record["fine_tuned"].items():
         print(f"tfanon.export: f_A was fine-tuned for {name}, since {reason}.", file=sys.stderr)

@@ -26,7 +26,7 @@ import numpy as np  # noqa: E402
 from absl import app  # noqa: E402
 from PIL import Image  # noqa: E402
 
-from tfanon import anonymize, config  # noqa: E402
+from tfanon import anonymize, config, exits  # noqa: E402
 from tfanon.anonymizing import inputs  # noqa: E402
 from tfanon.anonymizing.anonymizer import Anonymizer  # noqa: E402
 from tfanon.anonymizing.batch import Batch  # noqa: E402
@@ -54,22 +54,24 @@ class Settings:
 
 
 def main(arguments):
+    exits.unwind_on_sigterm()
     return anonymized(arguments[1:], config.from_flags(Settings))
 
 
 def anonymized(given, settings):
     """The exit status of anonymizing the files `given`."""
-    try:
-        if not given:
-            raise ValueError("Name at least one input.")
-        jobs = inputs.jobs(given, settings.output)
-        anonymizer = Anonymizer(network(settings), layout="whole")
-        writing = Anonymizing(output=settings.output, overwrite=settings.overwrite)
-        batch = Batch(anonymizer, writing, anonymize.manifest_for(jobs, writing), not sys.stderr.isatty())
-        return 1 if batch.run(jobs) else 0
-    except (ValueError, OSError) as problem:
-        print(f"tools.serving_client: {problem}", file=sys.stderr)
-        return 1
+    return exits.status("tools.serving_client", lambda: work(given, settings))
+
+
+def work(given, settings):
+    """The same; raises ValueError and OSError."""
+    if not given:
+        raise ValueError("Name at least one input.")
+    jobs = inputs.jobs(given, settings.output)
+    anonymizer = Anonymizer(network(settings), layout="whole")
+    writing = Anonymizing(output=settings.output, overwrite=settings.overwrite)
+    batch = Batch(anonymizer, writing, anonymize.manifest_for(jobs, writing), not sys.stderr.isatty())
+    return 1 if batch.run(jobs) else 0
 
 
 def network(settings):

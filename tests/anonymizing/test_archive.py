@@ -66,7 +66,7 @@ def test_again_it_does_only_what_is_missing(folder, loads):
 
 def test_a_model_is_loaded_once_for_all_threads(folder, loads):
     assert work(folder, beam=THREADS) == 1
-    assert len(loads) == 1 and len(entries(folder)) == 4
+    assert len(loads) == 2 and len(entries(folder)) == 4  # once to see that it can be, before the pipeline starts
 
 
 def test_what_fails_once_is_tried_again(folder, loads, monkeypatch):
@@ -83,6 +83,17 @@ def test_what_fails_once_is_tried_again(folder, loads, monkeypatch):
     assert work(folder) == 1 and len(failed) == 3 and not list((folder / "out").glob("*.mkv"))
     failed.clear()
     assert anonymize_archive.work([str(folder / "in")], Archive(output=str(folder / "out"), retries=1)) == 0
+
+
+@pytest.mark.parametrize("problem", [KeyboardInterrupt(), SystemExit(143)])
+def test_a_signal_ends_it_as_it_ends_any_command(folder, monkeypatch, problem):
+    def stopped(frames):
+        raise problem
+
+    monkeypatch.setattr(batch, "load", lambda settings: doubles.anonymizer(stopped))
+    with pytest.raises(type(problem)):
+        work(folder)
+    assert not list((folder / "out").rglob("*.mkv"))
 
 
 @pytest.mark.large

@@ -166,6 +166,15 @@ def test_encrypted_only_to_a_server_whose_certificate_is_trusted(over_tls, certi
         assert still.read_still(str(output)).shape == (40, 56, 3)
 
 
+def test_ctrl_c_is_one_line(over_grpc, picture, tmp_path, monkeypatch, capsys):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(serving_client.Batch, "run", stopped)
+    assert anonymize(picture, tmp_path / "out.png", over_grpc[0]) == 130
+    assert capsys.readouterr().err == "tools.serving_client: stopped; the same command goes on from here.\n"
+
+
 def test_a_token_is_sent(over_grpc, picture, tmp_path, monkeypatch):
     monkeypatch.setenv("TFANON_TOKEN", "secret")
     assert anonymize(picture, tmp_path / "out.png", over_grpc[0]) == 0

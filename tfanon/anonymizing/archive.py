@@ -55,9 +55,19 @@ def run(todo, settings, retries=2, options=()):
     """
     if not any(option.startswith("--runner") for option in options):
         options = [f"--runner={RUNNER}", *options]
-    with beam.Pipeline(options=PipelineOptions(list(options))) as pipeline:
-        pipeline | beam.Create(todo) | beam.Reshuffle() | beam.ParDo(Anonymize(settings, retries))
+    try:
+        with beam.Pipeline(options=PipelineOptions(list(options))) as pipeline:
+            pipeline | beam.Create(todo) | beam.Reshuffle() | beam.ParDo(Anonymize(settings, retries))
+    except RuntimeError as problem:
+        raise _signal(problem) or problem
     return collected(todo, settings)
+
+
+def _signal(problem):
+    """Ctrl-C or the exit that Beam met while it ran a file in this process, and made a RuntimeError of; None without."""
+    while problem and not isinstance(problem, (KeyboardInterrupt, SystemExit)):
+        problem = problem.__context__
+    return problem
 
 
 def collected(todo, settings):

@@ -31,7 +31,7 @@ def jobs(inputs, output):
     if not output:
         raise ValueError("Where does the result go? Give -o FILE, -o FOLDER, or -o - for raw frames.")
     output = pathlib.Path(output)
-    if len(inputs) == 1 and os.path.isfile(inputs[0]) and _is_media(output) and not output.is_dir():
+    if len(inputs) == 1 and os.path.isfile(inputs[0]) and is_media(output) and not output.is_dir():
         found = [Job(pathlib.Path(inputs[0]), output, output.name)]
         limits.check_ending(inputs[0])
         if limits.is_video(inputs[0]) != limits.is_video(str(output)):
@@ -51,7 +51,7 @@ def _named(given, output):
         base, paths = pathlib.Path(given), _below(given, output)
     elif any(sign in given for sign in GLOB):
         base, paths = _fixed_part(given), [path for path in map(pathlib.Path, sorted(glob.glob(given, recursive=True)))
-                                           if path.is_file() and _is_media(path) and not _inside(path, output)]
+                                           if path.is_file() and is_media(path) and not _inside(path, output)]
     else:
         raise ValueError(f"{given}: no such file or folder.")
     if not paths:
@@ -73,7 +73,7 @@ def _below(folder, output):
         folders[:] = sorted(name for name in folders
                             if name[0] != "." and not _same(os.path.join(place, name), output))
         paths = (pathlib.Path(place, name) for name in sorted(names) if name[0] != ".")
-        found += [path for path in paths if path.is_file() and _is_media(path)]
+        found += [path for path in paths if path.is_file() and is_media(path)]
     return found
 
 
@@ -105,5 +105,6 @@ def _inside(path, folder):
     return pathlib.Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
-def _is_media(path):
+def is_media(path):
+    """Whether the name of `path` ends as a video's or an image's."""
     return path.suffix.lower() in (*sink.CONTAINERS, *still.FORMATS, *OTHER_ENDING)
