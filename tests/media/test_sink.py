@@ -86,6 +86,15 @@ def test_nothing_is_said_of_the_original_unless_asked(tmp_path):
         key.split(":")[-1] for key in clips.about(path)["metadata"]}
 
 
+@pytest.mark.parametrize("ending", [".mp4", ".m4v", ".mov", ".mkv"])
+def test_every_word_of_the_original_is_kept_where_asked(tmp_path, ending):
+    said = {"com.apple.quicktime.location.ISO6709": "+48.1+011.5/", "com.apple.quicktime.make": "Apple",
+            "creation_time": "2024-05-01T10:00:00.000000Z", "title": "at home", "location": "+48.1000+011.5000/"}
+    path = write(tmp_path / f"a{ending}", form(), [0, 40], metadata=said)
+    found = {key.lower(): value for key, value in clips.about(path)["metadata"].items()}
+    assert {key.lower(): value for key, value in said.items()}.items() <= found.items()
+
+
 def test_one_thread_gives_the_same_bytes(tmp_path):
     for name in ("a.mkv", "b.mkv", "a.mp4", "b.mp4"):
         write(tmp_path / name, form(), clips.uneven(20), Encoding(threads=1))

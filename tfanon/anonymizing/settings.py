@@ -25,7 +25,8 @@ class Settings(Limits):
     overlap: int = flag(16, "Pixels that neighbouring tiles share.", low=0, high=512)
 
     audio: str = flag("drop", "Sound: voices identify people.", choices=("drop", "keep"))
-    metadata: str = flag("drop", "What the file says of place, device and time.", choices=("drop", "keep"))
+    metadata: str = flag("drop", "What a video's container says of place, device and time; an image's is dropped "
+                         "always.", choices=("drop", "keep"))
     codec: str = flag("", "Encoder; empty: libx264, or libvpx-vp9 for .webm.")
     quality: int = flag(-1, "On the codec's own scale, smaller is better; images: 1 to 100; -1: its default.", low=-1,
                         high=100)

@@ -100,6 +100,8 @@ class Sink:
         self.container.metadata.update(metadata or {})
         self.stream = self._add(name, encoding, ending)
         self.sounds = {sound: self.container.add_stream_from_template(sound) for sound in sounds}
+        if metadata and CONTAINERS[ending] in ISO:  # without it, only the few words that the standard names are written
+            self.container.options["movflags"] = "use_metadata_tags"
         self.stamps, self.count = {}, 0  # encoder's time stamp: (stamp, duration) of frames that it still holds
         self.end = self.delay = None  # end of the last frame; decoding time before the first one is shown
 
