@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 
 import helpers
 import keras
@@ -251,6 +252,14 @@ def ending_in(activation):
 def test_what_cannot_be_asked_for(tmp_path, frames, wrong, message):
     with pytest.raises(ValueError, match=message):
         exporter.export(Tiny(), tmp_path / "export", frames, **wrong)
+
+
+def test_onnx_without_its_extra_is_refused_before_anything_is_made(tmp_path, frames, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)  # so that it is not found
+    monkeypatch.setattr(saved_model, "write", lambda *_: pytest.fail("the SavedModel was made"))
+    with pytest.raises(ValueError, match=r"ONNX needs the extra `onnx`: pip install 'tfanon\[onnx\]' \(tf2onnx not"):
+        exporter.export(Tiny(), tmp_path / "export", frames, formats=("saved_model", "onnx"))
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_jpeg_comes_back_at_its_own_size(exported):

@@ -132,10 +132,12 @@ def _attempt(wanted, write, path, f_A, levels, examine, record):
 
 
 def check(formats, quantize):
-    """Raises ValueError for what cannot be asked for."""
+    """Raises ValueError for what cannot be asked for, and for what cannot be made here."""
     for name, asked, known in (("formats", formats, FORMATS), ("quantize", quantize, tuple(tflite.NAMES))):
         if not asked or set(asked) - set(known):
             raise ValueError(f"--{name} is a list of {', '.join(known)}, not '{','.join(asked)}'.")
+    if "onnx" in formats:
+        onnx_file.check()
 
 
 def _levels(frames):

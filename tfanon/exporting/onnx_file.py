@@ -1,5 +1,7 @@
 """f_A as an ONNX file, for those who run ONNX Runtime; needs the extra `onnx`."""
 
+import importlib.util
+
 import numpy as np
 
 from tfanon import files
@@ -9,15 +11,15 @@ NAME = "anonymizer.onnx"
 OPSET = 17
 
 
-def write(module, path, fixed=False):
-    """Write a signatures.Anonymizer: `frames` [N, H, W, 3] float32 in [0, 1] -> `anonymized`, the same shape.
+def check():
+    """Raises ValueError where the extra is not installed: what writes such a file, and what runs it for the proof."""
+    if missing := [name for name in ("tf2onnx", "onnxruntime") if importlib.util.find_spec(name) is None]:
+        raise ValueError(f"ONNX needs the extra `onnx`: pip install 'tfanon[onnx]' ({', '.join(missing)} not found).")
 
-    Raises ValueError where tf2onnx is not installed.
-    """
-    try:
-        import tf2onnx
-    except ImportError:
-        raise ValueError("ONNX needs the extra `onnx`: pip install 'tfanon[onnx]'.") from None
+
+def write(module, path, fixed=False):
+    """Write a signatures.Anonymizer: `frames` [N, H, W, 3] float32 in [0, 1] -> `anonymized`, the same shape."""
+    import tf2onnx
     import tensorflow as tf  # not to run such a file, and its memory is measured
     spec = [tf.TensorSpec([None, *(module.size if fixed else (None, None)), 3], tf.float32, name="frames")]
     concrete = module.concrete("frames", spec[0].shape, tf.float32)
