@@ -8,6 +8,7 @@ prints one line of JSON. Linux tells a process its own peak of memory; elsewhere
 import json
 import pathlib
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -22,13 +23,19 @@ def measure(path, size, threads=1, repeats=30):
     Both times are medians; the second counts what all cores together worked, whoever else used the machine meanwhile.
 
     path: of any exported file or folder.  size: (H, W) of the frames.
-    Raises ValueError that ends in the process's last line where it fails.
+    Raises ValueError where it fails, which ends in the process's last line, or in the signal that ended it.
     """
     done = subprocess.run([sys.executable, "-m", "tfanon.exporting.measure", str(path), *map(str, size), str(threads),
                            str(repeats)], capture_output=True, text=True)
     if done.returncode:
-        raise ValueError(f"{path} could not be measured: {done.stderr.strip().splitlines()[-1]}")
+        raise ValueError(f"{path} could not be measured: {_why(done)}")
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def _why(done):
+    if done.returncode < 0:  # as where memory runs out: what it said before is no reason
+        return f"signal {-done.returncode} ({signal.strsignal(-done.returncode)}) ended its process."
+    return (done.stderr.strip().splitlines() or [f"its process ended with status {done.returncode}."])[-1]
 
 
 def costs(path, size, threads=(1, 2), repeats=30):
