@@ -155,6 +155,18 @@ def test_operations_that_tflite_lacks_are_named(tmp_path, frames):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("error, said", [
+    (RuntimeError("\nMax and min are not finite.\nat line 3"), "the converter failed: Max and min are not finite."),
+    (MemoryError(), "the converter failed: MemoryError")])
+def test_another_failure_of_the_converter_is_not_called_a_lack_of_operations(monkeypatch, error, said):
+    def failing(_):
+        raise error
+
+    monkeypatch.setattr(tf.lite.TFLiteConverter, "convert", failing)
+    with pytest.raises(ValueError, match=f"^anonymizer.tflite: {said}$"):
+        tflite.convert(Tiny(), (16, 24))
+
+
 @pytest.mark.parametrize("bad, message", [
     (np.zeros([16, 16, 3], np.uint8), r"\[n, H, W, 3\]"),
     (np.full([1, 16, 16, 3], 200.0), "uint8 or floats in"),

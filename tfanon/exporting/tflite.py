@@ -22,7 +22,7 @@ def convert(f_A, size, quantize="none", representative=None):
     quantize: "none"; "float16", weights alone; "dynamic", weights in 8 bits, activations as they come; "int8", all in
     8 bits, frames in and out as uint8.
     representative: frames [n, H, W, 3] float32 in [0, 1] that show "int8" how large activations become.
-    Raises ValueError where the operators that TFLite has built in do not suffice.
+    Raises ValueError where the operators that TFLite has built in do not suffice, and where the converter fails.
     """
     module = signatures.Anonymizer(limited(f_A) if quantize == "int8" else f_A, size)
     # N stays open: an N of 1 would be folded into f_A's reshapes, and no phone could resize it.
@@ -40,9 +40,15 @@ def convert(f_A, size, quantize="none", representative=None):
     try:
         return converter.convert()
     except Exception as error:  # the converter's own class is private
-        missing = re.search(r"(?:Custom|Flex) ops: (.*)", str(error))
-        raise ValueError(f"{NAMES[quantize]}: f_A needs operations that TFLite has not built in"
-                         f"{': ' + missing.group(1) if missing else ''}.") from error
+        raise ValueError(f"{NAMES[quantize]}: {_reason(error)}") from error
+
+
+def _reason(error):
+    """One line of what the converter says in many."""
+    if missing := re.search(r"(?:Custom|Flex) ops: (.*)", str(error)):
+        return f"f_A needs operations that TFLite has not built in: {missing[1]}."
+    said = str(error).strip().splitlines()
+    return f"the converter failed: {said[0] if said else type(error).__name__}"
 
 
 @keras.saving.register_keras_serializable("tfanon")
