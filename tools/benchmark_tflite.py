@@ -20,7 +20,7 @@ import numpy as np  # noqa: E402
 from absl import app  # noqa: E402
 
 from tfanon import config, registry  # noqa: E402
-from tfanon.exporting import measure, tflite  # noqa: E402
+from tfanon.exporting import exporter, measure, tflite  # noqa: E402
 from tfanon.models import cost  # noqa: E402
 
 HEAD = ["network", "H = W", "numbers", "MMAC", "MB", "CPU ms", "ms, 1 thread", "fps", "ms, 2 threads", "fps",
@@ -46,6 +46,7 @@ def main(arguments):
 def benchmark(settings):
     """The exit status; the table goes to standard output, line by line, as Markdown."""
     try:
+        exporter.check(("tflite",), settings.quantize)
         print(f"| {' | '.join(HEAD)} |\n| --- |{' ---: |' * (len(HEAD) - 1)}", flush=True)
         for name in settings.networks:
             for side in map(int, settings.sizes):

@@ -23,3 +23,9 @@ def test_a_line_per_size_and_way(monkeypatch, capsys):
 def test_what_is_no_network(name, said, capsys):
     assert benchmark_tflite.benchmark(benchmark_tflite.Settings((name,), ("16",), ("none",))) == 1
     assert said in capsys.readouterr().err
+
+
+def test_what_is_no_way_of_holding_numbers(capsys):
+    assert benchmark_tflite.benchmark(benchmark_tflite.Settings(("unetpp:1",), ("16",), ("int4",))) == 1
+    told = capsys.readouterr()
+    assert "--quantize is a list of none, float16, dynamic, int8, not 'int4'" in told.err and not told.out
