@@ -24,17 +24,21 @@ def test_a_mode_is_the_fixed_anonymizer_of_that_name(mode):
     assert loaded.size == (224, 224) and not loaded.fixed
 
 
+def trained(folder, name, **settings):
+    """f_A of a run that has come so far, below the folder."""
+    f_A = registry.find("anonymizers", name).build(width=settings.get("anonymizer_width", 1.0))
+    (folder / "phases/anonymize").mkdir(parents=True)
+    digest = checkpoint.save_weights(f_A, folder / "phases/anonymize/network.weights.h5")
+    checkpoint.write_json(folder / "phases/anonymize/done.json", {"result": {}, "sha256": digest})
+    config.write_flagfile(Config(anonymizer=name, **settings), folder / "run.flags")
+    return f_A
+
+
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """(folder of a run that has come as far as f_A, f_A)."""
     monkeypatch.setattr(anonymizers, "__path__", [*anonymizers.__path__, str(TINY)])
-    folder = tmp_path / "run"
-    f_A = registry.find("anonymizers", "tiny").build()
-    (folder / "phases/anonymize").mkdir(parents=True)
-    digest = checkpoint.save_weights(f_A, folder / "phases/anonymize/network.weights.h5")
-    checkpoint.write_json(folder / "phases/anonymize/done.json", {"result": {}, "sha256": digest})
-    config.write_flagfile(Config(anonymizer="tiny", resolution=48), folder / "run.flags")
-    return folder, f_A
+    return tmp_path / "run", trained(tmp_path / "run", "tiny", resolution=48)
 
 
 def test_a_run_answers_as_its_network(run):
@@ -43,6 +47,22 @@ def test_a_run_answers_as_its_network(run):
     assert (loaded.name, loaded.size, loaded.multiple) == ("tiny", (48, 48), 1)
     assert loaded.sha256 == json.loads((folder / "phases/anonymize/done.json").read_text())["sha256"]
     assert np.abs(loaded(X) - 255 * f_A(X / np.float32(255), training=False).numpy()).max() < 0.51
+
+
+def test_a_network_of_clips_says_that_it_sees_frames_here(tmp_path, caplog):
+    f_A = trained(tmp_path, "tubelet_vit", resolution=32, anonymizer_width=0.1)
+    loaded = network.load(str(tmp_path))
+    line, = (record.getMessage() for record in caplog.records)
+    assert line.startswith(f"{tmp_path}: tubelet_vit was judged on clips and sees each frame here as a clip that stands")
+    x = X / np.float32(255)
+    still = np.stack([f_A(np.stack([frame, frame])[None], training=False)[0, 0] for frame in x])
+    assert np.abs(loaded(X) - 255 * still).max() < 0.51
+    assert np.abs(255 * (f_A(x[None], training=False)[0].numpy() - still)).max() > 2  # not what it makes of the clip
+
+
+def test_a_network_of_frames_says_nothing(run, caplog):
+    network.load(str(run[0]))
+    assert not caplog.records
 
 
 def test_altered_weights_are_refused(run):

@@ -14,6 +14,7 @@ import pathlib
 from collections.abc import Callable
 
 import numpy as np
+from absl import logging
 
 from tfanon import files
 
@@ -95,7 +96,11 @@ def _mode(name):
 
 
 def _run(folder):
-    """f_A of a finished run, in float32."""
+    """f_A of a finished run, in float32.
+
+    Frames reach it one by one.  For a network that looks at several at once this is not what its run was judged on, and
+    a line says so.
+    """
     from tfanon import checkpoint, config, registry
     settings = config.from_flagfile(folder / "run.flags")
     phase = folder / "phases" / "anonymize"
@@ -105,6 +110,10 @@ def _run(folder):
     f_A = registry.find("anonymizers", settings.anonymizer).build(
         width=settings.anonymizer_width, output=settings.anonymizer_output)
     checkpoint.load_weights(f_A, phase / "network.weights.h5", digest)
+    if getattr(f_A, "video", False):
+        logging.warning("%s: %s was judged on clips and sees each frame here as a clip that stands still: the numbers of "
+                        "the run are not those of this output. python -m tfanon.export judges it frame by frame.",
+                        folder, settings.anonymizer)
     return Network(settings.anonymizer, digest, _compiled(f_A), (settings.resolution,) * 2,
                    multiple=getattr(f_A, "multiple", 1))
 
