@@ -11,6 +11,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent / "exporting"))
 
 from runs import workdir  # noqa: E402, F401  a fixture
 from tfanon import config, evaluate, registry  # noqa: E402
+from tfanon.attackers import _common  # noqa: E402
+from tfanon.data import tables  # noqa: E402
+from tfanon.data.batch import Examples  # noqa: E402
 from tfanon.protocols import _plan  # noqa: E402
 from tfanon.protocols._settings import Settings  # noqa: E402
 
@@ -106,6 +109,19 @@ def test_another_file_to_start_from(workdir, tmp_path, capsys):
     (workdir / "evaluation/attackers/files.json").write_text(json.dumps({"tiny.weights.h5": "0" * 64}))
     assert evaluate.report(Settings(run_dir=str(workdir), protocol="attackers", networks=("tiny",), weights_dir=str(tmp_path))) == 1
     assert "tiny.weights.h5 is another file than the one of that name" in capsys.readouterr().err
+
+
+def test_attackers_of_clips_take_no_fewer_steps_than_those_of_images():
+    def splits(rows):
+        examples = Examples(tuple(map(str, range(rows))))
+        return tables.Splits(examples, examples.take([]), examples)
+
+    found = config.Config(workdir="run", epochs_privacy=4, batch_privacy=16, batch_action=8)
+    probes = {"images": splits(160), "clips": splits(40)}
+    run = evaluate._budgeted(_common.Run(found, tables.Tables(splits(40), splits(160), probes), None), Settings())
+    # 4 x 160 / 16 = 40 steps; of 40 clips, 16 to a batch of frames, that is 16 epochs.
+    assert run.config.epochs_clip_privacy == 16
+    assert evaluate._budgeted(run, Settings(attack_clip_epochs=3)).config.epochs_clip_privacy == 3
 
 
 def test_the_config_of_the_attackers(workdir):

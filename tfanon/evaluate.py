@@ -141,13 +141,14 @@ def _agree_on(folder, digests):
 
 
 def _budgeted(run, settings):
-    """Who attacks whole clips takes as many steps as who attacks images, where nobody says how many."""
+    """Who attacks clips takes at least as many steps as who attacks images, where nobody says how many."""
     config = run.config
     epochs = settings.attack_clip_epochs or config.epochs_clip_privacy
     if not epochs and {"images", "clips"} <= set(run.tables.probes):
         images, clips = (len(run.tables.probes[probe].train) for probe in ("images", "clips"))
         steps = config.epochs_privacy * images / config.batch_privacy
-        epochs = max(config.epochs_privacy, round(steps * config.batch_action / clips))
+        batch = max(config.batch_action, config.batch_privacy)  # of whole clips; of frames of them
+        epochs = max(config.epochs_privacy, round(steps * batch / clips))
     return dataclasses.replace(run, config=dataclasses.replace(config, epochs_clip_privacy=epochs))
 
 

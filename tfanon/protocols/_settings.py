@@ -31,7 +31,7 @@ class Settings:
     clips: bool = flag(True, "Attack the clips' own private attributes too, where the data set has any.")
     attack_epochs: int = flag(0, "Epochs of an attack; 0: as the run's f_B'.", low=0, high=100000)
     attack_clip_epochs: int = flag(0, "Epochs of an attack on clips; 0: as the run's, or, where that has no number of "
-                                   "its own, as many steps as on images.", low=0, high=100000)
+                                   "its own, at least as many steps as on images.", low=0, high=100000)
     action_epochs: int = flag(0, "Epochs of a judge of the action; 0: as the run's f_T'.", low=0, high=100000)
     eval_clips: int = flag(0, "Clips per test video; 0: as in the run.", low=0, high=50)
     crf: int = flag(23, "Quality of NAME+h264: x264's constant rate factor.", low=0, high=51)
