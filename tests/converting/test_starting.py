@@ -146,4 +146,6 @@ def test_a_run_refuses_them_before_it_begins(tmp_path):
         experiment.check_weights(Config(privacy_weights=path))
     with pytest.raises(ValueError, match="not from both"):
         experiment.check_weights(Config(action_network="small3d", action_weights=path, warm_action=True))
+    with pytest.raises(ValueError, match="--action_judge=r3d_18 has to be --action_network=small3d"):
+        experiment.check_weights(Config(action_network="small3d", action_judge="r3d_18", warm_action=True))
     experiment.check_weights(Config(action_network="small3d", action_judge_weights=path))

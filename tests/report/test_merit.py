@@ -303,6 +303,14 @@ def test_runs_on_other_data_are_labelled_apart_and_told_by_the_data_alone(tmp_pa
     assert [run.setting for run in runs] == ["clip_source = synthetic"] * 2 + ["clip_source = ucf101"]
 
 
+def test_the_curve_of_a_judge_behind_a_baseline_with_settings_is_found(tmp_path):
+    folder = fabricated.run(tmp_path / "run")
+    fabricated.write_curves(folder / "logs/privacy-images-downsample-factor=2", {"held_out": [(10, 0.5)]})
+    run, = collect.load([folder])[0]
+    mark = merit.Mark("downsample:factor=2", "downsample:factor=2", "", "", {})
+    assert plots._logged(run, mark, {"attacker": "judge", "probe": "images"}) == [(10, 0.5)]
+
+
 def test_curves_of_a_resumed_run_are_one(tmp_path):
     fabricated.write_curves(tmp_path, {"loss": [(1, 3.0), (2, 2.0), (3, 9.0)]}, "events.out.tfevents.100.h.1.0.v2")
     fabricated.write_curves(tmp_path, {"loss": [(3, 1.0), (4, 0.5)]}, "events.out.tfevents.200.h.1.0.v2")
