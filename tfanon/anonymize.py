@@ -22,7 +22,7 @@ from tqdm import tqdm  # noqa: E402
 from tfanon import config, exits, files  # noqa: E402
 from tfanon.anonymizing import inputs, live, video  # noqa: E402
 from tfanon.anonymizing.batch import Batch, about, load  # noqa: E402
-from tfanon.anonymizing.manifest import Manifest  # noqa: E402
+from tfanon.anonymizing.manifest import Manifest, of_folder  # noqa: E402
 from tfanon.anonymizing.preview import Preview  # noqa: E402
 from tfanon.anonymizing.settings import Command, pair  # noqa: E402
 from tfanon.media import live as sources, source  # noqa: E402
@@ -69,11 +69,8 @@ def refuse_to_keep(end, settings):
 
 def manifest_for(todo, settings):
     """Path of the record."""
-    if settings.manifest:
-        return pathlib.Path(settings.manifest)
-    output = pathlib.Path(settings.output)
-    single = len(todo) == 1 and todo[0].target == output
-    return manifest_beside(settings) if single else output / "manifest.json"
+    single = len(todo) == 1 and todo[0].target == pathlib.Path(settings.output)
+    return manifest_beside(settings) if single else of_folder(settings)
 
 
 def manifest_beside(settings):

@@ -18,7 +18,7 @@ from absl import app  # noqa: E402
 
 from tfanon import config, exits  # noqa: E402
 from tfanon.anonymizing import batch, inputs  # noqa: E402
-from tfanon.anonymizing.manifest import Manifest  # noqa: E402
+from tfanon.anonymizing.manifest import Manifest, of_folder  # noqa: E402
 from tfanon.anonymizing.settings import Settings  # noqa: E402
 
 
@@ -66,7 +66,7 @@ def checked(given, settings):
         settings, output=os.path.abspath(settings.output), model=settings.model and os.path.abspath(settings.model))
     todo = inputs.jobs([os.path.abspath(name) for name in given], settings.output)
     about = batch.about(batch.load(settings), settings)  # each worker loads its own
-    Manifest(settings.manifest or os.path.join(settings.output, "manifest.json"), about)
+    Manifest(of_folder(settings), about)
     return todo, settings
 
 

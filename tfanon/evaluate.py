@@ -56,7 +56,7 @@ def work(settings):
     asked = attacked(own, settings, folder)
     plan = protocol.plan(asked, _plan.Asked(settings.networks, settings.weights_dir)).by(settings.attackers)
     with experiment.locked(folder, f"Another process is evaluating in {folder}. Wait for it."):
-        _agree(folder, settings)
+        experiment.bind(folder / "evaluate.flags", settings, "attacks", "delete that folder", _settings.FREE)
         experiment.set_up(asked)
         _agree_on(folder, starts(plan))
         run = _budgeted(_common.Run(asked, tables.load(asked), replicas.make_strategy("one_device")), settings)
@@ -150,16 +150,6 @@ def _budgeted(run, settings):
         batch = max(config.batch_action, config.batch_privacy)  # of whole clips; of frames of them
         epochs = max(config.epochs_privacy, round(steps * batch / clips))
     return dataclasses.replace(run, config=dataclasses.replace(config, epochs_clip_privacy=epochs))
-
-
-def _agree(folder, settings):
-    """Raises ValueError where the folder holds attacks with another budget or other data."""
-    record = folder / "evaluate.flags"
-    if experiment.begun(folder) and record.exists() and (differing := config.differences(settings, record, _settings.FREE)):
-        raise ValueError(f"{folder} holds attacks with other flags: {'; '.join(differing)}. Give those flags as they "
-                         "were, or delete that folder.")
-    with files.whole_file(record) as unfinished:
-        config.write_flagfile(settings, unfinished)
 
 
 def run():

@@ -52,18 +52,24 @@ def claimed(config):
     """The run's folder, for this process alone and for this experiment alone."""
     folder = pathlib.Path(config.workdir)
     with locked(folder, f"Another process is training in {folder}. Wait for it, or give another --workdir."):
-        record = folder / "run.flags"
-        if begun(folder) and record.exists() and (differing := settings.differences(config, record)):
-            raise ValueError(f"{folder} holds a run with other flags: {'; '.join(differing)}. "
-                             "Give those flags as they were, or another --workdir.")
-        with files.whole_file(record) as unfinished:
-            settings.write_flagfile(config, unfinished)
+        bind(folder / "run.flags", config, "a run", "another --workdir")
         yield folder
 
 
-def begun(folder):
-    """Whether anything was computed there. A start that a wrong value ended leaves its flags behind, and nothing to keep."""
-    return any(path.is_file() for path in folder.glob("phases/*/[!.]*"))
+def bind(record, asked, held, otherwise, free=settings.FREE):
+    """Write the flagfile `record`: from the first phase on, nothing is computed beside it under other flags.
+
+    A start that a wrong value ended leaves its flags behind, and nothing to keep.  held: what the folder holds.
+    otherwise: what would do.  free: flags that may differ.
+    Raises ValueError where something was computed there under other flags.
+    """
+    folder = record.parent
+    begun = any(path.is_file() for path in folder.glob("phases/*/[!.]*"))
+    if begun and record.exists() and (differing := settings.differences(asked, record, free)):
+        raise ValueError(f"{folder} holds {held} with other flags: {'; '.join(differing)}. Give those flags as they were, or "
+                         f"{otherwise}.")
+    with files.whole_file(record) as unfinished:
+        settings.write_flagfile(asked, unfinished)
 
 
 @contextlib.contextmanager

@@ -233,7 +233,7 @@ def _read_action(run, phase, f_A, epochs, start=None, judges=True):
     selected = fitting.fit(
         learner, lambda first, last: pipeline.actions(splits.train, config, first, last), plan,
         score=held_out and (lambda: evaluation.action_top1(learner, held_out)),
-        **({"choose": len(splits.held_out) >= ENOUGH} if judges else {"perfect": 1.0}))
+        choose=len(splits.held_out) >= ENOUGH or not judges, perfect=float("inf") if judges else 1.0)
     scores = evaluation.action_scores(learner, pipeline.evaluation_clips(splits.test, config), splits.test)
     return phase.finish(f_T, {**scores, "selected": selected})
 

@@ -13,7 +13,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.utils import shared
 
 from tfanon.anonymizing import batch
-from tfanon.anonymizing.manifest import Manifest
+from tfanon.anonymizing.manifest import Manifest, of_folder
 
 RECORDS = ".records"
 # Beam's own choice would first try to download another direct runner.
@@ -74,7 +74,7 @@ def collected(todo, settings):
     """The records become the manifest; returns {name: entry} of the failures."""
     records = [json.loads(record_of(job, settings).read_text()) for job in todo]
     about = {name: records[0][name] for name in ("model", "settings", "versions")}
-    manifest = Manifest(settings.manifest or pathlib.Path(settings.output) / "manifest.json", about)
+    manifest = Manifest(of_folder(settings), about)
     for record in records:
         manifest.unsaved |= record["files"]
     manifest.write()

@@ -20,6 +20,11 @@ from tfanon import files
 SCHEMA_VERSION = 1
 
 
+def of_folder(settings):
+    """Path of the record of a folder of results."""
+    return pathlib.Path(settings.manifest or os.path.join(settings.output, "manifest.json"))
+
+
 class Manifest:
     """The entries of one output.  path: of manifest.json.  about: model, settings and versions of this run.
 

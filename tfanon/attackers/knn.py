@@ -30,8 +30,9 @@ def _read(run, name, f_A, probe, network, start):
     splits = run.tables.probes[probe]
     train, held_out, test = (_seen(see, examples, run.config)
                              for examples in (splits.train, splits.tuning, splits.test))
-    alike = splits.tuning is splits.train  # nothing is held out: each row is its own neighbour, and one of those is enough
-    k = CHOICES[-1] if alike else max(CHOICES, key=lambda k: metrics.cmap(vote(*train[:2], held_out[0], k), held_out[1]))
+    k = CHOICES[-1]
+    if len(splits.held_out):  # else each row would be its own neighbour, and one of those be enough
+        k = max(CHOICES, key=lambda k: metrics.cmap(vote(*train[:2], held_out[0], k), held_out[1]))
     thresholds = metrics.best_thresholds(vote(*train[:2], held_out[0], k), held_out[1])
     found = evaluation.attribute_scores(vote(*train[:2], test[0], k), *test[1:], thresholds, splits.test)
     learnt = {"selected": raw["selected"], "curve": [], "budget": raw["budget"]}

@@ -9,6 +9,7 @@ Values and classes are those of the whole file, so every split has the same ones
 """
 
 import csv
+import dataclasses
 import os
 
 import numpy as np
@@ -39,10 +40,11 @@ def load(kind, folder, config):
                             "private_clips": ("clip_private_columns", "clip_private_split_column")}[kind]
         split_column = getattr(config, split_flag)
         attributes, names = _attributes(rows, getattr(config, flag), f"--{flag}", table)
-        words = _words(rows, split_column, f"--{split_flag}", table)
-        groups = _apart(rows, words, config.group_column) if kind == "private_clips" else ()
-        examples = Examples(_paths(rows, folder, table), attributes=attributes, attribute_names=names, groups=groups)
-    return _splits(examples, _words(rows, split_column, f"--{split_flag}", table), split_column, table)
+        examples = Examples(_paths(rows, folder, table), attributes=attributes, attribute_names=names)
+    words = _words(rows, split_column, f"--{split_flag}", table)
+    if kind == "private_clips":
+        examples = dataclasses.replace(examples, groups=_apart(rows, words, config.group_column))
+    return _splits(examples, words, split_column, table)
 
 
 def _read(folder):
