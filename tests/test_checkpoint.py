@@ -30,6 +30,7 @@ def test_restores_optimizers_and_random_states(tmp_path):
     Checkpoints(tmp_path).save(one, 1)
     other = helpers.minimax(f_T=helpers.judge(3, 5, dropout=0.5), optimizer=lambda: keras.optimizers.Adam(0.1))
     Checkpoints(tmp_path).restore(other)
+    assert 0 < float(one.largest_change) == float(other.largest_change)
     for trained in (one, other):
         trained.train_step((helpers.batch(2), helpers.batch(3)))
     assert helpers.same(helpers.values(one), helpers.values(other))

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from exporting import runs
-from tfanon import experiment, phases, registry, replicas, sharing
+from tfanon import checkpoint, experiment, phases, registry, replicas, sharing
 from tfanon.config import FREE, Config
 from tfanon.data import tables
 from tfanon.data.sources import synthetic
@@ -113,7 +113,7 @@ def finished(folder, *names, **settings):
             (folder / file / name).mkdir(parents=True)
         (folder / "logs" / name / "events.1").write_text("curve")
         (folder / "phases" / name / "network.weights.h5").write_text(f"{folder.name} {name}")
-        (folder / "phases" / name / "done.json").write_text("{}")
+        (folder / "phases" / name / "done.json").write_text('{"result": {}}')
     return Config(workdir=str(folder), **settings)
 
 
@@ -136,6 +136,28 @@ def test_nothing_is_shared_between_seeds_or_data_or_from_an_unfinished_phase(tmp
         assert sharing.share(Config(workdir=str(tmp_path / "point"), **other), [first]) == []
     (tmp_path / "first/phases/initialise/done.json").unlink()
     assert sharing.share(Config(workdir=str(tmp_path / "point")), [first]) == ["action-raw"]
+
+
+@pytest.mark.parametrize("played, asked, shared", [
+    pytest.param({"penalty_bound": 0.3}, {"penalty_bound": 0.2, "penalty_weight": 5.0}, True, id="no clip changed so much"),
+    pytest.param({"penalty_bound": 0.3}, {"penalty_bound": 0.16}, True, id="just that much"),
+    pytest.param({"penalty_bound": 0.3}, {"penalty_bound": 0.1}, False, id="more"),
+    pytest.param({"penalty_bound": 0.3}, {"penalty_bound": 0.1, "penalty_weight": 0.0}, True, id="SPAct wanted"),
+    pytest.param({"penalty_bound": 0.1, "penalty_weight": 0.0}, {"penalty_bound": 0.2}, True, id="SPAct there"),
+    pytest.param({"penalty_bound": 0.1}, {"penalty_bound": 0.2}, False, id="the penalty pulled there"),
+    pytest.param({"penalty_bound": 0.3}, {"penalty_bound": 0.2, "penalty_reduction": "frame"}, False, id="other norm"),
+    pytest.param({"penalty_bound": 0.3, "objective": "new"}, {"penalty_bound": 0.2, "objective": "new"}, False,
+                 id="not Eq. 3")])
+def test_a_game_in_which_B_is_never_reached_is_played_once(tmp_path, played, asked, shared):
+    first = finished(tmp_path / "first", "anonymize", "privacy-images-f_A", **played)
+    checkpoint.write_json(tmp_path / "first/phases/anonymize/done.json", {"result": {"largest_change": 0.16}, "sha256": ""})
+    found = sharing.share(Config(workdir=str(tmp_path / "point"), **asked), [first])
+    assert found == (["anonymize", "privacy-images-f_A"] if shared else [])
+
+
+def test_the_largest_change_of_an_earlier_version_is_not_guessed(tmp_path):
+    first = finished(tmp_path / "first", "anonymize", penalty_bound=0.9)
+    assert sharing.share(Config(workdir=str(tmp_path / "point"), penalty_bound=0.8), [first]) == []
 
 
 def test_a_lock_is_not_shared(tmp_path):

@@ -198,3 +198,13 @@ def test_two_real_points_share_what_they_can(monkeypatch, tmp_path, capsys):
     results = [json.loads((tmp_path / name / "B0.9/results.json").read_text()) for name in ("sweep", "alone")]
     assert results[0] == results[1]
     assert config.from_flagfile(tmp_path / "sweep/B0.01/run.flags").penalty_bound == 0.01
+    # No clip is changed by .9, so lambda is nothing there: said, and taken over. Trained alone, it is so bit for bit.
+    assert "B = 0.9 was never reached: no clip was changed by more than 0." in results[0]["notes"][-1]
+    stronger = dataclasses.replace(base, penalty_bound=0.9)
+    for name in ("sweep", "again"):
+        assert sweep.work(settings(tmp_path / name, "penalty_weight=5"), stronger) == 0
+    assert "privacy-images-raw, action-f_A, anonymize, privacy-images-f_A\n" in capsys.readouterr().out
+    files = [json.loads((tmp_path / name / "phases/anonymize/done.json").read_text())
+             for name in ("alone/B0.9", "sweep/lambda5", "again/lambda5")]
+    assert files[0] == files[1] == files[2]
+    assert json.loads((tmp_path / "again/lambda5/results.json").read_text()) == results[0]

@@ -45,6 +45,18 @@ def test_the_penalty_does_nothing_inside_the_bound():
     assert float(logs["active"]) == 0.0
 
 
+@pytest.mark.parametrize("reduction, largest", [("clip", 0.5), ("frame", 0.5**0.5), ("batch", 0.125**0.5)])
+def test_the_largest_change_of_the_game_is_kept(reduction, largest):
+    # f_A(x) = 0. One clip is 1 in half of its first frame, a quarter of all; the other is black.
+    model = minimax(helpers.Scale(0.0), Constant(5), Constant(6), penalty_reduction=reduction, penalty_weight=0.0)
+    clips = np.zeros((2, 2, 4, 4, 3), np.float32)
+    clips[0, 0, :2] = 1
+    for brightness, known in ((0.5, largest / 2), (1.0, largest), (0.5, largest)):
+        model._step_1_anonymizer({**ones_batch(), "clips": clips * brightness})
+        model.reset_metrics()  # as after every log
+        assert float(model.largest_change) == pytest.approx(known)
+
+
 @pytest.mark.parametrize("batch_norm", ["inference", "batch"])
 def test_step_1_moves_f_A_alone(batch_norm):
     model = minimax(budget_batch_norm=batch_norm, f_T=judge(3, 5, dropout=0.5))
@@ -166,6 +178,7 @@ def test_one_replica_and_two_take_the_same_steps(two_replicas, batch_norm):
     with two_replicas.scope():
         together, logs_together = fit(budget_batch_norm=batch_norm, penalty_bound=0.1)
     assert logs_together == pytest.approx(logs, rel=1e-4)
+    assert together.largest_change.numpy() == pytest.approx(alone.largest_change.numpy(), rel=1e-4)
     for a, b in zip(values(alone), values(together), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
 

@@ -6,7 +6,7 @@ import pathlib
 import keras
 import tensorflow as tf
 
-from tfanon import attackers, checkpoint, config as settings, files, phases, processes, registry, replicas, specs
+from tfanon import attackers, checkpoint, config as settings, files, phases, processes, registry, replicas, sharing, specs
 from tfanon.converting import starting
 from tfanon.data import pipeline, tables
 from tfanon.exporting import exporter
@@ -131,7 +131,16 @@ def judge_all(run, f_A):
     for name, anonymizer in anonymizers.items():  # what another process is at is waited for here
         row = {"anonymizer": name, **phases.judge_action(run, name, anonymizer)}
         rows.append(row | {probe: phases.judge_privacy(run, name, anonymizer, probe) for probe in run.tables.probes})
-    return {"schema_version": SCHEMA_VERSION, "seed": run.config.seed, "rows": rows, "notes": list(run.tables.notes)}
+    return {"schema_version": SCHEMA_VERSION, "seed": run.config.seed, "rows": rows,
+            "notes": [*run.tables.notes, *_notes(run.config, run.phase("anonymize").result())]}
+
+
+def _notes(config, game):
+    """What a reader has to know of a game.  game: what it found."""
+    if config.penalty_weight == 0 or not sharing.penalty_is_idle(config, game):
+        return []
+    return [f"B = {config.penalty_bound:g} was never reached: no {config.penalty_reduction} was changed by more than "
+            f"{game['largest_change']:.2g} (RMS). So f_A is that of lambda = 0."]
 
 
 def judge_free(run, anonymizers, but=()):

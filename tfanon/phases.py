@@ -164,7 +164,8 @@ def anonymize(run, f_A, watchers=()):
         return pipeline.anonymization(clips, run.tables.images.train, config, first, last, objective.extras)
 
     watching = [lambda step, watch=watch: watch(step, minimax) for watch in watchers]
-    phase.finish(f_A, fitting.fit(minimax, dataset, plan, watchers=watching, before=minimax.before_step))
+    found = fitting.fit(minimax, dataset, plan, watchers=watching, before=minimax.before_step)
+    phase.finish(f_A, {**found, "largest_change": float(minimax.largest_change.numpy())})
 
 
 def make_objective(config, tables):

@@ -34,6 +34,8 @@ class Minimax(Prepared):
         self.objective = objective or penalty.build(config)
         self.means = {name: keras.metrics.Mean(name) for name in (
             "L_A", "L_T", "L_B", "L_P", *self.objective.terms, "rms", "active", "judge_L_T", "judge_L_B", "judge_top1")}
+        self.largest_change = self.add_weight(  # of the whole game; a weight, so that a checkpoint holds it
+            name="largest_change", shape=(), initializer="zeros", trainable=False, aggregation="only_first_replica")
 
     def compile(self, optimizer_A, optimizer_T, optimizer_B, jit_compile=False):
         """Build the three optimizers; inside the strategy's scope, before `fit`."""
@@ -62,6 +64,7 @@ class Minimax(Prepared):
         rms = losses.root_mean_square(batch["clips"], anon["clips"])
         active = tf.cast(rms > self.config.penalty_bound, tf.float32)
         self._record(L_A=L_A, **terms, rms=rms, active=active)
+        self._note_change(losses.root_mean_square(batch["clips"], anon["clips"], self.config.penalty_reduction))
 
     def _step_2_judges(self, batch):
         anon = self.anonymized(batch, training=False)  # no tape: f_A stands
@@ -111,6 +114,11 @@ class Minimax(Prepared):
     def _record(self, **values):
         for name, value in values.items():
             self.means[name].update_state(value)
+
+    def _note_change(self, rms):
+        """rms: what Eq. 4 holds against B, whatever its reduction leaves of a batch."""
+        largest = tf.reduce_max(replicas.gather(tf.reshape(rms, [-1])))
+        self.largest_change.assign(tf.maximum(self.largest_change, tf.cast(largest, "float32")))
 
 
 class Learner(Prepared):

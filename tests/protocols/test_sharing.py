@@ -88,6 +88,21 @@ def test_what_no_f_A_changes_is_taken_from_another_run(tmp_path):
     assert (here / "phases" / common[0] / "from").read_text() == str(there)
 
 
+@pytest.mark.parametrize("theirs, output, alike", [("a" * 64, "sigmoid", True), ("b" * 64, "sigmoid", False),
+                                                   ("a" * 64, "linear", False), (None, "sigmoid", False)])
+def test_attacks_on_the_same_f_A_are_taken_too(tmp_path, theirs, output, alike):
+    here, there = tmp_path / "here", tmp_path / "there"
+    for run_dir, digest in ((here, "a" * 64), (there, theirs)):
+        if digest:
+            checkpoint.write_json(run_dir / "phases/anonymize/done.json", {"result": {}, "sha256": digest})
+    here, there = here / "evaluation/quick", there / "evaluation/quick"
+    leave(there, ["identity-tiny-scratch-clips-f_A", "flicker-f_A", "fresh-tiny-scratch-images-f_A+h264"])
+    config.write_flagfile(_settings.Settings(), there / "evaluate.flags")
+    run, other = attackers(here), attackers(there, anonymizer_output=output).config
+    _sharing.share(run, run.config, _settings.Settings(), {there: other})
+    assert taken(here) == (["flicker-f_A", "identity-tiny-scratch-clips-f_A"] if alike else [])
+
+
 def test_attacks_with_another_budget_are_passed_over(tmp_path):
     here, there = tmp_path / "here", tmp_path / "there"
     leave(there, ["fresh-tiny-scratch-clips-raw"])

@@ -1,6 +1,7 @@
 """What an evaluation need not train: the run's own judges are attackers too, and other runs were attacked already."""
 
 import dataclasses
+import json
 import pathlib
 
 from tfanon import config, phases, sharing, specs
@@ -34,20 +35,28 @@ def _adopt(run, own, name, new, needed):
 
 
 def share(run, asked, settings, others):
-    """Take over what other runs were attacked by behind raw video, noise and the fixed anonymizers of this run.
+    """Take over what other runs were attacked by behind raw video, noise, the fixed anonymizers of this run, and its f_A.
 
     asked: the Config of the attackers before budgets were worked out.  others: {folder of an evaluation: its
     Config, as asked}; those under other settings are passed over.  Attackers that started from a file are not taken:
     another folder may hold another file of that name.
     """
     fixed = {"raw", "noise", *(name for name in asked.baselines if "+" not in name)}
-    attacks = [f"-{probe}-{specs.file_name(name)}" for probe in run.tables.probes for name in fixed]
-    endings = (*attacks, *(specs.file_name(f"flicker-{name}") for name in fixed))
     mine = pathlib.Path(run.config.workdir)
     for folder, other in others.items():
         if (folder == mine or sharing.relevant("attack", other) != sharing.relevant("attack", asked)
                 or config.differences(settings, folder / "evaluate.flags", _settings.FREE)):
             continue
+        alike = fixed | ({"f_A"} if _trained(other) == _trained(asked) else set())
+        attacks = [f"-{probe}-{specs.file_name(name)}" for probe in run.tables.probes for name in alike]
+        endings = (*attacks, *(specs.file_name(f"flicker-{name}") for name in alike))
         for name in sorted(done.parent.name for done in folder.glob("phases/*/done.json")):
             if name.endswith(endings) and ".weights.h5" not in name and not sharing.is_done(mine, name):
                 sharing.take(folder, name, mine, name)
+
+
+def _trained(attackers):
+    """What an f_A is: how it is built, and the SHA-256 of its weights.  attackers: the Config of an evaluation of it."""
+    done = pathlib.Path(attackers.workdir).parents[1] / "phases" / "anonymize" / "done.json"
+    return (json.loads(done.read_text())["sha256"] if done.exists() else attackers.workdir,
+            *(getattr(attackers, name) for name in sorted(sharing.ANONYMIZER)))
