@@ -171,6 +171,16 @@ class Config(Limits):
     rate_action_judge: float = flag(1e-4, "Adam's rate for f_T'.", low=0.0, high=10.0)
     rate_privacy_judge: float = flag(1e-3, "Adam's rate for f_B'.", low=0.0, high=10.0)
 
+    @property
+    def action_judge_network(self):
+        """Name of the network that f_T' is."""
+        return self.action_judge or self.action_network
+
+    @property
+    def privacy_judge_network(self):
+        """Name of the network that f_B' is, and an attacker where nobody names another."""
+        return self.privacy_judge or self.privacy_network
+
 
 def define_flags(settings=Config, holder=flags.FLAGS):
     """Declare one absl flag per field of a dataclass of settings; called once, by an entry point."""

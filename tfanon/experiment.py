@@ -95,19 +95,19 @@ def set_up(config):
 
 def check_weights(config):
     """Raises ValueError where a file to start from is of another network: now, not when its phase comes."""
-    action, privacy = config.action_network, config.privacy_network
     for kind, name, weights in (
-            ("anonymizers", config.anonymizer, config.anonymizer_weights), ("actions", action, config.action_weights),
-            ("privacy", privacy, config.privacy_weights),
-            ("actions", config.action_judge or action, config.action_judge_weights),
-            ("privacy", config.privacy_judge or privacy, config.privacy_judge_weights)):
+            ("anonymizers", config.anonymizer, config.anonymizer_weights),
+            ("actions", config.action_network, config.action_weights),
+            ("privacy", config.privacy_network, config.privacy_weights),
+            ("actions", config.action_judge_network, config.action_judge_weights),
+            ("privacy", config.privacy_judge_network, config.privacy_judge_weights)):
         if weights:
             starting.check(kind, name, weights)
     if config.warm_action and config.action_weights:
         raise ValueError("f_T starts as the judge of raw clips (--warm_action) or from --action_weights, not from both.")
-    if config.warm_action and config.action_judge not in ("", action):
+    if config.warm_action and config.action_judge_network != config.action_network:
         raise ValueError(f"f_T starts as the judge of raw clips (--warm_action), so --action_judge={config.action_judge} has "
-                         f"to be --action_network={action}.")
+                         f"to be --action_network={config.action_network}.")
 
 
 def make_anonymizer(run):

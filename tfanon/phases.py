@@ -201,7 +201,7 @@ def judge_action(run, name, f_A):
 
 def pretrained(config):
     """Name of the phase in which a network learns raw clips, for others to start from."""
-    return f"pretrain-{config.action_judge or config.action_network}" if config.epochs_pretrain else "action-raw"
+    return f"pretrain-{config.action_judge_network}" if config.epochs_pretrain else "action-raw"
 
 
 def pretrain(run):
@@ -223,7 +223,7 @@ def _read_action(run, phase, f_A, epochs, start=None, judges=True):
     plan = phase.plan(len(splits.train), config.batch_action, epochs)
     run.seeded("action")  # every anonymizer meets the same fresh judge
     with run.strategy.scope():
-        f_T = starting.build("actions", config.action_judge or config.action_network, config.action_judge_weights,
+        f_T = starting.build("actions", config.action_judge_network, config.action_judge_weights,
                              classes=len(splits.train.classes))
         if start:
             start.result(f_T)
@@ -243,7 +243,7 @@ def judge_privacy(run, name, f_A, probe):
     """Algorithm 1, lines 25-27: a fresh f_B' on the attributes of anonymized images; Criterion 2."""
     config = run.config
     found = read_attributes(run, f"privacy-{probe}-{name}", f_A, probe, lambda attributes: starting.build(
-        "privacy", config.privacy_judge or config.privacy_network, config.privacy_judge_weights, attributes=attributes))
+        "privacy", config.privacy_judge_network, config.privacy_judge_weights, attributes=attributes))
     return {key: value for key, value in found.items() if key not in LEARNT}
 
 

@@ -36,8 +36,8 @@ def relevant(phase, config):
     which is any attack on what no training of f_A changes.  Of a judge's network the one that is meant counts, whether
     it is named or is that of the game.
     """
-    config = dataclasses.replace(config, action_judge=config.action_judge or config.action_network,
-                                 privacy_judge=config.privacy_judge or config.privacy_network)
+    config = dataclasses.replace(config, action_judge=config.action_judge_network,
+                                 privacy_judge=config.privacy_judge_network)
     used = _used(phase, config)
     unused = set().union(*(group for group in GROUPS if group not in used)) | APART
     return {name: value for name, value in dataclasses.asdict(config).items() if name not in unused}

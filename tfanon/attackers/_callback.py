@@ -67,6 +67,6 @@ def watchers(run, f_A):
         return []
     run.seeded("attack while f_A is trained")
     attack = PrivacyAttackCallback(f_A, next(iter(run.tables.probes.values())), config, config.attack_every,
-                                   network=_common.judge(config))
+                                   network=config.privacy_judge_network)
     per_epoch = phases.minimax_plan(run).steps_per_epoch
     return [lambda step, minimax: attack.watch(step, per_epoch)]

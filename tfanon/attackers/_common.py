@@ -29,11 +29,6 @@ class Run(phases.Run):
         return phases.Phase(self.config, name, self.number, self.count)
 
 
-def judge(config):
-    """Name of the network that reads attributes where none is asked for."""
-    return config.privacy_judge or config.privacy_network
-
-
 def weights(start):
     """`start` as tfanon.converting.starting takes it."""
     return "" if start == SCRATCH else start

@@ -13,7 +13,7 @@ def attack(run, name, f_A, network="", start=_common.SCRATCH):
     """An entry per probe.  network: a file of tfanon/models/privacy; empty: the run's judge.  start: "scratch", or the
     .weights.h5 of tfanon.weights that it starts from.
     """
-    network = network or _common.judge(run.config)
+    network = network or run.config.privacy_judge_network
     return [_common.entry(name, "fresh", network, start, probe, read(run, name, f_A, probe, network, start)[1])
             for probe in run.tables.probes]
 

@@ -17,7 +17,7 @@ NEEDS = "a private column 'identity' of three people or more"
 
 def attack(run, name, f_A, network="", start=_common.SCRATCH, column="identity"):
     """An entry per probe that has the column.  network, start: as in fresh; of a video all frames are pooled."""
-    network = network or _common.judge(run.config)
+    network = network or run.config.privacy_judge_network
     return [_common.entry(name, "identity", network, start, probe, _read(run, name, f_A, probe, network, start, column))
             for probe in run.tables.probes if len(_columns(run, probe, column)) > 2]
 

@@ -16,7 +16,7 @@ ROWS = 512  # that are compared with all of training at once
 
 def attack(run, name, f_A, network="", start=_common.SCRATCH):
     """An entry per probe.  network, start: as in fresh, of the network on raw data."""
-    network = network or _common.judge(run.config)
+    network = network or run.config.privacy_judge_network
     return [_common.entry(name, "knn", network, start, probe, _read(run, name, f_A, probe, network, start))
             for probe in run.tables.probes]
 

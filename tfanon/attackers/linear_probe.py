@@ -10,7 +10,7 @@ NEEDS = fresh.NEEDS
 
 def attack(run, name, f_A, network="", start=_common.SCRATCH):
     """An entry per probe.  network, start: as in fresh, of the network on raw data; its last layer is trained anew."""
-    network = network or _common.judge(run.config)
+    network = network or run.config.privacy_judge_network
     return [_common.entry(name, "linear_probe", network, start, probe, _read(run, name, f_A, probe, network, start))
             for probe in run.tables.probes]
 

@@ -25,7 +25,7 @@ def attack(run, name, f_A, network="", start=_common.SCRATCH, width=1.0):
 
     network, start: of the attacker on raw data, as in fresh.  width: of the decoder.
     """
-    network, found = network or _common.judge(run.config), []
+    network, found = network or run.config.privacy_judge_network, []
     for probe in run.tables.probes:
         alike, g = _decode(run, f"reconstruction-{width:g}-{probe}-{name}", f_A, probe, width)
         _draw(run, probe, name, f_A, g)

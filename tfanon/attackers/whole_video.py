@@ -16,7 +16,7 @@ def attack(run, name, f_A, network="", start=_common.SCRATCH):
     network: a file of tfanon/models/privacy, whose features are averaged over time, or one of tfanon/models/actions,
     one output per attribute; empty: the run's judge.  start: as in fresh.
     """
-    network = network or _common.judge(run.config)
+    network = network or run.config.privacy_judge_network
     return [_common.entry(name, "whole_video", network, start, probe, phases.read_attributes(
         run, _common.named("whole_video", network, start, probe, name), f_A, probe,
         lambda attributes: build(network, start, attributes), phases.CLIPS)) for probe in _common.videos(run)]

@@ -46,7 +46,7 @@ def anonymizer(run):
 
 def action_judge(run):
     """The trained f_T' of f_A."""
-    f_T = registry.find("actions", run.config.action_judge or run.config.action_network).build(
+    f_T = registry.find("actions", run.config.action_judge_network).build(
         classes=len(run.tables.action.train.classes))
     _fill(run, "action-f_A", f_T)
     return f_T
@@ -54,7 +54,7 @@ def action_judge(run):
 
 def privacy_judge(run, probe):
     """The trained f_B' of f_A on one probe."""
-    f_B = registry.find("privacy", run.config.privacy_judge or run.config.privacy_network).build(
+    f_B = registry.find("privacy", run.config.privacy_judge_network).build(
         attributes=len(run.tables.probes[probe].train.attribute_names))
     _fill(run, f"privacy-{probe}-f_A", f_B)
     return f_B

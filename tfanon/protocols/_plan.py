@@ -59,14 +59,9 @@ class Asked:
         return tuple(network for network in self.networks if network in registry.names(kind))
 
 
-def action(config):
-    """Name of the network that judges the action where none is asked for."""
-    return config.action_judge or config.action_network
-
-
 def choice(config, network):
     """A network of attributes as an attacker's choice; the run's own starts as in the run."""
-    own = network == _common.judge(config) and config.privacy_judge_weights
+    own = network == config.privacy_judge_network and config.privacy_judge_weights
     return {"network": network, "start": own or _common.SCRATCH}
 
 

@@ -75,7 +75,7 @@ def _gate(name, entry, bound):
 
 def _action(run, name, f_A, network):
     """Criterion 1 by one network, started as in the run where it is the run's own."""
-    own = network == (run.config.action_judge or run.config.action_network)
+    own = network == run.config.action_judge_network
     config = dataclasses.replace(run.config, action_judge=network,
                                  action_judge_weights=run.config.action_judge_weights if own else "")
     found = phases.judge_action(dataclasses.replace(run, config=config), f"{network}-{name}", f_A)

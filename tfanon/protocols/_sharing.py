@@ -1,12 +1,11 @@
 """What an evaluation need not train: the run's own judges are attackers too, and other runs were attacked already."""
 
-import dataclasses
 import json
 import pathlib
 
 from tfanon import config, phases, sharing, specs
 from tfanon.attackers import _common
-from tfanon.protocols import _plan, _settings
+from tfanon.protocols import _settings
 
 
 def adopt(run, own):
@@ -14,7 +13,7 @@ def adopt(run, own):
 
     run: attackers' Run.  own: the Config of the run.
     """
-    reader, action = _common.judge(run.config), _plan.action(run.config)
+    reader, action = run.config.privacy_judge_network, run.config.action_judge_network
     start = run.config.privacy_judge_weights or _common.SCRATCH
     if own.epochs_pretrain:
         _adopt(run, own, phases.pretrained(own), phases.pretrained(run.config), {"action_top1"})

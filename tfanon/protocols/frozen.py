@@ -1,9 +1,8 @@
 """Attackers that were trained on raw data and stay as they are, the paper's Table 6; the fresh ones beside them."""
 
-from tfanon.attackers import _common
 from tfanon.protocols import _plan
 
 
 def plan(config, asked):
-    choices = [_plan.choice(config, network) for network in asked.readers(_common.judge(config))]
+    choices = [_plan.choice(config, network) for network in asked.readers(config.privacy_judge_network)]
     return _plan.Plan(tuple((attacker, choice) for attacker in ("frozen", "fresh") for choice in choices))

@@ -1,12 +1,11 @@
 """What two cores can do beside each point of a sweep: one attacker of each kind."""
 
-from tfanon.attackers import _common
 from tfanon.protocols import _plan
 
 WAYS = ("fresh", "frozen", "multi_frame", "whole_video", "reconstruction")
 
 
 def plan(config, asked):
-    choices = [_plan.choice(config, network) for network in asked.readers(_common.judge(config))]
+    choices = [_plan.choice(config, network) for network in asked.readers(config.privacy_judge_network)]
     return _plan.Plan(tuple((attacker, choice) for attacker in WAYS for choice in choices),
-                      asked.actions(_plan.action(config)))
+                      asked.actions(config.action_judge_network))

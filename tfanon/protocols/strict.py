@@ -11,11 +11,11 @@ WAYS = ("frozen", "linear_probe", "knn", "multi_frame", "whole_video", "identity
 
 
 def plan(config, asked):
-    networks = asked.readers(_common.judge(config))
+    networks = asked.readers(config.privacy_judge_network)
     started, notes = _plan.started(asked, networks)
     own = [_plan.choice(config, network) for network in networks]
     attacks = [("fresh", choice) for choice in [*own, *started]]
     attacks += [(attacker, choice) for attacker in WAYS for choice in own]
-    actions = asked.actions(_plan.action(config))
+    actions = asked.actions(config.action_judge_network)
     attacks += [("whole_video", {"network": network, "start": _common.SCRATCH}) for network in actions]
     return _plan.Plan(tuple(attacks), actions, notes)

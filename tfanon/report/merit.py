@@ -147,7 +147,7 @@ def attacks(run, name, probe=""):
     """Every attack on one anonymizer by a run's own data, "protocol" and "seed" added to each.  probe: of this one alone."""
     rows = [row for row in run.results["rows"] if row["anonymizer"] == name]
     own = [{**value, "attacker": "judge", "probe": seen, "protocol": "", "anonymizer": name,
-            "network": run.config.privacy_judge or run.config.privacy_network,
+            "network": run.config.privacy_judge_network,
             "start": pathlib.Path(run.config.privacy_judge_weights).name or "scratch"}
            for row in rows for seen, value in row.items() if isinstance(value, dict) and "cmap" in value]
     more = [{**attack, "protocol": protocol} for protocol, found in run.comparable.items()
@@ -230,7 +230,7 @@ def _action(runs, name):
     """Top-1 by the run's own judge; of an anonymizer that only an evaluation saw, by a judge of that network there."""
     rows = [row for run in runs for row in [*run.results["rows"], *(
         row for found in run.comparable.values() for row in found.get("actions", [])
-        if row.get("network") == (run.config.action_judge or run.config.action_network))]
+        if row.get("network") == run.config.action_judge_network)]
         if row["anonymizer"] == name and "action_top1" in row]
     return _renamed(rows[0], "action_top1", "action_chance", "action_interval") if rows else {}
 
