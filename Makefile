@@ -9,8 +9,9 @@ OURS = --flagfile=configs/quickstart.flags $(BUDGET)
 SEEDS = --grid=seed=0,1,2
 WEIZMANN = $(VENV)/bin/python -m tfanon.sweep --parallel=2 --flagfile=configs/weizmann_utkface.flags \
     --flagfile=configs/evaluate_weizmann.flags --data_dir=$(DATA)
-REAL = $(WEIZMANN) --sweep_dir=runs/evaluate_weizmann --evaluate=quick --attackers=fresh,whole_video,identity \
-    --grid=penalty_weight=30,0 $(SEEDS)
+REAL = $(WEIZMANN) --sweep_dir=runs/evaluate_weizmann --evaluate=quick --attackers=fresh,whole_video,identity
+TED_SPAD = --objective=ted_spad --utility_weight=0.7
+VITA = --objective=vita --ensemble=small_resnet --budget_weight=0.5 --restart_every=50
 # The action alone, each actor left out in turn.
 FOLDS = $(WEIZMANN) --sweep_dir=runs/weizmann_folds --clip_private_columns= --epochs_action=150 --epochs_privacy=1 \
     --baselines=raw,downsample:factor=8 --grid=split_column=identity=daria,identity=denis,identity=eli,identity=ido,$\
@@ -38,10 +39,13 @@ evaluate: $(VENV)/installed
 	    --grid=vita_variant=negative_entropy,k_beam $(SEEDS)
 	$(SWEEP) --flagfile=configs/quickstart_stprivacy.flags $(BUDGET) --epochs_reconstruct=20 \
 	    --grid=objective=stprivacy $(SEEDS)
-	$(if $(DATA),$(REAL))
+	$(if $(DATA),$(REAL) --grid=penalty_weight=30,0,5,1 $(SEEDS))
 	$(if $(DATA),$(FOLDS))
 	$(if $(DATA),$(VENV)/bin/python -m tools.seeds runs/weizmann_folds/split_column=*)
 	$(SWEEP) $(OURS) --grid=penalty_bound=.05,.1,.2,.3,.9 --grid=penalty_weight=1,5 $(SEEDS)
+	$(if $(DATA),$(REAL) $(TED_SPAD) --grid=objective=ted_spad $(SEEDS))
+	$(if $(DATA),$(REAL) --grid=penalty_bound=.05,.2,.3,.9 --grid=penalty_weight=5,1 $(SEEDS))
+	$(if $(DATA),$(REAL) $(VITA) --grid=objective=vita $(SEEDS))
 	$(VENV)/bin/python -m tfanon.report runs/evaluate $(if $(DATA),runs/evaluate_weizmann) --output=runs/evaluate/report
 
 $(VENV)/installed: setup.py

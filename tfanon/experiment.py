@@ -140,7 +140,7 @@ def _notes(config, game):
     if config.penalty_weight == 0 or not sharing.penalty_is_idle(config, game):
         return []
     return [f"B = {config.penalty_bound:g} was never reached: no {config.penalty_reduction} was changed by more than "
-            f"{game['largest_change']:.2g} (RMS). So f_A is that of lambda = 0."]
+            f"{game['largest_change']:.3f} (RMS). So f_A is that of lambda = 0."]
 
 
 def judge_free(run, anonymizers, but=()):
