@@ -49,6 +49,7 @@ def test_a_run_answers_as_its_network(run):
     assert np.abs(loaded(X) - 255 * f_A(X / np.float32(255), training=False).numpy()).max() < 0.51
 
 
+@pytest.mark.large
 def test_a_network_of_clips_says_that_it_sees_frames_here(tmp_path, caplog):
     f_A = trained(tmp_path, "tubelet_vit", resolution=32, anonymizer_width=0.1)
     loaded = network.load(str(tmp_path))
