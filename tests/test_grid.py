@@ -1,3 +1,6 @@
+import concurrent.futures
+import json
+
 import pytest
 
 from tfanon import grid
@@ -26,3 +29,11 @@ def test_points_are_the_product_with_the_last_flag_fastest():
 def test_a_grid_that_is_none_is_refused(given, message):
     with pytest.raises(ValueError, match=message):
         grid.points("s", given, Config())
+
+
+def test_two_sweeps_that_begin_at_once_lose_no_point(tmp_path):
+    found = grid.points(tmp_path, (f"seed={','.join(map(str, range(40)))}",), Config())
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda point: grid.record(tmp_path, [point]), found))
+    points = json.loads((tmp_path / "sweep.json").read_text())["points"]
+    assert sorted(point["flags"]["seed"] for point in points) == list(range(40))

@@ -62,12 +62,13 @@ def _plain(value):
 
 
 def record(folder, found):
-    """Write the folder's sweep.json: the points that were there before, and these."""
+    """Write the folder's sweep.json: the points that were there before, and these.  Another sweep of the folder waits."""
     path = folder / "sweep.json"
-    old = json.loads(path.read_text())["points"] if path.exists() else []
-    new = [{"name": point.name, "flags": point.flags} for point in found]
-    names = {point["name"] for point in new}
-    with files.whole_file(path) as unfinished:
-        unfinished.write_text(json.dumps({
-            "schema_version": SCHEMA_VERSION,
-            "points": [*(point for point in old if point["name"] not in names), *new]}, indent=1) + "\n")
+    with files.locked(folder / ".lock"):
+        old = json.loads(path.read_text())["points"] if path.exists() else []
+        new = [{"name": point.name, "flags": point.flags} for point in found]
+        names = {point["name"] for point in new}
+        with files.whole_file(path) as unfinished:
+            unfinished.write_text(json.dumps({
+                "schema_version": SCHEMA_VERSION,
+                "points": [*(point for point in old if point["name"] not in names), *new]}, indent=1) + "\n")
