@@ -18,7 +18,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is impor
 
 from absl import app  # noqa: E402
 
-from tfanon import checkpoint, config, experiment, files, fitting, phases, registry, replicas  # noqa: E402
+from tfanon import checkpoint, config, experiment, files, fitting, phases, registry, replicas, sharing  # noqa: E402
 from tfanon.anonymizing import network  # noqa: E402
 from tfanon.attackers import _common  # noqa: E402
 from tfanon.data import decode, tables  # noqa: E402
@@ -113,8 +113,7 @@ def targets(settings, run, folder):
     trained = phases.Run(finished.settings(settings.run_dir), run.tables, run.strategy)
 
     def f_A():
-        done = trained.phase("anonymize").folder / "done.json"
-        return finished.anonymizer(trained), json.loads(done.read_text())["sha256"]
+        return finished.anonymizer(trained), sharing.done(settings.run_dir, "anonymize")["sha256"]
 
     made, digests = {}, {}
     for name in settings.anonymizers or (*trained.config.baselines, "f_A"):

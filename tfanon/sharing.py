@@ -65,20 +65,18 @@ def share(config, others):
     """
     taken = []
     for other in others:
-        here, there = (_without_idle_penalty(each, other) for each in (config, other))
-        for done in sorted(pathlib.Path(other.workdir).glob("phases/*/done.json")):
-            name = done.parent.name
+        game = done(other.workdir, "anonymize").get("result", {})
+        here, there = (_without_idle_penalty(each, game) for each in (config, other))
+        for name in sorted(path.parent.name for path in pathlib.Path(other.workdir).glob("phases/*/done.json")):
             if not is_done(config.workdir, name) and relevant(name, there) == relevant(name, here):
                 take(other.workdir, name, config.workdir, name)
                 taken.append(name)
     return taken
 
 
-def _without_idle_penalty(config, played):
-    """A Config with lambda = 0 where, by what was changed in the game of `played`, its penalty is idle."""
-    done = pathlib.Path(played.workdir) / "phases" / "anonymize" / "done.json"
-    idle = penalty_is_idle(config, json.loads(done.read_text())["result"] if done.exists() else {})
-    return dataclasses.replace(config, penalty_bound=0.0, penalty_weight=0.0) if idle else config
+def _without_idle_penalty(config, game):
+    """A Config with lambda = 0 where, by what a game found, its penalty is idle."""
+    return dataclasses.replace(config, penalty_bound=0.0, penalty_weight=0.0) if penalty_is_idle(config, game) else config
 
 
 def penalty_is_idle(config, game):
@@ -92,7 +90,16 @@ def penalty_is_idle(config, game):
 
 def is_done(folder, name):
     """Whether a run or an evaluation has finished a phase."""
-    return (pathlib.Path(folder) / "phases" / name / "done.json").exists()
+    return _record(folder, name).exists()
+
+
+def done(folder, name):
+    """What a run or an evaluation keeps of a phase, {"result", "sha256"}; {} where it is not finished."""
+    return json.loads(_record(folder, name).read_text()) if is_done(folder, name) else {}
+
+
+def _record(folder, name):
+    return pathlib.Path(folder) / "phases" / name / "done.json"
 
 
 def take(source, name, target, new):

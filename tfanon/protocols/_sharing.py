@@ -1,6 +1,5 @@
 """What an evaluation need not train: the run's own judges are attackers too, and other runs were attacked already."""
 
-import json
 import pathlib
 
 from tfanon import config, phases, sharing, specs
@@ -41,12 +40,12 @@ def share(run, asked, settings, others):
     another folder may hold another file of that name.
     """
     fixed = {"raw", "noise", *(name for name in asked.baselines if "+" not in name)}
-    mine = pathlib.Path(run.config.workdir)
+    mine, own = pathlib.Path(run.config.workdir), _trained(asked)
     for folder, other in others.items():
         if (folder == mine or sharing.relevant("attack", other) != sharing.relevant("attack", asked)
                 or config.differences(settings, folder / "evaluate.flags", _settings.FREE)):
             continue
-        alike = fixed | ({"f_A"} if _trained(other) == _trained(asked) else set())
+        alike = fixed | ({"f_A"} if _trained(other) == own else set())
         attacks = [f"-{probe}-{specs.file_name(name)}" for probe in run.tables.probes for name in alike]
         endings = (*attacks, *(specs.file_name(f"flicker-{name}") for name in alike))
         for name in sorted(done.parent.name for done in folder.glob("phases/*/done.json")):
@@ -56,6 +55,5 @@ def share(run, asked, settings, others):
 
 def _trained(attackers):
     """What an f_A is: how it is built, and the SHA-256 of its weights.  attackers: the Config of an evaluation of it."""
-    done = pathlib.Path(attackers.workdir).parents[1] / "phases" / "anonymize" / "done.json"
-    return (json.loads(done.read_text())["sha256"] if done.exists() else attackers.workdir,
-            *(getattr(attackers, name) for name in sorted(sharing.ANONYMIZER)))
+    game = sharing.done(pathlib.Path(attackers.workdir).parents[1], "anonymize")
+    return (game.get("sha256", attackers.workdir), *(getattr(attackers, name) for name in sorted(sharing.ANONYMIZER)))
