@@ -89,6 +89,13 @@ def test_scores_that_are_too_few_to_choose_by_are_noted_and_the_last_epoch_stand
     assert again.network.a.numpy() == pytest.approx(0.6)
 
 
+def test_what_selects_no_epoch_is_scored_no_more_often_than_a_curve_needs(tmp_path):
+    # 50 epochs of 2 steps, LOOKS = 20: every second epoch, counted from the last.
+    asked, curve, long = [], [], dataclasses.replace(plan(tmp_path), epochs=50)
+    fitting.fit(learner(), dataset, long, score=lambda: asked.append(0) or 0.5, curve=curve, choose=False)
+    assert [step for step, _ in curve] == list(range(4, 101, 4)) and len(asked) == 25
+
+
 def test_nan_stops_and_says_what_and_when(tmp_path):
     def broken(first, last):
         return dataset(first, last).map(lambda x, y: (x * np.nan, y))

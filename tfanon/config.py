@@ -99,7 +99,7 @@ class Config(Limits):
     on_bad_video: str = flag("skip", "An unreadable file stops the run, or the next one takes its place.",
                              choices=("raise", "skip"))
     max_bad_fraction: float = flag(0.05, "Share of unreadable files above which the run stops.", low=0.0, high=1.0)
-    read_threads: int = flag(0, "Files read at once; 0 lets tf.data decide.", low=0, high=256)
+    read_threads: int = flag(0, "Files read at once; 0: as many as there are cores, up to 16.", low=0, high=256)
     frame_memory: int = flag(0, "MiB of decoded frames to keep, so that a small data set is decoded once and not in "
                              "every epoch.", low=0, high=2**20)
 

@@ -18,6 +18,9 @@ from tfanon import checkpoint, exits
 from tfanon.report import tensorboard
 
 
+LOOKS = 20  # at the held-out slice, where they select no epoch and only draw a curve
+
+
 class Stopped(Exception):
     """A signal asked the run to end; what was reached is saved."""
 
@@ -57,9 +60,9 @@ def fit(model, dataset, plan, score=None, watchers=(), before=None, curve=None, 
     dataset(first, last): the batches of these steps.  score(): larger is better, asked after each epoch of a
     trainer.Learner; its network's weights of the best epoch win; without it the last step's do.  watchers: callables
     of the step, called at every log.  before: called with the number of each step before it.  curve: a list that is
-    filled with [step, score] of every epoch.  perfect: the highest score there is: once it is reached no later epoch
-    can win, so none is trained.  choose: False: scores are noted, and the last step's weights stay, as where no score
-    is finite.
+    filled with [step, score] of what was scored.  perfect: the highest score there is: once it is reached no later epoch
+    can win, so none is trained.  choose: False: LOOKS or so scores are noted, and the last step's weights stay, as where
+    no score is finite.
     Returns {"epoch", "score"} of the selected epoch.  Raises FloatingPointError where a loss is not finite, Stopped
     after SIGTERM or SIGINT.
     """
@@ -112,7 +115,7 @@ class _Journey(keras.callbacks.Callback):
         self.bar.update()
         if self.step % self.plan.log_every == 0 or epoch_ends or saves:
             self._log({name: np.asarray(value).item() for name, value in logs.items()})
-        if epoch_ends and self.score:
+        if epoch_ends and self.score and self._looks():
             self._select()
         settled = _settles(self.best, self.perfect)
         if saves or settled:
@@ -157,6 +160,11 @@ class _Journey(keras.callbacks.Callback):
             shown = "  ".join(f"{name} {value:.3g}" for name, value in values.items())
             print(f"{self.plan.title}: step {self.step} of {self.plan.steps}, {left:.0f} s left  {shown}",
                   file=sys.stderr, flush=True)
+
+    def _looks(self):
+        """Whether this epoch is scored: each where one is to be chosen, else some, the last one always."""
+        left = (self.plan.steps - self.step) // self.plan.steps_per_epoch
+        return self.choose or left % max(1, self.plan.epochs // LOOKS) == 0
 
     def _select(self):
         score = float(self.score())

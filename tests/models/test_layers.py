@@ -93,6 +93,28 @@ def test_batch_norm_equals_keras(shape, jit_compile):
         np.testing.assert_allclose(ours, keras_own, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("shape", [(5, 4, 6, 3), (2, 3, 4, 6, 3)])
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_batch_norm_in_inference_equals_keras(shape, jit_compile):
+    x, weight, results = random(*shape), random(*shape), []
+    for layer in (layers.batch_norm(), keras.layers.BatchNormalization(epsilon=1e-5, momentum=0.9)):
+        layer.build(shape)
+        layer.set_weights([np.array(w, "float32") for w in ([0.5, 1, 2], [1, 0, -1], [0.1, -0.2, 0.3], [0.5, 1, 2])])
+
+        @tf.function(jit_compile=jit_compile)
+        def infer(x, layer=layer):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = layer(x, training=False)
+                loss = tf.reduce_sum(weight * y)
+            return y, tape.gradient(loss, [x, layer.gamma.value, layer.beta.value])
+
+        y, gradients = infer(tf.constant(x))
+        results.append([y, *gradients, *layer.get_weights()])
+    for ours, keras_own in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, keras_own, rtol=1e-4, atol=1e-4)
+
+
 def test_batch_norm_has_pytorchs_constants():
     # After a batch of 0 and 2 (mean 1, variance 1, unbiased 2) the averages of 0 and 1 are .1 * 1 and .9 * 1 + .1 * 2.
     layer = layers.batch_norm()
@@ -105,6 +127,7 @@ def test_batch_norm_has_pytorchs_constants():
 def test_batch_norm_under_a_mixed_policy(policy):
     layer = layers.BatchNorm(epsilon=1e-5, momentum=0.9, dtype=policy)
     x = random(4, 6, 6, 3)
+    np.testing.assert_allclose(tf.cast(layer(x, training=False), "float32"), x, rtol=1e-2)  # its averages: 0 and 1
     y = layer(x, training=True)
     assert y.dtype == policy.removeprefix("mixed_")
     np.testing.assert_allclose(layer.moving_mean, 0.1 * x.mean((0, 1, 2)), atol=1e-3)

@@ -4,10 +4,14 @@ Training sets take `first` and `last`, counted in steps from the start of a phas
 for bit the same whatever `first` is, so resuming in the middle of an epoch costs nothing. There is no shuffle buffer.
 """
 
+import os
+
 import tensorflow as tf
 
 from tfanon.data import augment, order, records, sampling
 from tfanon.data.decode import Files
+
+READERS = 16  # each holds an example that waits for its turn
 
 
 def anonymization(clips, images, config, first, last, extras=()):
@@ -229,7 +233,7 @@ def _in_order(example, count, batch, config):
 
 
 def _map(positions, example, config):
-    threads = config.read_threads or tf.data.AUTOTUNE
+    threads = config.read_threads or min(READERS, os.cpu_count() or 1)
     example = tf.autograph.experimental.do_not_convert(example)  # no Python branch on a tensor in here
     return positions.map(example, num_parallel_calls=threads, deterministic=True)
 
@@ -237,5 +241,7 @@ def _map(positions, example, config):
 def _finish(dataset):
     options = tf.data.Options()
     options.deterministic = True
+    # Its thread sleeps for as long as a minute; at times the end of a data set waits until it wakes.
+    options.autotune.enabled = False
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
     return dataset.prefetch(tf.data.AUTOTUNE).with_options(options)

@@ -107,27 +107,37 @@ def convolves_in_16_bits():
 
 @keras.saving.register_keras_serializable("tfanon")
 class BatchNorm(keras.layers.BatchNormalization):
-    """keras.layers.BatchNormalization of [N, H, W, C] or [N, T, H, W, C], trained with TensorFlow's fused operation.
+    """keras.layers.BatchNormalization of [N, H, W, C] or [N, T, H, W, C] with TensorFlow's fused operation.
 
-    Keras 3 composes it of small ones: forwards and backwards together take 2 to 3 times as long, and as much memory.
-    With several replicas, in inference and in float16 Keras' own code runs. As in PyTorch the moving average is of the
-    unbiased variance, where Keras has the biased one; what normalises the batch is the biased one in both.
+    Keras 3 composes it of small ones: forwards and backwards together take 2 to 3 times as long, and as much memory, and
+    in inference TensorFlow cannot make one operation of a convolution and what follows it. Trained on several replicas,
+    and in float16, Keras' own code runs. As in PyTorch the moving average is of the unbiased variance, where Keras has
+    the biased one; what normalises the batch is the biased one in both.
     """
 
     def call(self, inputs, training=None, mask=None):
-        if not (training and self.trainable):
-            return super().call(inputs, training=training, mask=mask)
+        training = training and self.trainable
+        if inputs.dtype == "float16" and not training:
+            return super().call(inputs, training=False, mask=mask)
         size = tf.shape(inputs)
-        if self.synchronized or inputs.dtype == "float16":
+        if training and (self.synchronized or inputs.dtype == "float16"):
             kept = self.moving_variance * self.momentum
             y = super().call(inputs, training=training, mask=mask)
             self.moving_variance.assign(kept + (self.moving_variance - kept) * self._unbiased(size))
             return y
-        x = tf.reshape(inputs, [-1, size[-3], size[-2], inputs.shape[-1]])  # frames of clips
-        y, mean, variance = tf.compat.v1.nn.fused_batch_norm(x, self.gamma, self.beta, epsilon=self.epsilon)
+        frames = inputs if inputs.shape.rank == 4 else tf.reshape(inputs, [-1, size[-3], size[-2], inputs.shape[-1]])
+        y = self._trained(frames) if training else self._inferred(frames)
+        return y if inputs.shape.rank == 4 else shaped(tf.reshape(y, size), inputs.shape)
+
+    def _trained(self, frames):
+        y, mean, variance = tf.compat.v1.nn.fused_batch_norm(frames, self.gamma, self.beta, epsilon=self.epsilon)
         for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):  # the unbiased one
             moving.assign(moving * self.momentum + batch * (1 - self.momentum))
-        return shaped(tf.reshape(y, size), inputs.shape)
+        return y
+
+    def _inferred(self, frames):
+        return tf.compat.v1.nn.fused_batch_norm(
+            frames, self.gamma, self.beta, self.moving_mean, self.moving_variance, self.epsilon, is_training=False)[0]
 
     def _unbiased(self, size):
         """n / (n - 1) for the n numbers behind one variance; 1 where there is one."""
