@@ -2,22 +2,24 @@
 PYTHON ?= python3
 VENV ?= .venv
 
-SWEEP = $(VENV)/bin/python -m tfanon.sweep --sweep_dir=runs/evaluate --parallel=2 \
-    --evaluate=quick --attackers=fresh,reconstruction:width=0.5 --noclips
+SWEEP = $(VENV)/bin/python -m tfanon.sweep --parallel=2
+SEEDS = --grid=seed=0,1,2
+SYNTHETIC = $(SWEEP) --sweep_dir=runs/evaluate --evaluate=quick --attackers=fresh,reconstruction:width=0.5 --noclips
 BUDGET = --flagfile=configs/evaluate.flags
 OURS = --flagfile=configs/quickstart.flags $(BUDGET)
-SEEDS = --grid=seed=0,1,2
-WEIZMANN = $(VENV)/bin/python -m tfanon.sweep --parallel=2 --flagfile=configs/weizmann_utkface.flags \
-    --flagfile=configs/evaluate_weizmann.flags --data_dir=$(DATA)
+WEIZMANN = $(SWEEP) --flagfile=configs/weizmann_utkface.flags --flagfile=configs/evaluate_weizmann.flags --data_dir=$(DATA)
 REAL = $(WEIZMANN) --sweep_dir=runs/evaluate_weizmann --evaluate=quick --attackers=fresh,whole_video,identity
 TED_SPAD = --objective=ted_spad --utility_weight=0.7
 VITA = --objective=vita --ensemble=small_resnet --budget_weight=0.5 --restart_every=50
+MASS = --objective=mass --suppressed=gender=male,race=asian,race=black,race=indian,race=other,race=white
+STPRIVACY = --objective=stprivacy --anonymizer=tubelet_vit --epochs_reconstruct=10 --rate_reconstruct=1e-3
 # The action alone, each actor left out in turn.
 FOLDS = $(WEIZMANN) --sweep_dir=runs/weizmann_folds --clip_private_columns= --epochs_action=150 --epochs_privacy=1 \
     --baselines=raw,downsample:factor=8 --grid=split_column=identity=daria,identity=denis,identity=eli,identity=ido,$\
     identity=ira,identity=lena,identity=lyova,identity=moshe,identity=shahar
+REPORT = $(VENV)/bin/python -m tfanon.report runs/evaluate $(if $(DATA),runs/evaluate_weizmann) --output=runs/evaluate/report
 
-.PHONY: quickstart test evaluate clean
+.PHONY: quickstart test evaluate evaluate_synthetic evaluate_real ablations clean
 
 quickstart: $(VENV)/installed
 	$(VENV)/bin/python -m tfanon.train --flagfile=configs/quickstart.flags
@@ -25,28 +27,38 @@ quickstart: $(VENV)/installed
 test: $(VENV)/installed
 	$(VENV)/bin/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
-# On the synthetic data: B and lambda (0 is SPAct), the objectives of others, every fixed anonymizer, each attacked; two
-# points at once, what most is learnt from first.
-# Runs for hours; the same command goes on where it was stopped, and what points share is computed once.
-# `make evaluate DATA=FOLDER` does the same on FOLDER/weizmann and FOLDER/utkface.
-evaluate: $(VENV)/installed
-	$(SWEEP) $(OURS) --grid=penalty_bound=.1 --grid=penalty_weight=5,30,1,0 $(SEEDS)
-	$(SWEEP) $(OURS) --grid=penalty_bound=.05,.9 --grid=penalty_weight=5 $(SEEDS)
-	$(SWEEP) $(OURS) --grid=penalty_bound=.1 --grid=penalty_weight=5 --grid=budget_batch_norm=inference $(SEEDS)
-	for objective in vita ted_spad mass; do $(SWEEP) --flagfile=configs/quickstart_$$objective.flags $(BUDGET) \
+# B and lambda (0 is SPAct), the objectives of others, every fixed anonymizer, each attacked, on the synthetic data; two points
+# at once. Runs for an hour or more; the same command goes on where it was stopped, and what points share is computed once.
+# `make evaluate DATA=FOLDER` does the same on FOLDER/weizmann and FOLDER/utkface too.
+evaluate: evaluate_synthetic $(if $(DATA),evaluate_real)
+	$(REPORT)
+
+evaluate_synthetic: $(VENV)/installed
+	$(SYNTHETIC) $(OURS) --grid=penalty_bound=.1 --grid=penalty_weight=0,5,1 $(SEEDS)
+	for objective in ted_spad vita mass; do $(SYNTHETIC) --flagfile=configs/quickstart_$$objective.flags $(BUDGET) \
 	    --grid=objective=$$objective $(SEEDS) || exit 1; done
-	$(SWEEP) --flagfile=configs/quickstart_vita.flags $(BUDGET) --grid=objective=vita \
-	    --grid=vita_variant=negative_entropy,k_beam $(SEEDS)
-	$(SWEEP) --flagfile=configs/quickstart_stprivacy.flags $(BUDGET) --epochs_reconstruct=20 \
+	$(SYNTHETIC) --flagfile=configs/quickstart_stprivacy.flags $(BUDGET) --epochs_reconstruct=20 \
 	    --grid=objective=stprivacy $(SEEDS)
-	$(if $(DATA),$(REAL) --grid=penalty_weight=30,0,5,1 $(SEEDS))
-	$(if $(DATA),$(FOLDS))
-	$(if $(DATA),$(VENV)/bin/python -m tools.seeds runs/weizmann_folds/split_column=*)
-	$(SWEEP) $(OURS) --grid=penalty_bound=.05,.1,.2,.3,.9 --grid=penalty_weight=1,5 $(SEEDS)
-	$(if $(DATA),$(REAL) $(TED_SPAD) --grid=objective=ted_spad $(SEEDS))
-	$(if $(DATA),$(REAL) --grid=penalty_bound=.05,.2,.3,.9 --grid=penalty_weight=5,1 $(SEEDS))
-	$(if $(DATA),$(REAL) $(VITA) --grid=objective=vita $(SEEDS))
-	$(VENV)/bin/python -m tfanon.report runs/evaluate $(if $(DATA),runs/evaluate_weizmann) --output=runs/evaluate/report
+	$(SYNTHETIC) $(OURS) --grid=penalty_bound=.05,.2,.3,.9 --grid=penalty_weight=5,1 $(SEEDS)
+
+evaluate_real: $(VENV)/installed
+	$(REAL) --grid=penalty_bound=.1 --grid=penalty_weight=0,5,1 $(SEEDS)
+	$(REAL) $(TED_SPAD) --grid=objective=ted_spad $(SEEDS)
+	$(REAL) $(VITA) --grid=objective=vita $(SEEDS)
+	$(REAL) $(MASS) --grid=objective=mass $(SEEDS)
+	$(REAL) $(STPRIVACY) --grid=objective=stprivacy $(SEEDS)
+	$(REAL) --grid=penalty_bound=.05,.2,.3,.9 --grid=penalty_weight=5,1 $(SEEDS)
+	$(FOLDS)
+	$(VENV)/bin/python -m tools.seeds runs/weizmann_folds/split_column=*
+
+# What else docs/findings.md tells, in the same folders: lambda = 30, f_B's statistics, VITA's variants.
+ablations: $(VENV)/installed
+	$(SYNTHETIC) $(OURS) --grid=penalty_bound=.1 --grid=penalty_weight=30 $(SEEDS)
+	$(SYNTHETIC) $(OURS) --grid=penalty_bound=.1 --grid=penalty_weight=5 --grid=budget_batch_norm=inference $(SEEDS)
+	$(SYNTHETIC) --flagfile=configs/quickstart_vita.flags $(BUDGET) --grid=objective=vita \
+	    --grid=vita_variant=negative_entropy,k_beam $(SEEDS)
+	$(if $(DATA),$(REAL) --grid=penalty_bound=.1 --grid=penalty_weight=30 $(SEEDS))
+	$(REPORT)
 
 $(VENV)/installed: setup.py
 	$(PYTHON) -m venv --clear $(VENV)

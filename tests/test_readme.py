@@ -37,20 +37,28 @@ def test_flags_and_functions_it_names_exist():
     assert hasattr(trainer.Minimax, "train_step")
 
 
-def test_the_grid_of_make_evaluate_is_whole():
-    plan = subprocess.run(["make", "-n", "evaluate"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    loop, = re.findall(r"for objective in ([\w ]+);", plan)
-    points = {}
+def test_the_grids_of_make_are_whole():
+    # B x lambda, lambda 0 and four more objectives, three seeds each; then lambda 30, f_B's other statistics and two
+    # variants of VITA.
+    grids = {names: planned_by(*names) for names in (
+        ("evaluate_synthetic",), ("evaluate_synthetic", "ablations"), ("evaluate_real", "DATA=data"))}
+    folds = {name for name in grids["evaluate_real", "DATA=data"] if name.startswith("split_column")}
+    assert [len(points) for points in grids.values()] == [3 * 15, 3 * 19, 3 * 15 + 9] and len(folds) == 9
+    for points in grids.values():
+        assert len({repr(dataclasses.replace(point.config, workdir="")) for point in points.values()}) == len(points)
+        assert {name.rpartition("-seed")[2] for name in points} - folds == {"0", "1", "2"}
+        assert {point.config.objective for point in points.values()} == set(registry.names("objectives"))
+
+
+def planned_by(*names):
+    """{name: point} of the sweeps that `make` would run."""
+    plan = subprocess.run(["make", "-n", *names], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    loops, points = re.findall(r"for objective in ([\w ]+);", plan), {}
     for line in re.findall(r"-m tfanon\.sweep ([^;|&\n]*)", plan.replace("\\\n", " ")):
-        for objective in loop.split() if "$objective" in line else [""]:
+        for objective in loops[0].split() if "$objective" in line else [""]:
             for point in planned(line.replace("$objective", objective).split()):
                 assert points.setdefault(point.name, point) == point  # a later sweep only fills in what is missing
-    # B x lambda; lambda 0 and 30, and the other statistics of f_B, at one B; four objectives, VITA in three variants; three
-    # seeds each.
-    assert len(points) == 3 * (5 * 2 + 3 + 4 + 2)
-    assert len({repr(dataclasses.replace(point.config, workdir="")) for point in points.values()}) == len(points)
-    assert {name.rpartition("-seed")[2] for name in points} == {"0", "1", "2"}
-    assert {point.config.objective for point in points.values()} == set(registry.names("objectives"))
+    return points
 
 
 def planned(arguments):
