@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 
-SWEEP = $(VENV)/bin/python -m tfanon.sweep --parallel=2
+SWEEP = $(VENV)/bin/python -m tfanon.sweep --parallel=3
 SEEDS = --grid=seed=0,1,2
 SYNTHETIC = $(SWEEP) --sweep_dir=runs/evaluate --evaluate=quick --attackers=fresh,reconstruction:width=0.5 --noclips
 BUDGET = --flagfile=configs/evaluate.flags
@@ -27,7 +27,7 @@ quickstart: $(VENV)/installed
 test: $(VENV)/installed
 	$(VENV)/bin/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
-# B and lambda (0 is SPAct), the objectives of others, every fixed anonymizer, each attacked, on the synthetic data; two points
+# B and lambda (0 is SPAct), the objectives of others, every fixed anonymizer, each attacked, on the synthetic data; three points
 # at once. Runs for an hour or more; the same command goes on where it was stopped, and what points share is computed once.
 # `make evaluate DATA=FOLDER` does the same on FOLDER/weizmann and FOLDER/utkface too.
 evaluate: evaluate_synthetic $(if $(DATA),evaluate_real)
