@@ -18,7 +18,7 @@ from tfanon import checkpoint, exits
 from tfanon.report import tensorboard
 
 
-LOOKS = 20  # at the held-out slice, where they select no epoch and only draw a curve
+LOOKS = 20  # at the held-out slice, up to twice as many, where they select no epoch and only draw a curve
 
 
 class Stopped(Exception):
@@ -61,8 +61,8 @@ def fit(model, dataset, plan, score=None, watchers=(), before=None, curve=None, 
     trainer.Learner; its network's weights of the best epoch win; without it the last step's do.  watchers: callables
     of the step, called at every log.  before: called with the number of each step before it.  curve: a list that is
     filled with [step, score] of what was scored.  perfect: the highest score there is: once it is reached no later epoch
-    can win, so none is trained.  choose: False: LOOKS or so scores are noted, and the last step's weights stay, as where
-    no score is finite.
+    can win, so none is trained.  choose: False: LOOKS scores are noted, up to twice as many, and the last step's weights
+    stay, as where no score is finite.
     Returns {"epoch", "score"} of the selected epoch.  Raises FloatingPointError where a loss is not finite, Stopped
     after SIGTERM or SIGINT.
     """

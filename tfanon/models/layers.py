@@ -116,28 +116,30 @@ class BatchNorm(keras.layers.BatchNormalization):
     """
 
     def call(self, inputs, training=None, mask=None):
-        training = training and self.trainable
-        if inputs.dtype == "float16" and not training:
-            return super().call(inputs, training=False, mask=mask)
+        training = bool(training and self.trainable)
+        if inputs.dtype == "float16" or training and self.synchronized:
+            return self._as_keras(inputs, training, mask)
+        if inputs.shape.rank == 4:
+            return self._fused(inputs, training)
         size = tf.shape(inputs)
-        if training and (self.synchronized or inputs.dtype == "float16"):
-            kept = self.moving_variance * self.momentum
-            y = super().call(inputs, training=training, mask=mask)
-            self.moving_variance.assign(kept + (self.moving_variance - kept) * self._unbiased(size))
-            return y
-        frames = inputs if inputs.shape.rank == 4 else tf.reshape(inputs, [-1, size[-3], size[-2], inputs.shape[-1]])
-        y = self._trained(frames) if training else self._inferred(frames)
-        return y if inputs.shape.rank == 4 else shaped(tf.reshape(y, size), inputs.shape)
+        frames = tf.reshape(inputs, [-1, size[-3], size[-2], inputs.shape[-1]])  # of clips
+        return shaped(tf.reshape(self._fused(frames, training), size), inputs.shape)
 
-    def _trained(self, frames):
-        y, mean, variance = tf.compat.v1.nn.fused_batch_norm(frames, self.gamma, self.beta, epsilon=self.epsilon)
-        for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):  # the unbiased one
-            moving.assign(moving * self.momentum + batch * (1 - self.momentum))
+    def _as_keras(self, inputs, training, mask):
+        kept = self.moving_variance * self.momentum
+        y = super().call(inputs, training=training, mask=mask)
+        if training:
+            self.moving_variance.assign(kept + (self.moving_variance - kept) * self._unbiased(tf.shape(inputs)))
         return y
 
-    def _inferred(self, frames):
-        return tf.compat.v1.nn.fused_batch_norm(
-            frames, self.gamma, self.beta, self.moving_mean, self.moving_variance, self.epsilon, is_training=False)[0]
+    def _fused(self, frames, training):
+        moving = (self.moving_mean, self.moving_variance)
+        y, *found = tf.compat.v1.nn.fused_batch_norm(
+            frames, self.gamma, self.beta, *(() if training else moving), epsilon=self.epsilon, is_training=training)
+        if training:
+            for average, batch in zip(moving, found):  # of the unbiased variance
+                average.assign(average * self.momentum + batch * (1 - self.momentum))
+        return y
 
     def _unbiased(self, size):
         """n / (n - 1) for the n numbers behind one variance; 1 where there is one."""
