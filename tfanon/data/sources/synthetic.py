@@ -27,7 +27,7 @@ from tfanon.data.batch import Examples
 from tfanon.media import writer
 
 KINDS = ("clips", "images", "private_clips")
-VERSION = 2  # of what is drawn; a folder of another version is refused
+VERSION = 3  # of what is drawn and coded; a folder of another version is refused
 SEED = 20250414  # apart from config.seed: all runs see the same data
 CODECS = ((".mp4", "libx264"), (".avi", "mpeg4"))
 PEOPLE, MOTION, IMAGES = 0, 1, 2  # random streams: who is in the clips, what they do, the images
