@@ -26,6 +26,10 @@ from tfanon import experiment, train
 experiment.JUDGE = ("-c", {JUDGE!r})
 train.run()
 """
+POINT = WITH_TINY + """
+from tfanon import point
+point.run()
+"""
 
 
 @keras.saving.register_keras_serializable("tests")

@@ -10,7 +10,7 @@ import sys
 import time
 
 import pytest
-from helpers import TRAIN
+from helpers import POINT
 
 from tfanon import config, grid, sweep
 from tfanon.config import Config
@@ -54,8 +54,8 @@ def test_what_would_fail_after_hours_is_refused_at_once(tmp_path, wrong, message
 def test_the_child_gets_the_flags_that_are_not_the_default():
     point, = points(settings("s", "penalty_bound=.1"), Config(baselines=("raw",), deterministic=True))
     assert sweep.commands(point, settings("s", evaluate=("strict",), attackers=("fresh", "knn"), clips=False)) == [
-        ["-m", "tfanon.train", "--workdir=s/B0.1", "--deterministic", "--baselines=raw", "--penalty_bound=0.1"],
-        ["-m", "tfanon.evaluate", "--run_dir=s/B0.1", "--protocol=strict", "--attackers=fresh,knn", "--noclips"]]
+        ["tfanon.train", "--workdir=s/B0.1", "--deterministic", "--baselines=raw", "--penalty_bound=0.1"],
+        ["tfanon.evaluate", "--run_dir=s/B0.1", "--protocol=strict", "--attackers=fresh,knn", "--noclips"]]
 
 
 def test_a_point_is_finished_with_its_export_where_it_has_one(tmp_path):
@@ -77,7 +77,7 @@ def test_an_evaluation_looks_at_those_of_the_other_points(tmp_path):
         (tmp_path / point.name / "evaluation/quick/results.json").write_text("{}")
     assert sweep.attacked(tmp_path, one) == [other.config.workdir]
     assert sweep.commands(one, settings(tmp_path, evaluate=("quick",)), sweep.attacked(tmp_path, one))[-1] == [
-        "-m", "tfanon.evaluate", f"--run_dir={one.config.workdir}", "--protocol=quick",
+        "tfanon.evaluate", f"--run_dir={one.config.workdir}", "--protocol=quick",
         f"--share={other.config.workdir}"]
 
 
@@ -94,7 +94,7 @@ def test_an_evaluation_that_came_to_its_end_is_not_repeated(tmp_path, left, pass
     (folder / "results.json").write_text("{}")
     command, = sweep.commands(point, wanted, ["another"])
     (folder / "evaluation/quick/results.json").write_text(json.dumps(
-        {"command": " ".join(["python", *command]), "gates": [{"passed": passed}]}))
+        {"command": " ".join(["python", "-m", *command]), "gates": [{"passed": passed}]}))
     assert len(sweep.commands(point, dataclasses.replace(wanted, **left))) == again
     (folder / "results.json").unlink()
     assert len(sweep.commands(point, wanted)) == 2
@@ -102,9 +102,7 @@ def test_an_evaluation_that_came_to_its_end_is_not_repeated(tmp_path, left, pass
 
 @pytest.fixture
 def fake(monkeypatch):
-    real = sweep.commands
-    monkeypatch.setattr(sweep, "commands", lambda *given: [
-        ["-c", FAKE, *command[2:]] for command in real(*given)])
+    monkeypatch.setattr(sweep, "PROCESS", ("-c", FAKE))
     monkeypatch.chdir(ROOT)
 
 
@@ -164,9 +162,9 @@ def test_what_another_point_computes_now_is_waited_for(tmp_path, evaluated):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_the_children_first(tmp_path, number):
-    code = ("import signal, sys, time; from tfanon import sweep; sweep.commands = lambda *_: [['-c', "
+    code = ("import signal, sys, time; from tfanon import sweep; sweep.PROCESS = ['-c', "
             "'import time, pathlib, sys; pathlib.Path(sys.argv[1], \"here\").touch(); time.sleep(60)', "
-            f"{str(tmp_path)!r}]]; sweep.run()")
+            f"{str(tmp_path)!r}]; sweep.run()")
     process = subprocess.Popen([sys.executable, "-c", code, f"--sweep_dir={tmp_path}", "--grid=seed=0,1"], cwd=ROOT,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
     while not (tmp_path / "here").exists() and process.poll() is None:
@@ -179,9 +177,7 @@ def test_a_signal_stops_the_children_first(tmp_path, number):
 
 @pytest.mark.large
 def test_two_real_points_share_what_they_can(monkeypatch, tmp_path, capsys):
-    real = sweep.commands
-    monkeypatch.setattr(sweep, "commands", lambda *given: [
-        ["-c", TRAIN, *command[2:]] for command in real(*given)])
+    monkeypatch.setattr(sweep, "PROCESS", ("-c", POINT))
     monkeypatch.chdir(ROOT)
     from tfanon.data.sources import synthetic
     synthetic.write(tmp_path / "data" / "synthetic", synthetic.Size(

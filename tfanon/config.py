@@ -217,7 +217,7 @@ def from_flags(settings=Config, holder=flags.FLAGS):
 def from_flagfile(path):
     """The Config that write_flagfile wrote.  Raises ValueError where the file is missing or holds something else."""
     try:
-        return _parsed(pathlib.Path(path).read_text().splitlines())
+        return parsed(pathlib.Path(path).read_text().splitlines())
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}.") from None
     except flags.Error as error:
@@ -231,10 +231,10 @@ def with_flags(config, given):
     none of it.
     """
     try:
-        parsed = _parsed([f"--{name}={value}" for name, value in given.items()])
+        found = parsed([f"--{name}={value}" for name, value in given.items()])
     except flags.Error as error:
         raise ValueError(str(error)) from None
-    return dataclasses.replace(config, **{name: getattr(parsed, name) for name in given})
+    return dataclasses.replace(config, **{name: getattr(found, name) for name in given})
 
 
 def changed_lines(config):
@@ -242,11 +242,12 @@ def changed_lines(config):
     return [_line(name, value) for name, value in _items(config) if value != getattr(Config(), name)]
 
 
-def _parsed(lines):
+def parsed(words, settings=Config):
+    """The settings that the words of a command line describe.  Raises absl's flags.Error where they do not."""
     holder = flags.FlagValues()
-    define_flags(Config, holder)
-    holder(["", *lines])
-    return from_flags(Config, holder)
+    define_flags(settings, holder)
+    holder(["", *words])
+    return from_flags(settings, holder)
 
 
 def write_flagfile(config, path):

@@ -31,23 +31,23 @@ NOVEL = ("judge_clip_source", "test_clip_source", "test_image_source", "attribut
 def main(arguments):
     if len(arguments) > 1:
         raise app.UsageError(f"'{arguments[1]}' is no flag: settings are given as --name=value.")
-    return report(config.from_flags(_settings.Settings))
+    return report(config.from_flags(_settings.Settings), sys.argv[1:])
 
 
-def report(settings):
-    """The exit status; the table goes to standard output."""
-    return fitting.status("tfanon.evaluate", lambda: _report(settings))
+def report(settings, words=()):
+    """The exit status; the table goes to standard output.  words: the command line, for who reads results.json."""
+    return fitting.status("tfanon.evaluate", lambda: _report(settings, words))
 
 
-def _report(settings):
+def _report(settings, words):
     with decode.clear_errors(network.Unsafe):
-        results = work(settings)
+        results = work(settings, words)
     print(_table.format_table(results))
     return 1 if _table.distrust(results) else 0
 
 
-def work(settings):
-    """Attack, judge, write; returns what results.json holds."""
+def work(settings, words=()):
+    """Attack, judge, write; returns what results.json holds.  words: as report has them."""
     if not settings.run_dir:
         raise ValueError("Which run? Give --run_dir, the --workdir of python -m tfanon.train.")
     protocol = registry.find("protocols", settings.protocol)
@@ -64,7 +64,7 @@ def work(settings):
         _sharing.share(run, asked, settings, _others(settings))
         found = _running.judge(run, plan, targets(settings, run, folder), settings.raw_gate)
         results = {**found, "protocol": settings.protocol, "seed": asked.seed, "novel": novel(settings),
-                   "command": " ".join(["python -m tfanon.evaluate", *sys.argv[1:]])}
+                   "command": " ".join(["python -m tfanon.evaluate", *words])}
         checkpoint.write_json(folder / "results.json", results)
         with files.whole_file(folder / "results.txt") as unfinished:
             unfinished.write_text(_table.format_table(results) + "\n")

@@ -12,6 +12,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import shlex
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from tfanon import config, exits, grid, processes, registry, sharing, specs
 from tfanon.config import flag
 
 SHARE = "--share="  # of tfanon.evaluate
+PROCESS = ("-m", "tfanon.point")  # runs the commands of a point
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,24 +112,23 @@ class Sweep:
         shared = [] if finished(point) else sharing.share(point.config, trained(self.folder))
         print(f"{said}: {'already trained' if finished(point) else 'begins'}"
               f"{'; shared: ' + ', '.join(shared) if shared else ''}", flush=True)
-        for command in commands(point, self.settings, attacked(self.folder, point)):
-            if reason := self._child(point, command):
-                ended = "stopped" if self.stopping else "failed"
-                print(f"{said}: {ended} after {time.monotonic() - began:.0f} s", flush=True)
-                return reason
-        print(f"{said}: done after {time.monotonic() - began:.0f} s", flush=True)
-        return ""
+        left = commands(point, self.settings, attacked(self.folder, point))
+        reason = self._child(point, left) if left else ""
+        ended = "done" if not reason else "stopped" if self.stopping else "failed"
+        print(f"{said}: {ended} after {time.monotonic() - began:.0f} s", flush=True)
+        return reason
 
-    def _child(self, point, command):
-        """One process, what it says in the point's log; its last line where it fails."""
+    def _child(self, point, left):
+        """One process for what is left; what it says goes to the point's log.  Its last line where it fails, or ''."""
         log = pathlib.Path(point.config.workdir) / "sweep.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with open(log, "a") as file, self.lock:
             if self.stopping:
                 return "stopped"
-            file.write(f"$ {' '.join(command)}\n")
+            words = [*PROCESS, *joined(left)]
+            file.write(f"$ {shlex.join(['python', *words])}\n")
             file.flush()
-            child = subprocess.Popen([sys.executable, *command], stdin=subprocess.DEVNULL, stdout=file,
+            child = subprocess.Popen([sys.executable, *words], stdin=subprocess.DEVNULL, stdout=file,
                                      stderr=subprocess.STDOUT, start_new_session=True,  # Ctrl-C reaches it through us
                                      env={**processes.shares(self.settings.parallel), **os.environ})
             self.children[point.name] = child
@@ -169,18 +170,23 @@ def attacked(folder, point):
 
 
 def commands(point, settings, others=()):
-    """What is left to run for a point, as arguments of Python.  others: folders of points that were attacked."""
-    train = [] if finished(point) else [["-m", "tfanon.train", *config.changed_lines(point.config)]]
+    """The words of each command that is left to run for a point.  others: folders of points that were attacked."""
+    train = [] if finished(point) else [["tfanon.train", *config.changed_lines(point.config)]]
     evaluate = {protocol: _evaluate(point, protocol, settings) for protocol in settings.evaluate}
     return train + [[*command, *([f"{SHARE}{','.join(others)}"] if others else [])]
                     for protocol, command in evaluate.items() if train or not evaluated(point, protocol, command)]
 
 
+def joined(commands_):
+    """The words of all commands as tfanon.point takes them."""
+    return [word for number, command in enumerate(commands_) for word in (["--"] if number else []) + command]
+
+
 def _evaluate(point, protocol, settings):
-    """The arguments of Python, but for what others share."""
+    """The words, but for what others share."""
     more = [f"--attackers={','.join(settings.attackers)}"] if settings.attackers else []
     more += [] if settings.clips else ["--noclips"]
-    return ["-m", "tfanon.evaluate", f"--run_dir={point.config.workdir}", f"--protocol={protocol}", *more]
+    return ["tfanon.evaluate", f"--run_dir={point.config.workdir}", f"--protocol={protocol}", *more]
 
 
 def evaluated(point, protocol, command):
@@ -188,7 +194,7 @@ def evaluated(point, protocol, command):
     path = _results(pathlib.Path(point.config.workdir), protocol)
     found = json.loads(path.read_text()) if path.exists() else {}
     ran = [word for word in found.get("command", "").split(" ") if not word.startswith(SHARE)]
-    return ran == ["python", *command] and all(gate["passed"] for gate in found["gates"])
+    return ran == ["python", "-m", *command] and all(gate["passed"] for gate in found["gates"])
 
 
 def _results(folder, protocol):

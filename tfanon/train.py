@@ -19,13 +19,18 @@ from tfanon.report import table  # noqa: E402
 def main(arguments):
     if len(arguments) > 1:
         raise app.UsageError(f"'{arguments[1]}' is no flag: settings are given as --name=value.")
+    return report(config.from_flags())
+
+
+def report(settings):
+    """Train, judge and export as a Config says; returns the exit status.  The table goes to standard output."""
     logging.set_verbosity(logging.INFO)
-    return fitting.status("tfanon.train", _train)
+    return fitting.status("tfanon.train", lambda: _report(settings))
 
 
-def _train():
+def _report(settings):
     with decode.clear_errors():
-        results = experiment.run(config.from_flags())
+        results = experiment.run(settings)
     print(table.format_table(results))
     return 0
 

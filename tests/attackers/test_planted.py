@@ -175,8 +175,8 @@ def test_a_permutation_is_caught_by_reconstruction(images):
     # Left as it is a transposed image is wrong in half of its pixels by twice the strength, some .33: 13 dB.
     assert found(entries, "reconstruction")["psnr"] > 20
     assert found(entries, "reconstruction+frozen")["cmap"] > 0.95
-    sheet, = (pathlib.Path(run.config.workdir) / "pictures").glob("*.png")
-    assert sheet.name == "reconstruction-images-transposed.png" and Image.open(sheet).height > 3 * run.config.resolution
+    sheet = pathlib.Path(run.config.workdir) / "phases/reconstruction-0.25-images-transposed/sheet.png"
+    assert Image.open(sheet).height > 3 * run.config.resolution
 
 
 @pytest.mark.large  # half a minute

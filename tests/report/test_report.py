@@ -87,13 +87,13 @@ def test_people_of_real_data_are_shown_on_demand_only(tmp_path, pictures, source
 def test_a_fixed_anonymizers_sheet_is_shown_once(tmp_path):
     folder = fabricated.sweep(tmp_path / "sweep")
     for point in ("B0.05-seed0", "B0.2-seed0"):
-        sheets = folder / point / "evaluation/strict/pictures"
-        sheets.mkdir()
         for name in ("blur", "f_A"):
-            shutil.copy(folder / point / "pictures/images.png", sheets / f"reconstruction-images-{name}.png")
+            phase = folder / point / f"evaluation/strict/phases/reconstruction-1-images-{name}"
+            phase.mkdir(parents=True)
+            shutil.copy(folder / point / "pictures/images.png", phase / "sheet.png")
     _, html, _ = written(tmp_path, folder)
-    assert html.count("reconstruction-images-blur.png</figcaption>") == 1
-    assert html.count("reconstruction-images-f_A.png</figcaption>") == 2
+    assert html.count("reconstruction-1-images-blur/sheet.png</figcaption>") == 1
+    assert html.count("reconstruction-1-images-f_A/sheet.png</figcaption>") == 2
 
 
 def test_every_f_a_stands_in_one_sheet_beside_raw(tmp_path, monkeypatch):

@@ -6,12 +6,12 @@ recognise, so what counts is what the frozen attacker reads from the result.
 """
 
 import dataclasses
-import pathlib
+import functools
 
 import numpy as np
 import tensorflow as tf
 
-from tfanon import losses, phases, specs, trainer
+from tfanon import losses, phases, trainer
 from tfanon.attackers import _common, _decoder, fresh
 from tfanon.data import pipeline
 from tfanon.report import pictures, samples
@@ -27,50 +27,59 @@ def attack(run, name, f_A, network="", start=_common.SCRATCH, width=1.0):
     """
     network, found = network or run.config.privacy_judge_network, []
     for probe in run.tables.probes:
-        alike, g = _decode(run, f"reconstruction-{width:g}-{probe}-{name}", f_A, probe, width)
-        _draw(run, probe, name, f_A, g)
+        phase = run.phase(f"reconstruction-{width:g}-{probe}-{name}")
+        alike, g = _decode(run, phase, f_A, probe, width)
+        _draw(run, phase, probe, name, f_A, g)
         read = _read(run, _common.named(f"reconstruction+frozen-{width:g}", network, start, probe, name),
-                     _common.behind(f_A, g), probe, network, start)
+                     f_A, g, probe, network, start)
         read = {**read, "budget": alike["budget"]}
         found += [_common.entry(name, "reconstruction", _decoder.called(width), _common.SCRATCH, probe, alike),
                   _common.entry(name, "reconstruction+frozen", network, start, probe, read)]
     return found
 
 
-def _decode(run, name, f_A, probe, width):
-    """(how alike raw and reconstruction are, the trained decoder)."""
-    phase = run.phase(name)
-    run.seeded(f"reconstruction-{probe}")
-    with run.strategy.scope():
-        g = _decoder.build(width)
-        learner = trainer.Learner(g, losses.reconstruction, f_A)
-    if (found := phase.result(g)) is not None:
+def _decode(run, phase, f_A, probe, width):
+    """(how alike raw and reconstruction are, a function that returns the trained decoder: only who needs it builds it)."""
+    @functools.cache
+    def g():
+        run.seeded(f"reconstruction-{probe}")
+        with run.strategy.scope():
+            network = _decoder.build(width)
+        phase.result(network)
+        return network
+
+    if (found := phase.result()) is not None:
         return found, g
+    with run.strategy.scope():
+        learner = trainer.Learner(g(), losses.reconstruction, f_A)
     splits, views = _half(run.tables.probes[probe], run.config.seed), phases.Views(_pairs, _frames, "batch_privacy")
     epochs = 2 * phases.epochs_of(run.config, probe)  # of half of the examples: as many steps as other attackers
     learnt = phases.learn(run, phase, learner, splits, epochs, views, _psnr, run.config.rate_reconstruct)
-    return phase.finish(g, {**_likeness(learner, _frames(splits.test, run.config)), **learnt}), g
+    return phase.finish(g(), {**_likeness(learner, _frames(splits.test, run.config)), **learnt}), g
 
 
-def _draw(run, probe, name, f_A, g):
-    """A sheet of a few test examples: what goes in, what comes out, what the decoder makes of that."""
-    path = pathlib.Path(run.config.workdir) / "pictures" / specs.file_name(f"reconstruction-{probe}-{name}.png")
+def _draw(run, phase, probe, name, f_A, g):
+    """A sheet of a few test examples: what goes in, what comes out, what the decoder makes of that.
+
+    It stands in the phase's folder, so that whoever takes over the phase has it too.
+    """
+    path = phase.folder / "sheet.png"
     if path.exists():
         return
     test = run.tables.probes[probe].test
     x = samples.first(_frames(test.take(samples.spread(len(test), pictures.COUNT)), run.config), pictures.COUNT)
     x_anon = f_A(x, training=False)
-    rows = {"raw": x, name: x_anon, "reconstruction": tf.clip_by_value(g(x_anon, training=False), 0.0, 1.0)}
+    rows = {"raw": x, name: x_anon, "reconstruction": tf.clip_by_value(g()(x_anon, training=False), 0.0, 1.0)}
     pictures.write(path, pictures.grid({label: frames.numpy() for label, frames in rows.items()},
                                        scale=samples.scale(run.config)))
 
 
-def _read(run, name, reconstruct, probe, network, start):
+def _read(run, name, f_A, g, probe, network, start):
     """What the attacker that was trained on raw data reads from the reconstruction."""
     phase = run.phase(name)
     if (found := phase.result()) is not None:
         return found
-    f_B, raw = fresh.on_raw(run, probe, network, start)
+    reconstruct, (f_B, raw) = _common.behind(f_A, g()), fresh.on_raw(run, probe, network, start)
     found = _common.scores(run, probe, lambda x: f_B(reconstruct(x), training=False))
     return phase.finish(None, {**found, "selected": raw["selected"], "curve": []})
 

@@ -1,6 +1,7 @@
 """A protocol on everything that is to be attacked: the entries of results.json, and the gates that vouch for them."""
 
 import dataclasses
+import functools
 
 from tfanon import evaluation, phases, registry
 from tfanon.attackers import _common, fresh
@@ -79,8 +80,14 @@ def _action(run, name, f_A, network):
     config = dataclasses.replace(run.config, action_judge=network,
                                  action_judge_weights=run.config.action_judge_weights if own else "")
     found = phases.judge_action(dataclasses.replace(run, config=config), f"{network}-{name}", f_A)
-    f_T = registry.find("actions", network).build(classes=len(run.tables.action.train.classes))
-    return {"anonymizer": name, "network": network, **found, "parameters": f_T.count_params()}
+    return {"anonymizer": name, "network": network, **found,
+            "parameters": _parameters(network, len(run.tables.action.train.classes))}
+
+
+@functools.cache
+def _parameters(network, classes):
+    """How many weights a judge of the action has."""
+    return registry.find("actions", network).build(classes=classes).count_params()
 
 
 def _flicker(run, name, f_A):

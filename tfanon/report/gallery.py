@@ -54,11 +54,11 @@ def _rebuilt(runs):
     """What reconstruction attackers see, behind a fixed anonymizer once."""
     fixed = set()
     for run in runs:
-        for path in sorted(run.folder.glob("evaluation/*/pictures/*.png")):
-            if path.name not in fixed:
+        for path in sorted(run.folder.glob("evaluation/*/phases/*/sheet.png")):
+            if path.parent.name not in fixed:
                 yield from _file(run, path)
-            if merit.TRAINED not in path.stem:
-                fixed.add(path.name)
+            if merit.TRAINED not in path.parent.name:
+                fixed.add(path.parent.name)
 
 
 def _file(run, path):

@@ -1,0 +1,47 @@
+"""Commands of tfanon one after another in one process, until one fails; tfanon.sweep trains and evaluates a point so:
+
+    python -m tfanon.point tfanon.train --workdir=RUN -- tfanon.evaluate --run_dir=RUN --protocol=quick
+
+TensorFlow is loaded once, and the frames that the first command has read stay in memory for the next.
+"""
+
+import os
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: its banner hides our lines
+
+from absl import app  # noqa: E402
+import keras  # noqa: E402
+
+from tfanon import config, evaluate, train  # noqa: E402
+from tfanon.protocols import _settings  # noqa: E402
+
+COMMANDS = {
+    "tfanon.train": lambda words: train.report(config.parsed(words)),
+    "tfanon.evaluate": lambda words: evaluate.report(config.parsed(words, _settings.Settings), words),
+}
+
+
+def main(words):
+    """words: commands with -- between two.  Returns the exit status of the first that fails, or 0."""
+    for command, *given in split(words):
+        keras.utils.clear_session()  # each builds its networks as it would alone
+        if status := COMMANDS[command](given):
+            return status
+    return 0
+
+
+def split(words):
+    """The lists of words between the words --."""
+    if "--" not in words:
+        return [words]
+    place = words.index("--")
+    return [words[:place], *split(words[place + 1:])]
+
+
+def run():
+    app.run(lambda _: main(sys.argv[1:]), argv=sys.argv[:1])
+
+
+if __name__ == "__main__":
+    run()
