@@ -5,12 +5,13 @@
 TensorFlow is loaded once, and the frames that the first command has read stay in memory for the next.
 """
 
+import gc
 import os
 import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: its banner hides our lines
 
-from absl import app  # noqa: E402
+from absl import app, flags  # noqa: E402
 import keras  # noqa: E402
 
 from tfanon import config, evaluate, train  # noqa: E402
@@ -24,9 +25,16 @@ COMMANDS = {
 
 def main(words):
     """words: commands with -- between two.  Returns the exit status of the first that fails, or 0."""
-    for command, *given in split(words):
+    commands = split(words)
+    if unknown := [" ".join(command) for command in commands if not command or command[0] not in COMMANDS]:
+        raise app.UsageError(f"'{unknown[0]}' is no command; there are: {', '.join(COMMANDS)}.")
+    for command, *given in commands:
         keras.utils.clear_session()  # each builds its networks as it would alone
-        if status := COMMANDS[command](given):
+        try:
+            status = COMMANDS[command](given)
+        except flags.Error as error:
+            raise app.UsageError(f"{command}: {error}") from None
+        if status:
             return status
     return 0
 
@@ -40,7 +48,15 @@ def split(words):
 
 
 def run():
-    app.run(lambda _: main(sys.argv[1:]), argv=sys.argv[:1])
+    gc.freeze()  # what the imports made stays: no collection has to walk through it
+    app.run(_main, argv=sys.argv[:1])
+
+
+def _main(_):
+    try:
+        return main(sys.argv[1:])
+    finally:
+        gc.freeze()  # nor does the end of the process through every graph: two seconds
 
 
 if __name__ == "__main__":

@@ -35,6 +35,17 @@ def test_the_next_readable_file_takes_the_place(paths, caplog):
     assert len(named) == 1 and "Unreadable file 1 of 10" in named[0].getMessage()
 
 
+def test_rows_that_are_read_together_are_those_read_one_by_one(paths):
+    files, rows = decode.Files(paths, 8, "skip", 0.1), [2, 3, 9, 0]  # number 3 is broken
+    windows = np.random.default_rng(0).uniform(0.5, 1, [4, 2, 3]).astype(np.float32)
+    moments = np.zeros(4, np.float32)
+    pixels, used = files.read_some(tf.constant(rows, tf.int64), moments, tf.constant(windows))
+    assert pixels.shape == (4, 2, 1, 8, 8, 3) and used.numpy().tolist() == [2, 4, 9, 0]
+    for number, row in enumerate(rows):
+        alone, _ = files.read(tf.constant(row, tf.int64), moments[number], tf.constant(windows[number]))
+        np.testing.assert_array_equal(pixels[number], alone)
+
+
 def test_raise_stops_with_the_name(paths):
     with pytest.raises(reader.MediaError, match=r"3.jpg: .*--on_bad_video=skip") as caught:
         read_all(decode.Files(paths, 8, "raise", 1.0), [3])

@@ -64,6 +64,14 @@ def test_starting_in_the_middle_gives_the_rest_bit_for_bit(data, kind):
     assert all(tensor.min() >= 0 and tensor.max() <= 1 for tensor in tf.nest.flatten(full) if tensor.ndim > 1)
 
 
+@pytest.mark.parametrize("kind", ["images", "videos"])
+def test_how_many_are_read_by_one_call_changes_nothing(data, monkeypatch, kind):
+    examples, eight = data[kind == "images"], dataclasses.replace(CONFIG, batch_privacy=8)
+    together = numpy(pipeline.attributes(examples, eight, 1, 3))
+    monkeypatch.setattr(pipeline, "TOGETHER", 1)
+    assert len(together) == 2 and equal(together, numpy(pipeline.attributes(examples, eight, 1, 3)))
+
+
 def test_anonymization_batches(data):
     for one, two in numpy(pipeline.anonymization(*data, CONFIG, 0, 3)):
         assert batch.check(one)["clips"].shape == (4, 4, SIDE, SIDE, 3)

@@ -80,6 +80,18 @@ def test_jpeg_trains_on_the_same_order(seen):
         assert np.abs(one["clips"].mean(axis=(1, 2, 3)) - other["clips"].mean(axis=(1, 2, 3))).max() < 0.1
 
 
+def test_jpeg_reads_rows_together_as_one_by_one(built):
+    config = stored(built, f"jpeg{SIDE}")
+    images = tables.load(config).probes["images"].train
+    files = records.Frames(images.paths, config.resolution, "raise", 0.0, numbers=images.frames)
+    rows, moments = tf.constant([1, 0], tf.int64), tf.constant([0.0, 0.5])
+    windows = tf.constant([[[1.0, 0.0, 0.0]], [[0.5, 0.5, 1.0]]])
+    pixels, used = files.read_some(rows, moments, windows)
+    assert used.numpy().tolist() == [1, 0]
+    for found, *one in zip(pixels, rows, moments, windows):
+        np.testing.assert_array_equal(found, files.read(*one)[0])
+
+
 def test_every_row_holds_its_file_and_its_labels(built):
     catalog = whole.read(["pa_hmdb51"], built)[0].catalog
     folder = f"{built.data_dir}/tfds/pa_hmdb51/encoded/1.0.0"

@@ -4,6 +4,7 @@ Training sets take `first` and `last`, counted in steps from the start of a phas
 for bit the same whatever `first` is, so resuming in the middle of an epoch costs nothing. There is no shuffle buffer.
 """
 
+import math
 import os
 
 import tensorflow as tf
@@ -12,6 +13,7 @@ from tfanon.data import augment, order, records, sampling
 from tfanon.data.decode import Files
 
 READERS = 16  # each holds an example that waits for its turn
+TOGETHER = 8  # images that one call reads: a call from TensorFlow into Python costs more than a small image
 
 
 def anonymization(clips, images, config, first, last, extras=()):
@@ -36,11 +38,12 @@ def anonymization(clips, images, config, first, last, extras=()):
 
 def reconstruction(clips, images, config, first, last):
     """Frames [N, H, W, 3] of Eq. 5, augmented as images: an image at even positions, a frame of a clip at odd ones."""
-    image = _view(images, config, "reconstruction images")
-    frame = _view(clips, config, "reconstruction frames")
+    image = _views(images, config, "reconstruction images")
+    frame = _views(clips, config, "reconstruction frames")
 
     def example(position):
-        return tf.cond(position % 2 == 0, lambda: image(position // 2)[0], lambda: frame(position // 2)[0])
+        of_kind = position[None] // 2
+        return tf.cond(position % 2 == 0, lambda: image(of_kind)[0][0], lambda: frame(of_kind)[0][0])
 
     return _finish(_batches(example, config.batch_reconstruct, config, first, last))
 
@@ -53,14 +56,15 @@ def actions(clips, config, first, last):
 
 def attributes(examples, config, first, last):
     """(images [N, H, W, 3], attributes [N, P]) to train f_B'; of a video, one random frame, seen as an image."""
-    view = _view(examples, config, "attributes")
+    views, batch = _views(examples, config, "attributes"), config.batch_privacy
     targets = tf.constant(examples.attributes)
 
-    def example(position):
-        pixels, row = view(position)
-        return pixels, tf.gather(targets, row)
+    def some(positions):
+        pixels, rows = views(positions)
+        return pixels, tf.gather(targets, rows)
 
-    return _finish(_batches(example, config.batch_privacy, config, first, last))
+    positions = tf.data.Dataset.range(first * batch, last * batch).batch(math.gcd(batch, TOGETHER), drop_remainder=True)
+    return _finish(_map(positions, some, config).unbatch().batch(batch, drop_remainder=True))
 
 
 def clip_attributes(clips, config, first, last):
@@ -169,18 +173,20 @@ def _pair(images, config, stream, extras=()):
     return example
 
 
-def _view(examples, config, stream):
-    """Function position -> (one augmented view [H, W, 3] of an image or of a random frame of a video, row)."""
+def _views(examples, config, stream):
+    """Function positions [n] -> (an augmented view of an image or of a random frame of a video each [n, H, W, 3], rows [n])."""
     files = _files(examples, config)
     key = order.stream_key(config.seed, stream)
 
-    def example(position):
-        u = order.uniform(position, 1 + augment.WINDOW + augment.IMAGE, key)
-        windows = augment.window(u[None, 1:4], config.min_crop)
-        pixels, row = files.read(order.row_at(position, len(files), key), u[0], windows)
-        return augment.image(_to_float(pixels[0]), u[4:])[0], row
+    def views(positions):
+        each = tf.unstack(positions)
+        u = tf.stack([order.uniform(position, 1 + augment.WINDOW + augment.IMAGE, key) for position in each])
+        wanted = tf.stack([order.row_at(position, len(files), key) for position in each])
+        pixels, rows = files.read_some(wanted, u[:, 0], augment.window(u[:, None, 1:4], config.min_crop))
+        images = zip(tf.unstack(_to_float(pixels[:, 0])), tf.unstack(u[:, 4:]))
+        return tf.concat([augment.image(*image) for image in images], axis=0), rows
 
-    return example
+    return views
 
 
 def _central(files, position, config, each=None):
