@@ -9,10 +9,6 @@ BUDGET = --flagfile=configs/evaluate.flags
 OURS = --flagfile=configs/quickstart.flags $(BUDGET)
 WEIZMANN = $(SWEEP) --flagfile=configs/weizmann_utkface.flags --flagfile=configs/evaluate_weizmann.flags --data_dir=$(DATA)
 REAL = $(WEIZMANN) --sweep_dir=runs/evaluate_weizmann --evaluate=quick --attackers=fresh,whole_video,identity
-TED_SPAD = --objective=ted_spad --utility_weight=0.7
-VITA = --objective=vita --ensemble=small_resnet --budget_weight=0.5 --restart_every=50
-MASS = --objective=mass --suppressed=gender=male,race=asian,race=black,race=indian,race=other,race=white
-STPRIVACY = --objective=stprivacy --anonymizer=tubelet_vit --epochs_reconstruct=10 --rate_reconstruct=1e-3
 # The action alone, each actor left out in turn.
 FOLDS = $(WEIZMANN) --sweep_dir=runs/weizmann_folds --clip_private_columns= --epochs_action=150 --epochs_privacy=1 \
     --baselines=raw,downsample:factor=8 --grid=split_column=identity=daria,identity=denis,identity=eli,identity=ido,$\
@@ -34,20 +30,10 @@ evaluate: evaluate_synthetic $(if $(DATA),evaluate_real)
 	$(REPORT)
 
 evaluate_synthetic: $(VENV)/installed
-	$(SYNTHETIC) $(OURS) --grid=penalty_bound=.1 --grid=penalty_weight=0,5,1 $(SEEDS)
-	for objective in ted_spad vita mass; do $(SYNTHETIC) --flagfile=configs/quickstart_$$objective.flags $(BUDGET) \
-	    --grid=objective=$$objective $(SEEDS) || exit 1; done
-	$(SYNTHETIC) --flagfile=configs/quickstart_stprivacy.flags $(BUDGET) --epochs_reconstruct=20 \
-	    --grid=objective=stprivacy $(SEEDS)
-	$(SYNTHETIC) $(OURS) --grid=penalty_bound=.05,.2,.3,.9 --grid=penalty_weight=5,1 $(SEEDS)
+	$(SYNTHETIC) --grids=configs/evaluate.grids $(SEEDS)
 
 evaluate_real: $(VENV)/installed
-	$(REAL) --grid=penalty_bound=.1 --grid=penalty_weight=0,5,1 $(SEEDS)
-	$(REAL) $(TED_SPAD) --grid=objective=ted_spad $(SEEDS)
-	$(REAL) $(VITA) --grid=objective=vita $(SEEDS)
-	$(REAL) $(MASS) --grid=objective=mass $(SEEDS)
-	$(REAL) $(STPRIVACY) --grid=objective=stprivacy $(SEEDS)
-	$(REAL) --grid=penalty_bound=.05,.2,.3,.9 --grid=penalty_weight=5,1 $(SEEDS)
+	$(REAL) --grids=configs/evaluate_weizmann.grids $(SEEDS)
 	$(FOLDS)
 	$(VENV)/bin/python -m tools.seeds runs/weizmann_folds/split_column=*
 

@@ -53,12 +53,10 @@ def test_the_grids_of_make_are_whole():
 def planned_by(*names):
     """{name: point} of the sweeps that `make` would run."""
     plan = subprocess.run(["make", "-n", *names], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    loops, points = re.findall(r"for objective in ([\w ]+);", plan), {}
-    for line in re.findall(r"-m tfanon\.sweep ([^;|&\n]*)", plan.replace("\\\n", " ")):
-        for objective in loops[0].split() if "$objective" in line else [""]:
-            for point in planned(line.replace("$objective", objective).split()):
-                assert points.setdefault(point.name, point) == point  # a later sweep only fills in what is missing
-    return points
+    lines = re.findall(r"-m tfanon\.sweep ([^;|&\n]*)", plan.replace("\\\n", " "))
+    points = [point for line in lines for point in planned(line.split())]
+    assert len({point.name for point in points}) == len(points)
+    return {point.name: point for point in points}
 
 
 def planned(arguments):
@@ -69,4 +67,4 @@ def planned(arguments):
     flags.DEFINE_multi_string("flagfile", [], "", flag_values=holder)
     holder(["tfanon.sweep", *holder.read_flags_from_files(arguments, force_gnu=False)])
     settings, base = config.from_flags(sweep.Settings, holder), config.from_flags(config.Config, holder)
-    return grid.points(settings.sweep_dir, settings.grid, base)
+    return grid.points(settings.sweep_dir, sweep.grids(settings, base))

@@ -38,7 +38,7 @@ def settings(folder, *given, **more):
 
 
 def points(settings_, base):
-    return grid.points(settings_.sweep_dir, settings_.grid, base)
+    return grid.points(settings_.sweep_dir, [(settings_.grid, base)])
 
 
 @pytest.mark.parametrize("wrong, message", [
@@ -148,7 +148,7 @@ def test_what_another_point_computes_now_is_waited_for(tmp_path, evaluated):
 
     assert following([1, 2, 3, 4, 5, 6], []) == 1 and following([2, 3, 4, 5, 6], [1]) == 2
     assert following([4, 5, 6], [1, 3]) == 5  # seeds 0 and 2 are being judged for the first time
-    assert following([4], [1]) == 4  # nothing else is left
+    assert following([4], [1]) is following([], [1]) is None  # it waits
     folder = tmp_path / each[1].name
     folder.mkdir()
     config.write_flagfile(each[1].config, folder / "run.flags")

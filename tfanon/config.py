@@ -217,10 +217,10 @@ def from_flags(settings=Config, holder=flags.FLAGS):
 def from_flagfile(path):
     """The Config that write_flagfile wrote.  Raises ValueError where the file is missing or holds something else."""
     try:
-        return parsed(pathlib.Path(path).read_text().splitlines())
+        return parsed(pathlib.Path(path).read_text().splitlines(), Config)[0]
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}.") from None
-    except flags.Error as error:
+    except (flags.Error, ValueError) as error:
         raise ValueError(f"{path} was written by another version of tfanon: {error}") from None
 
 
@@ -231,7 +231,7 @@ def with_flags(config, given):
     none of it.
     """
     try:
-        found = parsed([f"--{name}={value}" for name, value in given.items()])
+        found, = parsed([f"--{name}={value}" for name, value in given.items()], Config)
     except flags.Error as error:
         raise ValueError(str(error)) from None
     return dataclasses.replace(config, **{name: getattr(found, name) for name in given})
@@ -242,12 +242,16 @@ def changed_lines(config):
     return [_line(name, value) for name, value in _items(config) if value != getattr(Config(), name)]
 
 
-def parsed(words, settings=Config):
-    """The settings that the words of a command line describe.  Raises absl's flags.Error where they do not."""
+def parsed(words, *kinds):
+    """The settings that the words of a command line describe, one of each kind.  Raises absl's flags.Error, ValueError
+    where a word is no flag.
+    """
     holder = flags.FlagValues()
-    define_flags(settings, holder)
-    holder(["", *words])
-    return from_flags(settings, holder)
+    for settings in kinds:
+        define_flags(settings, holder)
+    if left := holder(["", *words])[1:]:
+        raise ValueError(f"'{left[0]}' is no flag: settings are given as --name=value.")
+    return [from_flags(settings, holder) for settings in kinds]
 
 
 def write_flagfile(config, path):

@@ -1,10 +1,14 @@
 """The points of a sweep: every combination of the values that its flags have, each a run's folder and Config."""
 
+import collections
 import dataclasses
 import itertools
 import json
 import pathlib
 import re
+import shlex
+
+from absl import flags
 
 from tfanon import config, files
 
@@ -21,22 +25,50 @@ class Point:
     config: config.Config
 
 
-def points(folder, given, base):
-    """The Points of a sweep's folder, the last flag fastest.
+@dataclasses.dataclass(frozen=True)
+class Axes:
+    """What a line of a file of grids says besides the flags of its points."""
 
-    given: "FLAG=VALUE,VALUE,.." per flag that varies.  base: Config of all else.
-    Raises ValueError where one is no flag or no value of it.
+    grid: tuple = config.flag((), "As --grid of the sweep.", repeated=True)
+
+
+def read(path, base, given):
+    """The grids of a file, as points() takes them; a backslash at its end continues a line, # begins a comment.
+
+    base: Config of all that a line does not say.  given: what varies in every grid, faster than what its line names.
+    Raises ValueError where a line is none, OSError where there is no such file.
     """
-    if not folder or not given:
+    found = []
+    for line in pathlib.Path(path).read_text().replace("\\\n", " ").splitlines():
+        try:
+            if words := shlex.split(line, comments=True):
+                own, axes = config.parsed([*config.changed_lines(base), *words], config.Config, Axes)
+                found.append(((*axes.grid, *given), own))
+        except (flags.Error, ValueError) as error:
+            raise ValueError(f"{path}: '{line.strip()}': {error}") from None
+    return found
+
+
+def points(folder, grids):
+    """The Points of a sweep's folder, grid by grid, of each the last flag fastest.
+
+    grids: pairs of what varies, "FLAG=VALUE,VALUE,.." per flag, and the Config of all else.
+    Raises ValueError where one is no flag or no value of it, or a point comes twice.
+    """
+    if not folder or not all(given for given, _ in grids):
         raise ValueError("Give --sweep_dir=FOLDER and, for each flag that varies, --grid=FLAG=VALUE,VALUE,..")
+    found = [point for given, base in grids for point in _points(folder, given, base)]
+    if twice := [name for name, count in collections.Counter(point.name for point in found).items() if count > 1]:
+        raise ValueError(f"--grid gives a point twice: {', '.join(twice)}.")
+    return found
+
+
+def _points(folder, given, base):
     axes = [_axis(text) for text in given]
     if len({name for name, _ in axes}) < len(axes):
         raise ValueError(f"--grid names a flag twice: {', '.join(name for name, _ in axes)}. Give its values in one.")
-    found = [_point(folder, dict(chosen), base) for chosen in itertools.product(
+    return [_point(folder, dict(chosen), base) for chosen in itertools.product(
         *([(name, value) for value in values] for name, values in axes))]
-    if len({point.name for point in found}) < len(found):
-        raise ValueError(f"--grid gives one point twice: {', '.join(point.name for point in found)}.")
-    return found
 
 
 def _axis(text):

@@ -18,8 +18,8 @@ from tfanon import config, evaluate, train  # noqa: E402
 from tfanon.protocols import _settings  # noqa: E402
 
 COMMANDS = {
-    "tfanon.train": lambda words: train.report(config.parsed(words)),
-    "tfanon.evaluate": lambda words: evaluate.report(config.parsed(words, _settings.Settings), words),
+    "tfanon.train": lambda words: train.report(*config.parsed(words, config.Config)),
+    "tfanon.evaluate": lambda words: evaluate.report(*config.parsed(words, _settings.Settings), words),
 }
 
 

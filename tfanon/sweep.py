@@ -5,6 +5,11 @@
 
 Every other flag of tfanon.train goes to all points. The same command goes on where it was stopped; another grid adds
 its points to the folder. A point that fails is named at the end and the others go on; the exit status is then 1.
+
+--grids=FILE is a sweep of several grids, a line each: flags of its own beside those above, and what varies in it.
+
+    --objective=vita --ensemble=small_resnet --grid=objective=vita
+    --grid=penalty_bound=.05,.1,.2 --grid=penalty_weight=1,5      # in all lines, --grid=seed=0,1,2 of the command varies last
 """
 
 import concurrent.futures
@@ -35,8 +40,9 @@ class Settings:
     sweep_dir: str = flag("", "Folder of the sweep: a run's folder per point, and sweep.json.")
     grid: tuple = flag((), "FLAG=VALUE,VALUE,..; once per flag that varies, the last one fastest: put the seed there, "
                        "so that later points find what they share.", repeated=True)
-    parallel: int = flag(1, "Points that train at once, each on its share of the cores. Points that would wait for what "
-                         "another computes are put off while there are others.", low=1, high=64)
+    grids: str = flag("", "File of several grids, one per line: flags of its points, and --grid of what varies.")
+    parallel: int = flag(1, "Points that train at once, each on its share of the cores. A point that would compute what "
+                         "another is computing waits for it.", low=1, high=64)
     evaluate: tuple = flag((), "Protocols of tfanon.evaluate, run on each point when it is trained.")
     attackers: tuple = flag((), "--attackers of tfanon.evaluate; empty: the protocol's.")
     clips: bool = flag(True, "As --clips of tfanon.evaluate: attack the clips' own private attributes too.")
@@ -56,7 +62,7 @@ def work(settings, base):
             registry.check(kind, text.partition(":")[0])
             if kind == "attackers" and ":" in text:  # only its file knows its settings; with it TensorFlow is loaded
                 specs.split(kind, text, "attack")
-    found = grid.points(settings.sweep_dir, settings.grid, base)
+    found = grid.points(settings.sweep_dir, grids(settings, base))
     folder = pathlib.Path(settings.sweep_dir)
     grid.record(folder, found)
     failed = Sweep(folder, found, settings).run()
@@ -65,6 +71,11 @@ def work(settings, base):
     for name, reason in failed.items():
         print(f"tfanon.sweep: {name} failed: {reason} ({folder / name / 'sweep.log'})", file=sys.stderr)
     return 1 if failed else 0
+
+
+def grids(settings, base):
+    """What grid.points takes: the grid of the command line, or those of the file that it names."""
+    return grid.read(settings.grids, base, settings.grid) if settings.grids else [(settings.grid, base)]
 
 
 class Sweep:
@@ -80,8 +91,7 @@ class Sweep:
         with concurrent.futures.ThreadPoolExecutor(self.settings.parallel) as pool:
             try:
                 while waiting or running:
-                    while waiting and len(running) < self.settings.parallel:
-                        number = self._next(waiting, running.values())
+                    while len(running) < self.settings.parallel and (number := self._next(waiting, running.values())):
                         point = waiting.pop(number)
                         running[pool.submit(self._one, number, point)] = point
                     ended, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
@@ -93,13 +103,13 @@ class Sweep:
         return {point.name: reasons[point.name] for point in self.points if reasons[point.name]}
 
     def _next(self, waiting, running):
-        """Number of the first point that would compute nothing that another is computing now; else of the first.
+        """Number of the first point that would compute nothing that another is computing now, or None.
 
-        waiting: {number: point}.  running: points.
+        waiting: {number: point}, from 1 on.  running: points.
         """
         known = [_judged(other) for other in trained(self.folder) if self._has_ended(other)]
         pioneers = [judged for judged in (_judged(point.config) for point in running) if judged not in known]
-        return next((number for number, point in waiting.items() if _judged(point.config) not in pioneers), min(waiting))
+        return next((number for number, point in waiting.items() if _judged(point.config) not in pioneers), None)
 
     def _has_ended(self, other):
         folder = pathlib.Path(other.workdir)
