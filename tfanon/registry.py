@@ -1,7 +1,6 @@
 """A name is a file name: find("anonymizers", "unetpp") is the module tfanon/models/anonymizers/unetpp.py."""
 
 import importlib
-import importlib.util
 import pkgutil
 
 FOLDERS = {
@@ -18,9 +17,9 @@ FOLDERS = {
 
 
 def names(kind):
-    """The choices of a kind, in alphabetical order; not even the package that holds them is imported."""
-    folder = importlib.util.find_spec(FOLDERS[kind]).submodule_search_locations
-    return sorted(module.name for module in pkgutil.iter_modules(folder) if module.name[0] != "_")
+    """The choices of a kind, in alphabetical order."""
+    folder = importlib.import_module(FOLDERS[kind])
+    return sorted(module.name for module in pkgutil.iter_modules(folder.__path__) if module.name[0] != "_")
 
 
 def check(kind, name):
