@@ -220,7 +220,7 @@ def from_flagfile(path):
         return parsed(pathlib.Path(path).read_text().splitlines(), Config)[0]
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}.") from None
-    except (flags.Error, ValueError) as error:
+    except ValueError as error:
         raise ValueError(f"{path} was written by another version of tfanon: {error}") from None
 
 
@@ -230,10 +230,7 @@ def with_flags(config, given):
     given: {"penalty_bound": ".1"}.  Raises ValueError as absl words it: for a name that is no flag, for a value that is
     none of it.
     """
-    try:
-        found, = parsed([f"--{name}={value}" for name, value in given.items()], Config)
-    except flags.Error as error:
-        raise ValueError(str(error)) from None
+    found, = parsed([f"--{name}={value}" for name, value in given.items()], Config)
     return dataclasses.replace(config, **{name: getattr(found, name) for name in given})
 
 
@@ -243,13 +240,18 @@ def changed_lines(config):
 
 
 def parsed(words, *kinds):
-    """The settings that the words of a command line describe, one of each kind.  Raises absl's flags.Error, ValueError
-    where a word is no flag.
+    """The settings that the words of a command line describe, one of each kind.
+
+    kinds: dataclasses of settings.  Raises ValueError where a word is none of their flags or no value of it.
     """
     holder = flags.FlagValues()
     for settings in kinds:
         define_flags(settings, holder)
-    if left := holder(["", *words])[1:]:
+    try:
+        left = holder(["", *words])[1:]
+    except flags.Error as error:
+        raise ValueError(str(error)) from None
+    if left:
         raise ValueError(f"'{left[0]}' is no flag: settings are given as --name=value.")
     return [from_flags(settings, holder) for settings in kinds]
 

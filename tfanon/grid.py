@@ -8,8 +8,6 @@ import pathlib
 import re
 import shlex
 
-from absl import flags
-
 from tfanon import config, files
 
 SCHEMA_VERSION = 1
@@ -44,7 +42,7 @@ def read(path, base, given):
             if words := shlex.split(line, comments=True):
                 own, axes = config.parsed([*config.changed_lines(base), *words], config.Config, Axes)
                 found.append(((*axes.grid, *given), own))
-        except (flags.Error, ValueError) as error:
+        except ValueError as error:
             raise ValueError(f"{path}: '{line.strip()}': {error}") from None
     return found
 

@@ -11,15 +11,15 @@ import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: its banner hides our lines
 
-from absl import app, flags  # noqa: E402
+from absl import app  # noqa: E402
 import keras  # noqa: E402
 
 from tfanon import config, evaluate, train  # noqa: E402
 from tfanon.protocols import _settings  # noqa: E402
 
 COMMANDS = {
-    "tfanon.train": lambda words: train.report(*config.parsed(words, config.Config)),
-    "tfanon.evaluate": lambda words: evaluate.report(*config.parsed(words, _settings.Settings), words),
+    "tfanon.train": lambda words: train.report(*_parsed(words, config.Config)),
+    "tfanon.evaluate": lambda words: evaluate.report(*_parsed(words, _settings.Settings), words),
 }
 
 
@@ -30,13 +30,16 @@ def main(words):
         raise app.UsageError(f"'{unknown[0]}' is no command; there are: {', '.join(COMMANDS)}.")
     for command, *given in commands:
         keras.utils.clear_session()  # each builds its networks as it would alone
-        try:
-            status = COMMANDS[command](given)
-        except flags.Error as error:
-            raise app.UsageError(f"{command}: {error}") from None
-        if status:
+        if status := COMMANDS[command](given):
             return status
     return 0
+
+
+def _parsed(words, kind):
+    try:
+        return config.parsed(words, kind)
+    except ValueError as error:
+        raise app.UsageError(str(error)) from None
 
 
 def split(words):
