@@ -53,7 +53,7 @@ def points(folder, grids):
     grids: pairs of what varies, "FLAG=VALUE,VALUE,.." per flag, and the Config of all else.
     Raises ValueError where one is no flag or no value of it, or a point comes twice.
     """
-    if not folder or not all(given for given, _ in grids):
+    if not folder or not grids or not all(given for given, _ in grids):
         raise ValueError("Give --sweep_dir=FOLDER and, for each flag that varies, --grid=FLAG=VALUE,VALUE,..")
     found = [point for given, base in grids for point in _points(folder, given, base)]
     if twice := [name for name, count in collections.Counter(point.name for point in found).items() if count > 1]:

@@ -2,7 +2,7 @@
 
     python -m tfanon.point tfanon.train --workdir=RUN -- tfanon.evaluate --run_dir=RUN --protocol=quick
 
-TensorFlow is loaded once, and the frames that the first command has read stay in memory for the next.
+TensorFlow is loaded once.
 """
 
 import gc
