@@ -1,11 +1,13 @@
-"""Clips per second of the training input, and the share of a training step that waits for it.
+"""Clips and images per second of the training input, and the share of a training step that waits for it.
 
     python -m benchmarks.input_pipeline [--seconds=5] [--steps=20]
 
 The files are made here: moving texture with noise, 25 frames a second. A row of the first table reads, crops, scales
-and augments as training does. The second one trains compact networks by Algorithm 1 on such input: `waits` is the share
-of the time spent waiting for the next batch, `fed` and `alone` are seconds per step with the pipeline running beside it
-and with one batch that is used again; on a machine without a GPU reading and training share the same cores.
+and augments as training does. The second one does so with images that lie in memory, read one by one and several by one
+call into Python; it counts CPU time, which is what training then has less of. The third one trains compact networks by
+Algorithm 1 on clips: `waits` is the share of the time spent waiting for the next batch, `fed` and `alone` are seconds
+per step with the pipeline running beside it and with one batch that is used again; on a machine without a GPU reading and
+training share the same cores.
 """
 
 import itertools
@@ -24,7 +26,7 @@ from tfanon import registry, trainer  # noqa: E402
 from tfanon.config import Config  # noqa: E402
 from tfanon.data import pipeline  # noqa: E402
 from tfanon.data.batch import Examples  # noqa: E402
-from tfanon.media import writer  # noqa: E402
+from tfanon.media import memory, writer  # noqa: E402
 
 FILES, FRAMES, CLASSES = 16, 120, 8
 VIDEOS = [  # ending, codec, frames between key frames, height, width of the file; side and frames of the clip
@@ -36,8 +38,8 @@ VIDEOS = [  # ending, codec, frames between key frames, height, width of the fil
 ]
 FOREVER = 10**6
 FLAGS = flags.FLAGS
-flags.DEFINE_float("seconds", 5.0, "Time of one measurement of the first table.", lower_bound=0.1)
-flags.DEFINE_integer("steps", 20, "Steps of the second table; 0 leaves it out.", lower_bound=0)
+flags.DEFINE_float("seconds", 5.0, "Time of one measurement of the first two tables.", lower_bound=0.1)
+flags.DEFINE_integer("steps", 20, "Steps of the third table; 0 leaves it out.", lower_bound=0)
 
 
 def frames(seed, height, width):
@@ -57,7 +59,9 @@ def write_files(folder, ending, codec, gop, height, width):
         writer.write_video(video, frames(number, height, width), codec=codec, gop=gop)
         writer.write_jpeg(image, next(frames(number, height, width)))
     labels = np.arange(FILES, dtype=np.int32) % CLASSES
-    return Examples(tuple(videos), labels, tuple("abcdefgh")), Examples(tuple(images))
+    attributes = np.eye(FILES, 3, dtype=np.float32)
+    return Examples(tuple(videos), labels, tuple("abcdefgh")), Examples(
+        tuple(images), attributes=attributes, attribute_names=("first", "second", "third"))
 
 
 def clips_per_second(clips, config):
@@ -71,6 +75,20 @@ def clips_per_second(clips, config):
         took = time.perf_counter() - begin
         if took > FLAGS.seconds:
             return count * config.batch_action / took
+
+
+def image_milliseconds(images, config, together):
+    """CPU time per image of pipeline.attributes, read `together` by one call."""
+    chosen, pipeline.TOGETHER = pipeline.TOGETHER, together
+    batches = iter(pipeline.attributes(images, config, 0, FOREVER))
+    pipeline.TOGETHER = chosen
+    for _ in range(10):
+        next(batches)
+    begin, cpu = time.perf_counter(), time.process_time()
+    for count in itertools.count(1):
+        next(batches)
+        if time.perf_counter() - begin > FLAGS.seconds:
+            return 1000 * (time.process_time() - cpu) / (count * config.batch_privacy)
 
 
 def step_seconds(train_step, batches, steps):
@@ -113,6 +131,12 @@ def main(_):
         for row, clips, _ in written:
             rates = [clips_per_second(clips, config(row, threads)) for threads in (1, 2)]
             print(f"{name(row)} {rates[0]:10.1f} {rates[1]:10.1f}", flush=True)
+        print(f"\n{'images in memory':34} {'seen at':12} {'one by one':>10} {'together':>10}  CPU ms per image", flush=True)
+        for row, _, images in written[::2][:2]:
+            memory.FRAMES.allow(1 << 28)
+            costs = [image_milliseconds(images, config(row, 2), together) for together in (1, pipeline.TOGETHER)]
+            memory.FRAMES.allow(0)
+            print(f"{f'JPEG, {row[4]}x{row[3]}':34} {f'{row[5]}x{row[5]}':12} {costs[0]:10.3f} {costs[1]:10.3f}", flush=True)
         if FLAGS.steps:
             print(f"\n{'training on':34} {'clip':12} {'fed':>10} {'alone':>10} {'waits':>8}", flush=True)
             for row, clips, images in written[::2][:2]:
