@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from helpers import TRAIN
 from processes import TINY, data, finish, start, weights  # noqa: F401  data is a fixture
 
