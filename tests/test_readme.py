@@ -4,7 +4,6 @@ import re
 import subprocess
 
 import pytest
-from absl import flags
 
 from tfanon import config, grid, losses, registry, sweep, trainer
 from tfanon.anonymizing import settings as anonymizing
@@ -61,10 +60,5 @@ def planned_by(*names):
 
 def planned(arguments):
     """A sweep's points."""
-    holder = flags.FlagValues()
-    config.define_flags(config.Config, holder)
-    config.define_flags(sweep.Settings, holder)
-    flags.DEFINE_multi_string("flagfile", [], "", flag_values=holder)
-    holder(["tfanon.sweep", *holder.read_flags_from_files(arguments, force_gnu=False)])
-    settings, base = config.from_flags(sweep.Settings, holder), config.from_flags(config.Config, holder)
+    settings, base = config.parsed(arguments, sweep.Settings, config.Config)
     return grid.points(settings.sweep_dir, sweep.grids(settings, base))

@@ -91,7 +91,9 @@ class Sweep:
         with concurrent.futures.ThreadPoolExecutor(self.settings.parallel) as pool:
             try:
                 while waiting or running:
-                    while len(running) < self.settings.parallel and (number := self._next(waiting, running.values())):
+                    while waiting and len(running) < self.settings.parallel:
+                        if (number := self._next(waiting, running.values())) is None:
+                            break
                         point = waiting.pop(number)
                         running[pool.submit(self._one, number, point)] = point
                     ended, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
@@ -105,7 +107,7 @@ class Sweep:
     def _next(self, waiting, running):
         """Number of the first point that would compute nothing that another is computing now, or None.
 
-        waiting: {number: point}, from 1 on.  running: points.
+        waiting: {number: point}.  running: points.
         """
         known = [_judged(other) for other in trained(self.folder) if self._has_ended(other)]
         pioneers = [judged for judged in (_judged(point.config) for point in running) if judged not in known]
