@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+from absl import app
 import pytest
 
 from tfanon import exits
@@ -18,6 +19,12 @@ def test_a_line_and_a_status(problem, status, said, capsys):
 
     assert exits.status("tfanon.x", work) == status
     assert capsys.readouterr().err == said + "\n"
+
+
+def test_words_are_no_flags():
+    exits.refuse_words([])
+    with pytest.raises(app.UsageError, match="^'seed=2' is no flag: settings are given as --name=value.$"):
+        exits.refuse_words(["seed=2", "more"])
 
 
 def test_sigterm_unwinds():

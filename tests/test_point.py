@@ -30,7 +30,7 @@ def test_the_first_that_fails_ends_them(ran):
 
 @pytest.mark.parametrize("words, message", [
     (["tfanon.train", "--", "tfanon.export"], "'tfanon.export' is no command; there are: tfanon.train, tfanon.evaluate"),
-    ([], "'' is no command"), (["tfanon.train", "--sead=2"], "Unknown command line flag 'sead'")])
+    ([], "'' is no command"), (["tfanon.train", "--sead=2"], "tfanon.train: Unknown command line flag 'sead'")])
 def test_what_is_wrong_is_said(ran, words, message):
     with pytest.raises(app.UsageError, match=message):
         point.main(words)

@@ -8,7 +8,9 @@ import dataclasses
 import pathlib
 import sys
 
-from absl import flags
+from absl import app, flags
+
+from tfanon import exits
 
 # What may change from one start of a run to the next, since it changes no result; processes round as other machines do.
 FREE = ("workdir", "checkpoint_every", "log_every", "read_threads", "frame_memory", "attack_every", "processes",
@@ -248,11 +250,9 @@ def parsed(words, *kinds):
     for settings in kinds:
         define_flags(settings, holder)
     try:
-        left = holder(["", *words])[1:]
-    except flags.Error as error:
+        exits.refuse_words(holder(["", *words])[1:])
+    except (flags.Error, app.UsageError) as error:
         raise ValueError(str(error)) from None
-    if left:
-        raise ValueError(f"'{left[0]}' is no flag: settings are given as --name=value.")
     return [from_flags(settings, holder) for settings in kinds]
 
 

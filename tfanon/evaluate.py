@@ -18,7 +18,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is impor
 
 from absl import app  # noqa: E402
 
-from tfanon import checkpoint, config, experiment, files, fitting, phases, registry, replicas, sharing  # noqa: E402
+from tfanon import checkpoint, config, exits, experiment, files, fitting, phases, registry, replicas, sharing  # noqa: E402
 from tfanon.anonymizing import network  # noqa: E402
 from tfanon.attackers import _common  # noqa: E402
 from tfanon.data import decode, tables  # noqa: E402
@@ -29,8 +29,7 @@ NOVEL = ("judge_clip_source", "test_clip_source", "test_image_source", "attribut
 
 
 def main(arguments):
-    if len(arguments) > 1:
-        raise app.UsageError(f"'{arguments[1]}' is no flag: settings are given as --name=value.")
+    exits.refuse_words(arguments[1:])
     return report(config.from_flags(_settings.Settings), sys.argv[1:])
 
 

@@ -3,6 +3,8 @@
 import signal
 import sys
 
+from absl import app
+
 
 def status(command, work, again="goes on from here"):
     """The exit status that work() returns; 1 after one line where an input is at fault, 130 after Ctrl-C.
@@ -18,6 +20,12 @@ def status(command, work, again="goes on from here"):
     except KeyboardInterrupt:
         print(f"{command}: stopped; the same command {again}.", file=sys.stderr)
         return 130
+
+
+def refuse_words(words):
+    """Raises absl's app.UsageError where a command that takes flags alone is given words."""
+    if words:
+        raise app.UsageError(f"'{words[0]}' is no flag: settings are given as --name=value.")
 
 
 def unwind_on_sigterm():

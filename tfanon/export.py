@@ -22,8 +22,7 @@ from tfanon.exporting.settings import Settings  # noqa: E402
 
 
 def main(arguments):
-    if len(arguments) > 1:
-        raise app.UsageError(f"'{arguments[1]}' is no flag: settings are given as --name=value.")
+    exits.refuse_words(arguments[1:])
     exits.unwind_on_sigterm()
     return report(config.from_flags(Settings))
 

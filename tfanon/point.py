@@ -18,8 +18,8 @@ from tfanon import config, evaluate, train  # noqa: E402
 from tfanon.protocols import _settings  # noqa: E402
 
 COMMANDS = {
-    "tfanon.train": lambda words: train.report(*_parsed(words, config.Config)),
-    "tfanon.evaluate": lambda words: evaluate.report(*_parsed(words, _settings.Settings), words),
+    "tfanon.train": (config.Config, lambda settings, words: train.report(settings)),
+    "tfanon.evaluate": (_settings.Settings, lambda settings, words: evaluate.report(settings, words)),
 }
 
 
@@ -30,16 +30,18 @@ def main(words):
         raise app.UsageError(f"'{unknown[0]}' is no command; there are: {', '.join(COMMANDS)}.")
     for command, *given in commands:
         keras.utils.clear_session()  # each builds its networks as it would alone
-        if status := COMMANDS[command](given):
+        if status := _one(command, given):
             return status
     return 0
 
 
-def _parsed(words, kind):
+def _one(command, words):
+    kind, report = COMMANDS[command]
     try:
-        return config.parsed(words, kind)
+        settings, = config.parsed(words, kind)
     except ValueError as error:
-        raise app.UsageError(str(error)) from None
+        raise app.UsageError(f"{command}: {error}") from None
+    return report(settings, words)
 
 
 def split(words):

@@ -49,8 +49,7 @@ class Settings:
 
 
 def main(arguments):
-    if len(arguments) > 1:
-        raise app.UsageError(f"'{arguments[1]}' is no flag: settings are given as --name=value.")
+    exits.refuse_words(arguments[1:])
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     return exits.status("tfanon.sweep", lambda: work(config.from_flags(Settings), config.from_flags()))
 

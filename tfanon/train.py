@@ -11,14 +11,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is impor
 
 from absl import app, logging  # noqa: E402
 
-from tfanon import config, experiment, fitting  # noqa: E402
+from tfanon import config, exits, experiment, fitting  # noqa: E402
 from tfanon.data import decode  # noqa: E402
 from tfanon.report import table  # noqa: E402
 
 
 def main(arguments):
-    if len(arguments) > 1:
-        raise app.UsageError(f"'{arguments[1]}' is no flag: settings are given as --name=value.")
+    exits.refuse_words(arguments[1:])
     return report(config.from_flags())
 
 

@@ -19,7 +19,7 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 from absl import app  # noqa: E402
 
-from tfanon import config, registry  # noqa: E402
+from tfanon import config, exits, registry  # noqa: E402
 from tfanon.exporting import exporter, measure, tflite  # noqa: E402
 from tfanon.models import cost  # noqa: E402
 
@@ -38,8 +38,7 @@ class Settings:
 
 
 def main(arguments):
-    if len(arguments) > 1:
-        raise app.UsageError(f"'{arguments[1]}' is no flag: settings are given as --name=value.")
+    exits.refuse_words(arguments[1:])
     return benchmark(config.from_flags(Settings))
 
 
