@@ -27,7 +27,7 @@ setup(
         "h5py>=3.9",  # looks into a weights file before Keras reads it
         "numpy>=1.26",
         "av>=18",  # writes a video's rotation
-        "pillow>=11",
+        "pillow>=11.3",  # reads AVIF
         "tqdm>=4.66",
     ],
     extras_require={
@@ -35,6 +35,7 @@ setup(
         "convert": ["torch>=2.6"],  # reads PyTorch files, without executing them
         "cuda": ["tensorflow[and-cuda]>=2.21,<2.22"],
         "detector": ["keras-hub>=0.32,<0.33"],  # people, as regions
+        "heif": ["pillow-heif>=1.1"],  # photographs of phones
         "litert": ["ai-edge-litert>=2.1,<3"],
         "onnx": ["tf2onnx>=1.17,<2", "onnx>=1.17", "onnxruntime>=1.20"],
         "peers": ["decord>=0.6", "opencv-python-headless>=4.10"],  # benchmarks/peers.py reads with them too

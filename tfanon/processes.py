@@ -1,13 +1,98 @@
 """Processes of ours that work at one time: each on its share of the machine, none left when the first one ends."""
 
 import contextlib
+import math
 import os
+import pathlib
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 
 PATIENCE = 60  # seconds that a process has to save what it is at
+
+_LIMITS: dict[str, str] = {}  # what limit_threads has put into the environment of this process
+
+
+def count_cores(root: str | os.PathLike = "/") -> int:
+    """Cores that this process may keep busy: those of its affinity, within its groups' quotas.
+
+    Never fails, and is at least 1. A quota of one and a half cores counts as 2.
+
+    Args:
+        root: Folder in which `proc` and `sys` lie.
+    """
+    quotas = [math.ceil(quota) for quota in _read_quotas(pathlib.Path(root))]
+    return max(1, min([_count_allowed_cores(), *quotas]))
+
+
+def _count_allowed_cores() -> int:
+    """Cores on which the scheduler may put this process."""
+    if hasattr(os, "process_cpu_count"):  # Python 3.13; it honours PYTHON_CPU_COUNT too
+        return os.process_cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        with contextlib.suppress(OSError):
+            return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _read_quotas(root: pathlib.Path) -> Iterator[float]:
+    """Cores' worth of time that each control group above this process allows, versions 1 and 2.
+
+    Linux alone has them.
+    """
+    mounts = root / "sys/fs/cgroup"
+    try:
+        entries = (root / "proc/self/cgroup").read_text().splitlines()
+    except (OSError, ValueError):
+        return
+    for entry in entries:
+        _, controllers, group = (entry.split(":", 2) + ["", ""])[:3]
+        places = [mounts / controllers, mounts / "cpu"]
+        if not controllers:
+            places = [mounts, mounts / "unified"]
+        elif "cpu" not in controllers.split(","):
+            continue
+        for place in places:
+            for folder in _list_groups(place, group):
+                yield from _read_quota(folder)
+
+
+def _list_groups(mount: pathlib.Path, group: str) -> list[pathlib.Path]:
+    """The folders of a group and of all groups above it.
+
+    Inside a container only the mount itself may be there.
+    """
+    folder = mount / group.lstrip("/")
+    above = [parent for parent in folder.parents if parent.is_relative_to(mount)]
+    return [folder, *above]
+
+
+def _read_quota(folder: pathlib.Path) -> Iterator[float]:
+    """The cores' worth of one group's quota, or nothing where it has none."""
+    for names in (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us")):
+        with contextlib.suppress(OSError, ValueError):  # absent, unreadable, or "max": no quota
+            quota, period = " ".join((folder / name).read_text() for name in names).split()[:2]
+            if int(quota) > 0 and int(period) > 0:
+                yield int(quota) / int(period)
+
+
+def limit_threads() -> None:
+    """Keep TensorFlow to the cores of a quota: before it is at work.
+
+    It honours the affinity by itself, and knows nothing of control groups: with two cores' worth of
+    time on a machine of 64 it would start 64 threads that hinder each other. What the environment
+    says already stands.
+    """
+    cores = count_cores()
+    if cores >= _count_allowed_cores():
+        return
+    between = max(2, cores)  # tf.data reads on these: see shares
+    wanted = {"TF_NUM_INTRAOP_THREADS": str(cores), "TF_NUM_INTEROP_THREADS": str(between)}
+    for name, value in wanted.items():
+        if name not in os.environ:
+            os.environ[name] = _LIMITS[name] = value
 
 
 def shares(count):
@@ -16,8 +101,18 @@ def shares(count):
     The threads between operations stay as many as there are cores: tf.data reads on them, and with one a step waits for
     the next batch.
     """
-    threads = str(max(1, (os.cpu_count() or 1) // count))
+    threads = str(max(1, count_cores() // count))
     return {"TF_NUM_INTRAOP_THREADS": threads, "TF_FORCE_GPU_ALLOW_GROWTH": "true"} if count > 1 else {}
+
+
+def environment(count: int) -> dict[str, str]:
+    """The environment of one of `count` processes.
+
+    What the environment of this one says stands, but for what limit_threads has said for one process
+    alone.
+    """
+    given = {name: value for name, value in os.environ.items() if _LIMITS.get(name) != value}
+    return {**_LIMITS, **shares(count), **given}
 
 
 def share(count):
@@ -25,7 +120,7 @@ def share(count):
 
     What the environment says already stands.
     """
-    os.environ.update({**shares(count), **os.environ})
+    os.environ.update(environment(count))
 
 
 @contextlib.contextmanager

@@ -56,8 +56,8 @@ def spoil_call(owner, name, fault, once=False):
 
 
 STAGES = {  # each spoils what comes after `calls` frames, or what happens once per file
-    "decode": spoil_call(source.Video, "_picture", raising(sink.MediaError("in.mkv: damaged"))),
-    "decode with libav's error": spoil_call(source.Video, "_note", raising(av.error.InvalidDataError(1, "bad"))),
+    "decode": spoil_call(source.Video, "_accept", raising(sink.MediaError("in.mkv: damaged"))),
+    "decode with libav's error": spoil_call(source.Video, "_decode", raising(av.error.InvalidDataError(1, "bad"))),
     "out of memory": spoil_call(video, "upright", raising(MemoryError())),
     "network raises": spoil_network(raising(RuntimeError("no such kernel"))),
     "network returns NaN": spoil_network(lambda x: np.full(x.shape, np.nan)),

@@ -45,15 +45,21 @@ def test_a_copy_keeps_all_but_the_pictures(tmp_path, clip):
     record = anonymized(str(given), target, sound=True)
     before, after = clips.about(given), clips.about(target)
     assert record["frames"] == len(before["times"]) == len(after["times"]) == clip.frames
-    assert (before["rotation"], before["size"]) == (after["rotation"], after["size"])
+    assert before["rotation"] == after["rotation"] and after["size"] == even(before["size"], clip)
     assert before["sound"] == after["sound"] and bool(after["sound"]) == clip.sound
     if clip.ending == ".avi":  # it holds no times: libav counts packets, from 0 or 1, in the order of decoding
         before["times"], after["times"] = (np.sort(times) - min(times) for times in (before["times"], after["times"]))
     np.testing.assert_allclose(after["times"], before["times"], atol=1e-6)
     assert after["duration"] == pytest.approx(before["duration"], abs=before["last"])
-    compare(clips.read(given), clips.read(target))
+    height, width = clip.size
+    compare(clips.read(given), clips.read(target)[:, :height, :width])
     anonymized(str(given), again, sound=True)
     assert target.read_bytes() == again.read_bytes()
+
+
+def even(size, clip):
+    """The size of a copy: H.264 and HEVC with halved colour planes have even sides."""
+    return tuple(side + side % 2 for side in size) if clip.codec != "libvpx-vp9" else size
 
 
 def compare(before, after):

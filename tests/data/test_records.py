@@ -11,7 +11,7 @@ import trees
 from tfanon import registry
 from tfanon.config import Config
 from tfanon.data import pipeline, records, tables, whole
-from tfanon.media import reader, writer
+from tfanon.media import image_io, reader, writer
 
 SIDE = 32
 BASE = Config(clip_source="hmdb51", image_source="vispr", attribute_set="pa_hmdb51", test_clip_source="pa_hmdb51",
@@ -109,7 +109,7 @@ def test_cut_is_the_readers_window(tmp_path, window):
     y, x = np.mgrid[:64, :64]
     image = np.stack([2 * y + x, 190 - 2 * y, 3 * x], axis=-1).astype(np.uint8)
     writer.write_jpeg(tmp_path / "a.jpg", image, quality=100)
-    expected = reader.read_image(str(tmp_path / "a.jpg"), SIDE, SIDE, [window])
+    expected = image_io.read_image(str(tmp_path / "a.jpg"), SIDE, SIDE, [window])
     found = records.cut(tf.constant(image[None]), tf.constant(window), SIDE).numpy().astype(int)
     assert found.shape == (1, SIDE, SIDE, 3)
     assert np.abs(found - expected)[:, 1:-1, 1:-1].max() < 5  # at the edge swscale weighs neighbours otherwise

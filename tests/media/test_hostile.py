@@ -8,10 +8,13 @@
 | sound only | refused: no video stream |
 | one frame | a clip that holds it |
 | 1x1, odd sides | read and scaled as any other |
-| rotated by its header | as it is stored: a clip keeps one orientation, and the data sets have none |
+| rotated by its header | upright, as players show it |
 | variable frame rate | frames are counted, time is ignored |
-| 10 bits, alpha, greyscale | 8 bit RGB; alpha is dropped, grey has three equal channels |
+| 10 bits, greyscale | 8 bit RGB; grey has three equal channels |
+| transparency | laid on white, so that hidden colours stay hidden |
 | CMYK JPEG | RGB |
+| an image that is turned, transparent, of another colour space, in tiles, of several pictures | test_image_io.py |
+| other containers, and boxes in front of a movie | test_limits.py |
 """
 
 import http.server
@@ -20,11 +23,15 @@ import sys
 import threading
 
 import av
+import clips
+import icc_profiles
 import numpy as np
 import pytest
+import tiled_avif
+from clips import Clip
 from PIL import Image
 
-from tfanon.media import reader, source, writer
+from tfanon.media import image_io, reader, source, writer
 
 SIDE = 16
 
@@ -94,7 +101,7 @@ def test_a_script_opens_nothing(tmp_path, server, name, script):
     writer.write_video(secret, coloured(3))
     (tmp_path / name).write_text(script.format(address=f"http://127.0.0.1:{port}/a.ts", secret=secret, port=port))
     with pytest.raises(reader.MediaError, match=f"{name}: no video or image that is read here, by its content"):
-        reader.read_image(str(tmp_path / name), 8, 8) if name.endswith("jpg") else read(tmp_path / name)
+        image_io.read_image(str(tmp_path / name), 8, 8) if name.endswith("jpg") else read(tmp_path / name)
     assert asked == []
 
 
@@ -169,19 +176,22 @@ def test_one_frame(tmp_path):
 def test_odd_sides(tmp_path, height, width):
     check(write(tmp_path / "a.mkv", coloured(3, height, width), codec="ffv1", pixel_format="bgr0"), 3)
     Image.fromarray(coloured(3, height, width)[2]).save(tmp_path / "a.png")
-    pixels = reader.read_image(str(tmp_path / "a.png"), 8, 8)[0]
+    pixels = image_io.read_image(str(tmp_path / "a.png"), 8, 8)[0]
     np.testing.assert_allclose(pixels.astype(int), np.broadcast_to((40, 60, 120), (8, 8, 3)), atol=2)
 
 
-def test_a_rotated_video_is_read_as_it_is_stored(tmp_path):
-    frames = coloured(3)
-    for frame in frames:
-        frame[:8] = 255  # the upper half
-    write(tmp_path / "a.mp4", frames, edit=lambda stream: stream.set_display_rotation(90))
-    with av.open(str(tmp_path / "a.mp4")) as container:
-        assert abs(next(container.decode(video=0)).rotation) == 90
-    pixels = read(tmp_path / "a.mp4")[1]
-    assert pixels[:3].min() > 220 and pixels[5:, :, 0].max() < 60
+@pytest.mark.parametrize("turns, mirrored", [(1, False), (2, False), (3, False), (0, True), (1, True)])
+def test_a_rotated_video_is_read_upright(tmp_path, turns, mirrored):
+    path = clips.write(tmp_path / "a.mp4", Clip(turns=turns, mirrored=mirrored, frames=3))
+    upright = clips.shown(path)
+    assert upright.shape[1:3] == ((64, 48) if turns % 2 else (48, 64))
+    np.testing.assert_array_equal(reader.read_frames(path, range, *upright.shape[1:3]), upright)
+
+
+def test_a_window_lies_in_the_upright_picture(tmp_path):
+    path = clips.write(tmp_path / "a.mp4", Clip(turns=1, frames=1, size=(64, 64)))
+    quarter = reader.read_frames(path, range, 32, 32, (0.5, 0.0, 1.0))[0]
+    np.testing.assert_array_equal(quarter, clips.shown(path)[0][:32, 32:])
 
 
 def test_a_variable_frame_rate(tmp_path):
@@ -193,6 +203,24 @@ def test_a_variable_frame_rate(tmp_path):
     ("full.mkv", "ffv1", "yuv444p")])
 def test_other_pixels_become_rgb(tmp_path, name, codec, pixel_format):
     check(write(tmp_path / name, coloured(4), codec=codec, pixel_format=pixel_format), 4)
+
+
+@pytest.mark.parametrize("name, codec, pixel_format", [
+    ("alpha.mov", "png", "rgba"), ("alpha.mkv", "ffv1", "yuva420p"), ("alpha.mov", "prores_ks", "yuva444p10le"),
+    ("alpha.mov", "qtrle", "argb")])
+def test_what_a_video_hides_by_transparency_stays_hidden(tmp_path, name, codec, pixel_format):
+    """Red that is transparent on the left half, half so in the middle, and opaque on the right."""
+    rgba = np.zeros((48, 96, 4), np.uint8)
+    rgba[..., 0] = 255
+    rgba[:, 32:64, 3], rgba[:, 64:, 3] = 128, 255
+    with av.open(str(tmp_path / name), "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.height, stream.width, stream.pix_fmt = 48, 96, pixel_format
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(rgba, format="rgba").reformat(format=pixel_format)))
+        container.mux(stream.encode())
+    pixels = reader.read_frames(str(tmp_path / name), range, 48, 96)[0].astype(int)
+    for column, shown in ((16, (255, 255, 255)), (48, (255, 127, 127)), (80, (255, 0, 0))):
+        np.testing.assert_allclose(pixels[24, column], shown, atol=6)
 
 
 def test_ten_bits_of_h264(tmp_path):
@@ -211,7 +239,7 @@ def test_images_of_any_mode(tmp_path, mode):
     grey = Image.fromarray(np.full((16, 16), 96, np.uint8))
     image = Image.fromarray(np.full((16, 16), 96 * 257, np.uint16)) if mode == "I;16" else grey.convert(mode)
     image.save(tmp_path / "a.png")
-    pixels = reader.read_image(str(tmp_path / "a.png"), 8, 8)[0].astype(int)
+    pixels = image_io.read_image(str(tmp_path / "a.png"), 8, 8)[0].astype(int)
     expected = np.asarray(image.convert("RGB").resize((8, 8))) if mode != "I;16" else np.full((8, 8, 3), 96)
     assert pixels.shape == (8, 8, 3) and np.abs(pixels.mean() - expected.mean()) < 6  # mode 1 is dots
 
@@ -219,7 +247,7 @@ def test_images_of_any_mode(tmp_path, mode):
 def test_a_cmyk_jpeg_becomes_rgb(tmp_path):
     image = Image.new("CMYK", (16, 16), (200, 30, 90, 20))
     image.save(tmp_path / "a.jpg", quality=100)
-    pixels = reader.read_image(str(tmp_path / "a.jpg"), 8, 8)[0].astype(int)
+    pixels = image_io.read_image(str(tmp_path / "a.jpg"), 8, 8)[0].astype(int)
     expected = np.asarray(Image.open(tmp_path / "a.jpg").convert("RGB"))[0, 0].astype(int)
     np.testing.assert_allclose(pixels, np.broadcast_to(expected, (8, 8, 3)), atol=6)
 
@@ -228,7 +256,7 @@ def test_a_cmyk_jpeg_becomes_rgb(tmp_path):
 MUTATED = """
 import collections, sys
 import numpy as np
-from tfanon.media import limits, reader
+from tfanon.media import image_io, limits, reader
 seeds, folder, count = sys.argv[1:-2], sys.argv[-2], int(sys.argv[-1])
 contents, rng, seen = [open(path, "rb").read() for path in seeds], np.random.default_rng(0), collections.Counter()
 def mutate(content):
@@ -254,7 +282,7 @@ for number in range(count):
         if limits.is_video(path):
             pixels = reader.read_frames(path, lambda n: np.minimum(np.arange(4) * 2, n - 1), 8, 8)
         else:
-            pixels = reader.read_image(path, 8, 8, [(1.0, 0.0, 0.0)] * 4)
+            pixels = image_io.read_image(path, 8, 8, [(1.0, 0.0, 0.0)] * 4)
         assert pixels.shape == (4, 8, 8, 3) and pixels.dtype == np.uint8, (path, pixels.shape)
         seen["read"] += 1
     except limits.MediaError as error:
@@ -268,9 +296,22 @@ def test_500_mutated_files(tmp_path):
     frames = [np.random.default_rng(number).integers(0, 255, (32, 48, 3)).astype(np.uint8) for number in range(10)]
     seeds = [write(tmp_path / "a.avi", frames, codec="mpeg4"), write(tmp_path / "b.mp4", frames),
              write(tmp_path / "c.mkv", frames), write(tmp_path / "d.avi", frames)]
-    for name in ("e.jpg", "f.png", "g.webp", "h.bmp"):
+    seeds += [write(tmp_path / "i.ts", frames, codec="mpeg2video"), write(tmp_path / "j.flv", frames),
+              write(tmp_path / "k.wmv", frames, codec="wmv2"), write(tmp_path / "l.mpg", frames, codec="mpeg1video")]
+    Image.fromarray(frames[0]).save(tmp_path / "m.gif", save_all=True, append_images=[Image.fromarray(frames[1])])
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    profile = icc_profiles.make_rgb(icc_profiles.ADOBE_RGB, icc_profiles.ADOBE_GAMMA)
+    clear = Image.fromarray(np.dstack([frames[0], frames[1][..., 0]]))
+    for name in ("e.jpg", "f.png", "g.webp", "h.bmp", "n.avif"):
         Image.fromarray(frames[0]).save(tmp_path / name)
         seeds.append(str(tmp_path / name))
+    for name in ("o.jpg", "p.png", "q.webp", "r.avif"):
+        image = clear if name != "o.jpg" else Image.fromarray(frames[0])
+        image.save(tmp_path / name, exif=exif, icc_profile=profile)
+        seeds.append(str(tmp_path / name))
+    (tmp_path / "s.avif").write_bytes(tiled_avif.make_tiled_avif(np.tile(frames[0], (4, 3, 1))[:128, :128]))
+    seeds += [str(tmp_path / "m.gif"), str(tmp_path / "s.avif")]
     (tmp_path / "mutated").mkdir()
     done = subprocess.run([sys.executable, "-c", MUTATED, *seeds, tmp_path / "mutated", "500"], timeout=300,
                           capture_output=True, text=True)

@@ -1,7 +1,15 @@
+"""Limits are kept and name their flag; containers are known by their content."""
+
+import io
+import struct
+
+import av
 import numpy as np
 import pytest
+import recipes
+from PIL import Image
 
-from tfanon.media import limits, reader, writer
+from tfanon.media import image_io, limits, reader, source, writer
 
 
 @pytest.fixture
@@ -10,15 +18,22 @@ def video(tmp_path):
     return str(tmp_path / "a.mp4")
 
 
-@pytest.mark.parametrize("limit, value, message", [
-    ("MAX_PIXELS", 2047, "a.mp4: frames of 64x32 pixels; the limit is 2047"),
-    ("MAX_SECONDS", 1, "a.mp4: 2 seconds; the limit is 1"),
-    ("MAX_FRAMES", 49, "a.mp4: more than 49 frames"),
-    ("MAX_STREAMS", 0, "a.mp4: 1 streams; the limit is 0"),
-])
+@pytest.mark.parametrize(
+    "limit, value, message",
+    [
+        (
+            "MAX_PIXELS",
+            2047,
+            r"a.mp4: frames of 64x32 pixels; the limit is 2047 pixels \(--max_frame_pixels\)\.",
+        ),
+        ("MAX_SECONDS", 1, r"a.mp4: 2 seconds; the limit is 1 \(--max_video_seconds\)\."),
+        ("MAX_FRAMES", 49, "a.mp4: more than 49 frames"),
+        ("MAX_STREAMS", 0, r"a.mp4: 1 streams; the limit is 0 \(--max_streams\)\."),
+    ],
+)
 def test_limits_are_kept_and_named(video, monkeypatch, limit, value, message):
     assert reader.count_frames(video) == 50
-    reader._read_time_stamps.cache_clear()
+    reader._index_frames.cache_clear()
     monkeypatch.setattr(limits, limit, value)
     with pytest.raises(reader.MediaError, match=message):
         reader.count_frames(video)
@@ -28,7 +43,7 @@ def test_a_large_image_is_refused(tmp_path, monkeypatch):
     writer.write_jpeg(tmp_path / "a.jpg", np.zeros((32, 64, 3), np.uint8))
     monkeypatch.setattr(limits, "MAX_PIXELS", 2047)
     with pytest.raises(reader.MediaError, match="a.jpg: frames of 64x32 pixels"):
-        reader.read_image(str(tmp_path / "a.jpg"), 8, 8)
+        image_io.read_image(str(tmp_path / "a.jpg"), 8, 8)
 
 
 def test_the_content_decides_not_the_ending(video, tmp_path):
@@ -37,3 +52,210 @@ def test_the_content_decides_not_the_ending(video, tmp_path):
     assert limits.container_format(str(renamed)) == "mov"
     assert reader.count_frames(str(renamed)) == 50
     assert limits.is_video("A.MP4") and not limits.is_video("a.jpg")
+
+
+def encode(path, container, codec="mpeg2video", options=None, noise=0):
+    """A video of ten frames of 64x64, frame i grey 20 i with some noise; returns the path."""
+    rng = np.random.default_rng(0)
+    with av.open(str(path), "w", format=container, options=options or {}) as opened:
+        stream = opened.add_stream(codec, rate=25)
+        stream.width = stream.height = 64
+        stream.pix_fmt = "yuv420p"
+        for number in range(10):
+            pixels = 20 * number + rng.integers(0, noise + 1, (64, 64, 3))
+            opened.mux(
+                stream.encode(av.VideoFrame.from_ndarray(pixels.astype(np.uint8), format="rgb24"))
+            )
+        opened.mux(stream.encode())
+    return str(path)
+
+
+def check_read(path, count=10):
+    """Training and anonymizing read the frames of encode() in their order."""
+    levels = reader.read_frames(str(path), range, 8, 8).astype(int).mean(axis=(1, 2, 3))
+    assert len(levels) == count and np.abs(np.diff(levels) - 20).max() < 6
+    with source.open_video(str(path)) as opened:
+        assert sum(isinstance(item, source.Picture) for item in opened) == count
+
+
+def box(kind, content=b"", wide=False):
+    """A box of MP4; wide: with a size of 64 bits."""
+    if wide:
+        return struct.pack(">I4sQ", 1, kind, 16 + len(content)) + content
+    return struct.pack(">I4s", 8 + len(content), kind) + content
+
+
+def put_in_front(content, boxes):
+    """An MP4 file with boxes in front of it; the offsets of its samples are moved by as much."""
+    moved = bytearray(content)
+    for kind, start, _ in recipes.find_boxes(content):
+        if kind == b"stco":
+            (count,) = struct.unpack_from(">I", content, start + 12)
+            for place in range(start + 16, start + 16 + 4 * count, 4):
+                (offset,) = struct.unpack_from(">I", content, place)
+                struct.pack_into(">I", moved, place, offset + len(boxes))
+    return boxes + bytes(moved)
+
+
+@pytest.mark.parametrize(
+    "boxes",
+    [
+        box(b"free", bytes(100)),
+        box(b"skip"),
+        box(b"wide"),
+        box(b"uuid", bytes(range(40)), wide=True),
+        box(b"junk", b"?"),
+        box(b"pnot", bytes(4) + b"\0\0PICT\0\1") + box(b"PICT", bytes(3000)),
+        box(b"free") * 20 + box(b"uuid", bytes(16)),
+    ],
+    ids=["free", "skip", "wide", "uuid", "junk", "pnot", "many"],
+)
+def test_boxes_in_front_of_a_movie(tmp_path, boxes):
+    content = open(encode(tmp_path / "a.mov", "mov", "mpeg4"), "rb").read()
+    (tmp_path / "b.mov").write_bytes(put_in_front(content, boxes))
+    check_read(tmp_path / "b.mov")
+    without_type = content[
+        struct.unpack_from(">I", content)[0] :
+    ]  # files from before there was an ftyp box
+    assert limits.detect_format(io.BytesIO(boxes + without_type), "a.mov") == "mov"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        box(b"free", bytes(100)),
+        box(b"free") * 1000,
+        struct.pack(">I4sQ", 1, b"free", 2**63) + bytes(50),
+        struct.pack(">I4s", 0, b"free") + bytes(50),
+        struct.pack(">I4s", 4, b"free") + bytes(50),
+        box(b"\0\1\2\3") + box(b"moov"),
+        box(b"ftyp", b"jp2 " + bytes(4) + b"jp2 "),
+        b"Movie notes: ftyp moov mdat\n" * 99,
+        b"#EXTM3U\n" + b"G" * 10,
+        b"\0\0\1\xb5" + bytes(1000),
+    ],
+)
+def test_what_only_looks_like_a_movie_is_refused(content):
+    with pytest.raises(
+        limits.MediaError, match="a.mp4: no video or image that is read here, by its content"
+    ):
+        limits.detect_format(io.BytesIO(content), "a.mp4")
+
+
+@pytest.mark.parametrize(
+    "ending, container, codec, options",
+    [
+        (".ts", "mpegts", "mpeg2video", {}),
+        (".m2ts", "mpegts", "mpeg2video", {"mpegts_m2ts_mode": "1"}),
+        (".mts", "mpegts", "libx264", {"mpegts_m2ts_mode": "1"}),
+        (".flv", "flv", "flv1", {}),
+        (".flv", "flv", "libx264", {}),
+        (".wmv", "asf", "wmv2", {}),
+        (".asf", "asf", "msmpeg4", {}),
+        (".ogv", "ogg", "libvpx", {}),
+        (".3gp", "3gp", "mpeg4", {}),
+        (".f4v", "mp4", "libx264", {}),
+        (".vob", "vob", "mpeg2video", {}),
+        (".mpg", "mpeg", "mpeg1video", {}),
+        (".divx", "avi", "mpeg4", {}),
+    ],
+)
+def test_containers_that_every_player_takes(tmp_path, ending, container, codec, options):
+    path = encode(tmp_path / f"a{ending}", container, codec, options)
+    assert limits.is_video(path)
+    check_read(path)
+
+
+def test_a_gif_is_a_video(tmp_path):
+    frames = [Image.fromarray(np.full((64, 64, 3), 20 * number, np.uint8)) for number in range(10)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:], duration=40)
+    check_read(tmp_path / "a.gif")
+
+
+def test_streams_that_begin_in_the_middle(tmp_path):
+    """As recordings do that were cut by size; program streams also after empty sectors."""
+    stream = open(encode(tmp_path / "a.ts", "mpegts"), "rb").read()
+    (tmp_path / "b.ts").write_bytes(stream[-100:] + stream)
+    check_read(tmp_path / "b.ts")
+    program = open(encode(tmp_path / "a.mpg", "vob", noise=50), "rb").read()
+    for name, before in (("zeros.mpg", bytes(4096)), ("middle.mpg", program[1000:2048])):
+        (tmp_path / name).write_bytes(before + program)
+        check_read(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "ending, container, codec",
+    [
+        (".m1v", "mpeg1video", "mpeg1video"),
+        (".m2v", "mpeg2video", "mpeg2video"),
+        (".h264", "h264", "libx264"),
+    ],
+)
+def test_a_stream_without_a_container_is_refused_with_the_remedy(
+    tmp_path, ending, container, codec
+):
+    content = open(encode(tmp_path / f"a{ending}", container, codec), "rb").read()
+    (tmp_path / "b.mpg").write_bytes(content)
+    for name in (f"a{ending}", "b.mpg"):
+        with pytest.raises(
+            limits.MediaError, match=f"{name}: a bare video stream.*ffmpeg -r FRAME_RATE -i FILE"
+        ):
+            reader.count_frames(str(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    "brands, kind",
+    [
+        (b"avif", "avif"),
+        (b"avis", "avif"),
+        (b"heic", "heif"),
+        (b"hevc", "heif"),
+        (b"mif1....miafavif", "avif"),
+        (b"mif1....miafheic", "heif"),
+        (b"isom....mif1avif", ""),
+        (b"qt  ", ""),
+    ],
+)
+def test_pictures_that_libav_would_read_in_part(brands, kind):
+    file = io.BytesIO(box(b"free") + box(b"ftyp", brands) + bytes(50))
+    assert limits.detect_content(file, "a.mp4") == (kind or "mov") and file.tell() == 0
+    if kind:
+        with pytest.raises(
+            limits.MediaError, match=f"a.mp4: an {kind.upper()} picture by its content.*a.{kind}"
+        ):
+            limits.detect_format(file, "a.mp4")
+
+
+def test_a_cover_is_not_the_video(tmp_path):
+    """Where the words of a movie come before its tracks, libav's first stream is the cover."""
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as opened:
+        cover, stream = opened.add_stream("mjpeg", rate=1), opened.add_stream("mpeg4", rate=25)
+        cover.width = cover.height = 32
+        cover.pix_fmt, cover.disposition = "yuvj420p", av.stream.Disposition.attached_pic
+        stream.width = stream.height = 64
+        stream.pix_fmt = "yuv420p"
+        opened.mux(
+            cover.encode(
+                av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
+            )
+        )
+        opened.mux(cover.encode())
+        for number in range(10):
+            frame = av.VideoFrame.from_ndarray(
+                np.full((64, 64, 3), 20 * number, np.uint8), format="rgb24"
+            )
+            opened.mux(stream.encode(frame))
+        opened.mux(stream.encode())
+    content = path.read_bytes()
+    ((_, start, end),) = [found for found in recipes.find_boxes(content) if found[0] == b"moov"]
+    parts = [
+        content[first:last]
+        for kind, first, last in recipes.find_boxes(content, start + 8, end)
+        if kind in (b"mvhd", b"trak", b"udta")
+    ]
+    assert start + 8 + sum(map(len, parts)) == end
+    path.write_bytes(content[: start + 8] + parts[0] + parts[2] + parts[1] + content[end:])
+    with av.open(str(path)) as opened:
+        assert opened.streams.video[0].codec_context.width == 32
+    check_read(path)

@@ -5,7 +5,7 @@ import concurrent.futures
 import numpy as np
 import pytest
 
-from tfanon.media import memory, reader, writer
+from tfanon.media import image_io, memory, reader, writer
 
 SIDE, COUNT = 32, 20
 BYTES = COUNT * SIDE * SIDE * 3 // 2  # of a video in yuv420p
@@ -36,7 +36,7 @@ def read(path, first=3):
     """Four frames of a video under a window, or an image under two."""
     window = (0.7, 0.2, 0.9)
     if path.endswith(".jpg"):
-        return reader.read_image(path, 16, 16, [window, (1.0, 0.0, 0.0)])
+        return image_io.read_image(path, 16, 16, [window, (1.0, 0.0, 0.0)])
     return reader.read_frames(path, lambda count: range(first, first + 8, 2), 16, 16, window)
 
 
@@ -77,10 +77,10 @@ def test_a_file_that_changes_is_read_again(tmp_path):
 def test_a_damaged_file_is_not_kept(tmp_path, monkeypatch):
     path, decode = written(tmp_path / "a.mp4", seed=0), reader._decode
 
-    def damaged(path, stamps, trusted, wanted, convert):
+    def damaged(path, index, wanted, convert):
         if COUNT - 1 in wanted:
             raise reader.MediaError(f"{path}: frame {COUNT - 1} of {COUNT} could not be decoded.")
-        return decode(path, stamps, trusted, wanted, convert)
+        return decode(path, index, wanted, convert)
 
     monkeypatch.setattr(reader, "_decode", damaged)
     alone = read(path)

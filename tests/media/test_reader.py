@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from av.video.frame import PictureType
 
-from tfanon.media import reader, writer
+from tfanon.media import image_io, reader, writer
 
 SIDE = 64
 VIDEOS = [  # name, codec, frames between key frames
@@ -69,7 +69,7 @@ def test_red_is_red(tmp_path):
     for name in ("red.mp4", "red.avi"):
         pixels = reader.read_frames(str(tmp_path / name), lambda count: [1], 16, 16)[0]
         np.testing.assert_allclose(pixels.astype(int), red[:16, :16], atol=6)
-    pixels = reader.read_image(str(tmp_path / "red.jpg"), 16, 16)[0]
+    pixels = image_io.read_image(str(tmp_path / "red.jpg"), 16, 16)[0]
     np.testing.assert_allclose(pixels.astype(int), red[:16, :16], atol=3)
 
 
@@ -79,7 +79,7 @@ def test_the_window_lies_where_it_was_asked(tmp_path):
     image[:32, 64:], image[32:, 64:] = 250, 125
     writer.write_jpeg(tmp_path / "a.jpg", image, quality=100)
     corners = [(0.5, 0, 0), (0.5, 0, 1), (0.5, 1, 1), (1.0, 0, 0)]
-    views = reader.read_image(str(tmp_path / "a.jpg"), 32, 32, corners).astype(int)
+    views = image_io.read_image(str(tmp_path / "a.jpg"), 32, 32, corners).astype(int)
     assert views.shape == (4, 32, 32, 3)
     for view, grey in zip(views, (0, 250, 125)):
         np.testing.assert_allclose(view[2:-2, 2:-2], grey, atol=3)
@@ -89,7 +89,7 @@ def test_the_window_lies_where_it_was_asked(tmp_path):
 def test_a_greyscale_file_has_three_equal_channels(tmp_path):
     path = tmp_path / "grey.jpg"
     path.write_bytes(tf.io.encode_jpeg(np.full((16, 16, 1), 90, np.uint8), format="grayscale").numpy())
-    np.testing.assert_allclose(reader.read_image(str(path), 8, 8)[0].astype(int), 90, atol=2)
+    np.testing.assert_allclose(image_io.read_image(str(path), 8, 8)[0].astype(int), 90, atol=2)
 
 
 @pytest.mark.parametrize("content, message", [
@@ -107,7 +107,7 @@ def test_what_is_no_video_is_refused_by_its_content(tmp_path, content, message):
 def test_a_truncated_file_is_named(tmp_path):
     writer.write_video(tmp_path / "whole.mp4", [moving(i) for i in range(10)])
     writer.write_jpeg(tmp_path / "whole.jpg", np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8))
-    for name, read in (("cut.mp4", reader.count_frames), ("cut.jpg", lambda path: reader.read_image(path, 8, 8))):
+    for name, read in (("cut.mp4", reader.count_frames), ("cut.jpg", lambda path: image_io.read_image(path, 8, 8))):
         whole = (tmp_path / name.replace("cut", "whole")).read_bytes()
         (tmp_path / name).write_bytes(whole[:len(whole) // 2])
         with pytest.raises(reader.MediaError, match=name):
@@ -118,7 +118,7 @@ def test_a_missing_file_and_a_foreign_ending_are_named(tmp_path):
     with pytest.raises(reader.MediaError, match="gone.mp4: No such file"):
         reader.count_frames(str(tmp_path / "gone.mp4"))
     (tmp_path / "list.m3u8").write_text("#EXTM3U")
-    with pytest.raises(reader.MediaError, match=r"ending '.m3u8'. Allowed: .avi"):
+    with pytest.raises(reader.MediaError, match=r"ending '.m3u8'. Allowed: .* .avi"):
         reader.count_frames(str(tmp_path / "list.m3u8"))
 
 

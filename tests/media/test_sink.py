@@ -1,7 +1,7 @@
 """What a sink writes is what it was given, and `check` sees where it is not."""
 
 import fractions
-import os
+import types
 
 import av
 import clips
@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from clips import Clip
 
-from tfanon.media import sink, source
+from tfanon import processes
+from tfanon.media import reader, scaling, sink, source
 from tfanon.media.limits import MediaError
 from tfanon.media.sink import Encoding
 
@@ -55,10 +56,22 @@ def test_an_avi_file_has_one_slot_per_frame_and_no_other_times(tmp_path):
         write(tmp_path / "b.avi", form(), [0, 40, 95, 120])
 
 
-@pytest.mark.parametrize("ending", [".mp4", ".mkv", ".webm"])
-def test_odd_sides_stay_odd(tmp_path, ending):
-    path = write(tmp_path / f"a{ending}", form((31, 45)), [0, 40])
-    assert clips.about(path)["size"] == (31, 45)
+@pytest.mark.parametrize("ending, codec, size", [
+    (".mp4", "libx264", (32, 46)), (".mkv", "libx265", (32, 46)), (".webm", "libvpx-vp9", (31, 45)),
+    (".mkv", "ffv1", (31, 45)), (".avi", "mpeg4", (31, 45))])
+def test_odd_sides_are_padded_where_phones_would_not_play_them(tmp_path, ending, codec, size):
+    output = sink.Sink(tmp_path / f"a{ending}", form((31, 45)), Encoding(codec))
+    pixels = clips.picture(0, (31, 45))
+    for stamp in (0, 40):
+        output.write(pixels, stamp, 40)
+    output.finish()
+    assert clips.about(tmp_path / f"a{ending}")["size"] == size
+    assert output.notes == ([] if size == (31, 45) else ["padded from 45x31 to 46x32"])
+    with av.open(str(tmp_path / f"a{ending}")) as container:
+        assert container.streams.video[0].format.name == ("yuv444p" if codec == "ffv1" else "yuv420p")
+    read = clips.read(tmp_path / f"a{ending}")[0].astype(int)
+    assert np.abs(read[:31, :45] - pixels).mean() < 30  # halved colour planes
+    assert np.abs(read[-1, :45] - read[30, :45]).mean() < 20  # the last row once more
 
 
 def test_the_last_frame_lasts_as_long_as_it_should_whatever_its_place_in_the_file(tmp_path):
@@ -102,9 +115,9 @@ def test_one_thread_gives_the_same_bytes(tmp_path):
         assert (tmp_path / f"a{ending}").read_bytes() == (tmp_path / f"b{ending}").read_bytes()
 
 
-@pytest.mark.parametrize("cores, given, used", [(2, 0, 1), (8, 0, 4), (None, 0, 1), (8, 3, 3)])
+@pytest.mark.parametrize("cores, given, used", [(2, 0, 1), (8, 0, 4), (1, 0, 1), (8, 3, 3)])
 def test_the_encoder_leaves_half_of_the_cores_to_the_other_stages(tmp_path, monkeypatch, cores, given, used):
-    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(processes, "count_cores", lambda: cores)
     output = sink.Sink(tmp_path / "a.mkv", form(), Encoding(threads=given))
     assert output.stream.codec_context.thread_count == used
     output.close()
@@ -149,5 +162,70 @@ def test_check_sees_a_file_that_was_cut(tmp_path):
     for ending in (".mp4", ".mkv", ".avi"):
         path = write(tmp_path / f"a{ending}", form(), range(0, 2400, 40), Encoding("mjpeg" if ending == ".avi" else ""))
         path.write_bytes(path.read_bytes()[:path.stat().st_size // 2])
-        with pytest.raises(MediaError), sink.errors_named(path):
+        with pytest.raises(MediaError), reader.errors_named(path):
             sink.check(path, range(0, 2400, 40), MILLISECOND)
+
+
+RATES = [10, 15, 25, 60, *(fractions.Fraction(1000 * rate, 1001) for rate in (24, 30, 60))]
+
+
+@pytest.mark.parametrize("rate", RATES, ids=str)
+@pytest.mark.parametrize("units", [1000, 12800, 15360, 90000])
+def test_the_rate_of_slots_is_found_in_rounded_times(rate, units):
+    stamps = [round(5 + number * units / rate) for number in range(300)]
+    nominal = fractions.Fraction(round(10_000 * rate), 10_000)  # as containers derive it from rounded times
+    given = source.Form(48, 64, fractions.Fraction(1, units), nominal)
+    assert sink.choose_even_rate(given, stamps).rate == rate
+
+
+def test_slots_may_be_empty_and_times_may_not_be_uneven():
+    given = source.Form(48, 64, MILLISECOND, fractions.Fraction(25))
+    assert sink.choose_even_rate(given, [0, 40, 200, 240]).rate == 25
+    assert sink.choose_even_rate(given, None) is given
+    with pytest.raises(ValueError, match="an .avi file cannot hold uneven times; .mkv, .mp4 and .mov files can."):
+        sink.choose_even_rate(given, clips.uneven(20).tolist())
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mov"])
+@pytest.mark.parametrize("rate", RATES, ids=str)
+def test_a_late_start_is_kept_to_the_tick(tmp_path, ending, rate):
+    """Starts are stored in the unit of the whole file, 1/1000 s where nothing else is said."""
+    time_base = 1 / fractions.Fraction(rate)
+    path = write(tmp_path / f"a{ending}", form(time_base=time_base), range(2, 8), duration=1)
+    sink.check(path, range(2, 8), time_base)
+    assert clips.about(path)["times"] == pytest.approx([float(number * time_base) for number in range(2, 8)], abs=1e-6)
+
+
+def test_a_sound_track_that_the_container_cannot_hold_is_said_before_a_frame_is_written(tmp_path):
+    given = clips.write(tmp_path / "in.mp4", Clip(sound=True))
+    with source.open_video(given, sound=True) as opened, pytest.raises(
+            ValueError, match=r"An .webm file cannot hold sound in the format aac; these can: .*\.mkv.*--audio=drop"):
+        sink.Sink(tmp_path / "a.webm", opened.form, Encoding(), sounds=opened.sounds)
+
+
+@pytest.mark.parametrize("given, said", [
+    ((0, 2, 1, 13), (1, 2, 1, 13)), ((9, 1, 9, 16), (1, 1, 1, 1)), ((9, 1, 9, 18), (1, 1, 1, 1)), ((9, 1, 9, 14), (9, 1, 9, 14)),
+    ((2, 0, 2, 2), (2, 0, 2, 2)), ((6, 1, 6, 6), (6, 1, 6, 6)), ((8, 1, 2, 2), (1, 1, 2, 2))])
+def test_colours_are_said_to_be_what_eight_bits_of_h264_can_hold(given, said):
+    assert scaling.choose_colour(given) == said
+
+
+def test_one_and_two_frames_of_hevc_have_decoding_times(tmp_path):
+    """x265 leaves them unwritten, so that what they are depends on what the memory held before."""
+    for count in (1, 2, 3):
+        path = write(tmp_path / f"{count}.mkv", form(), range(0, 40 * count, 40), Encoding("libx265"))
+        with av.open(str(path)) as container:
+            packets = [packet for packet in container.demux(video=0) if packet.size]
+            times = [(packet.dts, packet.pts) for packet in packets if packet.dts is not None]
+            assert all(-200 <= decoded <= shown for decoded, shown in times)
+
+
+@pytest.mark.parametrize("start, refused", [(0.0, False), (0.02, False), (0.5, True), (-0.02, False)])
+def test_sound_that_begins_elsewhere_is_not_for_avi(start, refused):
+    pictures = types.SimpleNamespace(start_time=0, time_base=MILLISECOND)
+    sound = types.SimpleNamespace(start_time=round(1000 * start), time_base=MILLISECOND)
+    if refused:
+        with pytest.raises(ValueError, match=r"begins \+0.500 s from the first frame, .* --audio=drop leaves it out"):
+            sink.check_starts(form(), pictures, [sound])
+    else:
+        sink.check_starts(form(), pictures, [sound])

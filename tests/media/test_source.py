@@ -152,10 +152,65 @@ def test_a_whole_file_is_none_that_was_cut_whatever_its_edit_list_leaves_out(tmp
         assert sum(isinstance(item, source.Picture) for item in opened) == len(plain)
 
 
-def test_frames_of_another_size_are_an_error(tmp_path):
-    parts = [clips.write(tmp_path / f"{side}.mpg", Clip(".mpg", "mpeg1video", size=(side, 64), frames=8, bframes=0))
-             for side in (48, 64)]
-    both = tmp_path / "both.mpg"
-    both.write_bytes(b"".join(pathlib.Path(part).read_bytes() for part in parts))
-    with pytest.raises(MediaError, match="both.mpg"), source.open_video(str(both)) as opened:
+def test_frames_of_another_size_are_brought_to_the_first(tmp_path):
+    """As of a call in a browser, which sends smaller pictures where the line is slow."""
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuvj420p"
+        stream.encode(av.VideoFrame(64, 48, "yuvj420p"))  # sets the stream up
+        for number, size in enumerate([(48, 64)] * 8 + [(64, 96)] * 4):
+            file = io.BytesIO()
+            Image.fromarray(clips.picture(number, size)).save(file, "JPEG")
+            packet = av.Packet(file.getvalue())
+            packet.stream, packet.pts, packet.dts, packet.time_base = stream, number, number, fractions.Fraction(1, 25)
+            container.mux(packet)
+    with source.open_video(str(tmp_path / "a.mkv")) as opened:
+        sizes = [(picture.frame.height, picture.frame.width) for picture in opened]
+    assert sizes == [(48, 64)] * 8 + [(64, 96)] * 4 and (opened.form.height, opened.form.width) == (48, 64)
+    assert opened.notes == ["4 frames of another size scaled to that of the first"]
+
+
+@pytest.mark.parametrize("clip", [Clip(frames=60), Clip(".avi", "mpeg4", frames=60), Clip(".mkv", frames=60)],
+                         ids=lambda clip: clip.ending)
+def test_a_hole_is_concealed_and_counted_if_asked(tmp_path, clip):
+    path = pathlib.Path(clips.write(tmp_path / f"a{clip.ending}", clip))
+    whole = path.read_bytes()
+    middle = len(whole) // 2
+    path.write_bytes(whole[:middle] + b"\x00" * 300 + whole[middle + 300:])
+    with pytest.raises(MediaError, match="--on_damage=conceal"), source.open_video(str(path)) as opened:
         list(opened)
+    with source.open_video(str(path), on_damage="conceal") as opened:
+        stamps = [picture.stamp for picture in opened]
+    assert 10 < len(stamps) <= 60 and stamps == sorted(set(stamps))
+    assert opened.concealed and "damaged frames concealed" in "".join(opened.notes)
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mkv", ".avi"])
+def test_a_cut_file_is_read_to_its_end_if_asked(tmp_path, ending):
+    path = tmp_path / f"a{ending}"
+    if ending == ".mp4":
+        indexed(path)
+    else:
+        clips.write(path, Clip(ending, "mpeg4", frames=60))
+    path.write_bytes(path.read_bytes()[:path.stat().st_size * 2 // 3])
+    with pytest.raises(MediaError, match=f"a{ending}: .*ends after|a{ending}: damaged"), (
+            source.open_video(str(path))) as opened:
+        list(opened)
+    with source.open_video(str(path), on_damage="conceal") as opened:
+        assert 10 < len(list(opened)) < 60
+    assert "it ends after" in opened.cut_short and opened.cut_short in opened.notes
+
+
+@pytest.mark.parametrize("length, cut", [(0, False), (2**32 - 1, False), (None, False), (10**6, True)])
+def test_an_avi_file_is_cut_where_its_own_length_says_so(tmp_path, length, cut):
+    """RIFF's length: not written yet, unknown, right, and beyond the end."""
+    path = pathlib.Path(clips.write(tmp_path / "a.avi", Clip(".avi", "mpeg4")))
+    if length is not None:
+        content = path.read_bytes()
+        path.write_bytes(content[:4] + length.to_bytes(4, "little") + content[8:])
+    if cut:
+        with pytest.raises(MediaError, match="it ends after"), source.open_video(str(path)) as opened:
+            list(opened)
+        return
+    with source.open_video(str(path)) as opened:
+        assert len(list(opened)) == 24

@@ -10,7 +10,7 @@ import time
 from tfanon import files
 from tfanon.anonymizing import video
 from tfanon.anonymizing.grabber import Grabber, Lost
-from tfanon.media import live as sources, scaling, sink, source
+from tfanon.media import live as sources, reader, scaling, sink, source
 from tfanon.media.limits import MediaError
 
 UNIT = fractions.Fraction(1, 1000)  # of the time stamps that are written: when a frame arrived
@@ -41,13 +41,13 @@ class Recorder:
             self._start(size, arrival)
         self.stamp = max(self.stamp + 1, round((arrival - self.began) / UNIT))
         self.stamps.append(self.stamp)
-        with sink.errors_named(self.path):
+        with reader.errors_named(self.path):
             self.sink.write(pixels, self.stamp, 0)
 
     def finish(self):
         """Make the file that is being written whole, check it, and give it its name."""
         if self.open:
-            with self.open, sink.errors_named(self.path):
+            with self.open, reader.errors_named(self.path):
                 self.sink.finish()
                 sink.check(self.unfinished, self.stamps, UNIT)
             self.open, self.files[str(self.path)] = None, len(self.stamps)
@@ -65,7 +65,7 @@ class Recorder:
         self.open = contextlib.ExitStack()
         self.unfinished = self.open.enter_context(files.whole_file(self.path, replace=self.overwrite))
         form = source.Form(*size, UNIT, fractions.Fraction(25))
-        with sink.errors_named(self.path):
+        with reader.errors_named(self.path):
             self.sink = self.open.enter_context(contextlib.closing(sink.Sink(self.unfinished, form, self.encoding)))
         self.began, self.stamp, self.stamps = arrival, -1, array.array("q")
 
@@ -116,12 +116,13 @@ def run(given, recorder, anonymizer, max_latency=0.5, max_seconds=0.0, reconnect
     Raises network.Unsafe where a frame must not be shown; the file that is being written is not kept then.
     """
     scaler, begin, shown, late = scaling.Scaler(), time.monotonic(), 0, 0
+    find_turn = scaling.TurnFinder()
     with Grabber(given, reconnect, not max_latency, max_seconds, authority) as grabber, _until_signalled(grabber):
         try:
             for arrival, frame in grabber:
-                rotation = scaling.turn(frame)
+                rotation = find_turn(frame)
                 size = (frame.width, frame.height) if rotation % 2 else (frame.height, frame.width)
-                pixels = video.upright(frame, rotation, anonymizer, scaler)
+                pixels = video.upright(frame, rotation, (frame.height, frame.width), anonymizer, scaler)
                 answer = anonymizer.run(pixels[None], shown)[0]
                 if max_latency and time.monotonic() - arrival > max_latency:
                     late += 1
@@ -138,7 +139,7 @@ def run(given, recorder, anonymizer, max_latency=0.5, max_seconds=0.0, reconnect
         recorder.finish()
     if not shown:
         raise MediaError(f"{sources.shown(given)}: no frame was anonymized in time; {grabber.dropped + late} came. A "
-                         "larger --max_latency or a smaller --working_size may help.")
+                         "larger --max_latency may help, or a model that was trained at a smaller size.")
     return {"frames": shown, "dropped": grabber.dropped + late, "connections": grabber.connections,
             "seconds": round(time.monotonic() - begin, 3), "files": recorder.files}
 

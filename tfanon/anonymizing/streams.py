@@ -14,8 +14,10 @@ def anonymized(anonymizer, given, authority=""):
         yield from map(anonymizer, given)
     elif live.is_live(given):
         with live.opened(given, authority=authority) as frames:
+            scaler, find_turn = scaling.Scaler(), scaling.TurnFinder()
             for frame in frames:
-                upright = scaling.turned(frame.to_ndarray(format="rgb24"), scaling.turn(frame))
+                pixels = scaler.pixels(frame, frame.height, frame.width)
+                upright = scaling.turned(pixels, find_turn(frame))
                 yield anonymizer(upright)
     else:
         yield from _of_file(anonymizer, os.fspath(given))

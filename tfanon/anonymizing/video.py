@@ -6,12 +6,13 @@ The output has the frames of the input at their times, and appears when it was f
 import array
 import contextlib
 import dataclasses
+import pathlib
 
 import numpy as np
 
 from tfanon import files
 from tfanon.anonymizing.ahead import ahead
-from tfanon.media import scaling, sink, source
+from tfanon.media import reader, scaling, sink, source
 
 DEPTH = 8  # frames that may wait between two stages
 
@@ -32,35 +33,40 @@ def anonymize(video, target, anonymizer, encoding, metadata=False, seen=lambda f
     metadata: whether it is kept.  seen(pixels): called with each anonymized frame, upright.
     written(path, record): called when the file is whole and checked, just before it gets its name.
     overwrite: a file that has appeared at `target` by then.
-    Returns {"frames": .., "seconds": .., "sound": .., "sha256": ..}.  Raises MediaError, network.Unsafe, ValueError or
+    Returns {"frames": .., "seconds": .., "sound": .., "notes": [..], "sha256": ..}; notes: phrases that say what is
+    otherwise than in the original.  Raises MediaError, network.Unsafe, ValueError or
     OSError; then no file is left.
     """
+    ending, notes = pathlib.Path(target).suffix.lower(), []
+
     def make(form):
-        return sink.Sink(unfinished, form, encoding, sounds=video.sounds, metadata=video.metadata if metadata else None)
+        if ending == ".avi" and isinstance(video, source.Video):
+            form = sink.choose_even_rate(form, video.list_stamps())
+            sink.check_starts(form, video.stream, video.sounds)
+        output = sink.Sink(unfinished, form, encoding, ending, video.sounds, video.metadata if metadata else None)
+        notes.extend(output.notes)
+        return output
 
     with files.whole_file(target, replace=overwrite) as unfinished:
-        with sink.errors_named(target):
+        with reader.errors_named(target):
             stamps, end = copy(video, make, anonymizer, seen)
             if len(stamps) != video.count:
                 raise sink.MediaError(f"{len(stamps)} of {video.count} frames were written.")
-            sink.check(unfinished, stamps, video.form.time_base)
+            sink.check(unfinished, stamps, video.form.time_base, ending)
         record = {"frames": len(stamps), "seconds": round(float((end - stamps[0]) * video.form.time_base), 6),
-                  "sound": video.sound, "sha256": files.sha256(unfinished)}
+                  "sound": video.sound, "notes": [*video.notes, *notes], "sha256": files.sha256(unfinished)}
         written(unfinished, record)
     return record
 
 
 def copy(video, make, anonymizer, seen=lambda frame: None):
     """Write every frame, anonymized, to the sink that make(form) opens; returns (time stamps, end of the last frame)."""
-    stamps, end, output, early = array.array("q"), 0, None, []
+    stamps, end = array.array("q"), 0
     with contextlib.ExitStack() as stages:
+        output = stages.enter_context(contextlib.closing(make(video.form)))
         for item in _staged(stages, video, anonymizer):
-            if output is None and isinstance(item, Frame):
-                output = stages.enter_context(contextlib.closing(make(video.form)))
-                for packet in early:
-                    output.write_sound(packet)
             if not isinstance(item, Frame):
-                output.write_sound(item) if output else early.append(item)
+                output.write_sound(item)
                 continue
             output.write(scaling.turned(item.pixels, scaling.back(video.form.rotation)), item.stamp, item.duration)
             seen(item.pixels)
@@ -81,7 +87,9 @@ def decoded(video, anonymizer):
     scaler = scaling.Scaler()
     for item in video:
         if isinstance(item, source.Picture):
-            item = Frame(item.stamp, item.duration, upright(item.frame, video.form.rotation, anonymizer, scaler))
+            form = video.form  # to whose size a frame of another one is brought
+            pixels = upright(item.frame, form.rotation, (form.height, form.width), anonymizer, scaler)
+            item = Frame(item.stamp, item.duration, pixels)
         yield item
 
 
@@ -105,10 +113,13 @@ def _run(batch, first, anonymizer):
     return [dataclasses.replace(frame, pixels=pixels) for frame, pixels in zip(batch, answer)]
 
 
-def upright(frame, rotation, anonymizer, scaler):
-    """Pixels of a decoded frame as the anonymizer wants them: people stand, as they did in training."""
+def upright(frame, rotation, size, anonymizer, scaler):
+    """Pixels of a decoded frame as the anonymizer wants them: people stand, as they did in training.
+
+    size: (height, width) as frames are stored.
+    """
     turns = rotation % 2
-    tall, wide = (frame.width, frame.height) if turns else (frame.height, frame.width)
+    tall, wide = size[::-1] if turns else size
     height, width = anonymizer.view(tall, wide)
     pixels = scaler.pixels(frame, *((width, height) if turns else (height, width)))
     return scaling.turned(pixels, rotation)

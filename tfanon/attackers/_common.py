@@ -47,7 +47,7 @@ def named(attacker, network, start, probe, anonymizer):
 def videos(run):
     """The probes whose rows are whole videos."""
     return [probe for probe, splits in run.tables.probes.items()
-            if splits.test.frames is None and limits.is_video(str(splits.test.paths[0]))]
+            if splits.test.frames is None and all(limits.is_video(str(path)) for path in splits.test.paths)]
 
 
 def raw():

@@ -15,7 +15,7 @@ import tensorflow as tf
 from absl import logging
 
 from tfanon.data import sampling
-from tfanon.media import reader
+from tfanon.media import image_io, reader
 
 
 class Files:
@@ -41,7 +41,7 @@ class Files:
     @property
     def videos(self):
         """Whether a row is a whole video; a split holds one kind."""
-        return self.numbers is None and reader.is_video(self.paths[0])
+        return self.numbers is None and any(map(reader.is_video, self.paths))
 
     def read(self, row, moment, windows):
         """The pixels of one row, as TensorFlow ops.
@@ -89,7 +89,7 @@ class Files:
     def _read(self, row, moment, windows):
         path, side = self.paths[row], self.resolution
         if not reader.is_video(path):
-            return reader.read_image(path, side, side, windows)[:, None]
+            return image_io.read_image(path, side, side, windows)[:, None]
         choose = self.choose(row, moment)
         return np.stack([reader.read_frames(path, choose, side, side, view) for view in windows])
 

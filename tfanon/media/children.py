@@ -3,13 +3,13 @@
 import concurrent.futures
 import contextlib
 import json
-import os
 import queue
 import signal
 import subprocess
 import sys
 import threading
 
+from tfanon import processes
 from tfanon.media import limits
 
 COMMAND = (sys.executable, "-m", "tfanon.media.probe")
@@ -20,7 +20,7 @@ def examine(paths, whole, seconds, workers=0):
 
     seconds: after which a file counts as unreadable.  workers: files at once; 0: one per core.
     """
-    workers = workers or os.cpu_count()
+    workers = workers or processes.count_cores()
     with contextlib.ExitStack() as stack:
         idle = queue.SimpleQueue()
         for _ in range(min(workers, len(paths))):

@@ -117,7 +117,7 @@ class RawVideo:
     pipe: binary file.  Raises MediaError where it ends inside a frame, and where there is none.
     """
 
-    sounds, sound, metadata = (), "none", None
+    sounds, sound, metadata, notes = (), "none", None, ()
 
     def __init__(self, pipe, height, width, rate):
         limits.check_pixels("standard input", width, height)

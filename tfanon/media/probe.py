@@ -1,6 +1,8 @@
-"""What a media file holds, told by a process of its own, since a decoder may crash or hang on a stranger's file.
+"""What a media file holds, found in a process of its own: a decoder may crash or hang.
 
-    python -m tfanon.media.probe '{"whole": true, "limits": {..}}'     a line of JSON in per file, a line out
+    python -m tfanon.media.probe '{"whole": true, "limits": {..}}'
+
+takes a line of JSON per file and answers with a line.
 
 media/children.py starts it, asks it and starts it again.
 """
@@ -9,29 +11,38 @@ import json
 import sys
 
 from tfanon import files
-from tfanon.media import limits, reader
+from tfanon.media import image_io, limits, reader
 
 TINY = 2  # side that frames are scaled to: they are decoded, and nobody looks at them
 
 
 def examine(path, whole):
-    """{"frames", "height", "width"} of the video or image at `path`, an image having one frame; or {"error": line}.
+    """{"frames", "height", "width"} of a video or of an image, which is one; or {"error": line}.
 
-    whole: decode every frame, by the rules of training, and add "sha256"; otherwise the packets are counted only.
+    whole: decode every frame, by the rules of training, and add "sha256"; else frames are counted.
     """
     try:
-        with reader.opened(path) as (_, stream):
-            size = {"height": stream.codec_context.height, "width": stream.codec_context.width}
-        frames = _frames(path, whole)
-        return {"frames": frames, **size} | ({"sha256": files.sha256(path)} if whole else {})
+        height, width = _size(path)
+        found = {"frames": _frames(path, whole), "height": height, "width": width}
+        return found | ({"sha256": files.sha256(path)} if whole else {})
     except limits.MediaError as error:
         return {"error": str(error)}
 
 
+def _size(path) -> tuple[int, int]:
+    """(height, width) by the header, of an image upright."""
+    if not limits.is_video(path):
+        return image_io.read_size(path)
+    with reader.opened(path) as (_, stream):
+        return stream.codec_context.height, stream.codec_context.width
+
+
 def _frames(path, whole):
     if limits.is_video(path):
-        return len(reader.read_frames(path, range, TINY, TINY)) if whole else reader.count_frames(path)
-    return len(reader.read_image(path, TINY, TINY)) if whole else 1
+        return (
+            len(reader.read_frames(path, range, TINY, TINY)) if whole else reader.count_frames(path)
+        )
+    return len(image_io.read_image(path, TINY, TINY)) if whole else 1
 
 
 def main():

@@ -1,89 +1,133 @@
-"""Frames of a video, pixels of an image; exact to the frame. PyAV is imported in this folder only.
+"""Pictures of a video, exact to the picture. PyAV is imported in this folder only.
 
 A path may be an object whose read() gives the file's bytes and whose str() ends as the file's name does.
 
-A time stamp is not a frame number: in AVI with B-frames the first one is 1 where the stream starts at 0. So frame i is
-the frame that carries the i-th time stamp of the sorted list, and the list is read once per file, without decoding.
+Picture i is the i-th that a decode from the first packet returns. Neither packets nor a header's count will do for it: a
+chunk of DivX in AVI may hold no picture, or two. Where a container stores a time for each packet and each packet of the
+codec is one picture, the list of times is read without decoding, and reading starts at a key frame. Everything else is
+decoded once from the first packet to count its pictures, and decoded from there whenever it is read.
 """
 
 import contextlib
+import dataclasses
 import functools
 import io
-import itertools
 import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import av
-import av.video.reformatter
 import numpy as np
 
-from tfanon.media import limits, memory
+from tfanon import processes
+from tfanon.media import limits, memory, scaling, tone_mapping
 from tfanon.media.limits import MediaError, is_video  # noqa: F401  (both are part of this module's interface)
+from tfanon.media.scaling import WHOLE, WindowScaler
 
-WHOLE = (1.0, 0.0, 0.0)
-CACHED_FILES = 16384  # lists of time stamps kept: about 2.5 KB for 300 frames
+MOST_THREADS = 16  # of a decoder: more of them hold more frames and are no faster
+CACHED_FILES = 16384  # indexes kept: about 2.5 KB for 300 pictures
+TIMED_CONTAINERS = ("flv", "matroska", "mov", "mpegts")  # they store a presentation time for each packet
+# Codecs of which a packet is one picture that is shown. Not among them: MPEG-4 part 2 (packed B-frames, packets that
+# repeat a picture) and VP8 (pictures that are never shown).
+ONE_PICTURE_PER_PACKET = ("av1", "ffv1", "h264", "hevc", "mjpeg", "png", "prores", "vp9")
 
 
-def count_frames(path):
-    """Number of frames of the video at `path`, counted, not taken from its header. Raises MediaError."""
-    return len(_time_stamps(path, _state(path))[0])
+@dataclasses.dataclass(frozen=True)
+class FrameIndex:
+    """What is known of a video's pictures before one is read.
 
-
-def read_frames(path, choose, height, width, crop=WHOLE):
-    """Some frames of a video, cropped and scaled.
-
-    choose: function of the number of frames that returns the wanted frame numbers; repeats are allowed.
-    crop: (factor, y, x): the window has factor times the frame's sides, and its corner lies at the shares y and x in
-        [0, 1] of what remains. The window is scaled to height x width, whatever its own aspect is.
-    Returns uint8 [T, height, width, 3] RGB.  Raises MediaError that names the file.
+    Attributes:
+        count: Number of pictures that a decode from the first packet returns.
+        stamps: Time of each picture, ascending, in the stream's time base; None where only a decode
+            from the first packet tells which picture is which.
+        size: Bytes of all decoded pictures.
     """
-    file = _state(path)
-    stamps, trusted, size = _time_stamps(path, file)
-    numbers = [int(number) for number in choose(len(stamps))]
-    scale, wanted = _Scaler(height, width), set(numbers)
+
+    count: int
+    stamps: tuple[int, ...] | None
+    size: int
+
+
+def count_frames(path) -> int:
+    """Number of pictures of the video at `path`.  Raises MediaError."""
+    return index_frames(path).count
+
+
+def index_frames(path) -> FrameIndex:
+    """The FrameIndex of the video at `path`, made once per state of the file.  Raises MediaError."""
+    return _index_frames(*(_state(path) or (path, None, None)))
+
+
+def read_frames(path, choose: Callable[[int], Iterable[int]], height: int, width: int, crop=WHOLE) -> np.ndarray:
+    """Some pictures of a video, upright, cropped and scaled.
+
+    Args:
+        path: Of the file, or an object as above.
+        choose: Function of the number of pictures that returns the wanted numbers; repeats are allowed.
+        height: Of the result, in pixels.
+        width: Of the result, in pixels.
+        crop: (factor, y, x): the window has factor times the picture's sides, and its corner lies at the shares y and x
+            in [0, 1] of what remains. The window is scaled to height x width, whatever its own aspect is.
+
+    Returns:
+        uint8 [T, height, width, 3] RGB.
+
+    Raises:
+        MediaError: The file cannot be read, or one of the pictures cannot be decoded; the message names it.
+    """
+    index, file = index_frames(path), _state(path)
+    numbers = [int(number) for number in choose(index.count)]
+    scaler, wanted = WindowScaler(height, width), set(numbers)
+    checked = False
+
+    def scale(frame: av.VideoFrame) -> np.ndarray:
+        nonlocal checked
+        if not checked:
+            tone_mapping.check_colour(path, frame)
+            checked = True
+        return scaler(frame, crop)
+
     kept = memory.FRAMES.find(file) or memory.FRAMES.keep(
-        file, size, lambda: _decode(path, stamps, trusted, set(range(len(stamps))), lambda frame: frame))
+        file, index.size, lambda: _decode(path, index, set(range(index.count)), lambda frame: frame))
     if kept:
-        found = {number: scale(kept[number], crop) for number in wanted}
+        found = {number: scale(kept[number]) for number in wanted}
     else:
-        found = _decode(path, stamps, trusted, wanted, lambda frame: scale(frame, crop))
+        found = _decode(path, index, wanted, scale)
     return np.stack([found[number] for number in numbers])
-
-
-def read_image(path, height, width, crops=(WHOLE,)):
-    """One image, decoded once, cut and scaled once per crop (as in read_frames).
-
-    Returns uint8 [len(crops), height, width, 3] RGB; a greyscale file has three equal channels, alpha is dropped.
-    Raises MediaError that names the file; a truncated image counts as unreadable.
-    """
-    frame, scale = _image(path), _Scaler(height, width)
-    return np.stack([scale(frame, crop) for crop in crops])
 
 
 @contextlib.contextmanager
 def opened(path, explode=False, threads=1):
     """(container, stream) of an open file; every error of libav becomes one MediaError line.
 
-    explode: a damaged frame is an error, not something to be concealed.  threads: of the decoder; 0 lets libav decide.
+    explode: a damaged frame is an error, not something to be concealed.  threads: of the decoder; 0: one per core.
     """
     name, source = _source(path)
+    with errors_named(path), av.open(
+            source, format=name, options=limits.OPEN_OPTIONS, metadata_errors="replace") as container:
+        stream = limits.check_stream(path, container)
+        stream.thread_type = "NONE" if threads == 1 else "AUTO"  # 1: tf.data already reads several files at once
+        stream.codec_context.thread_count = threads or min(MOST_THREADS, processes.count_cores())
+        if explode:
+            stream.codec_context.options = {"err_detect": "explode"}
+        yield container, stream
+
+
+@contextlib.contextmanager
+def errors_named(name) -> Iterator[None]:
+    """Every error of libav in the block becomes one MediaError line that begins with `name`."""
     try:
-        with av.open(source, format=name, options=limits.OPEN_OPTIONS, metadata_errors="replace") as container:
-            stream = limits.check_stream(path, container)
-            stream.thread_type = "NONE" if threads == 1 else "AUTO"  # 1: tf.data already reads several files at once
-            stream.codec_context.thread_count = threads
-            if explode:
-                stream.codec_context.options = {"err_detect": "explode"}
-            yield container, stream
+        yield
     except (av.FFmpegError, EOFError, MemoryError) as error:
-        raise MediaError(f"{path}: {getattr(error, 'strerror', None) or error}.") from None
+        raise MediaError(f"{name}: {getattr(error, 'strerror', None) or error or 'out of memory'}.") from None
 
 
 def _source(path):
     """(name of libav's demuxer, what libav opens)."""
     if _is_file(path):
         return limits.container_format(path), limits.address(path)
-    content = path.read()
-    return limits.format_of(content[:16], path), io.BytesIO(content)
+    content = io.BytesIO(path.read())
+    return limits.detect_format(content, path), content
 
 
 def _is_file(path):
@@ -102,27 +146,59 @@ def _state(path):
     return path, state.st_mtime_ns, state.st_size
 
 
-def _time_stamps(path, state):
-    """(sorted time stamps of the frames, whether they tell frames apart, bytes of all frames), once per _state."""
-    return _read_time_stamps(*(state or (path, None, None)))
-
-
 @functools.lru_cache(maxsize=CACHED_FILES)
-def _read_time_stamps(path, _modified, _size):
-    stamps = []
+def _index_frames(path, _modified, _size) -> FrameIndex:
     with opened(path) as (container, stream):
-        for packet in container.demux(stream):
-            if packet.size and packet.pts is not None and not packet.is_discard:
-                stamps.append(packet.pts)
-                if len(stamps) > limits.MAX_FRAMES:
-                    raise MediaError(f"{path}: more than {limits.MAX_FRAMES} frames.")
+        stamps = _list_time_stamps(path, container, stream)
         codec = stream.codec_context
-        reordered, size = codec.has_b_frames, len(stamps) * _bytes(codec.width, codec.height, codec.format)
-    if not stamps:
+        size = _bytes(codec.width, codec.height, codec.format)
+    count = len(stamps) if stamps else _count_pictures(path)
+    if not count:
         raise MediaError(f"{path}: no frames in it.")
-    ordered = sorted(set(stamps))
-    # H.264 with B-frames in AVI: no time stamps are stored, libav counts packets instead, and these are out of order.
-    return tuple(ordered), not (reordered and stamps == ordered), size
+    return FrameIndex(count, stamps, count * size)
+
+
+def _list_time_stamps(path, container, stream) -> tuple[int, ...] | None:
+    """The time of each picture, ascending; None where packets do not tell how many pictures come out, and when."""
+    if not has_time_per_picture(container, stream):
+        return None
+    stamps, first = set(), None
+    for packet in container.demux(stream):
+        if not packet.size:
+            continue
+        first = first or packet
+        untold = packet.pts is None or packet.pts in stamps or packet.is_corrupt
+        if untold or not first.is_keyframe:
+            return None
+        if packet.is_discard:
+            continue
+        if packet.pts < first.pts:  # it may need a picture that was cut away, and then is never shown
+            return None
+        stamps.add(packet.pts)
+        check_count(path, len(stamps))
+    return tuple(sorted(stamps))
+
+
+def has_time_per_picture(container, stream) -> bool:
+    """Whether the packets of a stream are one picture each, with the time at which it is shown."""
+    codec = stream.codec_context.codec.canonical_name
+    return container.format.name in TIMED_CONTAINERS and codec in ONE_PICTURE_PER_PACKET
+
+
+def _count_pictures(path) -> int:
+    """Number of pictures, by decoding all of them."""
+    count = 0
+    with opened(path) as (container, stream):
+        for _ in container.decode(stream):
+            count += 1
+            check_count(path, count)
+    return count
+
+
+def check_count(path, count: int) -> None:
+    """Raise MediaError for a video of more than limits.MAX_FRAMES pictures."""
+    if count > limits.MAX_FRAMES:
+        raise MediaError(f"{path}: more than {limits.MAX_FRAMES} frames, which is the limit; no flag raises it.")
 
 
 def _bytes(width, height, pixel):
@@ -130,83 +206,59 @@ def _bytes(width, height, pixel):
     return width * height * (pixel.padded_bits_per_pixel if pixel else 32) // 8
 
 
-def _image(path):
-    """The frame of an image."""
-    file = _state(path)
-    if kept := memory.FRAMES.find(file):
-        return kept[0]
-    with opened(path, explode=True) as (container, stream):
-        for frame in container.decode(stream):
-            limits.check_pixels(path, frame.width, frame.height)
-            memory.FRAMES.keep(file, _bytes(frame.width, frame.height, frame.format), lambda: {0: frame})
-            return frame
-    raise MediaError(f"{path}: no image could be decoded.")
-
-
-def _decode(path, stamps, trusted, wanted, convert):
-    """{frame number: convert(frame)} of the wanted numbers, from the key frame before the first if possible."""
-    first, found = min(wanted), {}
-    if trusted:
-        with opened(path) as (container, stream):
-            if first:
-                container.seek(stamps[first], stream=stream, backward=True)
-            found = _decode_until(container, stream, {stamps[number]: number for number in wanted}, convert)
-    if len(found) < len(wanted):  # also where the index of the file leads behind the frame it promises
-        with opened(path) as (container, stream):
-            found = _decode_all(container, stream, wanted, stamps if trusted else None, convert)
+def _decode(path, index: FrameIndex, wanted: set[int], convert: Callable[[av.VideoFrame], Any]) -> dict[int, Any]:
+    """{number: convert(frame)} of the wanted pictures.  Raises MediaError where one of them cannot be decoded."""
+    found = {}
+    if index.stamps:
+        found = _decode_from_key_frame(path, index.stamps, wanted, convert)
+    if len(found) < len(wanted):  # also where the file's own index points behind the key frame that it promises
+        found = _decode_from_start(path, index.stamps, wanted, convert)
     if len(found) < len(wanted):
-        raise MediaError(f"{path}: frame {min(wanted - found.keys())} of {len(stamps)} could not be decoded.")
+        raise MediaError(f"{path}: frame {min(wanted - found.keys())} of {index.count} could not be decoded.")
     return found
 
 
-def _decode_until(container, stream, numbers, convert):
-    """As _decode.  numbers: {time stamp: number} of the wanted frames.
+def _decode_from_key_frame(path, stamps, wanted, convert) -> dict[int, Any]:
+    """As _decode, from the key frame before the first wanted picture.
 
-    A frame that no other is predicted from is not decoded unless it is wanted.
+    A picture that no other is predicted from is not decoded unless it is wanted.
     """
-    found = {}
-    for packet in container.demux(stream):
-        stream.codec_context.skip_frame = "DEFAULT" if packet.pts is None or packet.pts in numbers else "NONREF"
-        for frame in packet.decode():
-            if frame.pts in numbers and not frame.is_corrupt:
-                found.setdefault(numbers[frame.pts], convert(frame))
+    numbers = {stamps[number]: number for number in wanted}
+    first, found, start = min(numbers), {}, None
+    with opened(path) as (container, stream):
+        if first > stamps[0]:
+            container.seek(first, stream=stream, backward=True)
+        for packet in container.demux(stream):
+            start = packet.pts if start is None else start
+            needed = packet.pts is None or packet.pts in numbers
+            stream.codec_context.skip_frame = "DEFAULT" if needed else "NONREF"
+            for frame in packet.decode():
+                # What is shown before the key frame is predicted from pictures that were not decoded.
+                predicted = start is None or frame.pts is None or frame.pts < start
+                if frame.pts in numbers and not predicted and not frame.is_corrupt:
+                    found.setdefault(numbers[frame.pts], convert(frame))
                 if len(found) == len(numbers):
                     return found
     return found
 
 
-def _decode_all(container, stream, wanted, stamps, convert):
-    """As _decode.  stamps: of all frames; None: count the frames, which then start at the first."""
-    numbers = {stamp: number for number, stamp in enumerate(stamps or ())}
-    found, count = {}, itertools.count()
-    for frame in container.decode(stream):
-        number = next(count) if stamps is None else numbers.get(frame.pts)
-        if number in wanted and number not in found and not frame.is_corrupt:
-            found[number] = convert(frame)
+def _decode_from_start(path, stamps, wanted, convert) -> dict[int, Any]:
+    """As _decode, from the first packet on.  stamps: None: pictures are numbered as they come."""
+    found = {}
+    with opened(path) as (container, stream):
+        for number, frame in _number_pictures(container.decode(stream), stamps):
+            if number in wanted and not frame.is_corrupt:
+                found.setdefault(number, convert(frame))
             if len(found) == len(wanted):
-                return found
+                break
     return found
 
 
-class _Scaler:
-    """Cuts a window out of frames and scales it. One swscale context serves all frames of a clip."""
-
-    def __init__(self, height, width):
-        self.height, self.width = height, width
-        self.reformatter = av.video.reformatter.VideoReformatter()
-
-    def __call__(self, frame, crop):
-        """uint8 [height, width, 3].  The whole frame is scaled, then sliced: swscale has no window of its own."""
-        factor, y, x = crop
-        tall, wide = round(self.height / factor), round(self.width / factor)
-        scaled = self.reformatter.reformat(
-            frame, width=wide, height=tall, format="rgb24", interpolation="BILINEAR", threads=1)
-        top, left = round(y * (tall - self.height)), round(x * (wide - self.width))
-        return pixels(scaled)[top:top + self.height, left:left + self.width]
-
-
-def pixels(frame):
-    """uint8 [height, width, 3] of an rgb24 frame; a view where the lines carry padding."""
-    plane = frame.planes[0]
-    lines = np.frombuffer(plane, np.uint8).reshape(frame.height, plane.line_size)
-    return lines[:, :3 * frame.width].reshape(frame.height, frame.width, 3)
+def _number_pictures(frames: Iterable[av.VideoFrame], stamps) -> Iterator[tuple[int | None, av.VideoFrame]]:
+    """(number, frame) of each: by its time, None for a time that is not among the stamps; without stamps counted."""
+    if stamps is None:
+        yield from enumerate(frames)
+        return
+    numbers = {stamp: number for number, stamp in enumerate(stamps)}
+    for frame in frames:
+        yield numbers.get(frame.pts), frame

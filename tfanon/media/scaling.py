@@ -6,10 +6,14 @@ import numpy as np
 from av.sidedata.sidedata import Type
 from av.video.reformatter import ColorRange, Colorspace
 
-from tfanon.media import reader
+from tfanon.media import tone_mapping
 
 SPACES = {1: Colorspace.ITU709, 4: Colorspace.FCC, 7: Colorspace.SMPTE240M, 9: Colorspace.BT2020}  # H.273 -> swscale
+WHOLE = (1.0, 0.0, 0.0)  # the window that leaves nothing out
+BT601 = (2, 5, 6)  # PAL's and NTSC's; what says nothing is taken for it, as swscale does
 FULL = 2  # H.273's range of 0 to 255
+HDR = {tone_mapping.PQ: "PQ", tone_mapping.HLG: "HLG"}  # transfers of H.273 that SDR screens cannot show
+SDR = (1, 1, 1, 1)  # BT.709 throughout, as colour of a source.Form
 MIRRORED = 4  # more than the turn of a frame that is not
 
 
@@ -21,9 +25,22 @@ class Scaler:
 
     def pixels(self, frame, height, width):
         """uint8 [height, width, 3] RGB of an av.VideoFrame, squeezed to that size; an array of its own."""
+        return np.array(self.view(frame, height, width))
+
+    def view(self, frame: av.VideoFrame, height: int, width: int) -> np.ndarray:
+        """As pixels(), without a copy: valid until the next call."""
+        if any(component.is_alpha for component in frame.format.components):
+            return self._lay_on_white(frame, height, width)
+        return tone_mapping.read_sdr_pixels(frame, height, width, self._reformatter)
+
+    def _lay_on_white(self, frame: av.VideoFrame, height: int, width: int) -> np.ndarray:
+        """Pixels of a frame with transparency, whose hidden colours stay hidden."""
         scaled = self._reformatter.reformat(
-            frame, width=width, height=height, format="rgb24", interpolation="BILINEAR", threads=1)
-        return np.array(reader.pixels(scaled))
+            frame, width=width, height=height, format="rgba", interpolation="BILINEAR", threads=1)
+        rgba = np.frombuffer(scaled.planes[0], np.uint8).reshape(height, scaled.planes[0].line_size)
+        rgba = rgba[:, :4 * width].reshape(height, width, 4).astype(np.uint16)
+        opacity = rgba[..., 3:]
+        return ((rgba[..., :3] * opacity + 255 * (255 - opacity) + 127) // 255).astype(np.uint8)
 
     def frame(self, pixels, height, width, pixel_format, colour):
         """av.VideoFrame of uint8 [h, w, 3] RGB, stretched to height x width.  colour: as in source.Form."""
@@ -32,6 +49,56 @@ class Scaler:
         return self._reformatter.reformat(
             frame, width=width, height=height, format=pixel_format, dst_colorspace=space, dst_color_range=reach,
             interpolation="BILINEAR", threads=1)
+
+
+class WindowScaler:
+    """Cuts a window out of upright frames and scales it to height x width. One swscale context serves a whole clip."""
+
+    def __init__(self, height: int, width: int) -> None:
+        self.height, self.width, self._scaler, self._find_turn = height, width, Scaler(), TurnFinder()
+
+    def __call__(self, frame: av.VideoFrame, crop: tuple[float, float, float],
+                 rotation: int | None = None) -> np.ndarray:
+        """uint8 [height, width, 3] of a window of a frame.
+
+        The whole frame is scaled, then sliced: swscale has no window of its own.
+
+        Args:
+            frame: As decoded.
+            crop: (factor, y, x) of the window in the upright frame, as in reader.read_frames.
+            rotation: What shows it upright, as turn() says; None: as its own side data says.
+        """
+        factor, y, x = crop
+        tall, wide = round(self.height / factor), round(self.width / factor)
+        rotation = self._find_turn(frame) if rotation is None else rotation
+        stored = (wide, tall) if rotation % 2 else (tall, wide)
+        upright = turned(self._scaler.view(frame, *stored), rotation)
+        top, left = round(y * (tall - self.height)), round(x * (wide - self.width))
+        return upright[top:top + self.height, left:left + self.width]
+
+
+def pixels(frame: av.VideoFrame) -> np.ndarray:
+    """uint8 [height, width, 3] of an rgb24 frame; a view where the lines carry padding."""
+    plane = frame.planes[0]
+    lines = np.frombuffer(plane, np.uint8).reshape(frame.height, plane.line_size)
+    return lines[:, :3 * frame.width].reshape(frame.height, frame.width, 3)
+
+
+def choose_colour(colour: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    """What a copy in 8 bits says of its colours, by what its original says.
+
+    Args:
+        colour: As in source.Form: (space, range, primaries, transfer).
+
+    Returns:
+        The same where it suits Y'CbCr in 8 bits. HDR was tone-mapped to BT.709, and the matrix of RGB, or another one
+        that swscale does not compute, becomes that of BT.709.
+    """
+    space, reach, primaries, transfer = colour
+    if transfer in HDR:
+        return SDR
+    known = space in SPACES or space in BT601
+    return (space if known else 1, reach, primaries, transfer)
 
 
 @classmethod
@@ -45,23 +112,51 @@ def _unnamed(cls, value):
 Type._missing_ = _unnamed
 
 
-def matrix(frame):
-    """libav's display matrix of an av.VideoFrame, 9 integers, or None."""
+def matrix(frame, is_safe=False):
+    """libav's display matrix of an av.VideoFrame, 9 integers, or None.
+
+    is_safe: its side data may be looked at, whatever tone_mapping.has_safe_side_data says.
+    """
+    if not (is_safe or tone_mapping.has_safe_side_data(frame)):
+        return None
     found = frame.side_data.get(Type.DISPLAYMATRIX)
     return found and tuple(memoryview(bytes(found)).cast("i"))
 
 
-def turn(frame):
+def turn(frame, is_safe=False):
     """What shows an av.VideoFrame upright: 0 to 3 quarter turns counter-clockwise; 4 to 7: the same, of its mirror image.
 
     That is mirrored top to bottom: libav takes the angle from the first row of the matrix, which then stays as it is.
+    An angle between quarter turns counts as none: players show such a frame as it is stored.
+    is_safe: as in matrix().
     """
-    a, b, _, c, d, *_ = matrix(frame) or (1, 0, 0, 0, 1)
+    if frame.rotation % 90:
+        return 0
+    a, b, _, c, d, *_ = matrix(frame, is_safe) or (1, 0, 0, 0, 1)
     return round(frame.rotation / 90) % 4 + (MIRRORED if a * d < b * c else 0)
+
+
+class TurnFinder:
+    """turn() of the frames of one video.
+
+    Whoever has looked at a frame's side data keeps the frame in memory until the next garbage collection, so that is done
+    once for each rotation, which costs nothing to read.
+    """
+
+    def __init__(self) -> None:
+        self._turns: dict[float, int] = {}
+
+    def __call__(self, frame: av.VideoFrame) -> int:
+        """What shows the frame upright, as turn() says."""
+        if frame.rotation not in self._turns:
+            self._turns[frame.rotation] = turn(frame)
+        return self._turns[frame.rotation]
 
 
 def turned(pixels, turn):
     """Pixels [H, W, C] upright.  turn: as above."""
+    if not turn:
+        return pixels
     return np.ascontiguousarray(np.rot90(pixels[::-1] if turn >= MIRRORED else pixels, turn % MIRRORED))
 
 

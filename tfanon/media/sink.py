@@ -4,18 +4,24 @@ import contextlib
 import dataclasses
 import fractions
 import heapq
+import io
 import itertools
-import os
 import pathlib
+from collections.abc import Sequence
 
 import av
+import numpy as np
 
+from tfanon import processes
 from tfanon.media import limits, scaling, source
 from tfanon.media.limits import MediaError
 
 CONTAINERS = {".avi": "avi", ".m4v": "mp4", ".mkv": "matroska", ".mov": "mov", ".mp4": "mp4", ".webm": "webm"}
 ISO = ("mov", "mp4")
 SLACK = fractions.Fraction(1, 1000)  # second by which a frame may be off its time
+USUAL_RATES = (24, 25, 30, 50, 60, *(fractions.Fraction(1000 * rate, 1001) for rate in (24, 30, 60)), 10, 12, 15, 20)
+NEAR = 1e-3  # share by which a rate that a container derives from rounded times may be off
+UNEVEN = "{}: an .avi file cannot hold uneven times; .mkv, .mp4 and .mov files can."
 REORDER = 64  # frames that a demuxer may be ahead of their order in time; encoders here stay below 17
 
 
@@ -28,17 +34,20 @@ class Codec:
     worst: int
     settings: dict = dataclasses.field(default_factory=dict)
     counts: bool = False  # wants frame numbers for time stamps: its own format cannot hold finer ones
-    halves: tuple = ("yuv420p", "yuv444p")  # pixel formats for even and for odd sides
+    pixels: str = "yuv420p"  # its pixel format; phones play no other of H.264 and HEVC
+    even: bool = False  # its halved colour planes need even sides
 
 
 CODECS = {
-    "libx264": Codec("crf", 23, 51, {"preset": "superfast"}),  # the encoder shares the cores with a network
-    "libx265": Codec("crf", 24, 51, {"preset": "veryfast", "x265-params": "log-level=error"}),
-    "libvpx-vp9": Codec("crf", 32, 63, {"b": "0", "cpu-used": "5", "row-mt": "1"}, halves=("yuv420p",) * 2),
-    "mpeg4": Codec("global_quality", 3, 31, {"flags": "+qscale"}, counts=True, halves=("yuv420p",) * 2),
-    "mjpeg": Codec("global_quality", 3, 31, {"flags": "+qscale"}, counts=True, halves=("yuvj420p",) * 2),
-    "ffv1": Codec("", 0, 0, halves=("yuv444p",) * 2),
+    "libx264": Codec("crf", 23, 51, {"preset": "superfast"}, even=True),  # the encoder shares the cores with a network
+    "libx265": Codec("crf", 24, 51, {"preset": "veryfast", "x265-params": "log-level=error"}, even=True),
+    "libvpx-vp9": Codec("crf", 32, 63, {"b": "0", "cpu-used": "5", "row-mt": "1"}),
+    "mpeg4": Codec("global_quality", 3, 31, {"flags": "+qscale"}, counts=True),
+    "mjpeg": Codec("global_quality", 3, 31, {"flags": "+qscale"}, counts=True, pixels="yuvj420p"),
+    "ffv1": Codec("", 0, 0, pixels="yuv444p"),
 }
+SMALLEST_CUTREE = 64  # pixels a side: below, cutree of x265 writes beyond its own memory, which ends the process
+FEWEST = 2  # frames of a whole video for which x265 leaves decoding times unwritten
 LAMBDA = 118  # libav counts qscale in 118ths
 
 
@@ -80,38 +89,68 @@ class Encoding:
 
 
 class Sink:
-    """A video file that is being written.  path: its name on disk.  ending: the container's, if not the path's.
-    form: of the original.  sounds: sound tracks to copy.  metadata: what the container says of itself, or nothing.
+    """A video file that is being written; what its container cannot hold is refused before the first frame.
+
+    Attributes:
+        notes: What is otherwise than in the original, a phrase each.
     """
 
-    def __init__(self, path, form, encoding, ending=None, sounds=(), metadata=None):
+    def __init__(self, path, form: source.Form, encoding: Encoding, ending: str | None = None, sounds: Sequence = (),
+                 metadata: dict | None = None) -> None:
+        """
+        Args:
+            path: Its name on disk, or a binary file.
+            form: Of the original.
+            encoding: How it is encoded.
+            ending: The container's, if not the path's.
+            sounds: Sound tracks to copy.
+            metadata: What the container says of itself, or nothing.
+
+        Raises:
+            ValueError: The container cannot hold what it should; the message names one that can.
+        """
         ending = (ending or pathlib.Path(path).suffix).lower()
         name = encoding.name_for(ending)
         if form.matrix and ending == ".avi":
             raise ValueError("An .avi file cannot say that its frames are turned, as those of the original are; an .mkv "
                              "file can.")
-        self.given = form.time_base
+        self.given, self.ending, self.notes = form.time_base, ending, []
         if ending == ".avi":  # it holds no times: a finer unit would fill it with empty frames
             form = dataclasses.replace(form, time_base=1 / form.rate)
         self.form, self.codec, self.scaler = form, CODECS[name], scaling.Scaler()
-        self.format = self.codec.halves[(form.height | form.width) % 2]
+        self.height, self.width = form.height, form.width
+        if self.codec.even and (form.height | form.width) % 2:
+            self.height, self.width = form.height + form.height % 2, form.width + form.width % 2
+            self.notes.append(f"padded from {form.width}x{form.height} to {self.width}x{self.height}")
+        self.colour = scaling.choose_colour(form.colour)
+        if form.colour[3] in scaling.HDR:
+            self.notes.append(f"HDR ({scaling.HDR[form.colour[3]]}) tone-mapped to SDR")
+        target = path if hasattr(path, "write") else limits.address(path)
         self.container = av.open(
-            limits.address(path), "w", format=CONTAINERS[ending], container_options={"fflags": "+bitexact"})
+            target, "w", format=CONTAINERS[ending], container_options={"fflags": "+bitexact"})
         self.container.metadata.update(metadata or {})
         self.stream = self._add(name, encoding, ending)
-        self.sounds = {sound: self.container.add_stream_from_template(sound) for sound in sounds}
+        self.sounds = self._add_sounds(sounds)
+        if CONTAINERS[ending] in ISO:
+            self.container.options["movie_timescale"] = str(_fine_enough(form.time_base.denominator))
         if metadata and CONTAINERS[ending] in ISO:  # without it, only the few words that the standard names are written
             self.container.options["movflags"] = "use_metadata_tags"
         self.stamps, self.count = {}, 0  # encoder's time stamp: (stamp, duration) of frames that it still holds
+        self.first_slot = None  # (time stamp, slot) of the first frame, where times are slots
         self.end = self.delay = None  # end of the last frame; decoding time before the first one is shown
 
     def _add(self, name, encoding, ending):
         form = self.form
-        stream = self.container.add_stream(name, rate=form.rate, options=encoding.options(name))
-        stream.height, stream.width, stream.pix_fmt = form.height, form.width, self.format
+        options = encoding.options(name)
+        if name == "libx265" and min(self.height, self.width) < SMALLEST_CUTREE:
+            options["x265-params"] += ":cutree=0"
+        stream = self.container.add_stream(name, rate=form.rate, options=options)
+        stream.height, stream.width, stream.pix_fmt = self.height, self.width, self.codec.pixels
         context = stream.codec_context
-        context.thread_count = encoding.threads or max(1, (os.cpu_count() or 1) // 2)
-        context.colorspace, context.color_range, context.color_primaries, context.color_trc = self._colour()
+        context.thread_count = encoding.threads or max(1, processes.count_cores() // 2)
+        space, _, primaries, transfer = self.colour
+        context.colorspace, context.color_range = space, self._range()
+        context.color_primaries, context.color_trc = primaries, transfer
         if form.aspect:
             context.sample_aspect_ratio = form.aspect
         if not self.codec.counts:
@@ -123,36 +162,69 @@ class Sink:
         stream.time_base = form.time_base
         return stream
 
-    def _colour(self):
-        space, _, primaries, transfer = self.form.colour
-        return space, scaling.FULL if self.format.startswith("yuvj") else 1, primaries, transfer
+    def _range(self) -> int:
+        return scaling.FULL if self.codec.pixels.startswith("yuvj") else 1
 
-    def write(self, pixels, stamp, duration):
+    def _add_sounds(self, sounds) -> dict:
+        """{track of the original: its copy}.  Raises ValueError where the container cannot hold one."""
+        for sound in sounds:
+            if not _can_hold(self.ending, sound):
+                able = [ending for ending in CONTAINERS if _can_hold(ending, sound)]
+                raise ValueError(f"An {self.ending} file cannot hold sound in the format {sound.codec_context.name}"
+                                 f"{'; these can: ' + ' '.join(able) if able else ''}. --audio=drop leaves it out.")
+        return {sound: self.container.add_stream_from_template(sound) for sound in sounds}
+
+    def write(self, pixels: np.ndarray, stamp: int, duration: int) -> None:
         """Encode uint8 [h, w, 3] RGB, stretched to the form's size.  stamp, duration: in the form's time base."""
         stamp, duration = self._slot(stamp), round(duration * self.given / self.form.time_base)
-        frame = self.scaler.frame(pixels, self.form.height, self.form.width, self.format, self._colour())
+        if (self.height, self.width) != (self.form.height, self.form.width):
+            pixels = self._pad(pixels)
+        colour = (self.colour[0], self._range())
+        frame = self.scaler.frame(pixels, self.height, self.width, self.codec.pixels, colour)
         frame.pts = self.count if self.codec.counts else stamp
         frame.time_base = 1 / self.form.rate if self.codec.counts else self.form.time_base
         self.stamps[frame.pts] = stamp, duration
         self.count, self.end = self.count + 1, stamp + duration
         self._mux(self.stream.encode(frame))
 
-    def _slot(self, stamp):
-        """The time stamp in the unit of the file."""
-        slot = round(stamp * self.given / self.form.time_base)
-        if abs(slot * self.form.time_base - stamp * self.given) > SLACK:
-            raise MediaError(f"Frame {self.count} comes at {float(stamp * self.given):.3f} s: an .avi file cannot hold "
-                             "uneven times, an .mkv file can.")
-        return slot
+    def _pad(self, pixels: np.ndarray) -> np.ndarray:
+        """At the form's size, with the last row or column once more where a side is odd."""
+        sized = scaling.resized(pixels[None], self.form.height, self.form.width)[0]
+        missing = (self.height - self.form.height, self.width - self.form.width)
+        return np.pad(sized, [(0, missing[0]), (0, missing[1]), (0, 0)], mode="edge")
 
-    def write_sound(self, packet):
-        """Copy a packet of one of the sound tracks."""
+    def _slot(self, stamp: int) -> int:
+        """The time stamp in the unit of the file."""
+        if self.ending != ".avi":
+            return stamp
+        place = stamp * self.given / self.form.time_base
+        if self.first_slot is None:
+            self.first_slot = place, round(place)
+        first, slot = self.first_slot
+        number = round(place - first)
+        if abs(number - (place - first)) * self.form.time_base > SLACK:
+            raise MediaError(UNEVEN.format(f"Frame {self.count} comes at {float(stamp * self.given):.3f} s"))
+        return slot + number
+
+    def write_sound(self, packet: av.Packet) -> None:
+        """Copy a packet of one of the sound tracks.
+
+        Sound before 0 is what decoders start on and nobody hears. MP4 says so; elsewhere it is left out, since all other
+        times would have to be moved for it.
+        """
+        if packet.pts is not None and packet.pts < 0 and CONTAINERS[self.ending] not in ISO:
+            if packet.pts + (packet.duration or 0) <= 0:
+                return
+            packet.pts = packet.dts = 0
         packet.stream = self.sounds[packet.stream]
         self.container.mux(packet)
 
     def finish(self):
         """Write what the encoder still holds, and the container's index."""
         held = self.stream.encode()
+        if len(held) == self.count <= FEWEST:
+            for packet in held:
+                packet.dts = packet.pts
         self._mux(held[:-1])
         self._mux(held[-1:], last=True)
         self.container.close()
@@ -177,13 +249,64 @@ class Sink:
             self.container.mux(packet)
 
 
-@contextlib.contextmanager
-def errors_named(name):
-    """Every error of libav in the block becomes one MediaError line that begins with `name`."""
+def choose_even_rate(form: source.Form, stamps: Sequence[int] | None) -> source.Form:
+    """The form with the rate at which all its frames lie in slots, as .avi needs it.
+
+    Args:
+        form: Of the original.
+        stamps: Of its frames, ascending, in the form's time base; None where they are slots already.
+
+    Raises:
+        ValueError: The times are uneven.
+    """
+    if not stamps:
+        return form
+    near = [rate for rate in USUAL_RATES if abs(rate - form.rate) < NEAR * form.rate]
+    near.sort(key=lambda rate: abs(rate - form.rate))
+    for rate in (*near, form.rate, *sorted(USUAL_RATES)):
+        places = [(stamp - stamps[0]) * form.time_base * rate for stamp in stamps]
+        slots = [round(place) for place in places]
+        off = max(abs(slot - place) / rate for slot, place in zip(slots, places))
+        if off <= SLACK and len(set(slots)) == len(slots):
+            return dataclasses.replace(form, rate=fractions.Fraction(rate))
+    raise ValueError(UNEVEN.format("The frames of the original are not evenly spaced"))
+
+
+def check_starts(form: source.Form, pictures, sounds: Sequence) -> None:
+    """Refuse sound that begins elsewhere than the frames: .avi has no place to say when a track begins.
+
+    Args:
+        form: Of the original, whose rate is that of the slots.
+        pictures: Its stream of frames.
+        sounds: Its sound tracks that are to be kept.
+
+    Raises:
+        ValueError: A track begins more than one slot before or after the frames.
+    """
+    begin = (pictures.start_time or 0) * pictures.time_base
+    for sound in sounds:
+        heard = max(0, (sound.start_time or 0) * sound.time_base)  # before 0 there is what decoders start on
+        if abs(heard - begin) > 1 / form.rate:
+            raise ValueError(f"The sound begins {float(heard - begin):+.3f} s from the first frame, which an .avi file "
+                             "cannot hold; .mkv, .mp4 and .mov files can. --audio=drop leaves it out.")
+
+
+def _fine_enough(units: int) -> int:
+    """The time scale of MP4 tracks whose stamps come in so many units a second, as libav chooses it."""
+    while units < 10_000:
+        units *= 2
+    return units
+
+
+def _can_hold(ending: str, sound) -> bool:
+    """Whether a container takes a sound track, by writing the head of one."""
     try:
-        yield
-    except (av.FFmpegError, EOFError) as error:
-        raise MediaError(f"{name}: {getattr(error, 'strerror', None) or error}.") from None
+        with av.open(io.BytesIO(), "w", format=CONTAINERS[ending]) as container:
+            container.add_stream_from_template(sound)
+            container.start_encoding()
+    except (av.FFmpegError, ValueError):
+        return False
+    return True
 
 
 def check(path, stamps, time_base, ending=None):
@@ -191,7 +314,8 @@ def check(path, stamps, time_base, ending=None):
 
     stamps: iterable of integers, ascending, in units of time_base.  A container's own unit may be coarser, up to SLACK.
     """
-    form = CONTAINERS[(ending or pathlib.Path(path).suffix).lower()]
+    ending = (ending or pathlib.Path(path).suffix).lower()
+    form, first = CONTAINERS[ending], None
     with av.open(limits.address(path), format=form) as container:
         stream = container.streams.video[0]
         allowed = min(stream.time_base / 2, SLACK)  # what rounding to a coarser unit may do
@@ -199,6 +323,9 @@ def check(path, stamps, time_base, ending=None):
             if wanted is None or found is None:
                 raise MediaError(f"Too {'many' if wanted is None else 'few'} frames were written; frame {number} is the "
                                  "first that differs.")
+            if ending == ".avi":  # its slots begin where the first frame is
+                first = (wanted * time_base - found * stream.time_base) if first is None else first
+                found += first / stream.time_base
             if abs(wanted * time_base - found * stream.time_base) > allowed:
                 raise MediaError(f"Frame {number} was written at {float(found * stream.time_base):.6f} s instead of "
                                  f"{float(wanted * time_base):.6f} s.")
@@ -206,9 +333,9 @@ def check(path, stamps, time_base, ending=None):
 
 def _in_order(container, stream):
     """Time stamps of the whole packets, sorted as they come."""
-    ahead, counted = [], source.counted(container)
+    ahead, slotted = [], container.format.name in source.SLOTTED
     for packet in container.demux(stream):
-        stamp = source.stamp_of(packet, counted)
+        stamp = packet.dts if slotted else packet.pts
         if packet.size and stamp is not None and not packet.is_corrupt:
             heapq.heappush(ahead, stamp)
             if len(ahead) > REORDER:

@@ -1,20 +1,29 @@
-"""A video as one pass over its frames, in the order of their time stamps; memory does not grow with its length."""
+"""A video as one pass over its pictures, in the order in which they are shown; memory does not grow with its length.
+
+Pictures before the first whole one, which need another that was cut away, are left out as players do. Any later picture
+that cannot be decoded is damage: the file is refused, or, if asked, the damage is concealed and counted.
+"""
 
 import contextlib
 import dataclasses
 import fractions
-import heapq
+import os
+from collections.abc import Iterator
 
 import av
 
-from tfanon.media import limits, reader, scaling
+from tfanon.media import limits, picture_times, reader, scaling, tone_mapping
 from tfanon.media.limits import MediaError
+from tfanon.media.sound_check import SoundCheck
 
-COUNTED = ("avi",)  # no time stamps in it: libav numbers the packets, in an order that B-frames disturb
-SHIFTED = ("mpeg",)  # its clock starts anywhere
+SLOTTED = ("avi",)  # no time stamps in it: libav numbers the packets
+SHIFTED = ("mpeg", "mpegts")  # their clocks start anywhere
 LENGTH_KNOWN = ("matroska",)  # by the header; a cut file ends without an error, before that
 INDEXED = ("mov",)  # says in front where each frame lies; libav reads to the end of the file, whatever lies behind it
 SLACK = 0.2  # seconds by which a header's length may be wrong
+DAMAGE = ("refuse", "conceal")  # what may be done about it
+HINT = "; --on_damage=conceal goes on as players do"
+UNFINISHED = (0, 2**32 - 1)  # lengths of a RIFF chunk whose writer did not come to its end
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,25 +56,55 @@ class Picture:
 
 
 class Video:
-    """An open video file: iterate over it once.
+    """An open video file: iterate over it once, for a Picture per frame and, in between, packets of sound.
 
-    Gives a Picture per frame and, with `sound`, the packets of its sound tracks in between.  form: of the first frame;
-    known from the first Picture on.  sound: what becomes of it, "none", "kept" or "dropped".
-    Raises MediaError where a frame is damaged or missing, where the file ends before its header says, where two frames
-    share a time stamp, and beyond the limits.
+    Attributes:
+        form: Of the first picture. Later ones may have another size.
+        count: Pictures so far.
+        leading_dropped: Pictures before the first whole one, which were left out.
+        resized: Pictures of another size than the first.
+        cut_short: How a file ends before it should, if that is concealed; else empty.
+        sound_left_out: Packets of sound that are none.
+        sounds: Sound tracks whose packets are given too.
+        sound: What becomes of the sound: "none", "dropped", "kept" or "kept, M of N tracks".
     """
 
-    def __init__(self, path, container, stream, sound=False):
+    def __init__(self, path, form: Form, container, stream, sound: bool = False, on_damage: str = "refuse",
+                 knows_failures: bool = False) -> None:
+        """
+        Args:
+            path: Of the file.
+            form: Of its first picture.
+            container: The open av container; its decoder raises at damage unless that is to be concealed.
+            stream: Of the pictures.
+            sound: Whether packets of sound are given too, of those tracks that can be copied.
+            on_damage: One of DAMAGE.
+            knows_failures: Whether a decoder's error belongs to the packet at which it is raised.
+        """
         self.path, self.container, self.stream = path, container, stream
-        self.sounds = list(container.streams.audio) if sound else []
-        self.sound = "none" if not container.streams.audio else "kept" if sound else "dropped"
-        self.counted = counted(container)
-        self.origin = stream.start_time or 0 if container.format.name in SHIFTED else 0
-        self.form, self.count = None, 0
-        self.packets, self.reached = 0, 0.0  # frames seen, decoded or not; end of what was seen, in seconds
+        tracks = container.streams.audio
+        self.sounds = [track for track in tracks if track.codec_context is not None] if sound else []
+        self.sound = _describe_sound(len(tracks), len(self.sounds))
+        self.form, self.count = form, 0
+        self.leading_dropped = self.resized = self.sound_left_out = 0
+        self.cut_short = ""
+        self.reached = 0.0  # end of what was seen, in seconds
+        self._noted = self._refused = self._packets = 0  # damage that was seen; that a strict decoder sees; packets
+        self._knows_failures = knows_failures
+        self._strict = _open_strict_decoder(stream) if on_damage == "conceal" else None
+        self._origin = _find_origin(container, stream, self.sounds)
+        self._sound_check = SoundCheck(container, stream)
+        self._times = _choose_times(container, stream)
+        slotted = container.format.name in SLOTTED
+        self._indexed = sum(entry.size > 0 for entry in stream.index_entries) if slotted else 0
 
     @property
-    def expected(self):
+    def concealed(self) -> int:
+        """Damaged pictures, which were concealed by the decoder or left out."""
+        return max(self._noted, self._refused)
+
+    @property
+    def expected(self) -> int | None:
         """Frames that the header promises, for a progress bar; None where it says nothing."""
         if self.stream.frames:
             return self.stream.frames
@@ -73,42 +112,173 @@ class Video:
         return round(length * self.stream.average_rate) if length and self.stream.average_rate else None
 
     @property
-    def metadata(self):
+    def notes(self) -> list[str]:
+        """What is otherwise than in the file, a phrase each; complete at the end of the iteration."""
+        found = []
+        if self.leading_dropped:
+            found.append(f"{self.leading_dropped} leading frames without their reference left out")
+        if self.concealed:
+            found.append(f"{self.concealed} damaged frames concealed")
+        if self.resized:
+            found.append(f"{self.resized} frames of another size scaled to that of the first")
+        if self.sound_left_out:
+            found.append(f"{self.sound_left_out} packets of sound that cannot be decoded left out")
+        if self.cut_short:
+            found.append(self.cut_short)
+        return found
+
+    def list_stamps(self) -> list[int] | None:
+        """Times of the pictures, ascending, read without decoding; None where they lie in slots."""
+        if self.container.format.name in SLOTTED:
+            return None
+        codec, stamps = self.stream.codec_context.codec.canonical_name, set()
+        with reader.opened(self.path) as (container, stream):
+            for packet in container.demux(stream):
+                if packet.pts is not None and picture_times.holds_picture(packet, codec):
+                    stamps.add(packet.pts)
+        return sorted(stamps)
+
+    @property
+    def metadata(self) -> dict[str, str]:
         """What the container says of itself."""
         return dict(self.container.metadata)
 
-    def __iter__(self):
-        waiting, last = [], None  # time stamps of packets whose frames have not come out yet
-        for packet in self.container.demux([self.stream, *self.container.streams.audio]):
-            if packet.pts is not None:
-                self.reached = max(self.reached, float((packet.pts + (packet.duration or 0)) * packet.time_base))
-            if packet.stream is not self.stream:
-                if packet.stream in self.sounds and packet.dts is not None:
-                    yield self._shifted(packet)
-                continue
-            self._note(packet, waiting)
-            for frame in packet.decode():
-                picture = self._picture(frame, waiting)
-                if last is not None and picture.stamp <= last:
-                    raise MediaError(f"{self.path}: two frames at one time, {picture.stamp * self.form.time_base} s.")
-                last = picture.stamp
+    def __iter__(self) -> Iterator[Picture | av.Packet]:
+        """
+        Raises:
+            MediaError: Damage that is not to be concealed, no whole picture at all, or more than the limits allow.
+        """
+        packets = self._demux()
+        while True:
+            with reader.errors_named(self.path):  # not around the yields: what a reader does with an item is its own
+                packet = next(packets, None)
+                items = [] if packet is None else list(self._read(packet))
+            yield from items
+            if packet is None:
+                break
+        self._finish()
+
+    def _read(self, packet) -> Iterator[Picture | av.Packet]:
+        if packet.pts is not None:
+            end = (packet.pts + (packet.duration or 0)) * packet.time_base
+            self.reached = max(self.reached, float(end))
+        if packet.stream is self.stream:
+            yield from self._read_pictures(packet)
+        elif packet.stream in self.sounds and packet.dts is not None:
+            if self._sound_check.passes(packet):
+                yield self._shift(packet)
+            else:
+                self.sound_left_out += 1
+
+    def _demux(self) -> Iterator[av.Packet]:
+        """Packets of all streams: the longest of them shows where the file ends."""
+        try:
+            yield from self.container.demux()
+        except (av.FFmpegError, EOFError) as error:
+            reason = getattr(error, "strerror", None) or error
+            if not self._strict:
+                raise MediaError(f"{self.path}: {reason}{HINT}.") from None
+            self.cut_short = f"it cannot be read beyond {self.reached:.2f} seconds ({reason})"
+
+    def _shift(self, packet) -> av.Packet:
+        origin = round(self._origin * self.stream.time_base / packet.time_base)
+        packet.dts -= origin
+        if packet.pts is not None:
+            packet.pts -= origin
+        return packet
+
+    def _read_pictures(self, packet) -> Iterator[Picture]:
+        if packet.is_corrupt:
+            self._note_damage(f"damaged after frame {self.count}")
+        self._packets += packet.size > 0
+        self._times.add_packet(packet)
+        for frame in self._decode(packet):
+            picture = self._accept(frame)
+            if picture:
                 yield picture
-        if waiting:
-            raise MediaError(f"{self.path}: {len(waiting)} of {self.count + len(waiting)} frames could not be decoded.")
+
+    def _decode(self, packet) -> list[av.VideoFrame]:
+        """The frames that a packet makes the decoder return."""
+        if self._strict and _refuses(self._strict, packet):
+            self._refused += self.count > 0
+        try:
+            return packet.decode()
+        except av.FFmpegError as error:
+            if self.count or not (self._knows_failures or self._strict):
+                self._note_damage(f"frame {self.count} could not be decoded: {error.strerror}")
+            else:
+                self._times.note_failure(packet)
+            return []
+
+    def _accept(self, frame) -> Picture | None:
+        """The Picture of a frame; None where it is left out."""
+        if not self.count and self._times.is_broken(frame):
+            self.leading_dropped += 1
+            return None
+        stamp, missing = self._times.take(frame)
+        if stamp is None:
+            self._note_damage(f"frame {self.count} has no time stamp")
+            return None
+        if self.count:
+            self._note_missing(missing)
+        else:
+            self.leading_dropped += missing
+            self._note_missing(self._times.count_failures_from(stamp))
+        if self._times.last is not None and stamp <= self._times.last:
+            seconds = float((stamp - self._origin) * self.stream.time_base)
+            self._note_damage(f"two frames at one time, {seconds:.3f} s")
+            return None
+        if frame.is_corrupt:
+            self._note_damage(f"frame {self.count} could not be decoded")
+        self._times.last = stamp
+        return self._make_picture(frame, stamp)
+
+    def _make_picture(self, frame, stamp: int) -> Picture:
+        if (frame.height, frame.width) != (self.form.height, self.form.width):
+            limits.check_pixels(self.path, frame.width, frame.height)
+            self.resized += 1
+        self.count += 1
+        reader.check_count(self.path, self.count)
+        return Picture(stamp - self._origin, frame.duration or 0, frame)
+
+    def _finish(self) -> None:
         if not self.count:
-            raise MediaError(f"{self.path}: no frames in it.")
-        self._refuse_cut()
+            raise MediaError(f"{self.path}: no frame of it could be decoded.")
+        cut = self._describe_cut()
+        if cut and not self._strict:
+            raise MediaError(f"{self.path}: {cut}{HINT}.")
+        self.cut_short = self.cut_short or cut
+        leading, missing = self._times.finish(self.count)
+        self.leading_dropped += leading
+        self._note_missing(missing)
+        if not cut:
+            self._note_missing(max(0, self._indexed - self._packets))
 
-    def _refuse_cut(self):
-        promised, size = self._seconds_promised(), self.container.size
+    def _note_damage(self, what: str) -> None:
+        """Count one damaged picture.  Raises MediaError where damage is refused."""
+        if not self._strict:
+            raise MediaError(f"{self.path}: {what}{HINT}.")
+        self._noted += 1
+
+    def _note_missing(self, number: int) -> None:
+        """As _note_damage, of a number of pictures that did not come out."""
+        if number and not self._strict:
+            raise MediaError(f"{self.path}: {number} of {self.count + number} frames could not be decoded{HINT}.")
+        self._noted += number
+
+    def _describe_cut(self) -> str:
+        """How the file ends before it should; empty where it does not."""
+        promised, container = self._seconds_promised(), self.container
         if self.reached < promised - SLACK:
-            raise MediaError(f"{self.path}: it ends after {self.reached:.2f} of {promised:.2f} seconds.")
-        if self.counted and self.packets < self.stream.frames:
-            raise MediaError(f"{self.path}: it ends after {self.packets} of {self.stream.frames} frames.")
-        if self.container.format.name in INDEXED and size < (needed := self._bytes_promised()):
-            raise MediaError(f"{self.path}: it ends after {size} of {needed} bytes.")
+            return f"it ends after {self.reached:.2f} of {promised:.2f} seconds"
+        needed = 0
+        if container.format.name in INDEXED:
+            needed = self._bytes_promised()
+        elif container.format.name in SLOTTED:
+            needed = _find_end_of_riff(self.path)
+        return f"it ends after {container.size} of {needed} bytes" if container.size < needed else ""
 
-    def _seconds_promised(self):
+    def _seconds_promised(self) -> float:
         """By the header; 0 where it promises none that can be relied on."""
         if self.container.format.name in LENGTH_KNOWN:
             return (self.container.duration or 0) / 1_000_000
@@ -116,7 +286,7 @@ class Video:
             return float((self.stream.duration or 0) * self.stream.time_base)
         return 0.0
 
-    def _bytes_promised(self):
+    def _bytes_promised(self) -> int:
         """Where the last of the samples lies that are copied.
 
         Frames and seconds would not do: an edit list leaves out some of the frames, and moves the others.
@@ -124,62 +294,123 @@ class Video:
         return max((entry.pos + entry.size for stream in [self.stream, *self.sounds] for entry in stream.index_entries),
                    default=0)
 
-    def _note(self, packet, waiting):
-        self.packets += packet.dts is not None  # the last packet flushes the decoder
-        if packet.is_corrupt:
-            raise MediaError(f"{self.path}: damaged after frame {self.count}.")
-        if packet.size and not packet.is_discard:
-            stamp = stamp_of(packet, self.counted)
-            if stamp is None:
-                raise MediaError(f"{self.path}: frame {self.count} has no time stamp.")
-            heapq.heappush(waiting, stamp)
-
-    def _shifted(self, packet):
-        origin = round(self.origin * self.stream.time_base / packet.time_base)
-        packet.dts -= origin
-        if packet.pts is not None:
-            packet.pts -= origin
-        return packet
-
-    def _picture(self, frame, waiting):
-        stamp = heapq.heappop(waiting) if waiting else None  # frames come out in the order of their time stamps
-        if stamp is None or frame.is_corrupt or not self.counted and frame.pts != stamp:
-            raise MediaError(f"{self.path}: frame {self.count} could not be decoded.")
-        if self.form is None:
-            self.form = form_of(frame, self.stream)
-        if (frame.height, frame.width) != (self.form.height, self.form.width):
-            raise MediaError(f"{self.path}: frame {self.count} is {frame.width}x{frame.height}, the first "
-                             f"{self.form.width}x{self.form.height}; a copy of two sizes cannot be written.")
-        self.count += 1
-        if self.count > limits.MAX_FRAMES:
-            raise MediaError(f"{self.path}: more than {limits.MAX_FRAMES} frames.")
-        return Picture(stamp - self.origin, frame.duration or 0, frame)
-
 
 @contextlib.contextmanager
-def open_video(path, sound=False, threads=0):
-    """The Video at `path`.  threads: of the decoder; 0 lets libav decide.  Raises MediaError that names the file."""
-    with reader.opened(path, explode=True, threads=threads) as (container, stream):
-        yield Video(path, container, stream, sound)
+def open_video(path, sound: bool = False, threads: int = 0, on_damage: str = "refuse") -> Iterator[Video]:
+    """The Video at `path`.
+
+    Args:
+        path: Of the file.
+        sound: Whether packets of its sound tracks are given too.
+        threads: Of the decoder; 0: one per core.
+        on_damage: One of DAMAGE.
+
+    Raises:
+        MediaError: The file cannot be read; the message names it. Also while the Video is iterated over.
+    """
+    form, fails = _read_start(path)
+    strict = on_damage == "refuse"
+    if strict and fails:
+        threads = 1  # several decoders at once would each fail at what the first pictures lack
+    with reader.opened(path, explode=strict, threads=threads) as (container, stream):
+        if threads != 1 and not reader.has_time_per_picture(container, stream):
+            stream.thread_type = "SLICE"  # which packet makes the decoder return a picture has to be known
+        yield Video(path, form, container, stream, sound, on_damage, knows_failures=threads == 1)
 
 
-def counted(container):
-    """Whether the frames of an open container have numbers instead of time stamps."""
-    return container.format.name in COUNTED
+def _read_start(path) -> tuple[Form, bool]:
+    """(Form of the first picture, whether packets before it cannot be decoded, as of a file cut out of another)."""
+    fails, size = False, 0
+    with reader.opened(path, explode=True) as (container, stream):
+        for packet in container.demux(stream):
+            size += packet.size
+            try:
+                frames = packet.decode()
+            except av.FFmpegError:
+                fails = True
+                continue
+            if frames:
+                tone_mapping.check_colour(path, frames[0])
+                return form_of(frames[0], stream), fails
+    raise MediaError(f"{path}: {'no frame of it could be decoded' if size else 'no frames in it'}.")
 
 
-def stamp_of(packet, counted):
-    """The time stamp of a packet's frame; None where it has none."""
-    return packet.dts if counted or packet.pts is None else packet.pts
+def _open_strict_decoder(stream) -> av.CodecContext:
+    """A decoder that raises at what the stream's own conceals."""
+    given = stream.codec_context
+    strict = av.CodecContext.create(given.codec.name, "r")
+    strict.extradata, strict.codec_tag = given.extradata, given.codec_tag
+    strict.width, strict.height = given.width, given.height
+    strict.thread_type, strict.thread_count = "NONE", 1
+    strict.options = {"err_detect": "explode"}
+    return strict
 
 
-def form_of(frame, stream):
+def _refuses(decoder: av.CodecContext, packet: av.Packet) -> bool:
+    """Whether a decoder raises at a packet."""
+    if not packet.size:
+        return False
+    try:
+        decoder.decode(packet)
+    except av.FFmpegError:
+        return True
+    return False
+
+
+def _describe_sound(tracks: int, kept: int) -> str:
+    if not tracks:
+        return "none"
+    if not kept:
+        return "dropped"
+    return "kept" if kept == tracks else f"kept, {kept} of {tracks} tracks"
+
+
+def _choose_times(container, stream) -> picture_times.TimedPackets | picture_times.NumberedSlots:
+    codec = stream.codec_context.codec.canonical_name
+    if reader.has_time_per_picture(container, stream):
+        return picture_times.TimedPackets(codec)
+    if container.format.name in SLOTTED:
+        return picture_times.NumberedSlots(codec)
+    return picture_times.DecoderTimes(codec, _find_step(stream) if container.format.name in SHIFTED else None)
+
+
+def _find_step(stream) -> fractions.Fraction | None:
+    """Time from one picture to the next, in the stream's time base; None where the rate is unknown."""
+    return 1 / (stream.average_rate * stream.time_base) if stream.average_rate else None
+
+
+def _find_origin(container, stream, sounds) -> int:
+    """Time at which the file's clock starts, in the stream's time base; sound that is kept may come first."""
+    if container.format.name not in SHIFTED:
+        return 0
+    starts = [track.start_time * track.time_base for track in (stream, *sounds) if track.start_time is not None]
+    return round(min(starts, default=0) / stream.time_base)
+
+
+def _find_end_of_riff(path) -> int:
+    """Where the RIFF chunks of an AVI file end, by their own lengths; 0 where a writer did not come to its end."""
+    place = end = 0
+    size = os.path.getsize(path)
+    with open(path, "rb") as file:
+        while place + 8 <= size:
+            file.seek(place)
+            head = file.read(8)
+            length = int.from_bytes(head[4:], "little")
+            if head[:4] != b"RIFF" or length in UNFINISHED:
+                break
+            end = place + 8 + length
+            place = end + length % 2
+    return end
+
+
+def form_of(frame, stream) -> Form:
     """The Form of a stream, by its first frame."""
     limits.check_pixels("a frame", frame.width, frame.height)
     context = stream.codec_context
+    space = 0 if frame.format.is_rgb or frame.format.has_palette else context.colorspace  # RGB without a tag as well
     return Form(
         frame.height, frame.width, stream.time_base, stream.average_rate or fractions.Fraction(25),
         matrix=scaling.matrix(frame),
-        rotation=scaling.turn(frame) if frame.rotation % 90 == 0 else 0,
+        rotation=scaling.turn(frame),
         aspect=stream.sample_aspect_ratio,
-        colour=(context.colorspace, context.color_range, context.color_primaries, context.color_trc))
+        colour=(space, context.color_range, context.color_primaries, context.color_trc))

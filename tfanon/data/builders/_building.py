@@ -22,7 +22,7 @@ import tensorflow_datasets as tfds
 
 from tfanon.data import records
 from tfanon.data.sources._annotations import PRIVATE
-from tfanon.media import limits, reader
+from tfanon.media import image_io, limits, reader
 
 
 
@@ -121,4 +121,4 @@ def _example(row, side):
             return number, about | {"content": file.read()}
     if limits.is_video(path):
         return number, about | {"video": reader.read_frames(path, range, side, side)}
-    return number, about | {"image": reader.read_image(path, side, side)[0]}
+    return number, about | {"image": image_io.read_image(path, side, side)[0]}

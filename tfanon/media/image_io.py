@@ -1,0 +1,463 @@
+"""Pictures: files to upright, opaque sRGB, and back without whatever else the file said.
+
+Training, evaluation, the builders and anonymizing read pictures here, so that all of them see the
+same. Most pictures are sRGB without transparency: libav decodes these. Pillow decodes the others
+(another colour profile, transparency, AVIF, HEIF), which then become what a browser shows on a
+white page:
+
+| file | what is read |
+| --- | --- |
+| orientation (Exif, or rotation and mirror of AVIF and HEIF) | upright |
+| ICC profile other than sRGB, also of grey and CMYK | converted to sRGB |
+| broken ICC profile | as if it were sRGB |
+| code points of AVIF and PNG: Display P3, BT.2020; PQ and HLG | converted to sRGB; tone-mapped |
+| transparency: alpha, a colour or palette entries of PNG | on white; what it hides stays hidden |
+| several pictures in a JPEG or HEIF (gain map, preview, burst) | the primary one |
+| an animation (WebP, PNG, AVIF) | its first picture, by read_image; refused by read_still |
+"""
+
+import contextlib
+import functools
+import io
+import pathlib
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO
+
+import av
+import numpy as np
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    Image,
+    ImageCms,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    WebPImagePlugin,
+)
+
+from tfanon.media import limits, memory, reader, scaling, tone_mapping
+from tfanon.media.limits import MediaError
+
+FORMATS = {
+    ".avif": "AVIF",
+    ".bmp": "BMP",
+    ".jfif": "JPEG",
+    ".jpe": "JPEG",
+    ".jpeg": "JPEG",
+    ".jpg": "JPEG",
+    ".png": "PNG",
+    ".webp": "WEBP",
+}
+# Opened by class: Image.open would try every format, and its limit belongs to the whole process.
+PLUGINS = {
+    "avif": AvifImagePlugin.AvifImageFile,
+    "bmp_pipe": BmpImagePlugin.BmpImageFile,
+    "jpeg_pipe": JpegImagePlugin.JpegImageFile,
+    "png_pipe": PngImagePlugin.PngImageFile,
+    "webp_pipe": WebPImagePlugin.WebPImageFile,
+}
+
+ORIENTATION = 0x0112  # Exif tag
+UPRIGHT = {  # value of that tag: what shows the picture upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+SWAPPED = (5, 6, 7, 8)  # of these, height and width change places
+
+CODE_POINTS = {"avif": b"colrnclx", "png_pipe": b"\x00\x00\x00\x04cICP"}  # what stands before them
+PNG_SIGNATURE, PROFILE_CHUNK = b"\x89PNG\r\n\x1a\n", b"iCCP"
+PNG_CHUNK = 12  # bytes of a chunk's length, name and checksum
+SRGB, BT2020, DISPLAY_P3 = 1, 9, 12  # primaries of ITU-T H.273; the others are near those of sRGB
+
+SAME = 3  # grey levels by which a profile that counts as sRGB may differ: they do in their black
+PROFILES = 64  # transforms kept: the files of a data set share a few profiles
+COLOUR_SPACES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # of a profile: mode of its pictures
+WHITE = 255
+STEPS = 4096  # of the table that encodes light, over its square root
+
+
+class HeldFile:
+    """A file whose bytes are in memory, under the name of the object that they came from."""
+
+    def __init__(self, name: object, content: bytes) -> None:
+        self.name, self.content = name, content
+
+    def __str__(self) -> str:
+        return str(self.name)
+
+    def read(self) -> bytes:
+        return self.content
+
+
+def read_image(path, height: int, width: int, crops: Sequence = (scaling.WHOLE,)) -> np.ndarray:
+    """One picture, decoded once, cut and scaled once per crop.
+
+    Args:
+        path: Of the file, or an object whose read() gives the file's bytes, as in media.reader.
+        height: Of the result, in pixels.
+        width: Of the result, in pixels.
+        crops: Windows in the upright picture, each as in reader.read_frames.
+
+    Returns:
+        uint8 ``[len(crops), height, width, 3]`` sRGB; of a greyscale file three equal channels.
+
+    Raises:
+        MediaError: The file cannot be read, or is cut off; the message names it.
+    """
+    file, cut = reader._state(path), scaling.WindowScaler(height, width)
+    kept = memory.FRAMES.find(file)
+    frame, turn = kept[0] if kept else _decode(path)
+    if not kept:
+        size = reader._bytes(frame.width, frame.height, frame.format)
+        memory.FRAMES.keep(file, size, lambda: {0: (frame, turn)})
+    return np.stack([cut(frame, crop, turn) for crop in crops])
+
+
+def read_still(path) -> np.ndarray:
+    """uint8 [H, W, 3] sRGB of the picture at `path`, at its own size.
+
+    Raises:
+        MediaError: The file cannot be read, is cut off, or is an animation; the message names it.
+    """
+    frame, turn = _decode(path, single=True)
+    return np.array(scaling.turned(scaling.Scaler().view(frame, frame.height, frame.width), turn))
+
+
+def read_size(path) -> tuple[int, int]:
+    """(height, width) of the upright picture at `path`, by its header.  Raises MediaError."""
+    with _open_picture(path) as (source, _, picture):
+        if picture is not None:
+            return picture.size if _read_orientation(picture) in SWAPPED else picture.size[::-1]
+    with reader.opened(source) as (_, stream):
+        return stream.codec_context.height, stream.codec_context.width
+
+
+def write_still(path, pixels: np.ndarray, quality: int | None = None) -> None:
+    """Write a picture without a profile, which means sRGB, and without tags.
+
+    Args:
+        path: The ending decides on the format.
+        pixels: uint8 ``[H, W, 3]`` sRGB.
+        quality: 1 to 100, of AVIF, JPEG and WebP; None: 92.
+
+    Raises:
+        ValueError: Nothing is written under such an ending.
+    """
+    ending = pathlib.Path(path).suffix.lower()
+    if ending not in FORMATS:
+        raise ValueError(
+            f"Cannot write an image that ends in '{ending}': choose {' '.join(FORMATS)}."
+        )
+    Image.fromarray(np.ascontiguousarray(pixels)).save(path, FORMATS[ending], quality=quality or 92)
+
+
+def _decode(path, single: bool = False) -> tuple[av.VideoFrame, int]:
+    """(frame as libav decodes it, or of upright sRGB; what turns it upright, as in scaling.turn).
+
+    single: an animation is refused.
+    """
+    with _open_picture(path) as (source, kind, picture):
+        if single and picture is not None and _is_animation(picture, kind):
+            raise MediaError(
+                f"{path}: more than one picture in it: an animation, which is not anonymized. "
+                "Convert it to a video first."
+            )
+        if picture is not None and (kind in limits.PILLOW_ONLY or not _is_plain(picture, kind)):
+            with _named_errors(path):
+                return av.VideoFrame.from_ndarray(_read_pixels(picture, kind), format="rgb24"), 0
+        if kind == "png_pipe":
+            source = _drop_profile(source)
+        frame = _decode_with_libav(source)
+        # Looking at side data keeps a frame in memory until Python collects its garbage.
+        turned = picture is None or frame.rotation or _read_orientation(picture) in UPRIGHT
+        return frame, scaling.turn(frame, is_safe=True) if turned else 0
+
+
+def _drop_profile(path):
+    """What libav is to open of a PNG: the path, or the file without its profile where it has one.
+
+    PyAV 18 frees a profile's name twice once the side data of its frame was looked at.
+    """
+    content = pathlib.Path(path).read_bytes() if reader._is_file(path) else path.read()
+    if PROFILE_CHUNK not in content:
+        return path
+    end = len(PNG_SIGNATURE)
+    kept = [content[:end]]
+    while end < len(content):
+        start, length = end, int.from_bytes(content[end : end + 4], "big")
+        end = start + length + PNG_CHUNK
+        if content[start + 4 : start + 8] != PROFILE_CHUNK:
+            kept.append(content[start:end])
+    return HeldFile(path, b"".join(kept))
+
+
+def _decode_with_libav(path) -> av.VideoFrame:
+    """The first frame: what comes after it in a JPEG is a gain map or a preview."""
+    with reader.opened(path, explode=True) as (container, stream):
+        for frame in container.decode(stream):
+            limits.check_pixels(path, frame.width, frame.height)
+            return frame
+    raise MediaError(f"{path}: no image could be decoded.")
+
+
+@contextlib.contextmanager
+def _open_picture(path) -> Iterator[tuple[object, str, ImageFile.ImageFile | None]]:
+    """(path for libav, kind, Pillow's picture, of which the header is read) of a file.
+
+    The picture is None where Pillow cannot read the header and libav may still be able to.
+    """
+    source = path if reader._is_file(path) else HeldFile(path, path.read())
+    with contextlib.ExitStack() as stack:
+        if source is path:
+            limits.check_ending(path)
+            try:
+                file = stack.enter_context(open(path, "rb"))
+            except OSError as error:
+                raise MediaError(f"{path}: {error.strerror}.") from None
+        else:
+            file = io.BytesIO(source.content)
+        kind = limits.detect_content(file, path)
+        if kind not in limits.IMAGE_FORMATS:
+            raise MediaError(
+                f"{path}: a video by its content ({kind}), under the name of an image. Give it a "
+                "name that ends as a video's does."
+            )
+        yield source, kind, _read_header(file, kind, path)
+
+
+def _read_header(file: BinaryIO, kind: str, path) -> ImageFile.ImageFile | None:
+    if kind == "webp_pipe":  # Pillow makes room for the picture when it opens one
+        limits.check_pixels(path, *_read_webp_size(file.read(30)))
+        file.seek(0)
+    plugin = _load_heif_plugin(path) if kind == "heif" else PLUGINS[kind]
+    try:
+        picture = plugin(file)
+    except Exception as error:  # Pillow raises anything at broken files
+        if kind in limits.PILLOW_ONLY:
+            raise MediaError(f"{path}: {_one_line(error)}.") from None
+        return None
+    limits.check_pixels(path, *picture.size)
+    # A file may say its colours twice: the profile counts in AVIF, the code points in PNG.
+    picture.code_points = _read_code_points(file, kind)
+    if picture.code_points is not None and picture.info.get("icc_profile"):
+        if kind == "avif":
+            picture.code_points = None
+        else:
+            del picture.info["icc_profile"]
+    return picture
+
+
+def _read_webp_size(head: bytes) -> tuple[int, int]:
+    """(width, height) by the first 30 bytes of a file; (0, 0) where they do not say it."""
+    head = head.ljust(30, b"\0")
+    if head[12:16] == b"VP8X":
+        return 1 + int.from_bytes(head[24:27], "little"), 1 + int.from_bytes(head[27:30], "little")
+    if head[12:16] == b"VP8L":
+        bits = int.from_bytes(head[21:25], "little")
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    if head[12:16] == b"VP8 ":
+        sides = (int.from_bytes(head[place : place + 2], "little") for place in (26, 28))
+        return tuple(side & 0x3FFF for side in sides)
+    return 0, 0
+
+
+def _load_heif_plugin(path) -> type[ImageFile.ImageFile]:
+    try:
+        from pillow_heif.as_plugin import HeifImageFile
+    except ImportError:
+        raise MediaError(
+            f"{path}: an HEIF picture (HEIC), which needs the package pillow-heif: pip install "
+            "'tfanon[heif]'. Or convert it to JPEG first."
+        ) from None
+    return HeifImageFile
+
+
+@contextlib.contextmanager
+def _named_errors(path) -> Iterator[None]:
+    """Turns whatever Pillow raises at a broken picture into one line that names it."""
+    try:
+        yield
+    except MediaError:
+        raise
+    except Exception as error:
+        raise MediaError(f"{path}: {_one_line(error)}.") from None
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+
+
+def _is_animation(picture: ImageFile.ImageFile, kind: str) -> bool:
+    """Whether a file holds pictures to be shown in turn; in HEIF they are other photographs."""
+    return kind != "heif" and getattr(picture, "n_frames", 1) > 1
+
+
+def _is_plain(picture: ImageFile.ImageFile, kind: str) -> bool:
+    """Whether the numbers that are stored are those of the sRGB picture."""
+    if picture.has_transparency_data or (kind == "webp_pipe" and picture.n_frames > 1):
+        return False
+    if picture.code_points is not None:
+        return not _is_hdr(picture) and picture.code_points[0] not in (BT2020, DISPLAY_P3)
+    return _find_transform(picture) is None
+
+
+def _is_hdr(picture: ImageFile.ImageFile) -> bool:
+    return picture.code_points is not None and picture.code_points[1] in (
+        tone_mapping.PQ,
+        tone_mapping.HLG,
+    )
+
+
+def _read_code_points(file: BinaryIO, kind: str) -> tuple[int, int] | None:
+    """(primaries, transfer) in the numbers of ITU-T H.273; None where a file has none."""
+    if kind not in CODE_POINTS:
+        return None
+    place = file.tell()
+    file.seek(0)
+    head = file.read(limits.HEAD).split(b"IDAT")[0]
+    file.seek(place)
+    _, found, after = head.partition(CODE_POINTS[kind])
+    if not found or len(after) < 4:
+        return None
+    if kind == "png_pipe":
+        return after[0], after[1]
+    return int.from_bytes(after[:2], "big"), int.from_bytes(after[2:4], "big")
+
+
+def _read_orientation(picture: ImageFile.ImageFile) -> int:
+    """1 to 8, as Exif counts; 1, upright, where nothing sensible is said."""
+    exif = Image.Exif()
+    try:
+        exif.load(picture.info.get("exif") or b"")
+        found = exif.get(ORIENTATION, 1)
+    except Exception:  # Pillow raises anything at broken tags
+        return 1
+    return found if found in UPRIGHT else 1
+
+
+def _read_pixels(picture: ImageFile.ImageFile, kind: str) -> np.ndarray:
+    """uint8 [H, W, 3] of a picture: upright sRGB on white."""
+    transform = _find_transform(picture)
+    picture.load()
+    colour, alpha = _split_alpha(picture)
+    if alpha is not None and kind == "bmp_pipe" and not alpha.getextrema()[1]:
+        alpha = None  # programs that leave the fourth byte empty
+    if transform is not None:
+        colour = transform.apply(_convert_mode(colour, transform.input_mode))
+    pixels = np.asarray(_convert_mode(colour, "RGB"))
+    if transform is None and picture.code_points is not None:
+        pixels = _convert_code_points(pixels, picture)
+    if alpha is not None:
+        pixels = _lay_on_white(pixels, np.asarray(alpha))
+    orientation = _read_orientation(picture)
+    if orientation in UPRIGHT:
+        pixels = np.asarray(Image.fromarray(pixels).transpose(UPRIGHT[orientation]))
+    return np.ascontiguousarray(pixels)
+
+
+def _split_alpha(picture: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """The colours of a picture and its alpha, mode L; None where it has none."""
+    if picture.mode.startswith("I"):
+        levels = np.asarray(picture).astype(np.int64)
+        grey = Image.fromarray((levels * 255 / 65535).round().astype(np.uint8))
+        clear = picture.info.get("transparency")
+        if clear is None:
+            return grey, None
+        return grey, Image.fromarray(np.where(levels == clear, 0, 255).astype(np.uint8))
+    if not picture.has_transparency_data:
+        return picture, None
+    if picture.mode == "LA":
+        return picture.getchannel("L"), picture.getchannel("A")
+    both = picture.convert("RGBA")
+    return both.convert("RGB"), both.getchannel("A")
+
+
+def _convert_mode(picture: Image.Image, mode: str) -> Image.Image:
+    return picture if picture.mode == mode else picture.convert(mode)
+
+
+def _lay_on_white(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """uint8 [H, W, 3] of colours and alpha [H, W]: levels are mixed, not light, as in browsers."""
+    share = alpha[..., None].astype(np.uint16)
+    mixed = pixels * share + WHITE * (255 - share)
+    return ((mixed + 127) // 255).astype(np.uint8)
+
+
+def _find_transform(picture: ImageFile.ImageFile) -> ImageCms.ImageCmsTransform | None:
+    """What makes sRGB of a picture's numbers by its profile; None where they count as sRGB."""
+    profile = picture.info.get("icc_profile")
+    if not profile:
+        return None
+    mode = (
+        picture.mode
+        if picture.mode in ("CMYK", "L", "LA") or picture.mode.startswith("I")
+        else "RGB"
+    )
+    return _make_transform(profile, "CMYK" if mode == "CMYK" else "RGB" if mode == "RGB" else "L")
+
+
+@functools.lru_cache(maxsize=PROFILES)
+def _make_transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """As _find_transform, of the bytes of a profile and the mode of a picture: RGB, L or CMYK.
+
+    A profile that is broken, or of another colour space, counts as sRGB, as in browsers.
+    """
+    try:
+        given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        described = COLOUR_SPACES.get(given.profile.xcolor_space.strip())
+        if described != mode and (described, mode) != ("RGB", "L"):
+            return None
+        target = ImageCms.createProfile("sRGB")
+        transform = ImageCms.buildTransform(
+            given, target, described, "RGB", ImageCms.Intent.PERCEPTUAL
+        )
+        if mode == "CMYK":
+            return transform
+        sample = _convert_mode(_sample_colours(mode), described)
+        change = np.asarray(transform.apply(sample)).astype(int) - np.asarray(sample.convert("RGB"))
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return None
+    return transform if np.abs(change).max() > SAME else None
+
+
+def _sample_colours(mode: str) -> Image.Image:
+    """Every 17th level of each channel, all combined."""
+    levels = np.arange(0, 256, 17, dtype=np.uint8)
+    if mode == "L":
+        return Image.fromarray(levels[None])
+    red, green, blue = np.meshgrid(levels, levels, levels)
+    return Image.fromarray(np.stack([red, green, blue], axis=-1).reshape(len(levels), -1, 3))
+
+
+def _convert_code_points(pixels: np.ndarray, picture: ImageFile.ImageFile) -> np.ndarray:
+    """uint8 [H, W, 3] sRGB of pixels in the colours that a picture's code points name."""
+    primaries, transfer = picture.code_points
+    if _is_hdr(picture):
+        return tone_mapping.tone_map(pixels.astype(np.uint16) * 257, transfer, primaries)
+    if primaries not in (BT2020, DISPLAY_P3):
+        return pixels
+    to_srgb = np.linalg.inv(tone_mapping.rgb_to_xyz(SRGB)) @ tone_mapping.rgb_to_xyz(primaries)
+    light, levels = _light_tables()
+    result = np.empty_like(pixels)
+    for row, line in enumerate(
+        pixels
+    ):  # a row at a time: the picture in floats would be twelve times as large
+        linear = np.clip(light[line] @ to_srgb.T, 0, 1)
+        result[row] = levels[np.rint(np.sqrt(linear) * (STEPS - 1)).astype(int)]
+    return result
+
+
+@functools.lru_cache(maxsize=1)
+def _light_tables() -> tuple[np.ndarray, np.ndarray]:
+    """Light of each of the 256 levels of sRGB (IEC 61966-2-1); uint8 [STEPS] levels of its root."""
+    level = np.arange(256) / 255
+    light = np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4)
+    linear = np.linspace(0, 1, STEPS) ** 2
+    encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return light, np.rint(255 * encoded).astype(np.uint8)

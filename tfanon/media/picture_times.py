@@ -1,0 +1,170 @@
+"""When each picture that a decoder returns is shown, and which pictures it should have returned and did not.
+
+Pictures are what the decoder returns; their times are what the container says of them. There are three kinds of container:
+
+    TimedPackets    a time for each picture, which the decoder hands on: what is not returned is known by its time
+    NumberedSlots   AVI: no times. A picture is shown in the slot of the packet that made the decoder return it, which is
+                    what players do: a slot may hold no picture (a repeated one) or two (packed B-frames)
+    DecoderTimes    times for some pictures or for packets only: the decoder's, as long as they ascend
+"""
+
+import fractions
+import heapq
+
+import av
+
+LARGEST_REPEAT = 19  # bytes of an MPEG-4 part 2 packet that only repeats a picture; libav's own bound
+VP8_IS_SHOWN = 0x10  # bit of a packet's first byte (RFC 6386, 9.1)
+
+
+def holds_picture(packet: av.Packet, codec: str) -> bool:
+    """Whether a packet holds a picture that is to be shown.
+
+    Args:
+        packet: As demuxed.
+        codec: libav's canonical name of its codec.
+    """
+    if packet.is_discard or packet.size <= 1:  # an edit list leaves it out; AVI repeats the picture before
+        return False
+    if codec == "mpeg4":
+        return packet.size > LARGEST_REPEAT
+    if codec == "vp8":
+        return bool(bytes(packet)[0] & VP8_IS_SHOWN)
+    return True
+
+
+class TimedPackets:
+    """Each packet is one picture and has its time."""
+
+    def __init__(self, codec: str) -> None:
+        self.codec, self.last = codec, None
+        self._waiting: list[int] = []  # times of packets whose pictures have not come out yet
+        self._untimed = 0  # packets of pictures that are shown before the file begins
+        self._failed: set[int | None] = set()
+
+    def add_packet(self, packet: av.Packet) -> None:
+        """Note a packet that is about to be decoded."""
+        if not holds_picture(packet, self.codec):
+            return
+        if packet.pts is None:
+            self._untimed += 1
+        else:
+            heapq.heappush(self._waiting, packet.pts)
+
+    def note_failure(self, packet: av.Packet) -> None:
+        """Note that a packet could not be decoded, before the first picture came out."""
+        self._failed.add(packet.pts)
+
+    def is_broken(self, frame: av.VideoFrame) -> bool:
+        """Whether a picture came out although its packet failed."""
+        return frame.pts in self._failed
+
+    def take(self, frame: av.VideoFrame) -> tuple[int | None, int]:
+        """(time of a picture that came out, number of pictures before it that did not); None for no time."""
+        stamp, missing = frame.pts, self._untimed
+        self._untimed = 0
+        while stamp is not None and self._waiting and self._waiting[0] < stamp:
+            heapq.heappop(self._waiting)
+            missing += 1
+        if self._waiting and self._waiting[0] == stamp:
+            heapq.heappop(self._waiting)
+        return stamp, missing
+
+    def count_failures_from(self, stamp: int) -> int:
+        """Number of failed packets whose pictures should be shown at `stamp` or later."""
+        return sum(failed is not None and failed >= stamp for failed in self._failed)
+
+    def finish(self, count: int) -> tuple[int, int]:
+        """(pictures left out in front, pictures missing) that are known only at the end."""
+        return 0, len(self._waiting)
+
+
+class _CountedPackets:
+    """Packets are counted; which of them gave which picture is not known. The decoder has to be a single one."""
+
+    def __init__(self, codec: str) -> None:
+        self.codec, self.last = codec, None
+        self._held = 0  # packets that hold a picture
+        self._sent_before_first, self._flushed = None, 0
+
+    def add_packet(self, packet: av.Packet) -> None:
+        """As TimedPackets."""
+        self._held += holds_picture(packet, self.codec)
+
+    def note_failure(self, packet: av.Packet) -> None:
+        """Nothing to note: what a packet gave is known by the count alone."""
+
+    def is_broken(self, frame: av.VideoFrame) -> bool:
+        """Never known."""
+        return False
+
+    def count_failures_from(self, stamp: int) -> int:
+        """Never known: finish() tells how many are missing."""
+        return 0
+
+    def finish(self, count: int) -> tuple[int, int]:
+        """As TimedPackets.
+
+        A decoder holds back as many pictures before it returns the first as it returns at the end.
+        """
+        leading = max(0, (self._sent_before_first or 0) - self._flushed)
+        return leading, max(0, self._held - count - leading)
+
+    def _note_frame(self, frame: av.VideoFrame) -> None:
+        flushed = frame.dts is None
+        self._flushed += flushed
+        if self._sent_before_first is None:
+            self._sent_before_first = self._held if flushed else self._held - 1
+
+
+class NumberedSlots(_CountedPackets):
+    """AVI: a packet's decoding time is the number of its slot."""
+
+    def __init__(self, codec: str) -> None:
+        super().__init__(codec)
+        self._first_slot, self._delay = None, 0
+
+    def add_packet(self, packet: av.Packet) -> None:
+        """As TimedPackets."""
+        super().add_packet(packet)
+        if self._first_slot is None:
+            self._first_slot = packet.dts
+
+    def take(self, frame: av.VideoFrame) -> tuple[int | None, int]:
+        """As TimedPackets; the first picture is shown in the slot of the first packet."""
+        self._note_frame(frame)
+        if frame.dts is None:  # the last packet has been: one slot each for what the decoder still held
+            return self._first_slot if self.last is None else self.last + 1, 0
+        if self.last is None:
+            self._delay = frame.dts - (self._first_slot or 0)
+        return frame.dts - self._delay, 0
+
+
+class DecoderTimes(_CountedPackets):
+    """The decoder's presentation time where it ascends, else the time of the packet that made it return the picture.
+
+    Where only some pictures have a time of their own, as in MPEG program streams, libav derives the others, and at times
+    comes back to one that has been: such a picture follows the one before it by one step.
+    """
+
+    def __init__(self, codec: str, step: fractions.Fraction | None = None) -> None:
+        """
+        Args:
+            codec: libav's canonical name.
+            step: Time from one picture to the next, where only some have a time of their own.
+        """
+        super().__init__(codec)
+        self._step, self._anchor, self._steps = step, None, 0  # pictures since the last one with a time
+
+    def take(self, frame: av.VideoFrame) -> tuple[int | None, int]:
+        """As TimedPackets."""
+        self._note_frame(frame)
+        for stamp in (frame.pts, frame.dts):
+            if stamp is not None and (self.last is None or stamp > self.last):
+                self._anchor, self._steps = stamp, 0
+                return stamp, 0
+        step = self._step or frame.duration or 1
+        if self.last is not None and (self._step or frame.dts is None):
+            self._steps += 1
+            return round(self._anchor + self._steps * step), 0
+        return frame.pts, 0

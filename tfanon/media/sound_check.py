@@ -1,0 +1,55 @@
+"""Whether packets of a sound track are sound: they are copied as they are, so pictures must never pass for them.
+
+A damaged or made-up file can say that its sound lies where its encoded pictures do, or give a block of pictures the number
+of the sound track.
+"""
+
+import bisect
+
+import av
+
+INDEXED = ("mov",)  # the index says where each packet lies, apart for each track
+UNCODED = "pcm_"  # any bytes decode as such sound
+
+
+class SoundCheck:
+    """Looks at packets of sound, in the order in which they come."""
+
+    def __init__(self, container, pictures) -> None:
+        """
+        Args:
+            container: The open file.
+            pictures: Its stream of pictures.
+        """
+        self._pictures = pictures if container.format.name in INDEXED else None
+        self._places: list[tuple[int, int]] = []  # first byte and end of each picture that is indexed so far
+        self._known = 0
+
+    def passes(self, packet: av.Packet) -> bool:
+        """Whether a packet can be decoded as sound, and shares no byte with a picture."""
+        if self._pictures is not None and packet.pos is not None and self._holds_picture(packet):
+            return False
+        if not packet.size or packet.stream.codec_context.codec.name.startswith(UNCODED):
+            return True
+        try:
+            packet.decode()
+        except (av.FFmpegError, ValueError):
+            return False
+        return True
+
+    def _holds_picture(self, packet: av.Packet) -> bool:
+        self._read_index()
+        end = packet.pos + packet.size
+        place = bisect.bisect_left(self._places, (end, 0))  # the first picture that begins at the end or behind
+        return place > 0 and self._places[place - 1][1] > packet.pos
+
+    def _read_index(self) -> None:
+        """Take in what has been indexed since: a file in fragments has its index in pieces."""
+        entries = self._pictures.index_entries
+        if len(entries) == self._known:
+            return
+        for number in range(self._known, len(entries)):
+            entry = entries[number]
+            self._places.append((entry.pos, entry.pos + entry.size))
+        self._known = len(entries)
+        self._places.sort()
