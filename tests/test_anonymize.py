@@ -26,7 +26,7 @@ from clips import Clip
 from tfanon import anonymize, files
 from tfanon.anonymizing import grabber
 from tfanon.anonymizing.settings import Command
-from tfanon.media import limits, still
+from tfanon.media import image_io, limits
 
 COMMAND = [sys.executable, "-m", "tfanon.anonymize"]
 
@@ -87,6 +87,98 @@ def test_limits_on_media_are_flags(videos, tmp_path, monkeypatch, capsys):
     assert anonymize.work([str(videos / "a.mkv")], command) == 1
     assert "a.mkv: 2 seconds; the limit is 1" in capsys.readouterr().out
     assert os.listdir(tmp_path) == ["out.mkv.manifest.json"]
+
+
+QUICK = """
+import sys, doubles
+from tfanon import anonymize, exits
+from tfanon.anonymizing.settings import Command
+anonymize.load = lambda settings: doubles.blackening()
+sys.exit(exits.status("x", lambda: anonymize.work(sys.argv[1:-1], Command(output=sys.argv[-1]))))
+"""
+NAMES = (b"a\xff.mkv", b"b\nc.mkv", "\u00e9\U0001f600.mkv".encode(), b"x" * 251 + b".mkv")
+
+
+@pytest.fixture(scope="module")
+def odd_names(tmp_path_factory):
+    """A folder of videos whose names no ASCII terminal can print, and a text file."""
+    folder = tmp_path_factory.mktemp("names")
+    for name in NAMES:
+        clips.write(folder / os.fsdecode(name), Clip(".mkv", frames=2))
+    (folder / os.fsdecode(b"\xfe.srt")).touch()
+    return folder
+
+
+def check_odd_names(folder):
+    """Assert that an output folder holds a result of each, and a manifest that knows them."""
+    assert set(os.listdir(os.fsencode(folder))) == {*NAMES, b"manifest.json"}
+    whole = json.loads((folder / "manifest.json").read_text(encoding="ascii"))
+    written = [os.fsencode(entry["output"]) for entry in whole["files"].values()]
+    assert {os.path.basename(path) for path in written} == set(NAMES)
+    assert [entry["other_endings"] for entry in whole["left_out"].values()] == [{".srt": 1}]
+
+
+def test_a_terminal_of_another_language_whose_reader_leaves(odd_names, tmp_path):
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONIOENCODING": "ascii",
+                   "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", QUICK, odd_names, tmp_path / "out"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          env=environment) as process:
+        first = process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(60) == 0 and not process.stderr.read()
+    assert first == f"{odd_names}: 1 entry is left out: 1 with other endings (.srt)\n".encode()
+    check_odd_names(tmp_path / "out")
+
+
+def test_no_standard_streams_at_all(odd_names, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", QUICK, odd_names, tmp_path / "out"],
+                          env=environment, timeout=60, preexec_fn=lambda: os.closerange(0, 3))
+    assert done.returncode == 0
+    check_odd_names(tmp_path / "out")
+
+
+@pytest.mark.parametrize("given, settings, message", [
+    ("a.mkv", {"output": "-"}, "^Standard output is closed; '-' stands for raw frames there.$"),
+    ("-", {"output": "-", "raw_size": "4x4"}, "^Standard input is closed"),
+    ("-", {"output": "a.mkv", "raw_size": "4x4"}, "^Standard input is closed")])
+def test_raw_frames_need_their_stream(videos, monkeypatch, given, settings, message):
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    monkeypatch.chdir(videos)
+    monkeypatch.setattr(anonymize, "load", lambda settings: doubles.blackening())
+    with pytest.raises(ValueError, match=message):
+        anonymize.work([given], Command(**{"overwrite": True, **settings}))
+
+
+def test_a_folder_that_cannot_be_read_is_named_and_fails(videos, tmp_path, monkeypatch, capsys):
+    listed = os.scandir
+
+    def refused(path):
+        if os.path.basename(path) == "deep":
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    monkeypatch.setattr(anonymize, "load", lambda settings: doubles.blackening())
+    assert anonymize.work([str(videos)], Command(output=str(tmp_path / "out"))) == 1
+    lines = capsys.readouterr().out.splitlines()
+    said = f"{videos}: 1 entry is left out: 1 unreadable ({videos}/deep: Permission denied)"
+    assert lines[0] == said and len(lines) == 3
+    record = json.loads((tmp_path / "out/manifest.json").read_text())
+    unreadable = record["left_out"][str(videos)]["unreadable"]
+    assert unreadable == {f"{videos}/deep": "Permission denied"}
+    assert {entry["status"] for entry in record["files"].values()} == {"done"}
+
+
+def test_a_file_of_a_long_name_has_its_manifest_beside_it(videos, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(anonymize, "load", lambda settings: doubles.blackening())
+    target = tmp_path / ("\u00e9" * 125 + "x.mkv")
+    for said in ("60 frames", "done before"):
+        assert anonymize.work([str(videos / "a.mkv")], Command(output=str(target))) == 0
+        assert said in capsys.readouterr().out
+    assert len(os.listdir(tmp_path)) == 2 and target.exists()
 
 
 def test_help_and_mistakes(videos, models, tmp_path):
@@ -202,10 +294,10 @@ def test_another_s_file_in_the_manifest_s_place_is_noticed_before_a_frame_is_rea
 
 
 def test_a_mode_on_a_picture(tmp_path, capsys):
-    still.write_still(tmp_path / "in.png", clips.picture(0, (40, 60)))
-    settings = Command(output=str(tmp_path / "out.png"), mode="blacken", working_size="32x48")
+    image_io.write_still(tmp_path / "in.png", clips.picture(0, (40, 60)))
+    settings = Command(output=str(tmp_path / "out.png"), mode="blacken", network_size="32x48")
     assert anonymize.work([str(tmp_path / "in.png")], settings) == 0
-    assert not still.read_still(str(tmp_path / "out.png")).any() and "1 frames" in capsys.readouterr().out
+    assert not image_io.read_still(str(tmp_path / "out.png")).any() and "1 frames" in capsys.readouterr().out
     assert anonymize.manifest_for([], Command(output="out", manifest="m.json")).name == "m.json"
 
 

@@ -34,9 +34,20 @@ def test_a_pipeline_gets_absolute_paths(started, tmp_path, monkeypatch):
     clips.write(tmp_path / "a.mp4")
     monkeypatch.chdir(tmp_path)
     assert anonymize_archive.work(["a.mp4"], Archive(output="out", mode="blacken", beam=("runner=FlinkRunner",))) == 0
-    (todo, settings, retries, options), = started
+    (todo, settings, retries, options, left_out), = started
     assert [(str(job.given), str(job.target)) for job in todo] == [(f"{tmp_path}/a.mp4", f"{tmp_path}/out/a.mp4")]
     assert (settings.output, retries, options) == (f"{tmp_path}/out", 2, ["--runner=FlinkRunner"])
+    assert left_out == {"the command line": {}}
+
+
+def test_what_is_left_out_is_told_and_recorded(started, tmp_path, capsys):
+    clips.write(tmp_path / "in.mp4")
+    (tmp_path / "notes.txt").touch()
+    settings = Archive(output=str(tmp_path / "out"), mode="blacken")
+    assert anonymize_archive.work([str(tmp_path)], settings) == 0
+    said = f"{tmp_path}: 1 entry is left out: 1 with other endings (.txt)"
+    assert said in capsys.readouterr().out
+    assert started[0][4][str(tmp_path)] == {"other_endings": {".txt": 1}}
 
 
 @pytest.mark.parametrize("settings, message", [

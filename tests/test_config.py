@@ -53,6 +53,63 @@ def test_differences_name_flag_and_both_values(tmp_path):
         "--penalty_bound=0.3 there, --penalty_bound=0.1 asked for", "--nosame_batch there, --same_batch asked for"]
 
 
+TEXT = ("# a comment\n\n--penalty_bound=0.1\n// another\n  --deterministic  \n"
+        "--private_columns=age:18:40,größe")
+MARK = b"\xef\xbb\xbf"
+ENCODED = {
+    "plain": TEXT.encode(), "byte-order mark": MARK + TEXT.encode(),
+    "Windows": MARK + TEXT.replace("\n", "\r\n").encode(),
+    "old Mac": TEXT.replace("\n", "\r").encode(),
+    "flag in the first line": MARK + TEXT.partition("\n")[2].strip().encode()}
+WANTED = {"penalty_bound": 0.1, "deterministic": True, "private_columns": ("age:18:40", "größe")}
+
+
+@pytest.mark.parametrize("name", ENCODED)
+def test_a_flagfile_may_come_from_any_editor(tmp_path, name):
+    path = tmp_path / "a.flags"
+    path.write_bytes(ENCODED[name])
+    found, = config.parsed(["--seed=3", f"--flagfile={path}", "--penalty_bound=.2"], Config)
+    assert found == dataclasses.replace(Config(), **{**WANTED, "seed": 3, "penalty_bound": 0.2})
+    wanted = dataclasses.replace(Config(), **WANTED)
+    assert config.parsed(["--flagfile", str(path)], Config) == [wanted]
+    assert config.from_flagfile(path) == wanted
+
+
+def test_a_byte_order_mark_from_the_shell(tmp_path):
+    (tmp_path / "a.flags").write_bytes(ENCODED["flag in the first line"])
+    text = f"\ufeff--flagfile={tmp_path / 'a.flags'}\r\n--seed=5"
+    (tmp_path / "b.flags").write_bytes(text.encode())
+    done = parse(f"--flagfile={tmp_path / 'b.flags'}", "--frames", "8")
+    assert eval(done.stdout) == {**WANTED, "seed": 5, "frames": 8}, done.stderr
+
+
+@pytest.mark.parametrize("content, message", [
+    ("--seed=3\n--workdir=größe".encode("latin-1"),
+     "^--flagfile={}: line 2 is not UTF-8 text; save the file as UTF-8.$"),
+    ("--seed=3".encode("utf-16"), "^--flagfile={}: line 1 is not UTF-8 text"),
+    (b"--flagfile={}", "^The flagfile {0} names itself: {0} names {0}.$"),
+    (None, "^--flagfile={}: No such file or directory.$")])
+def test_a_flagfile_that_is_none_is_one_line(tmp_path, content, message):
+    path = tmp_path / "a.flags"
+    if content is not None:
+        path.write_bytes(content.replace(b"{}", str(path).encode()))
+    with pytest.raises(ValueError, match=message.format(re.escape(str(path)))):
+        config.parsed([f"--flagfile={path}"], Config)
+
+
+def test_words_behind_two_dashes_are_no_flagfiles():
+    words = ["a", "--seed", "3", "--", "--flagfile=b"]
+    assert config.expand_flagfiles(words) == words
+    with pytest.raises(ValueError, match="--flagfile needs the name of a file"):
+        config.parsed(["--flagfile"], Config)
+
+
+def test_every_command_reads_flagfiles_so():
+    texts = [path.read_text() for path in (ROOT / "tfanon").rglob("*.py")]
+    commands = [text for text in texts if "app.run(main)" in text]
+    assert len(commands) > 7 and all("config.define_flags(" in text for text in commands)
+
+
 @pytest.mark.parametrize("path", FLAGFILES, ids=lambda path: path.stem)
 def test_every_flagfile_parses(path):
     done = parse(f"--flagfile={path}")

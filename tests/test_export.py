@@ -5,12 +5,14 @@ import pathlib
 import sys
 import types
 
+import numpy as np
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "exporting"))
 
 from runs import workdir  # noqa: E402, F401  a fixture
 from tfanon import export  # noqa: E402
+from tfanon.anonymizing.anonymizer import Anonymizer  # noqa: E402
 from tfanon.exporting import aware, judging, summary, warmup  # noqa: E402
 from tfanon.exporting.settings import Settings  # noqa: E402
 
@@ -84,6 +86,26 @@ def test_one_clear_line(settings, message, capsys):
     assert export.report(Settings(**settings)) == 1
     said = capsys.readouterr().err
     assert message in said and len(said.splitlines()) == 1
+
+
+def test_a_size_far_from_the_trained_one(workdir, tmp_path, capsys):
+    asked = dict(run_dir=str(workdir), output=str(tmp_path / "export"), formats=("tflite", "saved_model"), judge=False,
+                 measure=False, compared_frames=2, calibration_frames=2)
+    assert export.report(Settings(size="64x48", **asked)) == 1
+    said = capsys.readouterr().err
+    assert f"The f_A of {workdir} was trained and measured at 32x32; at 64x48 it may hide far less" in said
+    assert "or give --allow_untested_size" in said and len(said.splitlines()) == 1 and not (tmp_path / "export").exists()
+    assert export.report(Settings(size="64x48", allow_untested_size=True, **asked)) == 0
+    record = json.loads((tmp_path / "export/export.json").read_text())
+    assert record["trained_size"] == [32, 32] and (record["height"], record["width"]) == (64, 48)
+    assert "the privacy figures of its table hold for 32x32 alone" in record["warnings"][0]
+    assert record["warnings"][0] in capsys.readouterr().err.splitlines()[0]
+    for name in ("anonymizer.tflite", "saved_model"):  # the files say it wherever they go
+        with pytest.raises(ValueError, match="was trained and measured at 32x32; at 64x48"):
+            Anonymizer.load(str(tmp_path / "export" / name))
+        loaded = Anonymizer.load(str(tmp_path / "export" / name), allow_untested_size=True)
+        assert loaded.network.size == (64, 48) and loaded.network.tested_size == (32, 32)
+        assert loaded(np.zeros((2, 64, 48, 3), np.uint8)).shape == (2, 64, 48, 3)
 
 
 def test_a_stopped_export_is_one_line(monkeypatch, capsys):

@@ -24,6 +24,44 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
     assert path.read_text() == "old" and os.listdir(tmp_path) == ["a.txt"]
 
 
+@pytest.mark.parametrize("name", [
+    "x" * 244 + ".weights.h5", "\u00e9" * 125 + "z.mp4", os.fsdecode(b"\xff" * 251 + b".mp4"),
+    "n\nl" * 83 + ".mp4"])
+def test_names_of_255_bytes_are_written_like_any_other(tmp_path, name):
+    path = tmp_path / name
+    with files.whole_file(path) as unfinished:
+        assert unfinished.name.endswith(name[-11:]) and str(os.getpid()) in unfinished.name
+        assert len(os.fsencode(unfinished.name)) <= 143
+        unfinished.write_text("new")
+    assert path.read_text() == "new" and os.listdir(tmp_path) == [name]
+
+
+@pytest.mark.parametrize("length", [9, 120, 225, 255])
+def test_leftovers_of_the_dead_are_cleared_however_long_the_name(tmp_path, length):
+    name = "x" * (length - 4) + ".mp4"
+    fitted = files.fit_name(name, files.LONGEST_UNFINISHED)
+    dead = {f".unfinished-999999999-{fitted}"}
+    if length < 230:  # as they were named before
+        dead.add(f".unfinished-999999999-{name}")
+    others = {f".unfinished-{os.getpid()}-{fitted}", ".unfinished-999999999-other.mp4"}
+    for leftover in dead | others:
+        (tmp_path / leftover).touch()
+    files.clear_leftovers(tmp_path / name)
+    assert set(os.listdir(tmp_path)) == others
+
+
+def test_names_are_fitted_by_their_bytes():
+    assert files.fit_name("x" * 255) == "x" * 255
+    names = ["\u00e9" * 128 + end for end in (".mp4.manifest.json", ".mkv.manifest.json")]
+    names += ["e" * 256, "f" * 256]
+    fitted = [files.fit_name(name) for name in names]
+    assert len(set(fitted)) == len(names) and all(len(os.fsencode(name)) <= 255 for name in fitted)
+    assert fitted[0].startswith("\u00e9" * 100) and fitted[0].endswith("\u00e9.mp4.manifest.json")
+    assert fitted == [files.fit_name(name) for name in names]
+    assert str(files.fit_path("a/" + "e" * 256)) == f"a/{fitted[2]}"
+    assert str(files.fit_path("a/b.json")) == "a/b.json"
+
+
 def test_a_lock_is_one_block_s_at_a_time(tmp_path):
     path = tmp_path / "folder" / ".lock"
     with files.locked(path):

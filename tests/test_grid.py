@@ -49,6 +49,9 @@ def test_a_file_holds_a_grid_per_line(tmp_path):
     assert found[1].config == Config(
         frames=8, stride=2, objective="vita", ensemble=("tiny",), seed=1, workdir="s/objective=vita-seed1")
     assert found[4].config == Config(frames=4, stride=2, penalty_bound=0.2, workdir="s/B0.2-seed0")
+    as_windows_saves_it = "\ufeff" + GRIDS.lstrip().replace("\n", "\r\n")
+    path.write_bytes(as_windows_saves_it.encode())
+    assert len(grid.points("s", grid.read(path, Config(), ("seed=0,1",)))) == 6
     path.write_text("# nothing\n")
     with pytest.raises(ValueError, match="--grid=FLAG=VALUE"):
         grid.points("s", grid.read(path, Config(), ("seed=0",)))

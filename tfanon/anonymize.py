@@ -7,12 +7,18 @@
 An input is a file, a pattern, a folder, a camera's number, an address, or '-' for raw RGB frames on standard input. A
 result appears under its name when it is whole and checked; what fails leaves nothing and makes the exit status 1. The
 same command again does what is not done yet. `--help` explains the flags.
+
+What a folder or a pattern holds and is left out (other endings, hidden names, linked folders) is
+counted in one line and in the manifest. A folder that cannot be read makes the exit status 1:
+nobody knows what was not done. Printing is no part of the work: a terminal that cannot show a name,
+or a pipe that nobody reads, stops nothing.
 """
 
 import contextlib
 import os
 import pathlib
 import sys
+from typing import BinaryIO, TextIO
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: its banner hides our lines
 
@@ -20,9 +26,12 @@ from absl import app  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
 from tfanon import config, exits, files  # noqa: E402
+
+exits.open_standard_streams()  # before a file is opened that could take the place of one
+
 from tfanon.anonymizing import inputs, live, video  # noqa: E402
 from tfanon.anonymizing.batch import Batch, about, load  # noqa: E402
-from tfanon.anonymizing.manifest import Manifest, of_folder  # noqa: E402
+from tfanon.anonymizing.manifest import Manifest, of_folder, path_beside  # noqa: E402
 from tfanon.anonymizing.preview import Preview  # noqa: E402
 from tfanon.anonymizing.settings import Command, pair  # noqa: E402
 from tfanon.media import live as sources, source  # noqa: E402
@@ -43,17 +52,33 @@ def work(given, settings):
         raise ValueError(f"'{sources.shown((once or given)[0])}' must be the only input.")
     if once or settings.output == "-":
         refuse_to_keep(given[0] if once else "-", settings)
-    todo = [] if once or settings.output == "-" else inputs.jobs(given, settings.output)
+    plan = None if once or settings.output == "-" else inputs.plan_jobs(given, settings.output)
     anonymizer = load(settings)
-    show = Preview() if settings.preview else lambda pixels: None
+    show = exits.unfailing(Preview()) if settings.preview else lambda pixels: None
     if given[0] == "-":
         return from_pipe(anonymizer, settings, show)
     if once:
         return from_stream(given[0], anonymizer, settings, show)
     if settings.output == "-":
-        return to_pipe(given[0], anonymizer, show)
-    batch = Batch(anonymizer, settings, manifest_for(todo, settings), not sys.stderr.isatty(), show, tqdm.write)
-    return 1 if batch.run(todo) else 0
+        return to_pipe(given[0], anonymizer, settings, show)
+    for line in plan.lines():
+        print(line)
+    batch = Batch(anonymizer, settings, manifest_for(plan.jobs, settings),
+                  not is_terminal(sys.stderr), show, tqdm.write, plan.entries())
+    return 1 if batch.run(plan.jobs) or plan.unreadable else 0
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a standard stream is a terminal; None: the command was started without it."""
+    return stream is not None and stream.isatty()
+
+
+def standard_bytes(stream: TextIO | None, name: str) -> BinaryIO:
+    """Standard input or output for raw frames.  Raises ValueError where it was closed."""
+    found = getattr(stream, "buffer", None)
+    if found is None:
+        raise ValueError(f"Standard {name} is closed; '-' stands for raw frames there.")
+    return found
 
 
 def refuse_to_keep(end, settings):
@@ -75,14 +100,14 @@ def manifest_for(todo, settings):
 
 def manifest_beside(settings):
     """Path of the record of a single file."""
-    return pathlib.Path(settings.manifest or f"{settings.output}.manifest.json")
+    return pathlib.Path(settings.manifest or path_beside(settings.output))
 
 
 @contextlib.contextmanager
 def counted(given, show):
     """`show`, which counts frames in a bar on a terminal too.  given: the input, for its name."""
-    with tqdm(desc=sources.shown(given), unit="frame", leave=False, disable=not sys.stderr.isatty(),
-              dynamic_ncols=True) as bar:
+    with tqdm(desc=exits.show_name(sources.shown(given)), unit="frame", leave=False,
+              disable=not is_terminal(sys.stderr), dynamic_ncols=True) as bar:
         yield lambda pixels: (bar.update(), show(pixels))
 
 
@@ -91,24 +116,27 @@ def from_pipe(anonymizer, settings, show):
     size = pair(settings.raw_size, "raw_size")
     if size is None:
         raise ValueError("Raw frames on standard input need --raw_size=HxW.")
-    raw = sources.RawVideo(sys.stdin.buffer, *size, settings.raw_rate)
+    raw = sources.RawVideo(standard_bytes(sys.stdin, "input"), *size, settings.raw_rate)
     if settings.output == "-":
         with counted("-", show) as seen:
-            video.copy(raw, lambda form: sources.RawSink(sys.stdout.buffer, form), anonymizer, seen)
+            output = standard_bytes(sys.stdout, "output")
+            video.copy(raw, lambda form: sources.RawSink(output, form), anonymizer, seen)
         return 0
     target = free(settings)
     with recorded("-", anonymizer, settings) as note, counted("-", show) as seen:
         record = video.anonymize(raw, target, anonymizer, settings.encoding(), seen=seen,
                                  overwrite=settings.overwrite)
         note(target, record["frames"])
-    print(f"- -> {target}: {record['frames']} frames, SHA-256 {record['sha256'][:12]}")
+    line = f"- -> {target}: {record['frames']} frames, SHA-256 {record['sha256'][:12]}"
+    print(exits.show_name(line))
     return 0
 
 
-def to_pipe(given, anonymizer, show):
+def to_pipe(given, anonymizer, settings, show):
     """A video file, as raw frames on standard output."""
-    with source.open_video(given) as opened, counted(given, show) as seen:
-        video.copy(opened, lambda form: sources.RawSink(sys.stdout.buffer, form), anonymizer, seen)
+    output = standard_bytes(sys.stdout, "output")
+    with source.open_video(given, on_damage=settings.on_damage) as opened, counted(given, show) as seen:
+        video.copy(opened, lambda form: sources.RawSink(output, form), anonymizer, seen)
     return 0
 
 
@@ -118,8 +146,10 @@ def from_stream(given, anonymizer, settings, show):
     with recorder(name, anonymizer, settings) as frames, counted(given, show) as seen:
         record = live.run(given, frames, anonymizer, settings.max_latency, settings.max_seconds,
                           settings.reconnect_seconds, seen, settings.authority)
-    print(f"{name}: {record['frames']} frames in {record['seconds']:.1f} s, {record['dropped']} dropped, "
-          f"{record['connections']} connections, {' '.join(record['files'])}", file=sys.stderr)
+    line = (f"{name}: {record['frames']} frames in {record['seconds']:.1f} s, "
+            f"{record['dropped']} dropped, {record['connections']} connections, "
+            f"{' '.join(record['files'])}")
+    print(exits.show_name(line), file=sys.stderr)
     return 0
 
 
@@ -127,7 +157,7 @@ def from_stream(given, anonymizer, settings, show):
 def recorder(given, anonymizer, settings):
     """Where live frames go."""
     if settings.output == "-":
-        yield live.Pipe(sys.stdout.buffer)
+        yield live.Pipe(standard_bytes(sys.stdout, "output"))
     elif settings.output:
         with recorded(given, anonymizer, settings) as note:
             yield live.Recorder(settings.output, settings.encoding(), settings.segment_seconds, settings.overwrite, note)

@@ -5,7 +5,8 @@
     python -m tfanon.anonymize_archive videos/ -o FOLDER --model=runs/quickstart --beam=runner=FlinkRunner,parallelism=8
 
 Files, patterns and folders as for tfanon.anonymize, below the same paths on every worker. One file is one element; what
-fails leaves nothing and makes the exit status 1. The same command again does what is not done yet.
+fails leaves nothing and makes the exit status 1, as does a folder that cannot be read. The same
+command again does what is not done yet.
 """
 
 import dataclasses
@@ -17,6 +18,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is impor
 from absl import app  # noqa: E402
 
 from tfanon import config, exits  # noqa: E402
+
+exits.open_standard_streams()  # before a file is opened that could take the place of one
+
 from tfanon.anonymizing import batch, inputs  # noqa: E402
 from tfanon.anonymizing.manifest import Manifest, of_folder  # noqa: E402
 from tfanon.anonymizing.settings import Settings  # noqa: E402
@@ -45,16 +49,20 @@ def work(given, settings):
         from tfanon.anonymizing import archive
     except ModuleNotFoundError as missing:
         raise ValueError(f"An archive needs Apache Beam: pip install \"tfanon[beam]\" ({missing}).") from None
-    todo, settings = checked(given, settings)
-    failed = archive.run(todo, settings, settings.retries, [f"--{option}" for option in settings.beam])
+    plan, settings = checked(given, settings)
+    for line in plan.lines():
+        print(line)
+    options = [f"--{option}" for option in settings.beam]
+    failed = archive.run(plan.jobs, settings, settings.retries, options, plan.entries())
     for entry in failed.values():
-        print(f"{entry['input']}: FAILED, nothing was written: {entry['error']}")
-    print(f"{len(todo) - len(failed)} of {len(todo)} files are done in {settings.output}")
-    return 1 if failed else 0
+        print(exits.show_name(f"{entry['input']}: FAILED, nothing was written: {entry['error']}"))
+    count = len(plan.jobs)
+    print(exits.show_name(f"{count - len(failed)} of {count} files are done in {settings.output}"))
+    return 1 if failed or plan.unreadable else 0
 
 
 def checked(given, settings):
-    """(Jobs, settings) with absolute paths, since a worker may stand in another folder.
+    """(inputs.Plan, settings) with absolute paths, since a worker may stand in another folder.
 
     Raises ValueError for whatever else every file would fail of on some worker, many times and late.
     """
@@ -64,10 +72,10 @@ def checked(given, settings):
                          "are for tfanon.anonymize.")
     settings = dataclasses.replace(
         settings, output=os.path.abspath(settings.output), model=settings.model and os.path.abspath(settings.model))
-    todo = inputs.jobs([os.path.abspath(name) for name in given], settings.output)
+    plan = inputs.plan_jobs([os.path.abspath(name) for name in given], settings.output)
     about = batch.about(batch.load(settings), settings)  # each worker loads its own
     Manifest(of_folder(settings), about)
-    return todo, settings
+    return plan, settings
 
 
 def run():

@@ -5,8 +5,10 @@ changes what an experiment changes.
 """
 
 import dataclasses
+import os
 import pathlib
 import sys
+from collections.abc import Sequence
 
 from absl import app, flags
 
@@ -18,12 +20,14 @@ FREE = ("workdir", "checkpoint_every", "log_every", "read_threads", "frame_memor
 APART = {*FREE, "baselines"}  # what changes no f_A and no judge
 
 
-def flag(default, text, choices=None, low=None, high=None, short=None, repeated=False):
+def flag(default, text, choices=None, low=None, high=None, short=None, repeated=False, alias=None):
     """A dataclass field that also becomes a flag; low and high are inclusive.  short: its one-letter name.
 
     repeated: a tuple of what is given each time, commas and all, instead of a list with commas given once.
+    alias: the flag's former name, which --help does not show.
     """
-    metadata = {"help": text, "choices": choices, "low": low, "high": high, "short": short, "repeated": repeated}
+    metadata = {"help": text, "choices": choices, "low": low, "high": high, "short": short, "repeated": repeated,
+                "alias": alias}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -186,9 +190,13 @@ class Config(Limits):
 
 def define_flags(settings=Config, holder=flags.FLAGS):
     """Declare one absl flag per field of a dataclass of settings; called once, by an entry point."""
+    # absl's own method takes a byte-order mark for a part of the first line.
+    holder.__dict__["read_flags_from_files"] = expand_flagfiles
     for field in dataclasses.fields(settings):
         _define(field.name, field.default, field.metadata, holder)
         holder.register_key_flag_for_module(sys.argv[0], holder[field.name])  # --help of the command shows it
+        if field.metadata["alias"]:
+            flags.DEFINE_alias(field.metadata["alias"], field.name, holder)
 
 
 def _define(name, default, about, holder):
@@ -210,6 +218,72 @@ def _define(name, default, about, holder):
         flags.DEFINE_string(name, default, text, **more)
 
 
+def expand_flagfiles(words: Sequence[str], force_gnu: bool = True) -> list[str]:
+    """The words of a command line, with the flags of the file in place of each --flagfile=FILE.
+
+    A flagfile has one flag in each line and may name further flagfiles; empty lines and those that
+    begin with # or // say nothing. Stands in for read_flags_from_files of absl's FlagValues, whose
+    second argument changes nothing here: flags may follow other words.
+
+    Raises:
+        flags.Error: A flagfile is missing, is no UTF-8 text or names itself.
+    """
+    found, rest = [], list(words)
+    while rest:
+        word = rest.pop(0)
+        if word == "--":
+            return [*found, word, *rest]
+        if word in ("--flagfile", "-flagfile"):
+            if not rest:
+                raise flags.IllegalFlagValueError("--flagfile needs the name of a file.")
+            word = f"{word}={rest.pop(0)}"
+        found += _expand(word, ())
+    return found
+
+
+def _expand(word, above):
+    """The flags that one word stands for.  above: the flagfiles that it was found in."""
+    flag_name, _, path = word.partition("=")
+    if flag_name not in ("--flagfile", "-flagfile"):
+        return [word]
+    if not path.strip():
+        return []
+    path = os.path.expanduser(path.strip())
+    if path in above:
+        raise flags.Error(f"The flagfile {path} names itself: {' names '.join([*above, path])}.")
+    try:
+        words = _read_flags(path)
+    except ValueError as error:
+        raise flags.CantOpenFlagFileError(f"--flagfile={error}") from None
+    return [flag for word in words for flag in _expand(word, (*above, path))]
+
+
+def _read_flags(path):
+    """The lines of a flagfile that say something.  Raises ValueError where it is no text file."""
+    try:
+        lines = [line.strip() for line in read_text(path).split("\n")]
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}.") from None
+    return [line for line in lines if line and not line.startswith(("#", "//"))]
+
+
+def read_text(path: str | os.PathLike) -> str:
+    """The text of a file that people write, whichever editor and system they write it with.
+
+    UTF-8 with or without a byte-order mark; lines that end in any way end in a line feed here.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It is no UTF-8; the message names the file and the line.
+    """
+    try:
+        return pathlib.Path(path).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[:error.start].count(b"\n") + 1
+        problem = f"{path}: line {line} is not UTF-8 text; save the file as UTF-8."
+        raise ValueError(problem) from None
+
+
 def from_flags(settings=Config, holder=flags.FLAGS):
     """The settings that the parsed flags describe."""
     values = {field.name: holder[field.name].value for field in dataclasses.fields(settings)}
@@ -218,10 +292,9 @@ def from_flags(settings=Config, holder=flags.FLAGS):
 
 def from_flagfile(path):
     """The Config that write_flagfile wrote.  Raises ValueError where the file is missing or holds something else."""
+    words = _read_flags(path)
     try:
-        return parsed(pathlib.Path(path).read_text().splitlines(), Config)[0]
-    except OSError as error:
-        raise ValueError(f"{path}: {error.strerror}.") from None
+        return parsed(words, Config)[0]
     except ValueError as error:
         raise ValueError(f"{path} was written by another version of tfanon: {error}") from None
 
@@ -258,12 +331,13 @@ def parsed(words, *kinds):
 
 def write_flagfile(config, path):
     """Write every field so that `--flagfile=path` replays the run."""
-    pathlib.Path(path).write_text("".join(f"{_line(name, value)}\n" for name, value in _items(config)))
+    text = "".join(f"{_line(name, value)}\n" for name, value in _items(config))
+    pathlib.Path(path).write_text(text, encoding="utf-8")
 
 
 def differences(config, path, free=FREE):
     """Lines '--flag=X there, --flag=Y asked for' for each field in which the flagfile `path` is another experiment."""
-    recorded = pathlib.Path(path).read_text().splitlines()
+    recorded = read_text(path).split("\n")
     asked = {_line(name, value): name for name, value in _items(config)}
     was = {line.lstrip("-").removeprefix("no").split("=")[0]: line for line in recorded}
     return [f"{was.get(name, 'nothing')} there, {line} asked for"

@@ -16,6 +16,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is impor
 from absl import app  # noqa: E402
 
 from tfanon import config, exits  # noqa: E402
+from tfanon.anonymizing import tested_size  # noqa: E402
 from tfanon.anonymizing.settings import pair  # noqa: E402
 from tfanon.exporting import exporter, finished, judging, measure, serving, summary  # noqa: E402
 from tfanon.exporting.settings import Settings  # noqa: E402
@@ -49,11 +50,15 @@ def work(settings):
     exporter.check(settings.formats, settings.quantize)
     if settings.serving_dir:
         serving.check(settings)
+    trained = (finished.settings(settings.run_dir, settings.data_dir).resolution,) * 2
+    size = pair(settings.size, "size") or trained
+    warnings = check_size(settings.run_dir, size, trained, settings.allow_untested_size)
     run = finished.load(settings.run_dir, settings.data_dir)
-    size = pair(settings.size, "size") or (run.config.resolution,) * 2
     f_A = finished.anonymizer(run)
     judges = judging.Judges(run, size, settings.eval_clips) if settings.judge else None
-    about = {"keras": judges.scores(judging.of_keras(f_A))} if judges else {}
+    about = {"warnings": warnings}
+    if judges:
+        about["keras"] = judges.scores(judging.of_keras(f_A))
 
     def examine(path):
         """What export.json says of one file besides its distance from Keras."""
@@ -69,11 +74,32 @@ def work(settings):
         f_A, folder, finished.frames(run, finished.COMPARED, settings.compared_frames, size), settings.formats,
         settings.quantize, settings.fixed_size,
         finished.frames(run, finished.REPRESENTATIVE, settings.calibration_frames, size),
-        settings.tolerance, settings.psnr, examine, about, settings.aware_steps)
+        settings.tolerance, settings.psnr, examine, about, settings.aware_steps, trained)
     if settings.serving_dir:
         version = serving.write(folder, settings.serving_dir, settings.serving_name, settings.serving_root)
         print(f"TensorFlow Serving finds it as {version}.", file=sys.stderr)
     return record
+
+
+def check_size(
+    run_dir: str, size: tuple[int, int], trained: tuple[int, int], allowed: bool
+) -> list[str]:
+    """The warnings of an export at another size than the run's, printed before work begins.
+
+    The judges of the run do not make up for it: they see what the files return at the run's size.
+
+    Raises:
+        ValueError: The size is far from the run's and that is not allowed.
+    """
+    if size == trained:
+        return []
+    name, where = f"The f_A of {run_dir}", f"at {tested_size.format_size(size)}"
+    if tested_size.is_far(size, trained) and not allowed:
+        instead = f"Export at {tested_size.format_size(trained)}, train at another --resolution"
+        tested_size.refuse_untested_size(name, where, trained, instead)
+    line = tested_size.describe_untested_size(name, where, trained)
+    print(f"tfanon.export: {line}", file=sys.stderr, flush=True)
+    return [line]
 
 
 def run():

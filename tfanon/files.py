@@ -7,6 +7,11 @@ import hashlib
 import os
 import pathlib
 import re
+import sys
+
+LONGEST_NAME = 255  # bytes of a file name on ext4, XFS, Btrfs, APFS and most other file systems
+LONGEST_UNFINISHED = 119  # behind '.unfinished-PID-': encrypted homes hold 143 bytes in all
+KEPT_END = 24  # characters, such as those of .manifest.json and .weights.h5
 
 
 class Appeared(ValueError):
@@ -23,7 +28,8 @@ def whole_file(path, sync=True, replace=True):
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".unfinished-{os.getpid()}-{path.name}")
+    name = fit_name(path.name, LONGEST_UNFINISHED)
+    unfinished = path.with_name(f".unfinished-{os.getpid()}-{name}")
     try:
         yield unfinished
         if sync:
@@ -57,10 +63,32 @@ def locked(path, wait=True):
 def clear_leftovers(path):
     """Remove what processes that are no more left of whole_file(path)."""
     path = pathlib.Path(path)
-    for unfinished in path.parent.glob(f".unfinished-*-{glob.escape(path.name)}"):
-        owner = re.match(r"\.unfinished-(\d+)-", unfinished.name)
-        if owner and not _is_running(int(owner[1])):
-            unfinished.unlink(missing_ok=True)
+    names = {fit_name(path.name, LONGEST_UNFINISHED), path.name}  # long ones were once kept whole
+    for name in names:
+        for unfinished in path.parent.glob(f".unfinished-*-{glob.escape(name)}"):
+            owner = re.match(r"\.unfinished-(\d+)-", unfinished.name)
+            if owner and not _is_running(int(owner[1])):
+                unfinished.unlink(missing_ok=True)
+
+
+def fit_name(name: str, longest: int = LONGEST_NAME) -> str:
+    """A file name of at most `longest` bytes (255, as most disks hold) that stands for `name`.
+
+    Returns `name` itself where it fits.  Otherwise its beginning, a mark that two long names never
+    share, and its last 24 characters, which hold its ending.
+    """
+    name_bytes = os.fsencode(name)
+    if len(name_bytes) <= longest:
+        return name
+    end = f"~{hashlib.sha256(name_bytes).hexdigest()[:16]}{name[-KEPT_END:]}"
+    begin = name_bytes[:longest - len(os.fsencode(end))]
+    return begin.decode(sys.getfilesystemencoding(), "ignore") + end  # no half of a character
+
+
+def fit_path(path: str | os.PathLike) -> pathlib.Path:
+    """The path with its last name as fit_name has it: that of another file and something more."""
+    path = pathlib.Path(path)
+    return path.with_name(fit_name(path.name))
 
 
 def sha256(path):

@@ -37,7 +37,7 @@ def read(path, base, given):
     Raises ValueError where a line is none, OSError where there is no such file.
     """
     found = []
-    for line in pathlib.Path(path).read_text().replace("\\\n", " ").splitlines():
+    for line in config.read_text(path).replace("\\\n", " ").split("\n"):
         try:
             if words := shlex.split(line, comments=True):
                 own, axes = config.parsed([*config.changed_lines(base), *words], config.Config, Axes)

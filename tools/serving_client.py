@@ -67,11 +67,14 @@ def work(given, settings):
     """The same; raises ValueError and OSError."""
     if not given:
         raise ValueError("Name at least one input.")
-    jobs = inputs.jobs(given, settings.output)
+    plan = inputs.plan_jobs(given, settings.output)
     anonymizer = Anonymizer(network(settings), layout="whole")
     writing = Anonymizing(output=settings.output, overwrite=settings.overwrite)
-    batch = Batch(anonymizer, writing, anonymize.manifest_for(jobs, writing), not sys.stderr.isatty())
-    return 1 if batch.run(jobs) else 0
+    for line in plan.lines():
+        print(line)
+    batch = Batch(anonymizer, writing, anonymize.manifest_for(plan.jobs, writing), not sys.stderr.isatty(),
+                  left_out=plan.entries())
+    return 1 if batch.run(plan.jobs) or plan.unreadable else 0
 
 
 def network(settings):

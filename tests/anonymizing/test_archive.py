@@ -64,6 +64,19 @@ def test_again_it_does_only_what_is_missing(folder, loads):
     assert {entry["status"] for entry in entries(folder).values()} == {"done"}
 
 
+def test_names_of_any_length_and_bytes(folder, loads):
+    names = [b"x" * 251 + b".mkv", b"a\xff\n.mkv"]
+    for name in names:
+        clips.write(os.path.join(folder, "in", os.fsdecode(name)), Clip(".mkv", frames=2))
+    (folder / "in/notes.txt").touch()
+    for _ in range(2):
+        assert work(folder) == 1
+    found = entries(folder)
+    assert len(found) == 6 and all(found[os.fsdecode(name)]["status"] == "done" for name in names)
+    whole = json.loads((folder / "out/manifest.json").read_text())
+    assert whole["left_out"] == {str(folder / "in"): {"other_endings": {".txt": 1}}}
+
+
 def test_a_model_is_loaded_once_for_all_threads(folder, loads):
     assert work(folder, beam=THREADS) == 1
     assert len(loads) == 2 and len(entries(folder)) == 4  # once to see that it can be, before the pipeline starts

@@ -1,8 +1,10 @@
 """Many files: each for itself, nothing twice, and a line and an entry for every one."""
 
+import io
 import json
 import os
 import pathlib
+import sys
 
 import clips
 import doubles
@@ -13,7 +15,7 @@ from clips import Clip
 from tfanon import files
 from tfanon.anonymizing import batch, inputs
 from tfanon.anonymizing.settings import Settings
-from tfanon.media import still
+from tfanon.media import image_io
 
 
 @pytest.fixture
@@ -22,7 +24,7 @@ def folder(tmp_path):
     (tmp_path / "in/deep").mkdir(parents=True)
     clips.write(tmp_path / "in/a.mp4", Clip(sound=True))
     clips.write(tmp_path / "in/deep/b.mkv", Clip(".mkv", frames=5))
-    still.write_still(tmp_path / "in/c.png", clips.picture(0, (20, 30)))
+    image_io.write_still(tmp_path / "in/c.png", clips.picture(0, (20, 30)))
     (tmp_path / "in/broken.mp4").write_bytes(b"\x00\x00\x00\x18ftypisom" + bytes(99))
     return tmp_path
 
@@ -46,7 +48,7 @@ def test_what_fails_costs_only_itself(folder):
     failed = manifest["files"]["broken.mp4"]
     assert failed["status"] == "failed" and "broken.mp4" in failed["error"] and "output" not in failed
     assert [line for line in lines if "FAILED, nothing was written" in line and "broken.mp4" in line]
-    picture = still.read_still(str(folder / "out/c.png"))
+    picture = image_io.read_still(str(folder / "out/c.png"))
     assert np.array_equal(picture, 255 - clips.picture(0, (20, 30)))
 
 
@@ -166,6 +168,101 @@ def test_frames_that_must_not_be_shown_are_not_written(folder):
     failures, lines, _ = run(folder, doubles.anonymizer(lambda x: x))
     assert failures == 4 and outputs(folder) == {"manifest.json"}
     assert sum("came back unchanged" in line for line in lines) == 3
+
+
+def test_what_is_told_and_shown_is_no_part_of_the_work(folder):
+    def failing(_):
+        raise UnicodeEncodeError("ascii", "\udcff", 0, 1, "surrogates not allowed")
+
+    settings = Settings(output=str(folder / "out"))
+    plan = inputs.plan_jobs([str(folder / "in")], settings.output)
+    done = batch.Batch(
+        doubles.inverting(), settings, folder / "out/manifest.json", show=failing, tell=failing)
+    assert done.run(plan.jobs) == 1
+    assert outputs(folder) == {"a.mp4", "deep/b.mkv", "c.png", "manifest.json"}
+
+
+def test_bars_are_no_part_of_the_work(folder, monkeypatch):
+    class Full:
+        encoding = "ascii"
+
+        def write(self, text):
+            raise OSError(28, "No space left on device")
+
+        flush = isatty = lambda self: False
+
+    (folder / "in/broken.mp4").unlink()
+    settings = Settings(output=str(folder / "out"))
+    todo = inputs.jobs([str(folder / "in")], settings.output)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", Full())
+        done = batch.Batch(
+            doubles.inverting(), settings, folder / "m.json", quiet=False, tell=lambda line: None)
+        assert done.run(todo) == 0
+
+
+NAMES = [b"a\xff.mkv", b"b\nc.mkv", b"q\"'$(x)`.mkv", b"\x1b[2J.mkv", b"x" * 251 + b".mkv",
+         "\u00e9".encode() * 125 + b".mkv"]
+PICTURE = b"i\xff" * 80 + b".png"
+
+
+@pytest.mark.parametrize("locale", ["utf-8", "ascii"])
+def test_files_of_any_name(folder, monkeypatch, locale):
+    given = os.fsencode(folder / "names/deep")
+    os.makedirs(given)
+    clip = pathlib.Path(clips.write(folder / "x.mkv", Clip(".mkv", frames=2))).read_bytes()
+    for name in NAMES:
+        pathlib.Path(os.fsdecode(os.path.join(given, name))).write_bytes(clip)
+    image_io.write_still(os.fsdecode(os.path.join(given, PICTURE)), clips.picture(0, (20, 30)))
+    pathlib.Path(os.fsdecode(os.path.join(given, b"broken\xff\n.mkv"))).write_bytes(b"no video")
+    printed = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(printed, encoding=locale))
+    settings, manifest = Settings(output=str(folder / "out")), folder / "out/manifest.json"
+    todo = inputs.jobs([str(folder / "names")], settings.output)
+    for _ in range(2):
+        assert batch.Batch(doubles.inverting(), settings, manifest).run(todo) == 1
+    assert set(os.listdir(os.fsencode(folder / "out/deep"))) == {*NAMES, PICTURE}
+    entries = json.loads(manifest.read_text(encoding="ascii"))["files"]
+    assert {os.fsencode(name) for name in entries} == {
+        b"deep/" + name for name in (*NAMES, PICTURE, b"broken\xff\n.mkv")}
+    lines = printed.getvalue().decode(locale).splitlines()
+    assert len(lines) == 2 * len(entries)
+    assert sum("done before" in line for line in lines) == len(entries) - 1
+    failed, = {line for line in lines if "FAILED" in line}
+    reason = failed.partition(r"deep/broken\xff\n.mkv: FAILED, nothing was written: ")[2]
+    assert len(reason.removeprefix(f"{folder}/names/deep/broken")) > 10
+
+
+def test_a_fault_of_the_disk_reads_well(folder):
+    job = inputs.Job(folder / "in/a.mp4", folder / "out/a.mp4", "a.mp4")
+    for error, words in [
+            (PermissionError(13, "Permission denied", str(job.given)), "Permission denied"),
+            (OSError(28, "No space left on device"), "No space left on device"),
+            (IsADirectoryError(21, "Is a directory", "x", None, str(job.target)),
+             f"Is a directory: {job.target}"),
+            (ValueError("two\nlines"), "two"), (MemoryError(), "MemoryError")]:
+        assert batch.describe_error(error, job) == words
+
+
+def test_what_is_left_out_stands_in_the_manifest(folder):
+    (folder / "in/notes.txt").touch()
+    settings = Settings(output=str(folder / "out"))
+    plan = inputs.plan_jobs([str(folder / "in")], settings.output)
+    manifest = folder / "m.json"
+    batch.Batch(doubles.inverting(), settings, manifest, left_out=plan.entries()).run(plan.jobs)
+    left_out = json.loads(manifest.read_text())["left_out"]
+    assert left_out == {str(folder / "in"): {"other_endings": {".txt": 1}}}
+
+
+def test_one_name_in_two_containers_is_two_results(folder):
+    (folder / "two").mkdir()
+    clips.write(folder / "two/x.mp4", Clip(frames=2))
+    clips.write(folder / "two/x.mpg", Clip(".mpg", "mpeg1video", frames=3, bframes=0))
+    failures, _ = begun(folder, "two")()
+    assert failures == 0
+    assert [len(clips.read(folder / "out" / name)) for name in ("x.mp4", "x.mpg.mp4")] == [2, 3]
+    again = begun(folder, "two/x.mpg")()
+    assert again[0] == 0 and "done before" in again[1][0]
 
 
 def test_progress_is_nested(folder, capsys):

@@ -1,12 +1,13 @@
 """The record of a batch survives a kill at any line, and knows what is done."""
 
 import json
+import os
 import threading
 
 import pytest
 
 from tfanon import files
-from tfanon.anonymizing.manifest import Manifest
+from tfanon.anonymizing.manifest import Manifest, path_beside
 
 ABOUT = {"model": {"name": "blur", "sha256": "ab"}, "settings": {"quality": 20}, "versions": {"av": "18"}}
 
@@ -122,3 +123,52 @@ def test_another_file_of_that_name_is_left_alone(tmp_path, text):
     with pytest.raises(ValueError, match="is no record of tfanon.anonymize; give another --manifest"):
         Manifest(tmp_path / "manifest.json", ABOUT)
     assert (tmp_path / "manifest.json").read_text() == text
+
+
+NAMES = [b"a\xff\xfe.mp4", b"a\nb.mp4", b"a\"'$`\\.mp4", "\u00e9\U0001f600.mp4".encode(),
+         b"\xf0\x9f.mp4", b"\xed\xa0\xbd\xed\xb8\x80.mp4"]
+
+
+@pytest.mark.parametrize("merged", [False, True])
+def test_names_of_any_bytes_are_kept(tmp_path, merged):
+    path, names = tmp_path / "manifest.json", [os.fsdecode(name) for name in NAMES]
+    manifest = Manifest(path, ABOUT, {os.fsdecode(b"in\xff"): {"hidden": 1}})
+    for name in names:
+        manifest.note(name, status="done", input=f"in/{name}")
+    if merged:
+        manifest.write()
+        assert path.read_bytes().isascii()
+        left_out = json.loads(path.read_text(encoding="ascii"))["left_out"]
+        assert [os.fsencode(source) for source in left_out] == [b"in\xff"]
+    found = Manifest(path, ABOUT).files
+    assert sorted(os.fsencode(name) for name in found) == sorted(NAMES)
+    assert all(entry["input"] == f"in/{name}" for name, entry in found.items())
+
+
+def test_what_is_left_out_is_what_the_last_command_found(tmp_path):
+    path = tmp_path / "manifest.json"
+    Manifest(path, ABOUT, {"in": {"hidden": 2}, "other": {"other_endings": {".txt": 1}}}).write()
+    Manifest(path, ABOUT, {"in": {}, "more/*": {"folders": 1}, "empty": {}}).write()
+    Manifest(path, ABOUT).write()
+    whole = json.loads(path.read_text())
+    assert whole["left_out"] == {"other": {"other_endings": {".txt": 1}}, "more/*": {"folders": 1}}
+    assert whole["schema_version"] == 1 and whole["files"] == {}
+
+
+def test_a_manifest_of_an_earlier_version_is_taken_up(done):
+    path, given, target = done
+    Manifest(path, ABOUT).write()
+    whole = json.loads(path.read_text())
+    del whole["left_out"]
+    path.write_text(json.dumps(whole))
+    assert Manifest(path, ABOUT, {"in": {"hidden": 1}}).finished("a", given, target)
+
+
+@pytest.mark.parametrize("length", [9, 242, 255])
+def test_names_of_any_length_have_a_manifest_beside_them(tmp_path, length):
+    path = path_beside(tmp_path / ("x" * (length - 4) + ".mp4"))
+    manifest = Manifest(path, ABOUT)
+    manifest.note("a", status="done")
+    assert list(Manifest(path, ABOUT).files) == ["a"]
+    manifest.write()
+    assert os.listdir(tmp_path) == [path.name] and path.name.endswith(".mp4.manifest.json")

@@ -45,6 +45,7 @@ def test_a_run_answers_as_its_network(run):
     folder, f_A = run
     loaded = network.load(str(folder))
     assert (loaded.name, loaded.size, loaded.multiple) == ("tiny", (48, 48), 1)
+    assert loaded.tested_size == (48, 48) and not loaded.scales
     assert loaded.sha256 == json.loads((folder / "phases/anonymize/done.json").read_text())["sha256"]
     assert np.abs(loaded(X) - 255 * f_A(X / np.float32(255), training=False).numpy()).max() < 0.51
 

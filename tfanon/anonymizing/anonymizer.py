@@ -3,8 +3,9 @@
 import dataclasses
 
 import numpy as np
+from absl import logging
 
-from tfanon.anonymizing import framing, guard, network
+from tfanon.anonymizing import framing, guard, network, tested_size
 
 
 class Anonymizer:
@@ -16,26 +17,41 @@ class Anonymizer:
 
     network: a network.Network.  size: (H, W) that frames are squeezed to; None for the network's own.
     layout: "squeeze", "tile" (tiles of `size` at full resolution, `overlap` pixels shared) or "whole" (at full size).
+    allow_untested_size: work at a size far from the one at which the network's privacy was measured;
+        in the layouts tile and whole that is the size of the frames.
+    warnings: lines on what the network's figures do not say at this size; they are logged too.
     Raises ValueError where these do not fit the network.
     """
 
-    def __init__(self, network, size=None, layout="squeeze", overlap=16):
+    def __init__(self, network, size=None, layout="squeeze", overlap=16, allow_untested_size=False):
         self.network, self.layout, self.overlap = _sized(network, size, layout), layout, overlap
+        self.allow_untested_size = allow_untested_size
         if layout == "tile" and not 0 <= overlap < min(self.network.size) // 2:
             raise ValueError(f"The overlap of tiles of {self.network.size} is 0 to {min(self.network.size) // 2 - 1} "
                              f"pixels, not {overlap}.")
+        self._refuse_far_network_size()
+        self.warnings = self._list_warnings()
+        for line in self.warnings:
+            logging.warning(line)
 
     @classmethod
-    def load(cls, model="", mode="", size=None, layout="squeeze", overlap=16, threads=0):
+    def load(cls, model="", mode="", size=None, layout="squeeze", overlap=16, threads=0,
+             allow_untested_size=False):
         """From a run's folder, a SavedModel's or a .tflite file, or with mode="blur", pixelate, blacken or downsample.
 
         The rest as for the class; threads: of TFLite.  Raises ValueError where nothing can be loaded.
         """
-        return cls(network.load(model, mode, threads), size, layout, overlap)
+        return cls(network.load(model, mode, threads), size, layout, overlap, allow_untested_size)
 
     def view(self, height, width):
-        """(H, W) of the arrays that `run` wants for upright frames of this size."""
-        return self.network.size if self.layout == "squeeze" else (height, width)
+        """(H, W) of the arrays that `run` wants for upright frames of this size.
+
+        Raises ValueError where they are far larger than what the network's privacy was measured on.
+        """
+        if self.layout == "squeeze":
+            return self.network.size
+        self._refuse_far_frames((height, width))
+        return height, width
 
     def run(self, frames, first=0):
         """uint8 [n, h, w, 3] of the view's size -> the same, anonymized.
@@ -77,6 +93,46 @@ class Anonymizer:
         from tfanon.anonymizing import streams
         yield from streams.anonymized(self, source, authority)
 
+    def _refuse_far_network_size(self) -> None:
+        """Raise ValueError for a network size far from the tested one, unless that is allowed."""
+        size, tested = self.network.size, self.network.tested_size
+        if tested is None or self.layout == "whole":
+            return
+        if self.network.scales or self.allow_untested_size:
+            return
+        if tested_size.is_far(size, tested):
+            known = tested_size.format_size(tested)
+            tested_size.refuse_untested_size(
+                self.network.name, f"at {tested_size.format_size(size)}", tested,
+                f"Give --network_size={known}, or a model of another size")
+
+    def _refuse_far_frames(self, size: tuple[int, int]) -> None:
+        """Raise ValueError for frames seen at a size far larger than the tested one, unless allowed."""
+        tested = self.network.tested_size
+        if tested is None or self.allow_untested_size or self._scales():
+            return
+        if tested_size.is_far_larger(size, tested):
+            where = f"on frames of {tested_size.format_size(size)} with --layout={self.layout}"
+            tested_size.refuse_untested_size(
+                self.network.name, where, tested, "Give --layout=squeeze")
+
+    def _scales(self) -> bool:
+        """Whether the network hides as much in frames of any size; a tile is a part of one."""
+        return self.network.scales and self.layout != "tile"
+
+    def _list_warnings(self) -> tuple[str, ...]:
+        """What is to be said of the sizes before work begins."""
+        size, tested = self.network.size, self.network.tested_size
+        if tested is None or self._scales():
+            return ()
+        if self.layout != "squeeze":
+            where = f"at the full size of each frame (--layout={self.layout})"
+        elif size != tested:
+            where = f"at {tested_size.format_size(size)}"
+        else:
+            return ()
+        return (tested_size.describe_untested_size(self.network.name, where, tested),)
+
     def _same_size(self, frames, first):
         from tfanon.media import scaling
         height, width = frames.shape[1:3]
@@ -85,12 +141,12 @@ class Anonymizer:
 
 
 def _sized(network, size, layout):
-    """The network with its working size decided."""
+    """The network with the size decided at which it sees frames."""
     if layout not in ("squeeze", "tile", "whole"):
         raise ValueError(f"The layout is squeeze, tile or whole, not '{layout}'.")
     if network.fixed and (layout == "whole" or size and tuple(size) != network.size):
         raise ValueError(f"{network.name} takes frames of {network.size[0]}x{network.size[1]} only: "
-                         "layouts squeeze and tile, and no other working size, suit it.")
+                         "layouts squeeze and tile, and no other network size, suit it.")
     size = tuple(size) if size else network.size
     if layout != "whole" and size is None:
         raise ValueError(f"{network.name} does not say at which size it works: give one, such as 224x224 (H x W).")

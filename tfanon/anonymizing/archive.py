@@ -12,6 +12,7 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.utils import shared
 
+from tfanon import files
 from tfanon.anonymizing import batch
 from tfanon.anonymizing.manifest import Manifest, of_folder
 
@@ -44,13 +45,14 @@ class Anonymize(beam.DoFn):
 
 def record_of(job, settings):
     """Path of the record of one file."""
-    return pathlib.Path(settings.output) / RECORDS / f"{job.name}.json"
+    return files.fit_path(pathlib.Path(settings.output) / RECORDS / f"{job.name}.json")
 
 
-def run(todo, settings, retries=2, options=()):
+def run(todo, settings, retries=2, options=(), left_out=None):
     """Anonymize the Jobs; returns {name: entry} of those that failed, and leaves one manifest for all.
 
-    options: of Beam, as on its command line.  Paths must be the same for every worker.
+    options: of Beam, as on its command line.  left_out: as for a Manifest.  Paths must be the same
+    for every worker.
     Raises what the runner raises where the pipeline as a whole breaks; finished files stay and count when run again.
     """
     if not any(option.startswith("--runner") for option in options):
@@ -60,7 +62,7 @@ def run(todo, settings, retries=2, options=()):
             pipeline | beam.Create(todo) | beam.Reshuffle() | beam.ParDo(Anonymize(settings, retries))
     except RuntimeError as problem:
         raise _signal(problem) or problem
-    return collected(todo, settings)
+    return collected(todo, settings, left_out)
 
 
 def _signal(problem):
@@ -70,11 +72,15 @@ def _signal(problem):
     return problem
 
 
-def collected(todo, settings):
-    """The records become the manifest; returns {name: entry} of the failures."""
-    records = [json.loads(record_of(job, settings).read_text()) for job in todo]
-    about = {name: records[0][name] for name in ("model", "settings", "versions")}
-    manifest = Manifest(of_folder(settings), about)
+def collected(todo, settings, left_out=None):
+    """The records become the manifest; returns {name: entry} of the failures.
+
+    left_out: as for a Manifest.
+    """
+    records = [json.loads(record_of(job, settings).read_text(encoding="utf-8")) for job in todo]
+    about = {name: records[0][name] 
+             for name in ("model", "settings", "tested_size", "warnings", "versions")}
+    manifest = Manifest(of_folder(settings), about, left_out)
     for record in records:
         manifest.unsaved |= record["files"]
     manifest.write()

@@ -8,12 +8,13 @@ from importlib import metadata as installed
 from tqdm import tqdm
 
 import tfanon
-from tfanon import files
+from tfanon import exits, files
 from tfanon.anonymizing import video
 from tfanon.anonymizing.anonymizer import Anonymizer
+from tfanon.anonymizing.inputs import Job
 from tfanon.anonymizing.manifest import Manifest
 from tfanon.anonymizing.settings import pair
-from tfanon.media import limits, source, still
+from tfanon.media import image_io, limits, source
 
 PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "av", "numpy", "pillow")
 
@@ -21,16 +22,25 @@ PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "av", "numpy", "pillow")
 class Batch:
     """The jobs of one command, under one manifest.
 
-    anonymizer: an Anonymizer.  settings: a Settings.  quiet: without progress bars.  show(pixels): the preview.
+    anonymizer: an Anonymizer.  settings: a Settings.  manifest: path of the record.
+    quiet: without progress bars.  show(pixels): the preview.  tell(line): the report.  Neither is
+    part of the work: what they raise is suppressed.
+    left_out: {folder or pattern: what is left out of it}, for the record.
     """
 
-    def __init__(self, anonymizer, settings, manifest, quiet=True, show=lambda pixels: None, tell=print):
-        self.anonymizer, self.settings, self.quiet, self.show, self.tell = anonymizer, settings, quiet, show, tell
+    def __init__(self, anonymizer, settings, manifest, quiet=True, show=lambda pixels: None,
+                 tell=print, left_out=None):
+        self.anonymizer, self.settings, self.quiet = anonymizer, settings, quiet
+        self.show, self.tell = exits.unfailing(show), exits.unfailing(tell)
         self.encoding = settings.encoding()
-        self.manifest = Manifest(manifest, about(anonymizer, settings))
+        self.manifest = Manifest(manifest, about(anonymizer, settings), left_out)
 
     def run(self, jobs):
         """Do what is not done yet; returns the number of failures.  One line per file goes to `tell`."""
+        with exits.unfailing_output():  # the bars are no part of the work either
+            return self._all(jobs)
+
+    def _all(self, jobs: list[Job]) -> int:
         failures = 0
         with tqdm(jobs, unit="file", disable=self.quiet or len(jobs) < 2, dynamic_ncols=True) as bar:
             for job in bar:
@@ -42,15 +52,16 @@ class Batch:
         """Whether the job's result is there, now or already."""
         try:
             files.clear_leftovers(job.target)
-            self.tell(f"{job.given} -> {job.target}: done before" if self._finished(job) else self._made(job))
+            done = f"{job.given} -> {job.target}: done before" if self._finished(job) else None
+            self.tell(exits.show_name(done or self._made(job)))
             return True
         except files.Appeared:  # by another command's hand: it is looked at as one that was there before
             return self._one(job)
         except Exception as error:  # the one place where everything is caught: the other files of a batch go on
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            reason = describe_error(error, job)
             with contextlib.suppress(OSError):  # the disk may be full; manifest.json is tried again at the end
                 self.manifest.note(job.name, status="failed", input=str(job.given), error=reason)
-            self.tell(f"{job.given}: FAILED, nothing was written: {reason}")
+            self.tell(exits.show_name(f"{job.given}: FAILED, nothing was written: {reason}"))
             return False
 
     def _finished(self, job):
@@ -77,33 +88,53 @@ class Batch:
             self.manifest.note(
                 job.name, status="done", input=str(job.given), input_sha256=digest, output=str(job.target),
                 output_sha256=record["sha256"], frames=record["frames"], seconds=record["seconds"],
-                sound=record["sound"], took=round(time.monotonic() - begin, 3))
+                sound=record["sound"], notes=record["notes"], took=round(time.monotonic() - begin, 3))
 
         record = (self._video if limits.is_video(str(job.given)) else self._image)(job, written)
-        took = time.monotonic() - begin
-        sound = "" if record["sound"] == "none" else f", sound {record['sound']}"
-        return (f"{job.given} -> {job.target}: {record['frames']} frames, {record['seconds']:.2f} s{sound}, in "
-                f"{took:.2f} s ({record['frames'] / took:.1f} fps), SHA-256 {record['sha256'][:12]}")
+        return _report(job, record, time.monotonic() - begin)
 
     def _video(self, job, written):
         keep = self.settings.audio == "keep"
-        with source.open_video(str(job.given), sound=keep) as opened, tqdm(
-                total=opened.expected, desc=job.given.name, unit="frame", leave=False, disable=self.quiet,
-                dynamic_ncols=True) as bar:
+        with source.open_video(str(job.given), keep, on_damage=self.settings.on_damage) as opened, tqdm(
+                total=opened.expected, desc=exits.show_name(job.given.name), unit="frame",
+                leave=False, disable=self.quiet, dynamic_ncols=True) as bar:
             return video.anonymize(opened, job.target, self.anonymizer, self.encoding,
                                    self.settings.metadata == "keep", lambda pixels: (bar.update(), self.show(pixels)),
                                    written, self.settings.overwrite)
 
     def _image(self, job, written):
-        pixels = self.anonymizer(still.read_still(str(job.given)))
+        pixels = self.anonymizer(image_io.read_still(str(job.given)))
         with files.whole_file(job.target, replace=self.settings.overwrite) as unfinished:
-            still.write_still(unfinished, pixels, self.encoding.quality)
-            if still.read_still(str(unfinished)).shape != pixels.shape:
+            image_io.write_still(unfinished, pixels, self.encoding.quality)
+            if image_io.read_still(str(unfinished)).shape != pixels.shape:
                 raise ValueError(f"{job.target} could not be read back.")
-            record = {"frames": 1, "seconds": 0.0, "sound": "none", "sha256": files.sha256(unfinished)}
+            record = {"frames": 1, "seconds": 0.0, "sound": "none", "notes": [],
+                      "sha256": files.sha256(unfinished)}
             written(unfinished, record)
         self.show(pixels)
         return record
+
+
+def _report(job: Job, record: dict, took: float) -> str:
+    """The line of a file that was made.  took: in seconds."""
+    sound = "" if record["sound"] == "none" else f", sound {record['sound']}"
+    notes = "".join(f"; {note}" for note in record["notes"])
+    return (f"{job.given} -> {job.target}: {record['frames']} frames, {record['seconds']:.2f} s"
+            f"{sound}, in {took:.2f} s ({record['frames'] / took:.1f} fps), "
+            f"SHA-256 {record['sha256'][:12]}{notes}")
+
+
+def describe_error(error: Exception, job: Job) -> str:
+    """Why a file could not be made, in one line."""
+    text = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        place = error.filename2 or error.filename
+        known = place in (None, job.given, str(job.given))
+        text = error.strerror if known else f"{error.strerror}: {place}"
+    for path in (str(job.given), str(job.target)):  # a line break in a name does not end the line
+        text = text.replace(path, exits.show_name(path))
+    lines = text.strip().splitlines() or [type(error).__name__]
+    return exits.show_name(lines[0])
 
 
 def load(settings):
@@ -112,15 +143,17 @@ def load(settings):
     Raises ValueError as Anonymizer.load does.
     """
     limits.allow(**settings.limits())
-    return Anonymizer.load(settings.model, settings.mode, pair(settings.working_size, "working_size"), settings.layout,
-                           settings.overlap, settings.threads)
+    return Anonymizer.load(settings.model, settings.mode, pair(settings.network_size, "network_size"), settings.layout,
+                           settings.overlap, settings.threads, settings.allow_untested_size)
 
 
 def about(anonymizer, settings):
     """What a manifest says of the run as a whole."""
     network = anonymizer.network
-    shaping = settings.shaping() | {"working_size": list(network.size or ()), "batch": network.batch}
-    return {"model": {"name": network.name, "sha256": network.sha256}, "settings": shaping, "versions": versions()}
+    shaping = settings.shaping() | {"network_size": list(network.size or ()), "batch": network.batch}
+    return {"model": {"name": network.name, "sha256": network.sha256}, "settings": shaping,
+            "tested_size": list(network.tested_size or ()), "warnings": list(anonymizer.warnings),
+            "versions": versions()}
 
 
 def versions():

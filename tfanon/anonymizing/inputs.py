@@ -1,110 +1,246 @@
-"""What is to be anonymized, and where each result goes; decided, and refused, before anything is read."""
+"""What is to be anonymized, and where each result goes; decided before anything is read."""
 
+import collections
 import dataclasses
-import glob
+import hashlib
 import os
 import pathlib
+import tempfile
+import unicodedata
+from collections.abc import Sequence
 
-from tfanon.media import limits, sink, still
-
-GLOB = "*?["
-OTHER_ENDING = {".mpg": ".mp4", ".mpeg": ".mp4"}  # containers that are read and not written
+from tfanon import files
+from tfanon.anonymizing import search
+from tfanon.anonymizing.search import LeftOut, is_media
+from tfanon.media import image_io, limits, sink
 
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One file and its result.  name: the result's path below the output folder, or its own name."""
+    """One file and its result.  name: the result's path below the output folder, or its name."""
 
     given: pathlib.Path
     target: pathlib.Path
     name: str
 
 
-def jobs(inputs, output):
-    """The Jobs for paths, patterns and folders; a folder is mirrored below `output` with all its folders.
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What a command is to do.
 
-    inputs: at least one.  output: a file where there is one file to read and the name ends as a video's or an image's,
-    otherwise a folder.
-    Raises ValueError where an input is not there or nothing in it can be read, where two results would have one name,
-    and where a result would replace an input.
+    Attributes:
+        jobs: One for each file.
+        left_out: One for each folder, for each pattern, and for the files that were named one by
+            one; those of which nothing is left out, too.
+    """
+
+    jobs: list[Job]
+    left_out: list[LeftOut]
+
+    @property
+    def unreadable(self) -> bool:
+        """Whether a folder could not be read: nobody knows then what was not done."""
+        return any(each.unreadable for each in self.left_out)
+
+    def lines(self) -> list[str]:
+        """One line for each input of which something is left out."""
+        return [each.line() for each in self.left_out if each]
+
+    def entries(self) -> dict[str, dict]:
+        """What is left out of each input, as the manifest has it."""
+        return {each.source: each.entry() for each in self.left_out}
+
+
+def jobs(inputs, output):
+    """The Jobs of plan_jobs."""
+    return plan_jobs(inputs, output).jobs
+
+
+def plan_jobs(inputs: Sequence[str], output: str) -> Plan:
+    """The Plan for paths, patterns and folders; a folder is mirrored below `output`.
+
+    A result is named as its file. To an ending that is read and not written, '.mp4' is added, or
+    '.jpg' for an image: x.mpg becomes x.mpg.mp4, whether or not there is an x.mp4, now or when the
+    command is run again. Where two inputs hold a file of the same name, the folders that they lie
+    in become part of all names.
+
+    Args:
+        inputs: At least one. Of several that are named one by one, those that are no video and no
+            image are left out; one alone is refused.
+        output: A file where there is one file to read and the name ends as a video's or an
+            image's; otherwise a folder.
+
+    Raises:
+        ValueError: An input is not there, there is nothing to do, or a result would replace an
+            input.
     """
     if not output:
-        raise ValueError("Where does the result go? Give -o FILE, -o FOLDER, or -o - for raw frames.")
-    output = pathlib.Path(output)
-    if len(inputs) == 1 and os.path.isfile(inputs[0]) and is_media(output) and not output.is_dir():
-        found = [Job(pathlib.Path(inputs[0]), output, output.name)]
-        limits.check_ending(inputs[0])
-        if limits.is_video(inputs[0]) != limits.is_video(str(output)):
-            raise ValueError(f"{inputs[0]} cannot become {output}: one is a video, the other an image.")
+        raise ValueError("Where does the result go? Give -o FILE, -o FOLDER, or -o - for raw "
+                         "frames.")
+    target = pathlib.Path(output)
+    alone = len(inputs) == 1 and os.path.lexists(inputs[0]) and not os.path.isdir(inputs[0])
+    if alone and is_media(target) and not target.is_dir():
+        found = Plan([_job_for_file(inputs[0], target)], [])
     else:
-        found = [Job(path, output / name, name) for given in inputs for path, name in _named(given, output)]
-    _refuse_collisions(found)
+        found = _plan_folder(inputs, target)
+    _refuse_to_replace_inputs(found.jobs)
     return found
 
 
-def _named(given, output):
-    """(path, name below the output folder) of each file of one input."""
-    if os.path.isfile(given):
-        limits.check_ending(given)
-        return [_pair(pathlib.Path(given), pathlib.Path(given).parent)]
-    if os.path.isdir(given):
-        base, paths = pathlib.Path(given), _below(given, output)
-    elif any(sign in given for sign in GLOB):
-        base, paths = _fixed_part(given), [path for path in map(pathlib.Path, sorted(glob.glob(given, recursive=True)))
-                                           if path.is_file() and is_media(path) and not _inside(path, output)]
+def _job_for_file(given: str, target: pathlib.Path) -> Job:
+    """The Job that makes one file of another."""
+    _check_file(given)
+    if limits.is_video(given) != limits.is_video(str(target)):
+        raise ValueError(f"{given} cannot become {target}: one is a video, the other an image.")
+    return Job(pathlib.Path(given), target, target.name)
+
+
+def _check_file(given: str) -> None:
+    """Raise ValueError unless this is a file with the ending of a video or an image."""
+    limits.check_ending(given)
+    if _is_special(given):
+        raise ValueError(f"{given} is a pipe, a socket or a device. Give a file, or '-' for raw "
+                         "frames on standard input.")
+
+
+def _is_special(given: str) -> bool:
+    """Whether this is there and neither a file nor a folder."""
+    return os.path.exists(given) and not os.path.isfile(given) and not os.path.isdir(given)
+
+
+def _plan_folder(inputs: Sequence[str], output: pathlib.Path) -> Plan:
+    """The Plan for results that go into a folder."""
+    found, left_out, named = [], [], LeftOut(search.NAMED)
+    for given in inputs:
+        if os.path.lexists(given) and not os.path.isdir(given):
+            if len(inputs) == 1:
+                _check_file(given)
+            found += _take_named(given, named)
+        else:
+            left_out.append(LeftOut(given))
+            found += _search(given, output, left_out[-1])
+    left_out.append(named)
+    if not found:
+        raise ValueError(_describe_nothing(", ".join(inputs), left_out))
+    return Plan(_name_jobs(found, output), left_out)
+
+
+def _take_named(given: str, left_out: LeftOut) -> list[tuple[pathlib.Path, pathlib.Path]]:
+    """(path, its folder) of a file that was named by itself, or nothing where it is left out."""
+    path = pathlib.Path(given)
+    if _is_special(given):
+        left_out.kinds["special_files"] += 1
+    elif not is_media(given):
+        left_out.add_file(given)
+    else:
+        return [(path, path.parent)]
+    return []
+
+
+def _search(
+    given: str, output: pathlib.Path, left_out: LeftOut
+) -> list[tuple[pathlib.Path, pathlib.Path]]:
+    """(path, folder below which it keeps its folders) of what a folder or a pattern holds."""
+    is_folder = os.path.isdir(given)
+    if is_folder:
+        base, parts = pathlib.Path(given), search.EVERYTHING
+    elif search.is_pattern(given):
+        base, parts = search.split_pattern(given)
     else:
         raise ValueError(f"{given}: no such file or folder.")
-    if not paths:
-        raise ValueError(f"{given}: no video and no image in it; their names end in "
-                         f"{' '.join(limits.VIDEO_ENDINGS + limits.IMAGE_ENDINGS)}.")
-    return [_pair(path, base) for path in paths]
+    paths = search.find_media(base, parts, output, left_out)
+    if not paths and not left_out and not is_folder:
+        raise ValueError(_describe_nothing(given, []))
+    return [(path, base) for path in paths]
 
 
-def _pair(path, base):
-    name = path.relative_to(base)
-    ending = name.suffix.lower()
-    return path, str(name.with_suffix(OTHER_ENDING.get(ending, name.suffix)))
+def _describe_nothing(given: str, left_out: Sequence[LeftOut]) -> str:
+    """That there is nothing to do, and why."""
+    parts = "; ".join(each.describe() for each in left_out if each)
+    held = f" (left out: {parts})" if parts else ""
+    endings = " ".join(limits.VIDEO_ENDINGS + limits.IMAGE_ENDINGS)
+    return f"{given}: no video and no image in it{held}; their names end in {endings}."
 
 
-def _below(folder, output):
-    """Media files of a folder and its folders, sorted; hidden ones and the output folder are left out."""
+def _name_jobs(
+    found: Sequence[tuple[pathlib.Path, pathlib.Path]], output: pathlib.Path
+) -> list[Job]:
+    """The Jobs for (path, folder below which it keeps its folders), each file once."""
+    pairs = _origins(found)
+    names = {_result_name(origin) for _, origin in pairs}
+    if len(names) < len(pairs):  # the folders of the inputs tell them apart
+        common = os.path.commonpath([os.path.abspath(base) for _, base in found])
+        pairs = _origins([(path, common) for path, _ in found])
+    names = _tell_apart([origin for _, origin in pairs], output)
+    return [Job(path, output / name, name) for (path, _), name in zip(pairs, names, strict=True)]
+
+
+def _origins(
+    found: Sequence[tuple[pathlib.Path, str | pathlib.Path]]
+) -> list[tuple[pathlib.Path, str]]:
+    """(path, its path below the folder that it comes with), without repeats."""
+    pairs = {(os.path.abspath(path), os.path.relpath(path, base)): path for path, base in found}
+    return [(path, origin) for (_, origin), path in pairs.items()]
+
+
+def _tell_apart(origins: Sequence[str], output: pathlib.Path) -> list[str]:
+    """The results' paths below the output folder, no two of them one file on the disk.
+
+    Those that would be one file get a mark, which depends on their own paths alone.
+
+    Args:
+        origins: Paths of the inputs below their own folders, no two alike.
+        output: The output folder.
+    """
+    names = keys = [_result_name(origin) for origin in origins]
+    folded = [unicodedata.normalize("NFC", name).casefold() for name in names]
+    if len(set(folded)) < len(set(names)) and _folds_case(output):
+        keys = folded
+    count = collections.Counter(keys)
     found = []
-    for place, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders
-                            if name[0] != "." and not _same(os.path.join(place, name), output))
-        paths = (pathlib.Path(place, name) for name in sorted(names) if name[0] != ".")
-        found += [path for path in paths if path.is_file() and is_media(path)]
+    for name, key, origin in zip(names, keys, origins, strict=True):
+        found.append(name if count[key] == 1 else _mark(name, origin))
     return found
 
 
-def _fixed_part(pattern):
-    """The folders of a pattern before its first sign."""
-    parts = pathlib.Path(pattern).parts
-    count = next(number for number, part in enumerate(parts) if any(sign in part for sign in GLOB))
-    return pathlib.Path(*parts[:count])
+def _result_name(origin: str) -> str:
+    """The result's path below the output folder.  origin: the input's below its own folder."""
+    path = pathlib.Path(origin)
+    ending = path.suffix.lower()
+    if ending in sink.CONTAINERS or ending in image_io.FORMATS:
+        return str(path)
+    added = ".mp4" if limits.is_video(origin) else ".jpg"
+    return str(files.fit_path(f"{path}{added}"))
 
 
-def _refuse_collisions(found):
-    taken = {}
+def _mark(name: str, origin: str) -> str:
+    path = pathlib.Path(name)
+    mark = hashlib.sha256(os.fsencode(origin)).hexdigest()[:8]
+    return str(files.fit_path(path.with_name(f"{path.stem}~{mark}{path.suffix}")))
+
+
+def _folds_case(folder: pathlib.Path) -> bool:
+    """Whether the disk of `folder`, which may not be there yet, takes 'A' and 'a' for one name.
+
+    Where that cannot be tried: yes.
+    """
+    place = folder.absolute()
+    while not place.is_dir():
+        place = place.parent
+    try:
+        with tempfile.NamedTemporaryFile(prefix=".case-", dir=place) as file:
+            return os.path.exists(os.path.join(place, os.path.basename(file.name).upper()))
+    except OSError:
+        return True
+
+
+def _refuse_to_replace_inputs(found: Sequence[Job]) -> None:
+    """Raise ValueError where a result would replace a file that is to be read."""
     for job in found:
-        if _same(job.given, job.target):
+        if search.is_same(job.given, job.target):
             raise ValueError(f"{job.given} would be replaced by its own result; give another -o.")
-        if (other := taken.setdefault(job.target, job.given)) != job.given:
-            raise ValueError(f"{other} and {job.given} would both become {job.target}; anonymize them one by one.")
-    results = {os.path.realpath(target) for target in taken}
+    results = {os.path.realpath(job.target) for job in found}
     for job in found:
         if os.path.realpath(job.given) in results:
-            raise ValueError(f"{job.given} is an input, and another input's result would replace it.")
-
-
-def _same(one, other):
-    return os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other)
-
-
-def _inside(path, folder):
-    return pathlib.Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
-
-
-def is_media(path):
-    """Whether the name of `path` ends as a video's or an image's."""
-    return path.suffix.lower() in (*sink.CONTAINERS, *still.FORMATS, *OTHER_ENDING)
+            raise ValueError(f"{job.given} is an input, and another input's result would replace "
+                             "it; give another -o.")

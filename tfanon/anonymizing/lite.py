@@ -1,12 +1,16 @@
 """A TFLite file as a Network, on LiteRT where it is installed, else on the interpreter inside TensorFlow."""
 
-import os
+import json
+import pathlib
 import threading
+import zipfile
 
 import numpy as np
 
-from tfanon import files
+from tfanon import files, processes
 from tfanon.anonymizing.network import Network
+
+ABOUT = "tfanon.json"  # the file at the end of a TFLite file
 
 
 def interpreter(path, threads=0):
@@ -16,7 +20,7 @@ def interpreter(path, threads=0):
     except ImportError:
         import tensorflow as tf
         Interpreter = tf.lite.Interpreter
-    return Interpreter(model_path=str(path), num_threads=threads or max(1, (os.cpu_count() or 2) - 1))
+    return Interpreter(model_path=str(path), num_threads=threads or max(1, processes.count_cores() - 1))
 
 
 def load(path, threads=0):
@@ -41,7 +45,26 @@ def load(path, threads=0):
         with turn:
             return np.stack([_one(runtime, ins[0], outs[0], frame) for frame in frames])
 
-    return Network(path.name, files.sha256(path), run, shape[1:3], fixed=True, batch=1)
+    tested = tuple(read_about(path).get("trained_size") or ()) or shape[1:3]
+    return Network(path.name, files.sha256(path), run, shape[1:3], fixed=True, batch=1, tested_size=tested)
+
+
+def write_about(path: pathlib.Path, about: dict) -> None:
+    """Add to a TFLite file what its signature does not say, as a file in a zip archive at its end.
+
+    So TFLite's own metadata packs files that belong to a model; no interpreter reads that far.
+    """
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(zipfile.ZipInfo(ABOUT), json.dumps(about))  # a ZipInfo of its own: no time of day in it
+
+
+def read_about(path: pathlib.Path) -> dict:
+    """What write_about has added; {} where that is nothing."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return dict(json.loads(archive.read(ABOUT)))
+    except (zipfile.BadZipFile, KeyError, TypeError, ValueError, NotImplementedError):
+        return {}
 
 
 def _one(runtime, given, answer, frame):

@@ -1,8 +1,17 @@
 """The record of a batch: what became of each file, by what, and how to know the files again.
 
-    manifest.json = {"schema_version": 1, "model": {"name", "sha256"}, "settings": {..}, "versions": {..}, "files": {
+    manifest.json = {"schema_version": 1, "model": {"name", "sha256"}, "settings": {..},
+        "tested_size": [H, W] that the model's privacy figures hold for, "warnings": [..],
+        "versions": {..}, "left_out": {
+        folder or pattern: {"other_endings": {".txt": 2}, "hidden": 1, "linked_folders": 1, ..}},
+        "files": {
         name: {"status": "done", "input": .., "input_sha256": .., "output": .., "output_sha256": .., "frames": ..,
-               "seconds": .., "sound": .., "took": .., "recipe": ..} or {"status": "failed", "input": .., "error": ..}}}
+               "seconds": .., "sound": .., "notes": [..], "took": .., "recipe": ..} or {"status": "failed", "input": .., "error": ..}}}
+
+The file is ASCII. A byte of a file's name that is no text stands in it as Python keeps it, \\udc80
+to \\udcff, so that os.fsencode gives the name on the disk. "left_out" is what the last command
+found in an input and did not take; search.LeftOut says what there is. "notes" are phrases that say
+what is otherwise than in the input: HDR tone-mapped, odd sides padded, damage concealed.
 
 Each file's entry is appended to a journal beside it as soon as it is known, so that a batch of any size can be stopped
 at any moment; the journal becomes part of manifest.json at the end, or when the batch is taken up again. Several commands
@@ -14,10 +23,16 @@ import hashlib
 import json
 import os
 import pathlib
+from collections.abc import Mapping
 
 from tfanon import files
 
 SCHEMA_VERSION = 1
+
+
+def path_beside(path: str | os.PathLike) -> pathlib.Path:
+    """Path of the record of a single file: its own and '.manifest.json', as a disk can hold it."""
+    return files.fit_path(f"{os.fspath(path)}.manifest.json")
 
 
 def of_folder(settings):
@@ -28,19 +43,23 @@ def of_folder(settings):
 class Manifest:
     """The entries of one output.  path: of manifest.json.  about: model, settings and versions of this run.
 
+    left_out: {folder or pattern: what is left out of it}, {} where that is nothing; written with
+    the rest at the end.
     Raises ValueError where the file there is something else.
     """
 
-    def __init__(self, path, about):
-        self.path, self.about = pathlib.Path(path), about
-        self.journal = self.path.with_name(f".{self.path.name}.journal")
+    def __init__(self, path, about, left_out: Mapping[str, dict] | None = None):
+        self.path, self.about, self.left_out = pathlib.Path(path), about, dict(left_out or {})
+        self.journal = self.path.with_name(files.fit_name(f".{self.path.name}.journal"))
         self.recipe = hashlib.sha256(json.dumps([about["model"], about["settings"]], sort_keys=True).encode()).hexdigest()
         self.unsaved = {}  # entries that are not on disk: the disk was full
         self.read()
 
     def read(self):
         """Take in what other commands have noted since."""
-        self.files = self._read() | self.unsaved
+        noted = self._journal()  # first: another command may merge it into the whole meanwhile
+        found, self.left_out_before = self._whole()
+        self.files = found | noted | self.unsaved
 
     def finished(self, name, given, target):
         """Whether `target` is what this recipe makes of the file `given` as it is now.
@@ -67,28 +86,29 @@ class Manifest:
         with files.locked(self.journal):
             self.read()
             files.clear_leftovers(self.path)
-            whole = {"schema_version": SCHEMA_VERSION, **self.about, "files": dict(sorted(self.files.items()))}
+            left_out = self.left_out_before | self.left_out
+            left_out = {source: kinds for source, kinds in left_out.items() if kinds}
+            whole = {"schema_version": SCHEMA_VERSION, **self.about, "left_out": left_out,
+                     "files": dict(sorted(self.files.items()))}
             with files.whole_file(self.path) as unfinished:
-                unfinished.write_text(json.dumps(whole, indent=1) + "\n")
+                unfinished.write_text(json.dumps(whole, indent=1) + "\n", encoding="ascii")
             self.journal.unlink(missing_ok=True)
         self.unsaved.clear()
 
-    def _read(self):
-        noted = self._journal()  # before the whole, into which another command may merge it meanwhile
-        return self._whole() | noted
-
     def _whole(self):
+        """(entries, what was left out) of manifest.json."""
         if not self.path.exists():
-            return {}
+            return {}, {}
         try:
-            return dict(json.loads(self.path.read_text())["files"])
+            whole = json.loads(self.path.read_text(encoding="utf-8"))
+            return dict(whole["files"]), dict(whole.get("left_out", {}))
         except (ValueError, KeyError, TypeError):
             raise ValueError(f"{self.path} is no record of tfanon.anonymize; give another --manifest.") from None
 
     def _journal(self):
         found = {}
         with contextlib.suppress(FileNotFoundError):
-            for line in self.journal.read_text().splitlines():
+            for line in self.journal.read_text(encoding="utf-8", errors="replace").split("\n"):
                 with contextlib.suppress(ValueError):  # an empty line, or one that a kill has torn
                     name, entry = json.loads(line)
                     found[name] = entry

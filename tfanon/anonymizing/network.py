@@ -16,10 +16,11 @@ from collections.abc import Callable
 import numpy as np
 from absl import logging
 
-from tfanon import files
+from tfanon import files, keras_setup
 
 MODES = ("blacken", "blur", "downsample", "pixelate")
 MODE_SIZE = (224, 224)  # the resolution at which the fixed anonymizers are defined and were measured
+SCALING = ("blur", "pixelate")  # modes whose strength follows the size of the frame
 ABOUT = "assets.extra/tfanon.json"  # inside a SavedModel: what its signatures do not say
 
 
@@ -35,6 +36,9 @@ class Network:
     size: (H, W) that it was trained, exported or measured at; None where that is not known.
     fixed: it takes no other size.  multiple: what H and W must be divisible by.  batch: frames it takes at once.
     run: uint8 [n, H, W, 3] -> the same shape, uint8 or float in [0, 1].
+    tested_size: (H, W) of the frames that its privacy was measured on; None where that is not known
+        or does not matter.
+    scales: it hides as much in whole frames of any size.
     """
 
     name: str
@@ -44,6 +48,8 @@ class Network:
     fixed: bool = False
     multiple: int = 1
     batch: int = 4
+    tested_size: tuple | None = None
+    scales: bool = False
 
     def __call__(self, frames):
         """uint8 [n, H, W, 3] -> uint8 of the same shape.  Raises Unsafe for NaN and for another shape."""
@@ -87,14 +93,18 @@ def _limit_tensorflow(threads):
             tf.config.threading.set_intra_op_parallelism_threads(threads)
 
 
+@keras_setup.keras_settings()
 def _mode(name):
     from tfanon import registry
     if name not in MODES:
         raise ValueError(f"No mode called '{name}': choose {', '.join(MODES)}.")
     digest = hashlib.sha256(name.encode()).hexdigest()
-    return Network(name, digest, _compiled(registry.find("anonymizers", name).build()), MODE_SIZE)
+    run = _compiled(registry.find("anonymizers", name).build())
+    tested = None if name == "blacken" else MODE_SIZE  # black is black at any size
+    return Network(name, digest, run, MODE_SIZE, tested_size=tested, scales=name in SCALING)
 
 
+@keras_setup.keras_settings()
 def _run(folder):
     """f_A of a finished run, in float32.
 
@@ -114,8 +124,9 @@ def _run(folder):
         logging.warning("%s: %s was judged on clips and sees each frame here as a clip that stands still: the numbers of "
                         "the run are not those of this output. python -m tfanon.export judges it frame by frame.",
                         folder, settings.anonymizer)
-    return Network(settings.anonymizer, digest, _compiled(f_A), (settings.resolution,) * 2,
-                   multiple=getattr(f_A, "multiple", 1))
+    size = (settings.resolution,) * 2
+    multiple = getattr(f_A, "multiple", 1)
+    return Network(settings.anonymizer, digest, _compiled(f_A), size, multiple=multiple, tested_size=size)
 
 
 def _compiled(f_A):
@@ -123,6 +134,7 @@ def _compiled(f_A):
     import tensorflow as tf
     graph = tf.function(lambda x: f_A(tf.cast(x, tf.float32) / 255.0, training=False),
                         input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8)], autograph=False)
+    graph.get_concrete_function()  # now: Keras may have other settings when the first frame comes
     return lambda frames: graph(frames).numpy()
 
 
@@ -148,8 +160,10 @@ def _saved_model(folder):
         return next(iter(signature(**{given: tf.constant(x)}).values())).numpy()
 
     run.keeps = loaded  # its variables live as long as it does
-    return Network("saved_model", _digest(folder), run, tuple(fixed or about.get("size") or ()) or None,
-                   fixed=fixed is not None, multiple=about.get("multiple", 1), batch=spec.shape[0] or 4)
+    size = tuple(fixed or about.get("size") or ()) or None
+    tested = tuple(about.get("trained_size") or ()) or size
+    return Network("saved_model", _digest(folder), run, size, fixed=fixed is not None, multiple=about.get("multiple", 1),
+                   batch=spec.shape[0] or 4, tested_size=tested)
 
 
 def _about(folder):

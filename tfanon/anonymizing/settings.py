@@ -8,8 +8,8 @@ from tfanon.config import Limits, flag
 from tfanon.media import sink
 
 # What decides how an output looks: a file made with other values of these is made again.
-SHAPING = ("mode", "working_size", "layout", "overlap", "audio", "metadata", "codec", "quality", "preset",
-           "encoder_threads")
+SHAPING = ("mode", "network_size", "layout", "overlap", "audio", "metadata", "codec", "quality", "preset",
+           "encoder_threads", "on_damage")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,10 +19,19 @@ class Settings(Limits):
     output: str = flag("", "File or folder to write; '-': raw RGB frames on standard output.", short="o")
     model: str = flag("", "A run's folder, a SavedModel's folder or a .tflite file.")
     mode: str = flag("", f"Without a model: {', '.join(network.MODES)}.", choices=("", *network.MODES))
-    working_size: str = flag("", "HxW at which the network sees frames; empty: at which it was trained or exported.")
-    layout: str = flag("squeeze", "Frames are squeezed to the working size and stretched back, cut into tiles of it, or "
-                       "seen whole.", choices=("squeeze", "tile", "whole"))
+    network_size: str = flag("", "HxW at which the network sees frames; empty: at which it was trained or exported. The "
+                             "privacy figures of a run's table hold for the trained size alone; far from it people may be "
+                             "recognisable: that needs --allow_untested_size.", alias="working_size")
+    layout: str = flag("squeeze", "Frames are squeezed to the network size and stretched back, cut into tiles of it, or "
+                       "seen whole. In tiles and whole the network sees people larger than in training: the privacy "
+                       "figures of its table hold for squeezed frames alone, and frames far larger than the trained size "
+                       "need --allow_untested_size.", choices=("squeeze", "tile", "whole"))
+    allow_untested_size: bool = flag(False, "Work where a side is more than 1.5 times the one at which the network was "
+                                     "trained, or less than 1/1.5 of it, although it may hide far less there than the "
+                                     "privacy figures of its table say.")
     overlap: int = flag(16, "Pixels that neighbouring tiles share.", low=0, high=512)
+    on_damage: str = flag("refuse", "Damage in the middle of a video: refuse the file, or conceal it as players do; what "
+                          "was concealed is counted.", choices=("refuse", "conceal"))
 
     audio: str = flag("drop", "Sound: voices identify people.", choices=("drop", "keep"))
     metadata: str = flag("drop", "What a video's container says of place, device and time; an image's is dropped "

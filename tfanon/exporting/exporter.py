@@ -19,6 +19,7 @@ import numpy as np
 from absl import logging
 
 from tfanon import files
+from tfanon.anonymizing import lite
 from tfanon.exporting import aware, compare, onnx_file, saved_model, signatures, tflite
 from tfanon.models import per_frame
 
@@ -32,7 +33,7 @@ PACKAGES = ("tfanon", "tensorflow", "keras", "numpy", "ai-edge-litert", "onnxrun
 
 
 def export(f_A, folder, frames, formats=FORMATS[:2], quantize=("none",), fixed=False, representative=None,
-           tolerance=TOLERANCE, psnr=PSNR, examine=lambda path: {}, about=None, aware_steps=0):
+           tolerance=TOLERANCE, psnr=PSNR, examine=lambda path: {}, about=None, aware_steps=0, trained_size=None):
     """Write f_A to `folder`, and run each file in its own runtime before it is kept.
 
     f_A: keras.Model built under float32: [N, H, W, 3] or [N, T, H, W, 3] in [0, 1] -> the same shape.
@@ -42,6 +43,7 @@ def export(f_A, folder, frames, formats=FORMATS[:2], quantize=("none",), fixed=F
     representative: frames for "int8", as tflite.convert wants them.
     tolerance: the largest difference from Keras that a pixel may have, on [0, 1]; psnr: in dB, for what is quantized.
     aware_steps: of fine-tuning under 8-bit rounding where an int8 file would be refused, see aware; 0: none.
+    trained_size: (H, W) at which f_A was trained, which the files say where theirs is another; None: theirs.
     examine(path): what else the record should say of a file; may raise compare.Refused.  about: and of the whole.
     Returns what export.json holds.  A quantized file that is refused is left out and named under "refused".
     Raises ValueError that names the file, the difference and the tolerance where a float32 one is refused; where f_A is
@@ -56,8 +58,8 @@ def export(f_A, folder, frames, formats=FORMATS[:2], quantize=("none",), fixed=F
     shutil.rmtree(stage, ignore_errors=True)  # left by a run that was killed here
     stage.mkdir(parents=True)
     try:
-        module = signatures.Anonymizer(f_A, levels.shape[1:3])
-        record = {**_record(levels, tolerance, psnr), **(about or {})}
+        module = signatures.Anonymizer(f_A, levels.shape[1:3], trained_size)
+        record = {**_record(levels, tolerance, psnr), "trained_size": list(module.trained_size), **(about or {})}
         for wanted in _wanted(f_A, module, formats, quantize, fixed, representative, tolerance, psnr, aware_steps):
             _make(wanted, stage, f_A, levels, examine, record)
         record["files"] = _files(stage)
@@ -87,6 +89,8 @@ class Wanted:
 def _wanted(f_A, module, formats, quantize, fixed, representative, tolerance, psnr, aware_steps):
     def write(network, kind, path):
         path.write_bytes(tflite.convert(network, module.size, kind, representative))
+        if module.trained_size != module.size:
+            lite.write_about(path, {"trained_size": module.trained_size})
 
     def tuned(path):
         write(aware.fine_tuned(f_A, representative, aware_steps), "int8", path)

@@ -18,7 +18,8 @@ def write(module, folder, fixed=False):
         tf.saved_model.save(module, str(folder), signatures=module.signatures(fixed))
     about = pathlib.Path(folder) / network.ABOUT
     about.parent.mkdir()
-    about.write_text(json.dumps({"size": module.size, "multiple": module.multiple}) + "\n")
+    about.write_text(json.dumps({"size": module.size, "trained_size": module.trained_size, "multiple": module.multiple})
+                     + "\n")
 
 
 @contextlib.contextmanager

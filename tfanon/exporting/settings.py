@@ -15,7 +15,12 @@ class Settings:
     data_dir: str = flag("", "Where the run's data is now; empty: where the run found it.")
     formats: tuple = flag(exporter.FORMATS[:2], "Of saved_model, tflite, onnx.")
     quantize: tuple = flag(("none",), "TFLite files: of none, float16, dynamic, int8.")
-    size: str = flag("", "HxW in pixels at which the files work; empty: the run's resolution.")
+    size: str = flag("", "HxW in pixels at which the files work; empty: the run's resolution. The privacy figures of the "
+                     "run's table hold for that alone; far from it people may be recognisable: that needs "
+                     "--allow_untested_size.")
+    allow_untested_size: bool = flag(False, "Export at a size of which a side is more than 1.5 times the run's resolution, "
+                                     "or less than 1/1.5 of it, although f_A may hide far less there than the privacy "
+                                     "figures of the run's table say.")
     fixed_size: bool = flag(False, "SavedModel and ONNX take that size alone, as TFLite does.")
     calibration_frames: int = flag(200, "Training frames that show int8 how large numbers become.", low=1, high=5000)
     compared_frames: int = flag(32, "Test frames on which the files are compared with Keras.", low=1, high=5000)
