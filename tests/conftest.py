@@ -1,10 +1,16 @@
-"""Every test starts with one seed and one dtype policy, and sees two logical CPUs as two devices."""
+"""Every test starts with one seed and one dtype policy, and sees two logical CPUs as two devices.
+
+The whole suite, and the processes that it starts, run under a home folder that configures Keras for something else.
+"""
 
 import os
 import pathlib
 import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ["KERAS_HOME"] = str(pathlib.Path(__file__).parent / "foreign_home")
+os.environ["KERAS_BACKEND"] = "jax"
+os.environ["KERAS_MAX_EPOCHS"] = "1"
 sys.path.insert(0, str(pathlib.Path(__file__).parent))  # tests/helpers.py
 
 import tfanon  # noqa: E402, F401  before TensorFlow, whose switches it sets

@@ -6,8 +6,8 @@ import re
 import pytest
 
 PACKAGE = pathlib.Path(__file__).parent.parent / "tfanon"
-ORDER = ["exits", "config", "registry", "specs", "files", "processes", "sharing", "media", "metrics", "frontier", "data",
-         "models", "replicas", "losses", "objectives", "trainer", "checkpoint", "converting", "evaluation", "anonymizing",
+ORDER = ["keras_setup", "exits", "config", "registry", "specs", "files", "processes", "sharing", "media", "metrics",
+         "frontier", "data", "models", "replicas", "losses", "objectives", "trainer", "checkpoint", "converting", "evaluation", "anonymizing",
          "report", "fitting", "phases", "attackers", "protocols", "exporting", "experiment", "judge", "train",
          "weights", "anonymize", "anonymize_archive", "export", "evaluate", "point", "grid", "sweep", "__main__"]
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")

@@ -12,7 +12,7 @@ import time
 import pytest
 from helpers import POINT
 
-from tfanon import config, grid, sweep
+from tfanon import config, grid, processes, sweep
 from tfanon.config import Config
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -121,7 +121,7 @@ def test_a_failed_point_is_named_and_a_rerun_does_it_alone(fake, tmp_path, capsy
     assert "4 of 4 points are done" in said
     names = [point["name"] for point in json.loads((tmp_path / "sweep.json").read_text())["points"]]
     assert names == ["B0.1-seed0", "B0.1-seed1", "B0.2-seed0", "B0.2-seed1"]
-    share = str(max(1, os.cpu_count() // 2)) if parallel == 2 else ""  # of the cores
+    share = str(max(1, processes.count_cores() // 2)) if parallel == 2 else ""  # of the cores
     assert {(tmp_path / name / "threads").read_text() for name in names} == {share}
 
 

@@ -2,10 +2,14 @@
 
 import os
 
+from tfanon import keras_setup, processes
+
 __version__ = "0.1.0"
 
 # TensorFlow turns oneDNN on by itself only with AVX-512; on AVX2 the compact f_A trains 2.4 times faster with it.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+keras_setup.prepare_keras_import()
+processes.limit_threads()
 
 
 def __getattr__(name):

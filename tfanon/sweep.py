@@ -141,7 +141,7 @@ class Sweep:
             file.flush()
             child = subprocess.Popen([sys.executable, *words], stdin=subprocess.DEVNULL, stdout=file,
                                      stderr=subprocess.STDOUT, start_new_session=True,  # Ctrl-C reaches it through us
-                                     env={**processes.shares(self.settings.parallel), **os.environ})
+                                     env=processes.environment(self.settings.parallel))
             self.children[point.name] = child
         status = child.wait()
         said = log.read_text(errors="replace").strip().splitlines()[-1]

@@ -5,10 +5,10 @@ for bit the same whatever `first` is, so resuming in the middle of an epoch cost
 """
 
 import math
-import os
 
 import tensorflow as tf
 
+from tfanon import processes
 from tfanon.data import augment, order, records, sampling
 from tfanon.data.decode import Files
 
@@ -239,7 +239,7 @@ def _in_order(example, count, batch, config):
 
 
 def _map(positions, example, config):
-    threads = config.read_threads or min(READERS, os.cpu_count() or 1)
+    threads = config.read_threads or min(READERS, processes.count_cores())
     example = tf.autograph.experimental.do_not_convert(example)  # no Python branch on a tensor in here
     return positions.map(example, num_parallel_calls=threads, deterministic=True)
 

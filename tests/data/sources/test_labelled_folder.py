@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from tfanon.config import Config
+from tfanon.data import whole
 from tfanon.data.sources import labelled_folder
 
 TABLE = """path,action,who,age,sex,split,other_split
@@ -111,7 +112,10 @@ def test_private_columns_are_named(folder, column, message):
     ("v/gone.mp4", r"1 of 5 files are not there; the first: .*gone.mp4"),
     ("../v/0.mp4", "'../v/0.mp4' in line 2 leads out of the folder"),
     ("/etc/0.mp4", "leads out of the folder"),
-    ("v/0.m3u8", "no video or image file by its ending '.m3u8'"),
+    ("a/../../v/0.mp4", "leads out of the folder"),
+    ("v/0.m3u8", "labels.csv: line 2: v/0.m3u8: no video or image file by its ending '.m3u8'"),
+    ("v/.mp4", "line 2: .*no video or image file"),
+    (".", "line 2: .*no video or image file"),
     ("", "the column 'path' is empty in line 2"),
 ])
 def test_paths_are_named(folder, path, message):
@@ -129,3 +133,118 @@ def test_folder_and_table_are_named(tmp_path):
     (tmp_path / "labels.csv").write_bytes(b"path\n\xff\xfe\xfa\n")
     with pytest.raises(ValueError, match="no table of comma separated values in UTF-8"):
         load(tmp_path)
+
+
+IMAGES = "path,action,age,split\n" + "".join(f"v/{n}.png,run,{n},{'train' if n < 2 else 'test'}\n" for n in range(4))
+
+
+def with_images(folder, text=IMAGES):
+    for number in range(4):
+        (folder / "v" / f"{number}.png").touch()
+    return with_table(folder, text)
+
+
+def test_an_image_among_clips_is_named(folder):
+    with_images(folder, TABLE.replace("v/3.mp4", "v/3.png"))
+    wanted = r"labels.csv: 'v/3.png' in line 5 is an image; clips are videos, whose names end in .*\.mp4"
+    with pytest.raises(ValueError, match=wanted):
+        load(folder)
+    with pytest.raises(ValueError, match=wanted):  # as `python -m tfanon.data verify` reads it
+        whole.read([], Config(data_dir=str(folder.parent), clip_source="labelled_folder", clip_folder=folder.name,
+                              image_source=""))
+    with pytest.raises(ValueError, match="'v/3.png' in line 5 is an image"):
+        load(folder, "private_clips", clip_private_columns=("who",))
+    assert len(load(folder, "images")["test"]) == 2
+    assert load(with_images(folder, TABLE.replace("v/4.mp4", "v/3.png")))["test"].paths[0].endswith("2.mp4")  # unused
+
+
+def test_all_images_among_clips_are_counted(folder):
+    with pytest.raises(ValueError, match=r"'v/0.png' in line 2 is an image \(and 3 more\); clips are videos"):
+        load(with_images(folder))
+
+
+def test_lines_are_those_of_an_editor(folder):
+    text = TABLE.replace("path,action", "\n\n\"path\",\"action\"").replace("v/1.mp4,walk", "\n\r\nv/1.mp4,\"wa\nlk\"")
+    table = labelled_folder.read_table(str(with_table(folder, text)))
+    assert table.lines == (4, 7, 9, 10, 11)
+    with pytest.raises(ValueError, match="line 9: v/2.mp5: no video"):
+        load(with_table(folder, text.replace("2.mp4", "2.mp5")))
+    with pytest.raises(ValueError, match="the column 'action' is empty in line 10"):
+        load(with_table(folder, text.replace("bend", "")))
+
+
+@pytest.mark.parametrize("other", ["v/0.mp4", "./v/0.mp4", "v//0.mp4", "v/../v/0.mp4"])
+def test_a_file_with_two_labels_is_named(folder, other):
+    text = TABLE.replace("v/1.mp4", other)
+    with pytest.raises(ValueError, match=f"the file '{other}' has two values of 'action': 'run' in line 2, 'walk' in "
+                                         "line 3"):
+        load(with_table(folder, text))
+    same = text.replace("walk", "run")
+    assert load(with_table(folder, same))["train"].paths == (str(folder / "v" / "0.mp4"),)
+    with pytest.raises(ValueError, match="two values of 'who': 'ann' in line 2, 'bob' in line 3"):
+        load(folder, group_column="who")
+    with pytest.raises(ValueError, match="two values of 'age': '3' in line 2, '18' in line 3"):
+        load(folder, "images", private_columns=("age:10",))
+    assert len(load(folder, "images", private_columns=("age:40",))["train"]) == 1  # of one band
+
+
+def test_a_file_in_both_splits_has_one_label(folder):
+    text = TABLE.replace("v/2.mp4", "v/0.mp4")
+    splits = load(with_table(folder, text))  # that it is tested on what it was trained on, tables.load says
+    assert splits["train"].paths[0] == splits["test"].paths[0]
+    with pytest.raises(ValueError, match="two values of 'action': 'run' in line 2, 'bend' in line 4"):
+        load(with_table(folder, text.replace("39", "3").replace("v/0.mp4,run,cat", "v/0.mp4,bend,cat")))
+    unused = TABLE.replace("v/4.mp4,run", "v/0.mp4,walk")
+    assert len(load(with_table(folder, unused))["train"]) == 2
+
+
+def test_repeated_rows_count_once_and_are_said(folder, caplog):
+    load(with_table(folder, TABLE + TABLE.split("\n", 1)[1]))
+    assert "rows that repeat earlier ones: 4, the first in line 7; each file counts once" in caplog.text
+    assert load(folder)["train"].labels.tolist() == load(with_table(folder, TABLE))["train"].labels.tolist()
+
+
+@pytest.mark.parametrize("word, meant", [
+    ("tain", "train"), ("Train ", "train"), ("TEST", "test"), ("trian", "train"), ("tests", "test"), ("testing", "test"),
+    ("'train'", "train"), ("trsin", "train"), ("tst", "test"), ("ttrain", "train"),
+])
+def test_a_misspelt_split_is_named(folder, word, meant):
+    text = TABLE.replace("f,unused", f"f,{word}")
+    with pytest.raises(ValueError, match=f"'{word.strip()}' in line 6 of the column 'split' is not a split, and nearly "
+                                         f"'{meant}'"):
+        load(with_table(folder, text))
+
+
+@pytest.mark.parametrize("word", ["val", "validation", "unused", "dev", "trainval", "test2", "testB", "none", "holdout"])
+def test_a_third_word_is_counted(folder, word, caplog):
+    caplog.set_level("INFO", "absl")
+    load(with_table(folder, TABLE.replace("f,unused", f"f,{word}")))
+    assert f"rows in neither split by the column 'split': 1 ({word}: 1)." in caplog.text
+
+
+def test_words_of_a_column_that_one_value_is_left_out_of_are_no_splits(folder):
+    load(with_table(folder, TABLE.replace("cat", "tain")), split_column="who=bob")
+
+
+@pytest.mark.parametrize("text, message", [
+    (TABLE.replace(",", ";"), "is separated by semicolons; tfanon reads tables separated by commas"),
+    (TABLE.replace(",", "\t"), "is separated by tabs"),
+    (TABLE.replace("who,age", "who,who"), "line 1 names the column 'who' twice"),
+    (TABLE.replace("v/1.mp4,walk", "v/1.mp4"), "line 3 has 6 cells, and the table 7 columns: path, action, who"),
+    (TABLE.replace("v/2.mp4,run", "v/2.mp4,run,now"), "line 4 has 8 cells"),
+    (TABLE.replace("cat", "c\0t"), "a zero byte in line 4"),
+    (TABLE.replace("walk", '"walk'), "unexpected end of data, in the row that begins in line 3"),
+    (TABLE.replace("walk", '"wa"lk'), "in the row that begins in line 3"),
+    (TABLE.replace("v/3.mp4", " "), "the column 'path' is empty in line 5"),
+    ("", "has no rows"),
+    ("\n\n", "has no rows"),
+])
+def test_tables_that_are_none_are_named(folder, text, message):
+    with pytest.raises(ValueError, match=f"labels.csv.*{message}"):
+        load(with_table(folder, text))
+
+
+def test_what_a_spreadsheet_adds_is_nothing(folder):
+    text = TABLE.replace("\n", ",,\r\n").replace("other_split,,", "other_split") + ",,,,,,,,\r\n\r\n"
+    (folder / "labels.csv").write_bytes(b"\xef\xbb\xbf" + text.replace("path,action", "path, action").encode())
+    assert load(folder)["train"].labels.tolist() == [1, 2]

@@ -1,0 +1,146 @@
+"""Keras as tfanon needs it, whatever `keras.json`, `KERAS_*` variables or the calling program say.
+
+Networks are built channels last, in float32 unless `--precision` says otherwise, on TensorFlow.
+Keras takes its defaults from the home folder of whoever runs it, once, while it is imported; so its
+import is prepared here. Keras itself is not imported: `import tfanon` stays cheap.
+"""
+
+import contextlib
+import importlib.abc
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+BACKEND = "tensorflow"
+FLOATX = "float32"
+EPSILON = 1e-7
+IMAGE_DATA_FORMAT = "channels_last"
+
+
+def prepare_keras_import() -> None:
+    """Let a later `import keras`, by any module, find the defaults of tfanon, not the user's."""
+    prefer_installed_keras()
+    prepared = any(isinstance(finder, _KerasFinder) for finder in sys.meta_path)
+    if "keras" not in sys.modules and not prepared:
+        sys.meta_path.insert(0, _KerasFinder())
+
+
+def prefer_installed_keras() -> None:
+    """Turn TF_USE_LEGACY_KERAS off where the package that it asks for is not installed.
+
+    TensorFlow, and whatever uses its `tf.keras`, would not load.
+    """
+    if "TF_USE_LEGACY_KERAS" in os.environ and importlib.util.find_spec("tf_keras") is None:
+        os.environ["TF_USE_LEGACY_KERAS"] = "0"
+
+
+def apply_keras_settings() -> None:
+    """Set the defaults of a Keras that may have been imported, and configured, before tfanon was.
+
+    A dtype policy stays, as set by `--precision`; one that follows from another float type does
+    not.
+
+    Raises:
+        ImportError: Keras runs on another backend, which cannot be changed any more.
+    """
+    import keras
+
+    backend = keras.config.backend()
+    if backend != BACKEND:
+        raise ImportError(
+            f"Keras was imported before tfanon and runs on '{backend}', as KERAS_BACKEND or "
+            "keras.json says; tfanon needs TensorFlow. Import tfanon before keras, or set "
+            "KERAS_BACKEND=tensorflow."
+        )
+    if keras.config.floatx() != FLOATX:
+        keras.config.set_floatx(FLOATX)
+        keras.config.set_dtype_policy(FLOATX)  # it followed from the other float type
+    keras.config.set_epsilon(EPSILON)
+    keras.config.set_image_data_format(IMAGE_DATA_FORMAT)
+
+
+@contextlib.contextmanager
+def keras_settings() -> Iterator[None]:
+    """The settings of tfanon in float32 while the block runs, then the calling program's again.
+
+    Raises:
+        ImportError: As apply_keras_settings does.
+    """
+    import keras
+
+    held = keras.config
+    before = held.floatx(), held.epsilon(), held.image_data_format(), held.dtype_policy()
+    apply_keras_settings()
+    held.set_dtype_policy(FLOATX)
+    try:
+        yield
+    finally:
+        floatx, epsilon, image_data_format, policy = before
+        held.set_floatx(floatx)
+        held.set_epsilon(epsilon)
+        held.set_image_data_format(image_data_format)
+        held.set_dtype_policy(policy)
+
+
+class _KerasFinder(importlib.abc.MetaPathFinder):
+    """Finds Keras where Python would, and has it imported without the user's settings."""
+
+    def __init__(self) -> None:
+        self.searching = False
+
+    def find_spec(
+        self, fullname: str, path=None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Called by Python for each module that is imported."""
+        if fullname != "keras" or self.searching:
+            return None
+        self.searching = True
+        try:
+            spec = importlib.util.find_spec(fullname)
+        finally:
+            self.searching = False
+        if spec is not None and spec.loader is not None:
+            _import_without_settings(spec.loader)
+        return spec
+
+
+def _import_without_settings(loader) -> None:
+    """Make a loader of Keras hide the user's settings while Keras reads them."""
+    exec_module = loader.exec_module
+
+    def exec_hidden(module: ModuleType) -> None:
+        cache = _cache_folder()
+        with _hidden_settings():
+            exec_module(module)
+        read = sys.modules.get("keras.src.backend.config")
+        if hasattr(read, "_KERAS_DIR"):  # downloads stay where the user keeps them
+            read._KERAS_DIR = cache
+
+    loader.exec_module = exec_hidden
+
+
+@contextlib.contextmanager
+def _hidden_settings() -> Iterator[None]:
+    """An environment without KERAS_* variables, and a home in which no keras.json can be."""
+    hidden = {name: value for name, value in os.environ.items() if name.startswith("KERAS_")}
+    for name in hidden:
+        del os.environ[name]
+    # Nothing can be read or written at /dev/null/keras.json, and Keras does without.
+    os.environ["KERAS_HOME"] = os.devnull
+    os.environ["KERAS_BACKEND"] = BACKEND
+    try:
+        yield
+    finally:
+        del os.environ["KERAS_HOME"]
+        os.environ.update(hidden)
+        os.environ["KERAS_BACKEND"] = BACKEND  # what is true from now on
+
+
+def _cache_folder() -> str:
+    """Where Keras would keep its downloads."""
+    home = os.path.expanduser("~")
+    base = home if os.access(home, os.W_OK) else "/tmp"
+    return os.environ.get("KERAS_HOME", os.path.join(base, ".keras"))
