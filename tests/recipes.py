@@ -350,6 +350,8 @@ def decode(path: str) -> list[av.VideoFrame]:
     """
     frames = []
     with av.open(str(path), metadata_errors="replace") as container:
+        if not container.streams.video:  # a cut that left the sound alone
+            return []
         stream = container.streams.video[0]
         stream.thread_type = "NONE"
         for packet in container.demux(stream):

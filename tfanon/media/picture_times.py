@@ -1,10 +1,11 @@
 """When each picture that a decoder returns is shown, and which pictures it should have returned and did not.
 
-Pictures are what the decoder returns; their times are what the container says of them. There are three kinds of container:
+Pictures are what the decoder returns; their times are what the container says of them. There are several kinds of container:
 
     TimedPackets    a time for each picture, which the decoder hands on: what is not returned is known by its time
     NumberedSlots   AVI: no times. A picture is shown in the slot of the packet that made the decoder return it, which is
                     what players do: a slot may hold no picture (a repeated one) or two (packed B-frames)
+    SortedTimes     MPEG-4 part 2 elsewhere, whose packets may have the times of their coding order
     DecoderTimes    times for some pictures or for packets only: the decoder's, as long as they ascend
 """
 
@@ -38,45 +39,70 @@ class TimedPackets:
 
     def __init__(self, codec: str) -> None:
         self.codec, self.last = codec, None
-        self._waiting: list[int] = []  # times of packets whose pictures have not come out yet
+        self._sent = 0  # packets, in coding order
+        self._waiting: list[tuple[int, int]] = []  # (time, place in coding order) of pictures that have not come out yet
         self._untimed = 0  # packets of pictures that are shown before the file begins
-        self._failed: set[int | None] = set()
+        self._failed: dict[int, int | None] = {}  # place: time, of packets that failed before the first picture came
+        self._dropped: set[int] = set()  # places of pictures in front that did not come out
+        self._first: tuple[int, int] | None = None  # time and place of the first picture
+        self._is_start = True  # until the second picture
 
     def add_packet(self, packet: av.Packet) -> None:
         """Note a packet that is about to be decoded."""
         if not holds_picture(packet, self.codec):
             return
+        self._sent += 1
         if packet.pts is None:
             self._untimed += 1
+            self._dropped.add(self._sent)
         else:
-            heapq.heappush(self._waiting, packet.pts)
+            heapq.heappush(self._waiting, (packet.pts, self._sent))
 
     def note_failure(self, packet: av.Packet) -> None:
         """Note that a packet could not be decoded, before the first picture came out."""
-        self._failed.add(packet.pts)
+        if holds_picture(packet, self.codec):
+            self._failed[self._sent] = packet.pts
 
     def is_broken(self, frame: av.VideoFrame) -> bool:
         """Whether a picture came out although its packet failed."""
-        return frame.pts in self._failed
+        return frame.pts in self._failed.values()
 
-    def take(self, frame: av.VideoFrame) -> tuple[int | None, int]:
-        """(time of a picture that came out, number of pictures before it that did not); None for no time."""
-        stamp, missing = frame.pts, self._untimed
-        self._untimed = 0
-        while stamp is not None and self._waiting and self._waiting[0] < stamp:
-            heapq.heappop(self._waiting)
-            missing += 1
-        if self._waiting and self._waiting[0] == stamp:
-            heapq.heappop(self._waiting)
-        return stamp, missing
+    def take(self, frame: av.VideoFrame) -> tuple[int | None, int, int]:
+        """(time of a picture that came out, pictures left out in front, pictures missing before it); None for no time."""
+        stamp, missing = frame.pts, set()
+        while stamp is not None and self._waiting and self._waiting[0][0] < stamp:
+            missing.add(heapq.heappop(self._waiting)[1])
+        place = self._sent
+        if self._waiting and self._waiting[0][0] == stamp:
+            place = heapq.heappop(self._waiting)[1]
+        if self._first is None:
+            self._first = stamp, place
+            self._dropped |= missing
+            leading, self._untimed = len(missing) + self._untimed, 0
+            return stamp, leading, 0
+        return stamp, *self._sort_out(missing)
 
-    def count_failures_from(self, stamp: int) -> int:
-        """Number of failed packets whose pictures should be shown at `stamp` or later."""
-        return sum(failed is not None and failed >= stamp for failed in self._failed)
+    def _sort_out(self, missing: set[int]) -> tuple[int, int]:
+        """(pictures left out in front, pictures missing) of the places of pictures that did not come out.
+
+        Until the second picture they may still be such as need one that was cut away: those that directly follow the
+        first one in coding order.
+        """
+        if not self._is_start:
+            return 0, len(missing)
+        self._is_start = False
+        first_time, first_place = self._first
+        later = {place for place, time in self._failed.items() if time is not None and time >= first_time}
+        lost, front = missing | later, set()
+        place = first_place + 1
+        while place in lost or place in self._dropped:
+            front.add(place)
+            place += 1
+        return len(front & lost), len(lost - front)
 
     def finish(self, count: int) -> tuple[int, int]:
         """(pictures left out in front, pictures missing) that are known only at the end."""
-        return 0, len(self._waiting)
+        return self._sort_out({place for _, place in self._waiting})
 
 
 class _CountedPackets:
@@ -97,10 +123,6 @@ class _CountedPackets:
     def is_broken(self, frame: av.VideoFrame) -> bool:
         """Never known."""
         return False
-
-    def count_failures_from(self, stamp: int) -> int:
-        """Never known: finish() tells how many are missing."""
-        return 0
 
     def finish(self, count: int) -> tuple[int, int]:
         """As TimedPackets.
@@ -130,14 +152,14 @@ class NumberedSlots(_CountedPackets):
         if self._first_slot is None:
             self._first_slot = packet.dts
 
-    def take(self, frame: av.VideoFrame) -> tuple[int | None, int]:
+    def take(self, frame: av.VideoFrame) -> tuple[int | None, int, int]:
         """As TimedPackets; the first picture is shown in the slot of the first packet."""
         self._note_frame(frame)
         if frame.dts is None:  # the last packet has been: one slot each for what the decoder still held
-            return self._first_slot if self.last is None else self.last + 1, 0
+            return self._first_slot if self.last is None else self.last + 1, 0, 0
         if self.last is None:
             self._delay = frame.dts - (self._first_slot or 0)
-        return frame.dts - self._delay, 0
+        return frame.dts - self._delay, 0, 0
 
 
 class DecoderTimes(_CountedPackets):
@@ -156,15 +178,43 @@ class DecoderTimes(_CountedPackets):
         super().__init__(codec)
         self._step, self._anchor, self._steps = step, None, 0  # pictures since the last one with a time
 
-    def take(self, frame: av.VideoFrame) -> tuple[int | None, int]:
+    def take(self, frame: av.VideoFrame) -> tuple[int | None, int, int]:
         """As TimedPackets."""
         self._note_frame(frame)
         for stamp in (frame.pts, frame.dts):
             if stamp is not None and (self.last is None or stamp > self.last):
                 self._anchor, self._steps = stamp, 0
-                return stamp, 0
+                return stamp, 0, 0
         step = self._step or frame.duration or 1
         if self.last is not None and (self._step or frame.dts is None):
             self._steps += 1
-            return round(self._anchor + self._steps * step), 0
-        return frame.pts, 0
+            return round(self._anchor + self._steps * step), 0, 0
+        return frame.pts, 0, 0
+
+
+class SortedTimes(_CountedPackets):
+    """MPEG-4 part 2 in a container that stores times: those of the packets, sorted.
+
+    Packets with packed B-frames, and files written from AVI, have the times of the coding order.
+    """
+
+    def __init__(self, codec: str) -> None:
+        super().__init__(codec)
+        self._times: list[int] = []
+
+    def add_packet(self, packet: av.Packet) -> None:
+        """As TimedPackets."""
+        super().add_packet(packet)
+        time = packet.dts if packet.pts is None else packet.pts
+        if packet.size > 1 and time is not None and not packet.is_discard:
+            heapq.heappush(self._times, time)
+
+    def take(self, frame: av.VideoFrame) -> tuple[int | None, int, int]:
+        """As TimedPackets."""
+        self._note_frame(frame)
+        while self.last is None and self._times and frame.pts is not None and self._times[0] < frame.pts:
+            heapq.heappop(self._times)  # of pictures in front that were left out
+        if self._times:
+            return heapq.heappop(self._times), 0, 0
+        stamp = frame.pts if self.last is None else self.last + max(1, frame.duration or 0)
+        return stamp, 0, 0

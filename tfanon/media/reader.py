@@ -5,7 +5,8 @@ A path may be an object whose read() gives the file's bytes and whose str() ends
 Picture i is the i-th that a decode from the first packet returns. Neither packets nor a header's count will do for it: a
 chunk of DivX in AVI may hold no picture, or two. Where a container stores a time for each packet and each packet of the
 codec is one picture, the list of times is read without decoding, and reading starts at a key frame. Everything else is
-decoded once from the first packet to count its pictures, and decoded from there whenever it is read.
+decoded once from the first packet. Where that shows that each packet gave one picture, in the order in which they are
+stored, as XviD without B-frames in AVI does, reading starts at a key frame after all; else at the first packet.
 """
 
 import contextlib
@@ -18,6 +19,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.video.frame import PictureType
 
 from tfanon import processes
 from tfanon.media import limits, memory, scaling, tone_mapping
@@ -41,11 +43,14 @@ class FrameIndex:
         stamps: Time of each picture, ascending, in the stream's time base; None where only a decode
             from the first packet tells which picture is which.
         size: Bytes of all decoded pictures.
+        keys: Times at which a decode may start, where a decode has shown them; None: where the file
+            says it may.
     """
 
     count: int
     stamps: tuple[int, ...] | None
     size: int
+    keys: frozenset[int] | None = None
 
 
 def count_frames(path) -> int:
@@ -152,10 +157,12 @@ def _index_frames(path, _modified, _size) -> FrameIndex:
         stamps = _list_time_stamps(path, container, stream)
         codec = stream.codec_context
         size = _bytes(codec.width, codec.height, codec.format)
-    count = len(stamps) if stamps else _count_pictures(path)
+    if stamps:
+        return FrameIndex(len(stamps), stamps, len(stamps) * size)
+    count, stamps, keys = _index_by_decoding(path)
     if not count:
         raise MediaError(f"{path}: no frames in it.")
-    return FrameIndex(count, stamps, count * size)
+    return FrameIndex(count, stamps, count * size, keys)
 
 
 def _list_time_stamps(path, container, stream) -> tuple[int, ...] | None:
@@ -185,14 +192,22 @@ def has_time_per_picture(container, stream) -> bool:
     return container.format.name in TIMED_CONTAINERS and codec in ONE_PICTURE_PER_PACKET
 
 
-def _count_pictures(path) -> int:
-    """Number of pictures, by decoding all of them."""
-    count = 0
+def _index_by_decoding(path) -> tuple[int, tuple[int, ...] | None, frozenset[int] | None]:
+    """(count, stamps, keys) of a FrameIndex, by decoding all pictures."""
+    packets, shown, keys, plain = [], [], set(), True
     with opened(path) as (container, stream):
-        for _ in container.decode(stream):
-            count += 1
-            check_count(path, count)
-    return count
+        for packet in container.demux(stream):
+            if packet.size:
+                packets.append(packet.pts)
+                plain = plain and packet.pts is not None and packet.pts == packet.dts
+            for frame in packet.decode():
+                shown.append(frame.pts)
+                if frame.pict_type == PictureType.I:
+                    keys.add(frame.pts)
+                check_count(path, len(shown))
+    if plain and packets == shown == sorted(set(shown)):
+        return len(shown), tuple(shown), frozenset(keys)
+    return len(shown), None, None
 
 
 def check_count(path, count: int) -> None:
@@ -210,7 +225,7 @@ def _decode(path, index: FrameIndex, wanted: set[int], convert: Callable[[av.Vid
     """{number: convert(frame)} of the wanted pictures.  Raises MediaError where one of them cannot be decoded."""
     found = {}
     if index.stamps:
-        found = _decode_from_key_frame(path, index.stamps, wanted, convert)
+        found = _decode_from_key_frame(path, index, wanted, convert)
     if len(found) < len(wanted):  # also where the file's own index points behind the key frame that it promises
         found = _decode_from_start(path, index.stamps, wanted, convert)
     if len(found) < len(wanted):
@@ -218,18 +233,20 @@ def _decode(path, index: FrameIndex, wanted: set[int], convert: Callable[[av.Vid
     return found
 
 
-def _decode_from_key_frame(path, stamps, wanted, convert) -> dict[int, Any]:
-    """As _decode, from the key frame before the first wanted picture.
+def _decode_from_key_frame(path, index: FrameIndex, wanted, convert) -> dict[int, Any]:
+    """As _decode, from the key frame before the first wanted picture; nothing where the file's own index is wrong.
 
     A picture that no other is predicted from is not decoded unless it is wanted.
     """
-    numbers = {stamps[number]: number for number in wanted}
+    numbers = {index.stamps[number]: number for number in wanted}
     first, found, start = min(numbers), {}, None
     with opened(path) as (container, stream):
-        if first > stamps[0]:
+        if first > index.stamps[0]:
             container.seek(first, stream=stream, backward=True)
         for packet in container.demux(stream):
             start = packet.pts if start is None else start
+            if index.keys is not None and start not in index.keys:
+                return {}
             needed = packet.pts is None or packet.pts in numbers
             stream.codec_context.skip_frame = "DEFAULT" if needed else "NONREF"
             for frame in packet.decode():

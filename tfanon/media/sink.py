@@ -136,7 +136,8 @@ class Sink:
         if metadata and CONTAINERS[ending] in ISO:  # without it, only the few words that the standard names are written
             self.container.options["movflags"] = "use_metadata_tags"
         self.stamps, self.count = {}, 0  # encoder's time stamp: (stamp, duration) of frames that it still holds
-        self.first_slot = None  # (time stamp, slot) of the first frame, where times are slots
+        self.first_place = None  # of the first frame, in slots, where times are slots: .avi begins with it
+        self.sound_ends = {}  # track: (time stamp of its last packet, the least that the next one may have)
         self.end = self.delay = None  # end of the last frame; decoding time before the first one is shown
 
     def _add(self, name, encoding, ending):
@@ -168,6 +169,9 @@ class Sink:
     def _add_sounds(self, sounds) -> dict:
         """{track of the original: its copy}.  Raises ValueError where the container cannot hold one."""
         for sound in sounds:
+            if self.ending == ".avi" and sound.container.format.name == "avi" and sound.codec_context.name == "aac":
+                raise ValueError("AAC out of an .avi file loses its times in another one; .mkv, .mp4 and .mov files keep "
+                                 "them. --audio=drop leaves it out.")
             if not _can_hold(self.ending, sound):
                 able = [ending for ending in CONTAINERS if _can_hold(ending, sound)]
                 raise ValueError(f"An {self.ending} file cannot hold sound in the format {sound.codec_context.name}"
@@ -198,13 +202,12 @@ class Sink:
         if self.ending != ".avi":
             return stamp
         place = stamp * self.given / self.form.time_base
-        if self.first_slot is None:
-            self.first_slot = place, round(place)
-        first, slot = self.first_slot
-        number = round(place - first)
-        if abs(number - (place - first)) * self.form.time_base > SLACK:
+        if self.first_place is None:
+            self.first_place = place
+        number = round(place - self.first_place)
+        if abs(number - (place - self.first_place)) * self.form.time_base > SLACK:
             raise MediaError(UNEVEN.format(f"Frame {self.count} comes at {float(stamp * self.given):.3f} s"))
-        return slot + number
+        return number
 
     def write_sound(self, packet: av.Packet) -> None:
         """Copy a packet of one of the sound tracks.
@@ -216,8 +219,16 @@ class Sink:
             if packet.pts + (packet.duration or 0) <= 0:
                 return
             packet.pts = packet.dts = 0
+        self._space(packet)
         packet.stream = self.sounds[packet.stream]
         self.container.mux(packet)
+
+    def _space(self, packet: av.Packet) -> None:
+        """Give a packet of sound a time behind that of the one before, where a cut has left several at one time."""
+        last, end = self.sound_ends.get(packet.stream, (None, 0))
+        if last is not None and packet.dts <= last:
+            packet.pts = packet.dts = end
+        self.sound_ends[packet.stream] = packet.dts, packet.dts + max(1, packet.duration or 0)
 
     def finish(self):
         """Write what the encoder still holds, and the container's index."""

@@ -10,6 +10,7 @@ import av
 
 INDEXED = ("mov",)  # the index says where each packet lies, apart for each track
 UNCODED = "pcm_"  # any bytes decode as such sound
+MARKED = ("av1", "h264", "hevc", "mjpeg", "mpeg1video", "mpeg2video", "mpeg4", "png", "prores", "vp9")  # no sound decodes as these
 
 
 class SoundCheck:
@@ -24,20 +25,38 @@ class SoundCheck:
         self._pictures = pictures if container.format.name in INDEXED else None
         self._places: list[tuple[int, int]] = []  # first byte and end of each picture that is indexed so far
         self._known = 0
+        given = pictures.codec_context
+        self._is_marked = given.codec.canonical_name in MARKED
+        self._decoder = av.CodecContext.create(given.codec.name, "r")
+        self._decoder.extradata, self._decoder.codec_tag = given.extradata, given.codec_tag
+        self._decoder.width, self._decoder.height = given.width, given.height
+        self._decoder.thread_type, self._decoder.thread_count = "NONE", 1
+        self._decoder.options = {"flags": "+output_corrupt", "flags2": "+showall"}  # pictures without a reference, too
 
     def passes(self, packet: av.Packet) -> bool:
         """Whether a packet can be decoded as sound, and shares no byte with a picture."""
-        if self._pictures is not None and packet.pos is not None and self._holds_picture(packet):
+        if self._pictures is not None and packet.pos is not None and self._overlaps_picture(packet):
             return False
-        if not packet.size or packet.stream.codec_context.codec.name.startswith(UNCODED):
+        if not packet.size:
             return True
+        if packet.stream.codec_context.codec.name.startswith(UNCODED):
+            return not (self._is_marked and self._decodes_as_picture(packet))
         try:
             packet.decode()
         except (av.FFmpegError, ValueError):
             return False
         return True
 
-    def _holds_picture(self, packet: av.Packet) -> bool:
+    def _decodes_as_picture(self, packet: av.Packet) -> bool:
+        content = av.Packet(bytes(packet))
+        try:
+            return bool(self._decoder.decode(content) or self._decoder.decode(None))
+        except (av.FFmpegError, ValueError):
+            return False
+        finally:
+            self._decoder.flush_buffers()
+
+    def _overlaps_picture(self, packet: av.Packet) -> bool:
         self._read_index()
         end = packet.pos + packet.size
         place = bisect.bisect_left(self._places, (end, 0))  # the first picture that begins at the end or behind

@@ -131,10 +131,13 @@ class Video:
         """Times of the pictures, ascending, read without decoding; None where they lie in slots."""
         if self.container.format.name in SLOTTED:
             return None
-        codec, stamps = self.stream.codec_context.codec.canonical_name, set()
+        codec, stamps, first = self.stream.codec_context.codec.canonical_name, set(), None
         with reader.opened(self.path) as (container, stream):
             for packet in container.demux(stream):
-                if packet.pts is not None and picture_times.holds_picture(packet, codec):
+                if packet.pts is None or not picture_times.holds_picture(packet, codec):
+                    continue
+                first = packet.pts if first is None else first
+                if packet.pts >= first:  # else it may need a picture that was cut away, and is left out
                     stamps.add(packet.pts)
         return sorted(stamps)
 
@@ -215,15 +218,12 @@ class Video:
         if not self.count and self._times.is_broken(frame):
             self.leading_dropped += 1
             return None
-        stamp, missing = self._times.take(frame)
+        stamp, leading, missing = self._times.take(frame)
         if stamp is None:
             self._note_damage(f"frame {self.count} has no time stamp")
             return None
-        if self.count:
-            self._note_missing(missing)
-        else:
-            self.leading_dropped += missing
-            self._note_missing(self._times.count_failures_from(stamp))
+        self.leading_dropped += leading
+        self._note_missing(missing)
         if self._times.last is not None and stamp <= self._times.last:
             seconds = float((stamp - self._origin) * self.stream.time_base)
             self._note_damage(f"two frames at one time, {seconds:.3f} s")
@@ -371,6 +371,8 @@ def _choose_times(container, stream) -> picture_times.TimedPackets | picture_tim
         return picture_times.TimedPackets(codec)
     if container.format.name in SLOTTED:
         return picture_times.NumberedSlots(codec)
+    if codec == "mpeg4" and container.format.name not in SHIFTED:
+        return picture_times.SortedTimes(codec)
     return picture_times.DecoderTimes(codec, _find_step(stream) if container.format.name in SHIFTED else None)
 
 

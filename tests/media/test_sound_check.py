@@ -1,0 +1,60 @@
+"""Pictures that are said to be sound are not copied as sound."""
+
+import pathlib
+
+import av
+import clips
+import numpy as np
+import pytest
+
+from tfanon.media import source
+
+SIZE = (48, 64)
+
+
+def write(path: pathlib.Path, codec: str, sound: str) -> str:
+    """A video of 20 frames with a tone."""
+    with av.open(str(path), "w") as container:
+        pictures = container.add_stream(codec, rate=25)
+        pictures.height, pictures.width, pictures.pix_fmt = *SIZE, "yuv420p"
+        pictures.codec_context.max_b_frames = 0
+        tone = container.add_stream(sound, rate=48000)
+        for number in range(20):
+            frame = av.VideoFrame.from_ndarray(clips.picture(number, SIZE), format="rgb24")
+            container.mux(pictures.encode(frame))
+            wave = np.sin(np.arange(1920) * np.pi * 440 / 24000 + number) * 9000
+            samples = wave.astype(np.int16)[None]
+            layout = "fltp" if sound == "aac" else "s16"
+            values = (samples / 32768).astype(np.float32) if sound == "aac" else samples
+            heard = av.AudioFrame.from_ndarray(values, format=layout, layout="mono")
+            heard.sample_rate = 48000
+            container.mux(tone.encode(heard))
+        container.mux(pictures.encode())
+        container.mux(tone.encode())
+    return str(path)
+
+
+def read(path: pathlib.Path, on_damage: str) -> tuple[list[bytes], int]:
+    """(packets of sound that are handed on, number of those that are not)."""
+    with source.open_video(str(path), sound=True, on_damage=on_damage) as opened:
+        packets = [bytes(item) for item in opened if not isinstance(item, source.Picture)]
+    return packets, opened.sound_left_out
+
+
+@pytest.mark.parametrize("codec, sound", [
+    ("mpeg4", "pcm_s16le"), ("libx264", "pcm_s16le"), ("mpeg4", "aac")])
+def test_a_picture_under_the_number_of_the_sound_is_left_out(
+        tmp_path: pathlib.Path, codec: str, sound: str) -> None:
+    path = pathlib.Path(write(tmp_path / "a.avi", codec, sound))
+    whole, left_out = read(path, "refuse")
+    assert len(whole) > 15 and left_out == 0
+    with av.open(str(path)) as container:
+        pictures = [packet for packet in container.demux(video=0) if packet.size]
+    wrong = bytes(pictures[7])
+    content = bytearray(path.read_bytes())
+    place = content.index(wrong) - 8  # its chunk: name, length, content
+    assert content[place:place + 4] == b"00dc"
+    content[place:place + 4] = b"01wb"
+    path.write_bytes(content)
+    packets, left_out = read(path, "conceal")
+    assert left_out >= 1 and wrong not in packets
