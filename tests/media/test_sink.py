@@ -1,7 +1,6 @@
 """What a sink writes is what it was given, and `check` sees where it is not."""
 
 import fractions
-import types
 
 import av
 import clips
@@ -220,12 +219,12 @@ def test_one_and_two_frames_of_hevc_have_decoding_times(tmp_path):
             assert all(-200 <= decoded <= shown for decoded, shown in times)
 
 
-@pytest.mark.parametrize("start, refused", [(0.0, False), (0.02, False), (0.5, True), (-0.02, False)])
-def test_sound_that_begins_elsewhere_is_not_for_avi(start, refused):
-    pictures = types.SimpleNamespace(start_time=0, time_base=MILLISECOND)
-    sound = types.SimpleNamespace(start_time=round(1000 * start), time_base=MILLISECOND)
-    if refused:
-        with pytest.raises(ValueError, match=r"begins \+0.500 s from the first frame, .* --audio=drop leaves it out"):
-            sink.check_starts(form(), pictures, [sound])
-    else:
-        sink.check_starts(form(), pictures, [sound])
+@pytest.mark.parametrize("start, gap, message", [
+    (0.0, 0.0, ""), (0.02, 0.03, ""), (0.5, 0.0, r"begins \+0.500 s from the first frame"),
+    (0.0, 0.477, "has a gap of 0.477 s")])
+def test_sound_that_avi_cannot_hold(start, gap, message):
+    if not message:
+        sink.check_sounds(form(), 0.0, [(start, gap)])
+        return
+    with pytest.raises(ValueError, match=f"The sound {message}, .*; .mkv, .mp4 and .mov files can. --audio=drop leaves"):
+        sink.check_sounds(form(), 0.0, [(start, gap)])

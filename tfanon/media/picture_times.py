@@ -214,6 +214,8 @@ class SortedTimes(_CountedPackets):
         self._note_frame(frame)
         while self.last is None and self._times and frame.pts is not None and self._times[0] < frame.pts:
             heapq.heappop(self._times)  # of pictures in front that were left out
+        while self.last is not None and self._times and self._times[0] <= self.last:
+            heapq.heappop(self._times)  # of others in front, which a cut has moved to the first time
         if self._times:
             return heapq.heappop(self._times), 0, 0
         stamp = frame.pts if self.last is None else self.last + max(1, frame.duration or 0)

@@ -283,22 +283,23 @@ def choose_even_rate(form: source.Form, stamps: Sequence[int] | None) -> source.
     raise ValueError(UNEVEN.format("The frames of the original are not evenly spaced"))
 
 
-def check_starts(form: source.Form, pictures, sounds: Sequence) -> None:
-    """Refuse sound that begins elsewhere than the frames: .avi has no place to say when a track begins.
+def check_sounds(form: source.Form, begin: float, sounds: Sequence[tuple[float, float]]) -> None:
+    """Refuse sound that begins elsewhere than the frames, or has gaps: .avi stores sound without times.
 
     Args:
         form: Of the original, whose rate is that of the slots.
-        pictures: Its stream of frames.
-        sounds: Its sound tracks that are to be kept.
+        begin: Time of its first frame, in seconds.
+        sounds: (start, longest gap) of its sound tracks that are to be kept, likewise.
 
     Raises:
-        ValueError: A track begins more than one slot before or after the frames.
+        ValueError: A track begins more than one slot before or after the frames, or has a gap of more than one.
     """
-    begin = (pictures.start_time or 0) * pictures.time_base
-    for sound in sounds:
-        heard = max(0, (sound.start_time or 0) * sound.time_base)  # before 0 there is what decoders start on
-        if abs(heard - begin) > 1 / form.rate:
-            raise ValueError(f"The sound begins {float(heard - begin):+.3f} s from the first frame, which an .avi file "
+    for start, gap in sounds:
+        if gap > 1 / form.rate:
+            raise ValueError(f"The sound has a gap of {gap:.3f} s, which an .avi file cannot hold; .mkv, .mp4 and .mov "
+                             "files can. --audio=drop leaves it out.")
+        if abs(start - begin) > 1 / form.rate:
+            raise ValueError(f"The sound begins {start - begin:+.3f} s from the first frame, which an .avi file "
                              "cannot hold; .mkv, .mp4 and .mov files can. --audio=drop leaves it out.")
 
 

@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import fractions
 import os
+import statistics
 from collections.abc import Iterator
 
 import av
@@ -127,19 +128,31 @@ class Video:
             found.append(self.cut_short)
         return found
 
-    def list_stamps(self) -> list[int] | None:
-        """Times of the pictures, ascending, read without decoding; None where they lie in slots."""
-        if self.container.format.name in SLOTTED:
-            return None
+    def read_times(self) -> tuple[list[int] | None, list[tuple[float, float]]]:
+        """Times by the packets, without decoding.
+
+        Returns:
+            Those of the pictures, ascending, in units of the time base, or None where they lie in slots; and of each of
+            the sounds the second at which it begins (before 0 counted as 0, since there is what decoders start on) and
+            the length of its longest gap.
+        """
         codec, stamps, first = self.stream.codec_context.codec.canonical_name, set(), None
+        heard: dict[int, list[tuple[float, float]]] = {sound.index: [] for sound in self.sounds}
         with reader.opened(self.path) as (container, stream):
-            for packet in container.demux(stream):
-                if packet.pts is None or not picture_times.holds_picture(packet, codec):
+            for packet in container.demux():
+                if packet.pts is None:
+                    continue
+                if packet.stream.index in heard:
+                    seconds = float(packet.pts * packet.time_base), float((packet.duration or 0) * packet.time_base)
+                    heard[packet.stream.index].append(seconds)
+                if packet.stream is not stream or not picture_times.holds_picture(packet, codec):
                     continue
                 first = packet.pts if first is None else first
                 if packet.pts >= first:  # else it may need a picture that was cut away, and is left out
                     stamps.add(packet.pts)
-        return sorted(stamps)
+        sounds = [(max(0.0, packets[0][0]), _find_gap(packets)) for packets in heard.values() if packets]
+        slotted = self.container.format.name in SLOTTED
+        return (None if slotted else sorted(stamps)), sounds
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -379,6 +392,21 @@ def _choose_times(container, stream) -> picture_times.TimedPackets | picture_tim
 def _find_step(stream) -> fractions.Fraction | None:
     """Time from one picture to the next, in the stream's time base; None where the rate is unknown."""
     return 1 / (stream.average_rate * stream.time_base) if stream.average_rate else None
+
+
+def _find_gap(packets: list[tuple[float, float]]) -> float:
+    """The longest silence between packets of sound, in seconds.
+
+    Fragments of MP4 say that the packet before a gap lasts as long as the gap; so no packet counts for longer than most do.
+
+    Args:
+        packets: (time, duration) of each, in seconds.
+    """
+    if len(packets) < 2:
+        return 0.0
+    usual = statistics.median(duration for _, duration in packets)
+    gaps = [then - time - min(duration, 2 * usual) for (time, duration), (then, _) in zip(packets, packets[1:])]
+    return max(0.0, *gaps)
 
 
 def _find_origin(container, stream, sounds) -> int:
