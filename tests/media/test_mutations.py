@@ -234,14 +234,21 @@ def mutate(seeds: pathlib.Path, seed: int, number: int) -> tuple[str, bytes]:
 
 
 @functools.cache
-def list_pieces(seeds: pathlib.Path) -> list[bytes]:
-    """Pieces of every encoded frame of the seeds that are short, but for those that any encoder may
-    write: words, and areas of one colour.
+def list_pieces(seeds: pathlib.Path) -> list[tuple[bytes, bytes]]:
+    """A piece from the front and one from the middle of every encoded frame of the seeds that are short, but for what any
+    encoder may write: words, and areas of one colour.
+
+    A file that was spliced inside a packet of sound has the rest of a frame in it, which is no frame without its front.
     """
     found = []
     for name in SEEDS:
-        found += scan._packets(str(seeds / name))
-    return [piece for piece in found if len(set(piece)) > 24 and not piece.isascii()]
+        with av.open(str(seeds / name)) as container:
+            packets = [bytes(packet) for packet in container.demux(video=0)]
+        for data in packets:
+            middle = data[len(data) // 2 :][:64]
+            if len(data) >= 200 and len(set(middle)) > 24 and not middle.isascii():
+                found.append((data[16:48], middle))
+    return found
 
 
 def check_reading(path: str) -> str:
@@ -267,7 +274,7 @@ def check_reading(path: str) -> str:
 
 
 def check_anonymizing(
-    path: str, out: pathlib.Path, on_damage: str, keep: bool, pieces: list[bytes]
+    path: str, out: pathlib.Path, on_damage: str, keep: bool, pieces: list[tuple[bytes, bytes]]
 ) -> str:
     """ "made" or "refused".  Raises AssertionError, or whatever is no line."""
     target = out / "out.mkv"
@@ -283,7 +290,8 @@ def check_anonymizing(
         return "refused"
     assert recipes.list_folder(out) == [target.name], f"left {recipes.list_folder(out)} behind"
     content = target.read_bytes()
-    assert not any(piece in content for piece in pieces), "holds bytes of an original"
+    held = [middle for front, middle in pieces if front in content and middle in content]
+    assert not held, "holds bytes of an original"
     frames = scan.decoded(target)
     assert frames, "an output without a frame"
     for number, frame in enumerate(frames):
@@ -292,7 +300,7 @@ def check_anonymizing(
     return "made"
 
 
-def check_file(path: str, number: int, out: pathlib.Path, pieces: list[bytes]) -> str:
+def check_file(path: str, number: int, out: pathlib.Path, pieces: list[tuple[bytes, bytes]]) -> str:
     """The outcome of one file: one word per way of using it, or WRONG and why."""
     words = []
     for name, check in (
