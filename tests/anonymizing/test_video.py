@@ -1,5 +1,6 @@
 """Thirty videos: what a copy has in common with its original, and what it has not."""
 
+import av
 import clips
 import doubles
 import numpy as np
@@ -131,3 +132,46 @@ def test_a_lost_frame_is_noticed(tmp_path, monkeypatch):
     with pytest.raises(MediaError, match="23 of 24 frames were written"):
         anonymized(given, tmp_path / "out.mp4")
     assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
+
+
+def write_tagged(path, codec, pixel_format, colour, picture):
+    """A video of four equal frames.  colour: (space, range, primaries, transfer) of H.273."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.height, stream.width, stream.pix_fmt = *picture.shape[:2], pixel_format
+        context = stream.codec_context
+        context.colorspace, context.color_range, context.color_primaries, context.color_trc = colour
+        for _ in range(4):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            matrix = {"dst_colorspace": "bt2020"} if colour[0] == 9 else {}
+            container.mux(stream.encode(frame.reformat(format=pixel_format, **matrix)))
+        container.mux(stream.encode())
+    return str(path)
+
+
+def read_colour(path):
+    with av.open(str(path)) as container:
+        context = container.streams.video[0].codec_context
+        next(container.decode(video=0))
+        return (context.colorspace, context.color_primaries, context.color_trc), context.format.name
+
+
+@pytest.mark.parametrize("transfer, name", [(16, "PQ"), (18, "HLG")])
+@pytest.mark.parametrize("ending", [".mp4", ".mkv"])
+def test_hdr_becomes_sdr_and_says_so(tmp_path, transfer, name, ending):
+    given = write_tagged(tmp_path / f"in{ending}", "libx264", "yuv420p10le", (9, 1, 9, transfer),
+                         clips.picture(0, (48, 64)))
+    record = anonymized(given, tmp_path / f"out{ending}")
+    assert record["notes"] == [f"HDR ({name}) tone-mapped to SDR"]
+    assert read_colour(tmp_path / f"out{ending}") == ((1, 1, 1), "yuv420p")
+
+
+def test_rgb_gets_a_matrix_that_h264_allows(tmp_path):
+    picture = np.zeros((48, 64, 3), np.uint8)
+    picture[...] = 200, 40, 90
+    picture[::4, :24] = 0  # detail, for the guard
+    given = write_tagged(tmp_path / "in.mkv", "libx264rgb", "rgb24", (0, 2, 1, 13), picture)
+    anonymized(given, tmp_path / "out.mp4")
+    (space, _, transfer), pixels = read_colour(tmp_path / "out.mp4")
+    assert (space, transfer, pixels) == (1, 13, "yuv420p")
+    np.testing.assert_allclose(clips.read(tmp_path / "out.mp4")[0][24, 48].astype(int), (55, 215, 165), atol=12)

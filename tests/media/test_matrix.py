@@ -306,7 +306,9 @@ def may_refuse(case: Case, given: pathlib.Path) -> bool:
         )
         slots = steps / steps.min(initial=np.inf)
         uneven = np.abs(slots - np.rint(slots)).max(initial=0) > 0.05
-        if uneven or case.keep and (made.start != "zero" or made.pictures == "open cut"):
+        # the first packet of sound in a fragment lasts until a gap behind it ends
+        apart = made.start != "zero" or made.pictures == "open cut" or made.container == "fragmented mp4"
+        if uneven or case.keep and apart:
             return True
     cannot = {"mp4": ("pcm",), "mov": ("opus",), "avi": ("opus",), "mkv": ()}[case.target]
     return case.keep and made.sound in cannot
@@ -423,8 +425,8 @@ def judge_sound(case: Case, given: pathlib.Path, target: pathlib.Path) -> Result
         return None  # ffmpeg writes the times of its pictures in the order of coding
     if before is None or len(packets) <= len(early) + FEW:
         return None
-    if early and case.recipe.sound == "mp3":
-        allowed += 0.1  # without what comes before zero, decoders have no bits for the first packets
+    if case.recipe.sound == "mp3" and (early or case.recipe.pictures == "open cut"):
+        allowed += 0.1  # behind a cut, decoders have no bits for the first packets
     right = [before]
     if (
         case.recipe.pictures != "open cut"

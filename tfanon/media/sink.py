@@ -295,10 +295,11 @@ def check_sounds(form: source.Form, begin: float, sounds: Sequence[tuple[float, 
         ValueError: A track begins more than one slot before or after the frames, or has a gap of more than one.
     """
     for start, gap in sounds:
-        if gap > 1 / form.rate:
+        allowed = 1 / form.rate + SLACK
+        if gap > allowed:
             raise ValueError(f"The sound has a gap of {gap:.3f} s, which an .avi file cannot hold; .mkv, .mp4 and .mov "
                              "files can. --audio=drop leaves it out.")
-        if abs(start - begin) > 1 / form.rate:
+        if abs(start - begin) > allowed:
             raise ValueError(f"The sound begins {start - begin:+.3f} s from the first frame, which an .avi file "
                              "cannot hold; .mkv, .mp4 and .mov files can. --audio=drop leaves it out.")
 

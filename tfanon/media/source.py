@@ -132,9 +132,9 @@ class Video:
         """Times by the packets, without decoding.
 
         Returns:
-            Those of the pictures, ascending, in units of the time base, or None where they lie in slots; and of each of
-            the sounds the second at which it begins (before 0 counted as 0, since there is what decoders start on) and
-            the length of its longest gap.
+            Those of the pictures, ascending, in units of the time base, or None where packets have none of their own; and
+            of each of the sounds the second at which it begins (before 0 counted as 0, since there is what decoders start
+            on) and the length of its longest gap.
         """
         codec, stamps, first = self.stream.codec_context.codec.canonical_name, set(), None
         heard: dict[int, list[tuple[float, float]]] = {sound.index: [] for sound in self.sounds}
@@ -151,8 +151,8 @@ class Video:
                 if packet.pts >= first:  # else it may need a picture that was cut away, and is left out
                     stamps.add(packet.pts)
         sounds = [(max(0.0, packets[0][0]), _find_gap(packets)) for packets in heard.values() if packets]
-        slotted = self.container.format.name in SLOTTED
-        return (None if slotted else sorted(stamps)), sounds
+        derived = self.container.format.name in (*SLOTTED, *SHIFTED)
+        return (None if derived else sorted(stamps)), sounds
 
     @property
     def metadata(self) -> dict[str, str]:
