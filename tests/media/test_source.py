@@ -214,3 +214,23 @@ def test_an_avi_file_is_cut_where_its_own_length_says_so(tmp_path, length, cut):
         return
     with source.open_video(str(path)) as opened:
         assert len(list(opened)) == 24
+
+
+def test_a_sound_track_in_an_unknown_format_costs_itself_alone(tmp_path):
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
+        tones = [container.add_stream("aac", rate=48000) for _ in range(2)]
+        for number in range(10):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(clips.picture(number, (48, 64)), format="rgb24")))
+        container.mux(stream.encode())
+        for tone in tones:
+            clips.add_tone(container, tone, 0.4)
+    content = path.read_bytes()
+    second = content.index(b"A_AAC", content.index(b"A_AAC") + 1)
+    path.write_bytes(content[:second] + b"A_XYZ" + content[second + 5:])
+    with source.open_video(str(path), sound=True) as opened:
+        tracks = [item.stream.index for item in opened if not isinstance(item, source.Picture)]
+    assert opened.sound == "kept, 1 of 2 tracks" and len(opened.sounds) == 1
+    assert len(tracks) > 10 and set(tracks) == {1}

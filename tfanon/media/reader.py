@@ -22,7 +22,7 @@ import numpy as np
 from av.video.frame import PictureType
 
 from tfanon import processes
-from tfanon.media import limits, memory, scaling, tone_mapping
+from tfanon.media import limits, memory, tone_mapping
 from tfanon.media.limits import MediaError, is_video  # noqa: F401  (both are part of this module's interface)
 from tfanon.media.scaling import WHOLE, WindowScaler
 
