@@ -25,7 +25,7 @@ def status(command, work, again="goes on from here"):
     with unfailing_output():
         try:
             return work()
-        except (ValueError, OSError, ModuleNotFoundError) as problem:
+        except (ValueError, OSError, ImportError) as problem:
             print(f"{command}: {problem}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:

@@ -223,6 +223,23 @@ def test_what_a_video_hides_by_transparency_stays_hidden(tmp_path, name, codec, 
         np.testing.assert_allclose(pixels[24, column], shown, atol=6)
 
 
+def test_hdr_with_transparency_is_tone_mapped_too(tmp_path):
+    ramp = np.repeat(np.linspace(0, 255, 64).astype(np.uint8)[None], 48, 0)[..., None].repeat(3, 2)
+    read = {}
+    for pixel_format in ("yuv444p10le", "yuva444p10le"):
+        path = tmp_path / f"{pixel_format}.mkv"
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("ffv1", rate=25)
+            stream.height, stream.width, stream.pix_fmt = 48, 64, pixel_format
+            context = stream.codec_context
+            context.colorspace, context.color_range, context.color_primaries, context.color_trc = 9, 1, 9, 16
+            frame = av.VideoFrame.from_ndarray(ramp, format="rgb24")
+            container.mux(stream.encode(frame.reformat(format=pixel_format, dst_colorspace="bt2020")))
+            container.mux(stream.encode())
+        read[pixel_format] = reader.read_frames(str(path), range, 48, 64)[0].astype(int)
+    np.testing.assert_allclose(read["yuva444p10le"], read["yuv444p10le"], atol=2)
+
+
 def test_ten_bits_of_h264(tmp_path):
     check(write(tmp_path / "a.mp4", coloured(4), pixel_format="yuv420p10le"), 4)
 

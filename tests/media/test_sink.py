@@ -131,6 +131,8 @@ def test_quality_and_preset_reach_the_encoder(tmp_path):
 @pytest.mark.parametrize("ending, encoding, message", [
     (".gif", Encoding(), "ends in '.gif': choose .avi .m4v"), (".mp4", Encoding("h266"), "No codec called 'h266': choose"),
     (".webm", Encoding("libx264"), "holds libvpx-vp9, not libx264"),
+    (".mov", Encoding("libvpx-vp9"), "An .mov file cannot hold libvpx-vp9; an .mkv file"),
+    (".avi", Encoding("libx265"), "An .avi file cannot hold libx265; an .mkv file"),
     (".mp4", Encoding(quality=52), "quality of libx264 goes from 0 to 51, not 52"),
     (".mkv", Encoding("mpeg4", 32), "quality of mpeg4 goes from 0 to 31, not 32")])
 def test_what_cannot_be_written_is_refused(ending, encoding, message):

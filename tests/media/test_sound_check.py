@@ -1,11 +1,13 @@
 """Pictures that are said to be sound are not copied as sound."""
 
+import fractions
 import pathlib
 
 import av
 import clips
 import numpy as np
 import pytest
+from clips import Clip
 
 from tfanon.media import source
 
@@ -58,3 +60,30 @@ def test_a_picture_under_the_number_of_the_sound_is_left_out(
     path.write_bytes(content)
     packets, left_out = read(path, "conceal")
     assert left_out >= 1 and wrong not in packets
+
+
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+def test_pictures_in_packets_of_a_sound_that_takes_any_bytes_are_left_out(tmp_path: pathlib.Path, codec: str) -> None:
+    """Decoders of Opus return sound for most of what they are given."""
+    given = clips.write(tmp_path / "in.mkv", Clip(".mkv", codec, sound=False, frames=12, bframes=0))
+    path = tmp_path / "a.mkv"
+    with av.open(given) as container, av.open(str(path), "w") as output:
+        pictures = output.add_stream_from_template(container.streams.video[0])
+        tone = output.add_stream("libopus", rate=48000)
+        clear = []
+        for packet in container.demux(video=0):
+            if packet.size:
+                clear.append(bytes(packet))
+                packet.stream = pictures
+                output.mux(packet)
+        clips.add_tone(output, tone, 0.2)
+        for number, data in enumerate(clear):
+            wrong = av.Packet(data)
+            wrong.stream, wrong.time_base = tone, fractions.Fraction(1, 1000)
+            wrong.pts = wrong.dts = 1000 + 20 * number
+            output.mux(wrong)
+    packets, left_out = read(path, "conceal")
+    with av.open(str(path)) as container:
+        planted = [bytes(packet) for packet in container.demux(audio=0) if bytes(packet) in clear]
+    assert len(planted) > 8 and left_out == len(planted)
+    assert not set(packets) & set(clear) and len(packets) > 8

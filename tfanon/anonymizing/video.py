@@ -41,9 +41,9 @@ def anonymize(video, target, anonymizer, encoding, metadata=False, seen=lambda f
 
     def make(form):
         if ending == ".avi" and isinstance(video, source.Video):
-            stamps, sounds = video.read_times()
+            stamps, begin, sounds = video.read_times()
             form = sink.choose_even_rate(form, stamps)
-            sink.check_sounds(form, float(stamps[0] * form.time_base) if stamps else 0.0, sounds)
+            sink.check_sounds(form, begin, sounds)
         output = sink.Sink(unfinished, form, encoding, ending, video.sounds, video.metadata if metadata else None)
         notes.extend(output.notes)
         return output

@@ -69,8 +69,10 @@ class TimedPackets:
 
     def take(self, frame: av.VideoFrame) -> tuple[int | None, int, int]:
         """(time of a picture that came out, pictures left out in front, pictures missing before it); None for no time."""
+        if frame.pts is None:
+            return None, 0, 0
         stamp, missing = frame.pts, set()
-        while stamp is not None and self._waiting and self._waiting[0][0] < stamp:
+        while self._waiting and self._waiting[0][0] < stamp:
             missing.add(heapq.heappop(self._waiting)[1])
         place = self._sent
         if self._waiting and self._waiting[0][0] == stamp:

@@ -22,6 +22,7 @@ class Scaler:
 
     def __init__(self):
         self._reformatter = av.video.reformatter.VideoReformatter()
+        self._alpha_reformatter = av.video.reformatter.VideoReformatter()
 
     def pixels(self, frame, height, width):
         """uint8 [height, width, 3] RGB of an av.VideoFrame, squeezed to that size; an array of its own."""
@@ -35,12 +36,13 @@ class Scaler:
 
     def _lay_on_white(self, frame: av.VideoFrame, height: int, width: int) -> np.ndarray:
         """Pixels of a frame with transparency, whose hidden colours stay hidden."""
-        scaled = self._reformatter.reformat(
-            frame, width=width, height=height, format="rgba", interpolation="BILINEAR", threads=1)
-        rgba = np.frombuffer(scaled.planes[0], np.uint8).reshape(height, scaled.planes[0].line_size)
-        rgba = rgba[:, :4 * width].reshape(height, width, 4).astype(np.uint16)
-        opacity = rgba[..., 3:]
-        return ((rgba[..., :3] * opacity + 255 * (255 - opacity) + 127) // 255).astype(np.uint8)
+        colours = tone_mapping.read_sdr_pixels(frame, height, width, self._reformatter).astype(np.uint16)
+        scaled = self._alpha_reformatter.reformat(
+            frame, width=width, height=height, format="rgba", interpolation="BILINEAR", threads=1,
+            **tone_mapping.choose_conversion(frame))
+        lines = np.frombuffer(scaled.planes[0], np.uint8).reshape(height, scaled.planes[0].line_size)
+        opacity = lines[:, :4 * width].reshape(height, width, 4)[..., 3:].astype(np.uint16)
+        return ((colours * opacity + 255 * (255 - opacity) + 127) // 255).astype(np.uint8)
 
     def frame(self, pixels, height, width, pixel_format, colour):
         """av.VideoFrame of uint8 [h, w, 3] RGB, stretched to height x width.  colour: as in source.Form."""

@@ -18,6 +18,7 @@ from tfanon.media.limits import MediaError
 
 CONTAINERS = {".avi": "avi", ".m4v": "mp4", ".mkv": "matroska", ".mov": "mov", ".mp4": "mp4", ".webm": "webm"}
 ISO = ("mov", "mp4")
+UNFIT = {".avi": ("libx265",), ".mov": ("libvpx-vp9", "ffv1")}  # codecs that a container does not take
 SLACK = fractions.Fraction(1, 1000)  # second by which a frame may be off its time
 USUAL_RATES = (24, 25, 30, 50, 60, *(fractions.Fraction(1000 * rate, 1001) for rate in (24, 30, 60)), 10, 12, 15, 20)
 NEAR = 1e-3  # share by which a rate that a container derives from rounded times may be off
@@ -70,6 +71,8 @@ class Encoding:
         name = self.codec or ("libvpx-vp9" if ending == ".webm" else "libx264")
         if name not in CODECS:
             raise ValueError(f"No codec called '{name}': choose {' '.join(CODECS)}.")
+        if name in UNFIT.get(ending, ()):
+            raise ValueError(f"An {ending} file cannot hold {name}; an .mkv file holds any codec.")
         if ending == ".webm" and name != "libvpx-vp9":
             raise ValueError(f"A .webm file holds libvpx-vp9, not {name}; an .mkv file holds any codec.")
         if self.quality is not None and not 0 <= self.quality <= CODECS[name].worst:
@@ -129,8 +132,12 @@ class Sink:
         self.container = av.open(
             target, "w", format=CONTAINERS[ending], container_options={"fflags": "+bitexact"})
         self.container.metadata.update(metadata or {})
-        self.stream = self._add(name, encoding, ending)
-        self.sounds = self._add_sounds(sounds)
+        try:
+            self.stream = self._add(name, encoding, ending)
+            self.sounds = self._add_sounds(sounds)
+        except BaseException:
+            self.close()
+            raise
         if CONTAINERS[ending] in ISO:
             self.container.options["movie_timescale"] = str(_fine_enough(form.time_base.denominator))
         if metadata and CONTAINERS[ending] in ISO:  # without it, only the few words that the standard names are written

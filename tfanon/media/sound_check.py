@@ -9,8 +9,9 @@ import bisect
 import av
 
 INDEXED = ("mov",)  # the index says where each packet lies, apart for each track
-UNCODED = "pcm_"  # any bytes decode as such sound
-MARKED = ("av1", "h264", "hevc", "mjpeg", "mpeg1video", "mpeg2video", "mpeg4", "png", "prores", "vp9")  # no sound decodes as these
+UNCODED = "pcm_"  # any bytes decode as such sound; decoders of Opus, ADPCM and speech take most, too
+MARKED = (  # codecs of pictures as which no sound decodes
+    "av1", "h264", "hevc", "mjpeg", "mpeg1video", "mpeg2video", "mpeg4", "png", "prores", "vp8", "vp9")
 
 
 class SoundCheck:
@@ -34,13 +35,19 @@ class SoundCheck:
         self._decoder.options = {"flags": "+output_corrupt", "flags2": "+showall"}  # pictures without a reference, too
 
     def passes(self, packet: av.Packet) -> bool:
-        """Whether a packet can be decoded as sound, and shares no byte with a picture."""
+        """Whether a packet can be decoded as sound, is no picture, and shares no byte with one.
+
+        A picture of VP8 or VP9 that needs another one, and pictures of older codecs, cannot be told from sound that takes
+        any bytes.
+        """
         if self._pictures is not None and packet.pos is not None and self._overlaps_picture(packet):
             return False
         if not packet.size:
             return True
+        if self._is_marked and self._decodes_as_picture(packet):
+            return False
         if packet.stream.codec_context.codec.name.startswith(UNCODED):
-            return not (self._is_marked and self._decodes_as_picture(packet))
+            return True
         try:
             packet.decode()
         except (av.FFmpegError, ValueError):

@@ -128,13 +128,13 @@ class Video:
             found.append(self.cut_short)
         return found
 
-    def read_times(self) -> tuple[list[int] | None, list[tuple[float, float]]]:
+    def read_times(self) -> tuple[list[int] | None, float, list[tuple[float, float]]]:
         """Times by the packets, without decoding.
 
         Returns:
-            Those of the pictures, ascending, in units of the time base, or None where packets have none of their own; and
-            of each of the sounds the second at which it begins (before 0 counted as 0, since there is what decoders start
-            on) and the length of its longest gap.
+            Those of the pictures, ascending, in units of the time base, or None where packets have none of their own; the
+            second at which the pictures begin; and of each of the sounds the second at which it begins (before 0 counted
+            as 0, since there is what decoders start on) and the length of its longest gap.
         """
         codec, stamps, first = self.stream.codec_context.codec.canonical_name, set(), None
         heard: dict[int, list[tuple[float, float]]] = {sound.index: [] for sound in self.sounds}
@@ -150,9 +150,14 @@ class Video:
                 first = packet.pts if first is None else first
                 if packet.pts >= first:  # else it may need a picture that was cut away, and is left out
                     stamps.add(packet.pts)
-        sounds = [(max(0.0, packets[0][0]), _find_gap(packets)) for packets in heard.values() if packets]
-        derived = self.container.format.name in (*SLOTTED, *SHIFTED)
-        return (None if derived else sorted(stamps)), sounds
+        origin = float(self._origin * self.stream.time_base)
+        sounds = [(max(0.0, packets[0][0] - origin), _find_gap(packets)) for packets in heard.values() if packets]
+        name = self.container.format.name
+        if name in SLOTTED:
+            return None, 0.0, sounds
+        begin = float(min(stamps, default=0) * self.stream.time_base) - origin
+        derived = name in SHIFTED and not reader.has_time_per_picture(self.container, self.stream)
+        return (None if derived else sorted(stamp - self._origin for stamp in stamps)), begin, sounds
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -180,8 +185,8 @@ class Video:
             self.reached = max(self.reached, float(end))
         if packet.stream is self.stream:
             yield from self._read_pictures(packet)
-        elif packet.stream in self.sounds and packet.dts is not None:
-            if self._sound_check.passes(packet):
+        elif packet.stream in self.sounds and packet.size:
+            if packet.dts is not None and self._sound_check.passes(packet):
                 yield self._shift(packet)
             else:
                 self.sound_left_out += 1
@@ -323,8 +328,10 @@ def open_video(path, sound: bool = False, threads: int = 0, on_damage: str = "re
     """
     form, fails = _read_start(path)
     strict = on_damage == "refuse"
-    if strict and fails:
-        threads = 1  # several decoders at once would each fail at what the first pictures lack
+    if fails or not strict:
+        # Several decoders at once would each fail at what the first pictures lack, and an error of one of them loses
+        # frames of the others.
+        threads = 1
     with reader.opened(path, explode=strict, threads=threads) as (container, stream):
         if threads != 1 and not reader.has_time_per_picture(container, stream):
             stream.thread_type = "SLICE"  # which packet makes the decoder return a picture has to be known

@@ -109,7 +109,7 @@ def read_sdr_pixels(
     pixel_format = "rgb48le" if is_hdr(frame) else "rgb24"
     scaled = reformatter.reformat(
         frame, width=width, height=height, format=pixel_format, interpolation="BILINEAR", threads=1,
-        **_conversion(frame))
+        **choose_conversion(frame))
     if not is_hdr(frame):
         return _view(scaled, np.uint8)
     return tone_map(_view(scaled, np.uint16), frame.color_trc, frame.color_primaries, _white(frame))
@@ -213,7 +213,7 @@ def _xyz(point: tuple[float, float]) -> np.ndarray:
     return np.array([x / y, 1, (1 - x - y) / y])
 
 
-def _conversion(frame: av.VideoFrame) -> dict[str, Colorspace]:
+def choose_conversion(frame: av.VideoFrame) -> dict[str, Colorspace]:
     """What to tell the scaler of a frame's matrix; nothing where its tag is understood."""
     matrix = SIMILAR_MATRICES.get(frame.colorspace)
     if is_hdr(frame) and frame.colorspace == UNSPECIFIED:
