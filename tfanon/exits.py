@@ -132,7 +132,9 @@ class UnfailingStream:
 
     def isatty(self) -> bool:
         """Whether this is a terminal."""
-        return self.stream is not None and self.stream.isatty()
+        with contextlib.suppress(ValueError):  # it is closed
+            return self.stream is not None and self.stream.isatty()
+        return False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.stream, name)

@@ -8,6 +8,7 @@ import av
 import clips
 import numpy as np
 import pytest
+import recipes
 from clips import Clip
 from PIL import Image
 
@@ -198,6 +199,7 @@ def test_a_cut_file_is_read_to_its_end_if_asked(tmp_path, ending):
         list(opened)
     with source.open_video(str(path), on_damage="conceal") as opened:
         assert 10 < len(list(opened)) < 60
+        assert opened.count == len(recipes.decode(str(path)))  # all that a decoder returns that conceals
     assert "it ends after" in opened.cut_short and opened.cut_short in opened.notes
 
 

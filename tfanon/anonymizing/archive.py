@@ -78,7 +78,7 @@ def collected(todo, settings, left_out=None):
     left_out: as for a Manifest.
     """
     records = [json.loads(record_of(job, settings).read_text(encoding="utf-8")) for job in todo]
-    about = {name: records[0][name] 
+    about = {name: records[0][name]
              for name in ("model", "settings", "tested_size", "warnings", "versions")}
     manifest = Manifest(of_folder(settings), about, left_out)
     for record in records:

@@ -16,7 +16,7 @@ import sys
 import av
 import numpy as np
 
-from tfanon.media import limits, scaling, source
+from tfanon.media import limits, scaling, source, tone_mapping
 from tfanon.media.limits import MediaError
 
 PROTOCOLS = {"rtsp": "rtsp,rtp,udp,tcp", "rtsps": "rtsps,rtsp,rtp,srtp,udp,tcp,tls", "http": "http,tcp",
@@ -71,8 +71,12 @@ def _connected(given, patience, arguments):
 
 
 def _frames(given, container, stream):
+    matrix = None  # of the frame before
     for frame in container.decode(stream):
         limits.check_pixels(shown(given), frame.width, frame.height)
+        if frame.colorspace != matrix:
+            tone_mapping.check_colour(shown(given), frame)
+            matrix = frame.colorspace
         if not frame.is_corrupt:  # seen, and left out: the next one is already on its way
             yield frame
     if container.size <= 0:

@@ -79,13 +79,6 @@ class WindowScaler:
         return upright[top:top + self.height, left:left + self.width]
 
 
-def pixels(frame: av.VideoFrame) -> np.ndarray:
-    """uint8 [height, width, 3] of an rgb24 frame; a view where the lines carry padding."""
-    plane = frame.planes[0]
-    lines = np.frombuffer(plane, np.uint8).reshape(frame.height, plane.line_size)
-    return lines[:, :3 * frame.width].reshape(frame.height, frame.width, 3)
-
-
 def choose_colour(colour: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
     """What a copy in 8 bits says of its colours, by what its original says.
 

@@ -92,6 +92,7 @@ class Video:
         self.reached = 0.0  # end of what was seen, in seconds
         self._noted = self._refused = self._packets = 0  # damage that was seen; that a strict decoder sees; packets
         self._knows_failures = knows_failures
+        self._matrix = None  # of the frame before, in the numbers of H.273
         self._strict = _open_strict_decoder(stream) if on_damage == "conceal" else None
         self._origin = _find_origin(container, stream, self.sounds)
         self._sound_check = SoundCheck(container, stream)
@@ -200,6 +201,9 @@ class Video:
             if not self._strict:
                 raise MediaError(f"{self.path}: {reason}{HINT}.") from None
             self.cut_short = f"it cannot be read beyond {self.reached:.2f} seconds ({reason})"
+            last = av.Packet()  # makes the decoder return what it still holds
+            last.stream = self.stream
+            yield last
 
     def _shift(self, packet) -> av.Packet:
         origin = round(self._origin * self.stream.time_base / packet.time_base)
@@ -252,6 +256,9 @@ class Video:
         return self._make_picture(frame, stamp)
 
     def _make_picture(self, frame, stamp: int) -> Picture:
+        if frame.colorspace != self._matrix:
+            tone_mapping.check_colour(self.path, frame)
+            self._matrix = frame.colorspace
         if (frame.height, frame.width) != (self.form.height, self.form.width):
             limits.check_pixels(self.path, frame.width, frame.height)
             self.resized += 1
