@@ -144,7 +144,7 @@ class Sink:
             self.container.options["movflags"] = "use_metadata_tags"
         self.stamps, self.count = {}, 0  # encoder's time stamp: (stamp, duration) of frames that it still holds
         self.first_place = None  # of the first frame, in slots, where times are slots: .avi begins with it
-        self.sound_ends = {}  # track: (time stamp of its last packet, the least that the next one may have)
+        self.sound_ends = {}  # index of a track: (time of its last packet, its end), in the units of the file
         self.end = self.delay = None  # end of the last frame; decoding time before the first one is shown
 
     def _add(self, name, encoding, ending):
@@ -226,16 +226,25 @@ class Sink:
             if packet.pts + (packet.duration or 0) <= 0:
                 return
             packet.pts = packet.dts = 0
+        track = self.sounds[packet.stream]
+        self.container.start_encoding()  # the head of the file decides on the units of its tracks
+        units = packet.time_base / track.time_base
+        packet.dts, packet.duration = round(packet.dts * units), round((packet.duration or 0) * units)
+        packet.pts = packet.dts if packet.pts is None else round(packet.pts * units)
+        packet.time_base = track.time_base
+        packet.stream = track
         self._space(packet)
-        packet.stream = self.sounds[packet.stream]
         self.container.mux(packet)
 
     def _space(self, packet: av.Packet) -> None:
-        """Give a packet of sound a time behind that of the one before, where a cut has left several at one time."""
-        last, end = self.sound_ends.get(packet.stream, (None, 0))
+        """Give a packet of sound a time behind that of the one before.
+
+        A cut may have left several at one time, and rounding to the units of the file may bring two together.
+        """
+        last, end = self.sound_ends.get(packet.stream.index, (None, 0))
         if last is not None and packet.dts <= last:
             packet.pts = packet.dts = end
-        self.sound_ends[packet.stream] = packet.dts, packet.dts + max(1, packet.duration or 0)
+        self.sound_ends[packet.stream.index] = packet.dts, packet.dts + max(1, packet.duration or 0)
 
     def finish(self):
         """Write what the encoder still holds, and the container's index."""
