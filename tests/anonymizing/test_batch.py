@@ -33,7 +33,7 @@ def run(folder, anonymizer=None, **settings):
     """(failures, lines, the manifest's files)."""
     lines = []
     settings = Settings(output=str(folder / "out"), **settings)
-    todo = inputs.jobs([str(folder / "in")], settings.output)
+    todo = inputs.plan_jobs([str(folder / "in")], settings.output).jobs
     done = batch.Batch(anonymizer or doubles.inverting(), settings, folder / "out/manifest.json", tell=lines.append)
     return done.run(todo), lines, json.loads((folder / "out/manifest.json").read_text())
 
@@ -108,7 +108,7 @@ def test_an_input_that_changes_meanwhile_fails(folder):
 def test_an_input_that_is_gone_at_its_turn_costs_only_itself(folder):
     run(folder)
     settings = Settings(output=str(folder / "out"))
-    todo = inputs.jobs([str(folder / "in")], settings.output)
+    todo = inputs.plan_jobs([str(folder / "in")], settings.output).jobs
     (folder / "in/a.mp4").unlink()
     lines = []
     done = batch.Batch(doubles.inverting(), settings, folder / "out/manifest.json", tell=lines.append)
@@ -119,7 +119,7 @@ def test_an_input_that_is_gone_at_its_turn_costs_only_itself(folder):
 def begun(folder, given="in", anonymizer=None, **settings):
     """A function that runs a batch whose command has begun, and returns (failures, lines)."""
     settings, lines = Settings(output=str(folder / "out"), **settings), []
-    todo = inputs.jobs([str(folder / given)], settings.output)
+    todo = inputs.plan_jobs([str(folder / given)], settings.output).jobs
     done = batch.Batch(anonymizer or doubles.inverting(), settings, folder / "out/manifest.json", tell=lines.append)
     return lambda: (done.run(todo), lines)
 
@@ -193,7 +193,7 @@ def test_bars_are_no_part_of_the_work(folder, monkeypatch):
 
     (folder / "in/broken.mp4").unlink()
     settings = Settings(output=str(folder / "out"))
-    todo = inputs.jobs([str(folder / "in")], settings.output)
+    todo = inputs.plan_jobs([str(folder / "in")], settings.output).jobs
     with monkeypatch.context() as patch:
         patch.setattr(sys, "stderr", Full())
         done = batch.Batch(
@@ -218,7 +218,7 @@ def test_files_of_any_name(folder, monkeypatch, locale):
     printed = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(printed, encoding=locale))
     settings, manifest = Settings(output=str(folder / "out")), folder / "out/manifest.json"
-    todo = inputs.jobs([str(folder / "names")], settings.output)
+    todo = inputs.plan_jobs([str(folder / "names")], settings.output).jobs
     for _ in range(2):
         assert batch.Batch(doubles.inverting(), settings, manifest).run(todo) == 1
     assert set(os.listdir(os.fsencode(folder / "out/deep"))) == {*NAMES, PICTURE}
@@ -267,7 +267,7 @@ def test_one_name_in_two_containers_is_two_results(folder):
 
 def test_progress_is_nested(folder, capsys):
     settings = Settings(output=str(folder / "out"))
-    todo = inputs.jobs([str(folder / "in")], settings.output)
+    todo = inputs.plan_jobs([str(folder / "in")], settings.output).jobs
     batch.Batch(doubles.inverting(), settings, folder / "m.json", quiet=False, tell=lambda line: None).run(todo)
     shown = capsys.readouterr().err
     assert "4/4" in shown and "a.mp4:" in shown and "/24 [" in shown

@@ -87,7 +87,7 @@ def folder(tmp_path_factory):
 def attempt(folder, output, spoil=spoil_nothing, monkeypatch=None, calls=0, second=False):
     """The failures of a batch. second: the fault comes with the second file."""
     settings = Settings(output=str(output))
-    todo = inputs.jobs([str(folder / "in")], settings.output)
+    todo = inputs.plan_jobs([str(folder / "in")], settings.output).jobs
 
     def run(anonymizer, jobs):
         return batch.Batch(anonymizer, settings, output / "manifest.json", tell=lambda _: None).run(jobs)

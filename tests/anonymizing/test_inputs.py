@@ -22,7 +22,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def pairs(given, output):
-    return {str(job.given): str(job.target) for job in inputs.jobs(given, output)}
+    return {str(job.given): str(job.target) for job in inputs.plan_jobs(given, output).jobs}
 
 
 def test_a_folder_is_mirrored(folder):
@@ -61,23 +61,23 @@ def test_results_inside_the_input_folder_are_not_read_again(folder, given):
     (["in/*.xyz"], "out", "no video and no image in it"), (["in/a.mp4"], "x.png", "one is a video, the other an image")])
 def test_what_is_refused(folder, given, output, message):
     with pytest.raises(ValueError, match=message):
-        inputs.jobs(given, output)
+        inputs.plan_jobs(given, output)
 
 
 def test_the_input_is_safe_behind_links(folder):
     os.symlink("a.mp4", "in/link.mp4")
     with pytest.raises(ValueError, match="would be replaced"):
-        inputs.jobs(["in/a.mp4"], "in/link.mp4")
+        inputs.plan_jobs(["in/a.mp4"], "in/link.mp4")
     os.symlink("in", "same")
     with pytest.raises(ValueError, match="would be replaced"):
-        inputs.jobs(["in"], "same")
+        inputs.plan_jobs(["in"], "same")
 
 
 def test_one_inputs_result_is_not_another_input(folder):
     pathlib.Path("other/deep/er").mkdir(parents=True)
     pathlib.Path("other/deep/er/b.avi").write_text("")
     with pytest.raises(ValueError, match="in/deep/er/b.avi is an input, and another input's result would replace it"):
-        inputs.jobs(["other/deep", "in/deep/er"], "in/deep")
+        inputs.plan_jobs(["other/deep", "in/deep/er"], "in/deep")
 
 
 def write(*names):
@@ -89,14 +89,14 @@ def write(*names):
 
 def targets(given, output="out"):
     """The results' paths below the output folder."""
-    return [job.name for job in inputs.jobs(given, output)]
+    return [job.name for job in inputs.plan_jobs(given, output).jobs]
 
 
 def test_every_ending_that_is_read_becomes_one_that_is_written(folder):
     endings = limits.VIDEO_ENDINGS + limits.IMAGE_ENDINGS
     write(*(f"all/x{ending}" for ending in endings))
     write(*(f"all/Y{ending.upper()}" for ending in endings))
-    found = {str(job.given.name): job.name for job in inputs.jobs(["all"], "out")}
+    found = {str(job.given.name): job.name for job in inputs.plan_jobs(["all"], "out").jobs}
     assert len(found) == len(set(found.values())) == 2 * len(endings)
     for given, name in found.items():
         ending = pathlib.Path(name).suffix.lower()
@@ -176,14 +176,14 @@ def test_a_folder_without_media_stops_no_other(folder):
     os.mkdir("empty")
     assert targets(["empty", "in/a.mp4"]) == ["a.mp4"]
     with pytest.raises(ValueError, match="^empty: no video and no image in it; their names end in"):
-        inputs.jobs(["empty"], "out")
+        inputs.plan_jobs(["empty"], "out")
 
 
 def test_pipes_are_no_files(folder):
     os.mkfifo("in/pipe.mp4")
     for output in ("out", "out.mp4"):
         with pytest.raises(ValueError, match="^in/pipe.mp4 is a pipe, a socket or a device"):
-            inputs.jobs(["in/pipe.mp4"], output)
+            inputs.plan_jobs(["in/pipe.mp4"], output)
     plan = inputs.plan_jobs(["in/pipe.mp4", "in/a.mp4"], "out")
     assert [job.name for job in plan.jobs] == ["a.mp4"]
     assert plan.lines() == ["the command line: 1 entry is left out: 1 pipe, socket or device"]

@@ -51,11 +51,6 @@ class Plan:
         return {each.source: each.entry() for each in self.left_out}
 
 
-def jobs(inputs, output):
-    """The Jobs of plan_jobs."""
-    return plan_jobs(inputs, output).jobs
-
-
 def plan_jobs(inputs: Sequence[str], output: str) -> Plan:
     """The Plan for paths, patterns and folders; a folder is mirrored below `output`.
 

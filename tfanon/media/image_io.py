@@ -78,7 +78,6 @@ SRGB, BT2020, DISPLAY_P3 = 1, 9, 12  # primaries of ITU-T H.273; the others are 
 SAME = 3  # grey levels by which a profile that counts as sRGB may differ: they do in their black
 PROFILES = 64  # transforms kept: the files of a data set share a few profiles
 COLOUR_SPACES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # of a profile: mode of its pictures
-WHITE = 255
 STEPS = 4096  # of the table that encodes light, over its square root
 
 
@@ -303,15 +302,9 @@ def _is_plain(picture: ImageFile.ImageFile, kind: str) -> bool:
     if picture.has_transparency_data or (kind == "webp_pipe" and picture.n_frames > 1):
         return False
     if picture.code_points is not None:
-        return not _is_hdr(picture) and picture.code_points[0] not in (BT2020, DISPLAY_P3)
+        primaries, transfer = picture.code_points
+        return transfer not in tone_mapping.HDR and primaries not in (BT2020, DISPLAY_P3)
     return _find_transform(picture) is None
-
-
-def _is_hdr(picture: ImageFile.ImageFile) -> bool:
-    return picture.code_points is not None and picture.code_points[1] in (
-        tone_mapping.PQ,
-        tone_mapping.HLG,
-    )
 
 
 def _read_code_points(file: BinaryIO, kind: str) -> tuple[int, int] | None:
@@ -354,7 +347,7 @@ def _read_pixels(picture: ImageFile.ImageFile, kind: str) -> np.ndarray:
     if transform is None and picture.code_points is not None:
         pixels = _convert_code_points(pixels, picture)
     if alpha is not None:
-        pixels = _lay_on_white(pixels, np.asarray(alpha))
+        pixels = scaling.lay_on_white(pixels, np.asarray(alpha))
     orientation = _read_orientation(picture)
     if orientation in UPRIGHT:
         pixels = np.asarray(Image.fromarray(pixels).transpose(UPRIGHT[orientation]))
@@ -380,13 +373,6 @@ def _split_alpha(picture: Image.Image) -> tuple[Image.Image, Image.Image | None]
 
 def _convert_mode(picture: Image.Image, mode: str) -> Image.Image:
     return picture if picture.mode == mode else picture.convert(mode)
-
-
-def _lay_on_white(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """uint8 [H, W, 3] of colours and alpha [H, W]: levels are mixed, not light, as in browsers."""
-    share = alpha[..., None].astype(np.uint16)
-    mixed = pixels * share + WHITE * (255 - share)
-    return ((mixed + 127) // 255).astype(np.uint8)
 
 
 def _find_transform(picture: ImageFile.ImageFile) -> ImageCms.ImageCmsTransform | None:
@@ -438,16 +424,15 @@ def _sample_colours(mode: str) -> Image.Image:
 def _convert_code_points(pixels: np.ndarray, picture: ImageFile.ImageFile) -> np.ndarray:
     """uint8 [H, W, 3] sRGB of pixels in the colours that a picture's code points name."""
     primaries, transfer = picture.code_points
-    if _is_hdr(picture):
+    if transfer in tone_mapping.HDR:
         return tone_mapping.tone_map(pixels.astype(np.uint16) * 257, transfer, primaries)
     if primaries not in (BT2020, DISPLAY_P3):
         return pixels
     to_srgb = np.linalg.inv(tone_mapping.rgb_to_xyz(SRGB)) @ tone_mapping.rgb_to_xyz(primaries)
     light, levels = _light_tables()
     result = np.empty_like(pixels)
-    for row, line in enumerate(
-        pixels
-    ):  # a row at a time: the picture in floats would be twelve times as large
+    # A row at a time: the picture in floats would be twelve times as large.
+    for row, line in enumerate(pixels):
         linear = np.clip(light[line] @ to_srgb.T, 0, 1)
         result[row] = levels[np.rint(np.sqrt(linear) * (STEPS - 1)).astype(int)]
     return result

@@ -71,12 +71,10 @@ def _connected(given, patience, arguments):
 
 
 def _frames(given, container, stream):
-    matrix = None  # of the frame before
+    check_colour = tone_mapping.ColourCheck(shown(given))
     for frame in container.decode(stream):
         limits.check_pixels(shown(given), frame.width, frame.height)
-        if frame.colorspace != matrix:
-            tone_mapping.check_colour(shown(given), frame)
-            matrix = frame.colorspace
+        check_colour(frame)
         if not frame.is_corrupt:  # seen, and left out: the next one is already on its way
             yield frame
     if container.size <= 0:

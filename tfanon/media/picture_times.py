@@ -222,3 +222,6 @@ class SortedTimes(_CountedPackets):
             return heapq.heappop(self._times), 0, 0
         stamp = frame.pts if self.last is None else self.last + max(1, frame.duration or 0)
         return stamp, 0, 0
+
+
+PictureTimes = TimedPackets | NumberedSlots | SortedTimes | DecoderTimes

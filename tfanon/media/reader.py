@@ -26,8 +26,10 @@ from tfanon.media import limits, memory, tone_mapping
 from tfanon.media.limits import MediaError, is_video  # noqa: F401  (both are part of this module's interface)
 from tfanon.media.scaling import WHOLE, WindowScaler
 
+STRICT = {"err_detect": "explode"}  # a decoder's option: damage is an error, not something to be concealed
 MOST_THREADS = 16  # of a decoder: more of them hold more frames and are no faster
 CACHED_FILES = 16384  # indexes kept: about 2.5 KB for 300 pictures
+INDEXED_CONTAINERS = ("mov",)  # their index says where each packet lies, apart for each track
 TIMED_CONTAINERS = ("flv", "matroska", "mov", "mpegts")  # they store a presentation time for each packet
 # Codecs of which a packet is one picture that is shown. Not among them: MPEG-4 part 2 (packed B-frames, packets that
 # repeat a picture) and VP8 (pictures that are never shown).
@@ -83,13 +85,10 @@ def read_frames(path, choose: Callable[[int], Iterable[int]], height: int, width
     index, file = index_frames(path), _state(path)
     numbers = [int(number) for number in choose(index.count)]
     scaler, wanted = WindowScaler(height, width), set(numbers)
-    checked = False
+    check_colour = tone_mapping.ColourCheck(path)
 
     def scale(frame: av.VideoFrame) -> np.ndarray:
-        nonlocal checked
-        if not checked:
-            tone_mapping.check_colour(path, frame)
-            checked = True
+        check_colour(frame)
         return scaler(frame, crop)
 
     kept = memory.FRAMES.find(file) or memory.FRAMES.keep(
@@ -114,8 +113,24 @@ def opened(path, explode=False, threads=1):
         stream.thread_type = "NONE" if threads == 1 else "AUTO"  # 1: tf.data already reads several files at once
         stream.codec_context.thread_count = threads or min(MOST_THREADS, processes.count_cores())
         if explode:
-            stream.codec_context.options = {"err_detect": "explode"}
+            stream.codec_context.options = STRICT
         yield container, stream
+
+
+def copy_decoder(stream, options: dict[str, str]) -> av.CodecContext:
+    """A further decoder, on one thread, for the packets of a stream.
+
+    Args:
+        stream: Whose codec and extradata it gets.
+        options: Of libav, such as {"err_detect": "explode"}.
+    """
+    given = stream.codec_context
+    decoder = av.CodecContext.create(given.codec.name, "r")
+    decoder.extradata, decoder.codec_tag = given.extradata, given.codec_tag
+    decoder.width, decoder.height = given.width, given.height
+    decoder.thread_type, decoder.thread_count = "NONE", 1
+    decoder.options = options
+    return decoder
 
 
 @contextlib.contextmanager

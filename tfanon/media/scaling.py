@@ -12,7 +12,6 @@ SPACES = {1: Colorspace.ITU709, 4: Colorspace.FCC, 7: Colorspace.SMPTE240M, 9: C
 WHOLE = (1.0, 0.0, 0.0)  # the window that leaves nothing out
 BT601 = (2, 5, 6)  # PAL's and NTSC's; what says nothing is taken for it, as swscale does
 FULL = 2  # H.273's range of 0 to 255
-HDR = {tone_mapping.PQ: "PQ", tone_mapping.HLG: "HLG"}  # transfers of H.273 that SDR screens cannot show
 SDR = (1, 1, 1, 1)  # BT.709 throughout, as colour of a source.Form
 MIRRORED = 4  # more than the turn of a frame that is not
 
@@ -36,13 +35,12 @@ class Scaler:
 
     def _lay_on_white(self, frame: av.VideoFrame, height: int, width: int) -> np.ndarray:
         """Pixels of a frame with transparency, whose hidden colours stay hidden."""
-        colours = tone_mapping.read_sdr_pixels(frame, height, width, self._reformatter).astype(np.uint16)
+        colours = tone_mapping.read_sdr_pixels(frame, height, width, self._reformatter)
         scaled = self._alpha_reformatter.reformat(
             frame, width=width, height=height, format="rgba", interpolation="BILINEAR", threads=1,
             **tone_mapping.choose_conversion(frame))
         lines = np.frombuffer(scaled.planes[0], np.uint8).reshape(height, scaled.planes[0].line_size)
-        opacity = lines[:, :4 * width].reshape(height, width, 4)[..., 3:].astype(np.uint16)
-        return ((colours * opacity + 255 * (255 - opacity) + 127) // 255).astype(np.uint8)
+        return lay_on_white(colours, lines[:, :4 * width].reshape(height, width, 4)[..., 3])
 
     def frame(self, pixels, height, width, pixel_format, colour):
         """av.VideoFrame of uint8 [h, w, 3] RGB, stretched to height x width.  colour: as in source.Form."""
@@ -79,6 +77,13 @@ class WindowScaler:
         return upright[top:top + self.height, left:left + self.width]
 
 
+def lay_on_white(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """uint8 [H, W, 3] of colours and alpha [H, W]: levels are mixed, not light, as in browsers."""
+    share = alpha[..., None].astype(np.uint16)
+    mixed = pixels * share + 255 * (255 - share)
+    return ((mixed + 127) // 255).astype(np.uint8)
+
+
 def choose_colour(colour: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
     """What a copy in 8 bits says of its colours, by what its original says.
 
@@ -90,7 +95,7 @@ def choose_colour(colour: tuple[int, int, int, int]) -> tuple[int, int, int, int
         that swscale does not compute, becomes that of BT.709.
     """
     space, reach, primaries, transfer = colour
-    if transfer in HDR:
+    if tone_mapping.is_hdr(colour):
         return SDR
     known = space in SPACES or space in BT601
     return (space if known else 1, reach, primaries, transfer)

@@ -13,7 +13,7 @@ import av
 import numpy as np
 
 from tfanon import processes
-from tfanon.media import limits, scaling, source
+from tfanon.media import limits, scaling, source, tone_mapping
 from tfanon.media.limits import MediaError
 
 CONTAINERS = {".avi": "avi", ".m4v": "mp4", ".mkv": "matroska", ".mov": "mov", ".mp4": "mp4", ".webm": "webm"}
@@ -102,7 +102,7 @@ class Sink:
                  metadata: dict | None = None) -> None:
         """
         Args:
-            path: Its name on disk, or a binary file.
+            path: Its name on disk.
             form: Of the original.
             encoding: How it is encoded.
             ending: The container's, if not the path's.
@@ -126,11 +126,10 @@ class Sink:
             self.height, self.width = form.height + form.height % 2, form.width + form.width % 2
             self.notes.append(f"padded from {form.width}x{form.height} to {self.width}x{self.height}")
         self.colour = scaling.choose_colour(form.colour)
-        if form.colour[3] in scaling.HDR:
-            self.notes.append(f"HDR ({scaling.HDR[form.colour[3]]}) tone-mapped to SDR")
-        target = path if hasattr(path, "write") else limits.address(path)
+        if tone_mapping.is_hdr(form.colour):
+            self.notes.append(f"HDR ({tone_mapping.HDR[form.colour[3]]}) tone-mapped to SDR")
         self.container = av.open(
-            target, "w", format=CONTAINERS[ending], container_options={"fflags": "+bitexact"})
+            limits.address(path), "w", format=CONTAINERS[ending], container_options={"fflags": "+bitexact"})
         self.container.metadata.update(metadata or {})
         try:
             self.stream = self._add(name, encoding, ending)

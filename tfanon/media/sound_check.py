@@ -8,7 +8,9 @@ import bisect
 
 import av
 
-INDEXED = ("mov",)  # the index says where each packet lies, apart for each track
+from tfanon.media import reader
+
+LENIENT = {"flags": "+output_corrupt", "flags2": "+showall"}  # pictures without a reference come out, too
 UNCODED = "pcm_"  # any bytes decode as such sound; decoders of Opus, ADPCM and speech take most, too
 MARKED = (  # codecs of pictures as which no sound decodes
     "av1", "h264", "hevc", "mjpeg", "mpeg1video", "mpeg2video", "mpeg4", "png", "prores", "vp8", "vp9")
@@ -23,16 +25,11 @@ class SoundCheck:
             container: The open file.
             pictures: Its stream of pictures.
         """
-        self._pictures = pictures if container.format.name in INDEXED else None
+        self._pictures = pictures if container.format.name in reader.INDEXED_CONTAINERS else None
         self._places: list[tuple[int, int]] = []  # first byte and end of each picture that is indexed so far
         self._known = 0
-        given = pictures.codec_context
-        self._is_marked = given.codec.canonical_name in MARKED
-        self._decoder = av.CodecContext.create(given.codec.name, "r")
-        self._decoder.extradata, self._decoder.codec_tag = given.extradata, given.codec_tag
-        self._decoder.width, self._decoder.height = given.width, given.height
-        self._decoder.thread_type, self._decoder.thread_count = "NONE", 1
-        self._decoder.options = {"flags": "+output_corrupt", "flags2": "+showall"}  # pictures without a reference, too
+        self._is_marked = pictures.codec_context.codec.canonical_name in MARKED
+        self._decoder = reader.copy_decoder(pictures, LENIENT)
 
     def passes(self, packet: av.Packet) -> bool:
         """Whether a packet can be decoded as sound, is no picture, and shares no byte with one.

@@ -20,7 +20,6 @@ from tfanon.media.sound_check import SoundCheck
 SLOTTED = ("avi",)  # no time stamps in it: libav numbers the packets
 SHIFTED = ("mpeg", "mpegts")  # their clocks start anywhere
 LENGTH_KNOWN = ("matroska",)  # by the header; a cut file ends without an error, before that
-INDEXED = ("mov",)  # says in front where each frame lies; libav reads to the end of the file, whatever lies behind it
 SLACK = 0.2  # seconds by which a header's length may be wrong
 DAMAGE = ("refuse", "conceal")  # what may be done about it
 HINT = "; --on_damage=conceal goes on as players do"
@@ -84,7 +83,8 @@ class Video:
         """
         self.path, self.container, self.stream = path, container, stream
         tracks = container.streams.audio
-        self.sounds = [track for track in tracks if track.codec_context is not None] if sound else []
+        wanted = tracks if sound else ()
+        self.sounds = [track for track in wanted if track.codec_context is not None]
         self.sound = _describe_sound(len(tracks), len(self.sounds))
         self.form, self.count = form, 0
         self.leading_dropped = self.resized = self.sound_left_out = 0
@@ -92,13 +92,16 @@ class Video:
         self.reached = 0.0  # end of what was seen, in seconds
         self._noted = self._refused = self._packets = 0  # damage that was seen; that a strict decoder sees; packets
         self._knows_failures = knows_failures
-        self._matrix = None  # of the frame before, in the numbers of H.273
-        self._strict = _open_strict_decoder(stream) if on_damage == "conceal" else None
+        self._check_colour = tone_mapping.ColourCheck(path)
+        self._strict = None  # a decoder that raises at what the stream's own conceals
+        if on_damage == "conceal":
+            self._strict = reader.copy_decoder(stream, reader.STRICT)
         self._origin = _find_origin(container, stream, self.sounds)
-        self._sound_check = SoundCheck(container, stream)
+        self._sound_check = SoundCheck(container, stream) if self.sounds else None
         self._times = _choose_times(container, stream)
-        slotted = container.format.name in SLOTTED
-        self._indexed = sum(entry.size > 0 for entry in stream.index_entries) if slotted else 0
+        self._indexed = 0  # packets that the file's own index lists
+        if container.format.name in SLOTTED:
+            self._indexed = sum(entry.size > 0 for entry in stream.index_entries)
 
     @property
     def concealed(self) -> int:
@@ -256,9 +259,7 @@ class Video:
         return self._make_picture(frame, stamp)
 
     def _make_picture(self, frame, stamp: int) -> Picture:
-        if frame.colorspace != self._matrix:
-            tone_mapping.check_colour(self.path, frame)
-            self._matrix = frame.colorspace
+        self._check_colour(frame)
         if (frame.height, frame.width) != (self.form.height, self.form.width):
             limits.check_pixels(self.path, frame.width, frame.height)
             self.resized += 1
@@ -297,7 +298,7 @@ class Video:
         if self.reached < promised - SLACK:
             return f"it ends after {self.reached:.2f} of {promised:.2f} seconds"
         needed = 0
-        if container.format.name in INDEXED:
+        if container.format.name in reader.INDEXED_CONTAINERS:
             needed = self._bytes_promised()
         elif container.format.name in SLOTTED:
             needed = _find_end_of_riff(self.path)
@@ -307,7 +308,7 @@ class Video:
         """By the header; 0 where it promises none that can be relied on."""
         if self.container.format.name in LENGTH_KNOWN:
             return (self.container.duration or 0) / 1_000_000
-        if self.container.format.name in INDEXED and not self.stream.frames:  # in fragments, perhaps listed in front
+        if self.container.format.name in reader.INDEXED_CONTAINERS and not self.stream.frames:  # in fragments, perhaps listed in front
             return float((self.stream.duration or 0) * self.stream.time_base)
         return 0.0
 
@@ -362,17 +363,6 @@ def _read_start(path) -> tuple[Form, bool]:
     raise MediaError(f"{path}: {'no frame of it could be decoded' if size else 'no frames in it'}.")
 
 
-def _open_strict_decoder(stream) -> av.CodecContext:
-    """A decoder that raises at what the stream's own conceals."""
-    given = stream.codec_context
-    strict = av.CodecContext.create(given.codec.name, "r")
-    strict.extradata, strict.codec_tag = given.extradata, given.codec_tag
-    strict.width, strict.height = given.width, given.height
-    strict.thread_type, strict.thread_count = "NONE", 1
-    strict.options = {"err_detect": "explode"}
-    return strict
-
-
 def _refuses(decoder: av.CodecContext, packet: av.Packet) -> bool:
     """Whether a decoder raises at a packet."""
     if not packet.size:
@@ -392,7 +382,7 @@ def _describe_sound(tracks: int, kept: int) -> str:
     return "kept" if kept == tracks else f"kept, {kept} of {tracks} tracks"
 
 
-def _choose_times(container, stream) -> picture_times.TimedPackets | picture_times.NumberedSlots:
+def _choose_times(container, stream) -> picture_times.PictureTimes:
     codec = stream.codec_context.codec.canonical_name
     if reader.has_time_per_picture(container, stream):
         return picture_times.TimedPackets(codec)

@@ -20,6 +20,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from tfanon.media.limits import MediaError
 
 PQ, HLG = 16, 18  # transfer characteristics of ITU-T H.273
+HDR = {PQ: "PQ", HLG: "HLG"}  # those that SDR screens cannot show
 
 REFERENCE_WHITE = 203.0  # cd/m2, BT.2408
 SOURCE_PEAK = 1000.0  # cd/m2: of HLG by BT.2100, of most PQ masters; what is brighter becomes white
@@ -61,7 +62,7 @@ def is_hdr(colour: object) -> bool:
             primaries, transfer) in the numbers of ITU-T H.273.
     """
     transfer = colour[3] if isinstance(colour, tuple) else colour.color_trc
-    return transfer in (PQ, HLG)
+    return transfer in HDR
 
 
 def check_colour(path: object, frame: av.VideoFrame) -> None:
@@ -86,6 +87,20 @@ def check_colour(path: object, frame: av.VideoFrame) -> None:
         raise MediaError(
             f"{path}: colours of a kind that cannot be read here (matrix {frame.colorspace} of "
             "ITU-T H.273); convert it to BT.709 first.")
+
+
+class ColourCheck:
+    """check_colour for the frames of one video: of the first, and of each whose matrix is another than before."""
+
+    def __init__(self, path: object) -> None:
+        """path: Of the file, for the message."""
+        self._path, self._matrix = path, None
+
+    def __call__(self, frame: av.VideoFrame) -> None:
+        """Raises MediaError as check_colour does."""
+        if frame.colorspace != self._matrix:
+            check_colour(self._path, frame)
+            self._matrix = frame.colorspace
 
 
 def read_sdr_pixels(
