@@ -170,23 +170,6 @@ def test_check_sees_a_file_that_was_cut(tmp_path):
 RATES = [10, 15, 25, 60, *(fractions.Fraction(1000 * rate, 1001) for rate in (24, 30, 60))]
 
 
-@pytest.mark.parametrize("rate", RATES, ids=str)
-@pytest.mark.parametrize("units", [1000, 12800, 15360, 90000])
-def test_the_rate_of_slots_is_found_in_rounded_times(rate, units):
-    stamps = [round(5 + number * units / rate) for number in range(300)]
-    nominal = fractions.Fraction(round(10_000 * rate), 10_000)  # as containers derive it from rounded times
-    given = source.Form(48, 64, fractions.Fraction(1, units), nominal)
-    assert sink.choose_even_rate(given, stamps).rate == rate
-
-
-def test_slots_may_be_empty_and_times_may_not_be_uneven():
-    given = source.Form(48, 64, MILLISECOND, fractions.Fraction(25))
-    assert sink.choose_even_rate(given, [0, 40, 200, 240]).rate == 25
-    assert sink.choose_even_rate(given, None) is given
-    with pytest.raises(ValueError, match="an .avi file cannot hold uneven times; .mkv, .mp4 and .mov files can."):
-        sink.choose_even_rate(given, clips.uneven(20).tolist())
-
-
 @pytest.mark.parametrize("ending", [".mp4", ".mov"])
 @pytest.mark.parametrize("rate", RATES, ids=str)
 def test_a_late_start_is_kept_to_the_tick(tmp_path, ending, rate):
@@ -219,14 +202,3 @@ def test_one_and_two_frames_of_hevc_have_decoding_times(tmp_path):
             packets = [packet for packet in container.demux(video=0) if packet.size]
             times = [(packet.dts, packet.pts) for packet in packets if packet.dts is not None]
             assert all(-200 <= decoded <= shown for decoded, shown in times)
-
-
-@pytest.mark.parametrize("start, gap, message", [
-    (0.0, 0.0, ""), (0.02, 0.03, ""), (0.5, 0.0, r"begins \+0.500 s from the first frame"),
-    (0.0, 0.477, "has a gap of 0.477 s")])
-def test_sound_that_avi_cannot_hold(start, gap, message):
-    if not message:
-        sink.check_sounds(form(), 0.0, [(start, gap)])
-        return
-    with pytest.raises(ValueError, match=f"The sound {message}, .*; .mkv, .mp4 and .mov files can. --audio=drop leaves"):
-        sink.check_sounds(form(), 0.0, [(start, gap)])

@@ -12,7 +12,7 @@ import numpy as np
 
 from tfanon import files
 from tfanon.anonymizing.ahead import ahead
-from tfanon.media import reader, scaling, sink, source
+from tfanon.media import avi_check, reader, scaling, sink, source
 
 DEPTH = 8  # frames that may wait between two stages
 
@@ -41,9 +41,7 @@ def anonymize(video, target, anonymizer, encoding, metadata=False, seen=lambda f
 
     def make(form):
         if ending == ".avi" and isinstance(video, source.Video):
-            stamps, begin, sounds = video.read_times()
-            form = sink.choose_even_rate(form, stamps)
-            sink.check_sounds(form, begin, sounds)
+            form = avi_check.fit_form(video)
         output = sink.Sink(unfinished, form, encoding, ending, video.sounds, video.metadata if metadata else None)
         notes.extend(output.notes)
         return output

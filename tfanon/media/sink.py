@@ -20,8 +20,6 @@ CONTAINERS = {".avi": "avi", ".m4v": "mp4", ".mkv": "matroska", ".mov": "mov", "
 ISO = ("mov", "mp4")
 UNFIT = {".avi": ("libx265",), ".mov": ("libvpx-vp9", "ffv1")}  # codecs that a container does not take
 SLACK = fractions.Fraction(1, 1000)  # second by which a frame may be off its time
-USUAL_RATES = (24, 25, 30, 50, 60, *(fractions.Fraction(1000 * rate, 1001) for rate in (24, 30, 60)), 10, 12, 15, 20)
-NEAR = 1e-3  # share by which a rate that a container derives from rounded times may be off
 UNEVEN = "{}: an .avi file cannot hold uneven times; .mkv, .mp4 and .mov files can."
 REORDER = 64  # frames that a demuxer may be ahead of their order in time; encoders here stay below 17
 
@@ -273,50 +271,6 @@ class Sink:
             if last and self.container.format.name in ISO:  # it ends with the last packet, whichever frame that holds
                 packet.duration = round(self.end * self.form.time_base / packet.time_base) - packet.dts - self.delay
             self.container.mux(packet)
-
-
-def choose_even_rate(form: source.Form, stamps: Sequence[int] | None) -> source.Form:
-    """The form with the rate at which all its frames lie in slots, as .avi needs it.
-
-    Args:
-        form: Of the original.
-        stamps: Of its frames, ascending, in the form's time base; None where they are slots already.
-
-    Raises:
-        ValueError: The times are uneven.
-    """
-    if not stamps:
-        return form
-    near = [rate for rate in USUAL_RATES if abs(rate - form.rate) < NEAR * form.rate]
-    near.sort(key=lambda rate: abs(rate - form.rate))
-    for rate in (*near, form.rate, *sorted(USUAL_RATES)):
-        places = [(stamp - stamps[0]) * form.time_base * rate for stamp in stamps]
-        slots = [round(place) for place in places]
-        off = max(abs(slot - place) / rate for slot, place in zip(slots, places))
-        if off <= SLACK and len(set(slots)) == len(slots):
-            return dataclasses.replace(form, rate=fractions.Fraction(rate))
-    raise ValueError(UNEVEN.format("The frames of the original are not evenly spaced"))
-
-
-def check_sounds(form: source.Form, begin: float, sounds: Sequence[tuple[float, float]]) -> None:
-    """Refuse sound that begins elsewhere than the frames, or has gaps: .avi stores sound without times.
-
-    Args:
-        form: Of the original, whose rate is that of the slots.
-        begin: Time of its first frame, in seconds.
-        sounds: (start, longest gap) of its sound tracks that are to be kept, likewise.
-
-    Raises:
-        ValueError: A track begins more than one slot before or after the frames, or has a gap of more than one.
-    """
-    for start, gap in sounds:
-        allowed = 1 / form.rate + SLACK
-        if gap > allowed:
-            raise ValueError(f"The sound has a gap of {gap:.3f} s, which an .avi file cannot hold; .mkv, .mp4 and .mov "
-                             "files can. --audio=drop leaves it out.")
-        if abs(start - begin) > allowed:
-            raise ValueError(f"The sound begins {start - begin:+.3f} s from the first frame, which an .avi file "
-                             "cannot hold; .mkv, .mp4 and .mov files can. --audio=drop leaves it out.")
 
 
 def _fine_enough(units: int) -> int:

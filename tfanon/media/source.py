@@ -8,7 +8,6 @@ import contextlib
 import dataclasses
 import fractions
 import os
-import statistics
 from collections.abc import Iterator
 
 import av
@@ -60,6 +59,7 @@ class Video:
 
     Attributes:
         form: Of the first picture. Later ones may have another size.
+        origin: Time at which the file's clock starts, in the stream's time base.
         count: Pictures so far.
         leading_dropped: Pictures before the first whole one, which were left out.
         resized: Pictures of another size than the first.
@@ -96,7 +96,7 @@ class Video:
         self._strict = None  # a decoder that raises at what the stream's own conceals
         if on_damage == "conceal":
             self._strict = reader.copy_decoder(stream, reader.STRICT)
-        self._origin = _find_origin(container, stream, self.sounds)
+        self.origin = _find_origin(container, stream, self.sounds)
         self._sound_check = SoundCheck(container, stream) if self.sounds else None
         self._times = _choose_times(container, stream)
         self._indexed = 0  # packets that the file's own index lists
@@ -131,37 +131,6 @@ class Video:
         if self.cut_short:
             found.append(self.cut_short)
         return found
-
-    def read_times(self) -> tuple[list[int] | None, float, list[tuple[float, float]]]:
-        """Times by the packets, without decoding.
-
-        Returns:
-            Those of the pictures, ascending, in units of the time base, or None where packets have none of their own; the
-            second at which the pictures begin; and of each of the sounds the second at which it begins (before 0 counted
-            as 0, since there is what decoders start on) and the length of its longest gap.
-        """
-        codec, stamps, first = self.stream.codec_context.codec.canonical_name, set(), None
-        heard: dict[int, list[tuple[float, float]]] = {sound.index: [] for sound in self.sounds}
-        with reader.opened(self.path) as (container, stream):
-            for packet in container.demux():
-                if packet.pts is None:
-                    continue
-                if packet.stream.index in heard:
-                    seconds = float(packet.pts * packet.time_base), float((packet.duration or 0) * packet.time_base)
-                    heard[packet.stream.index].append(seconds)
-                if packet.stream is not stream or not picture_times.holds_picture(packet, codec):
-                    continue
-                first = packet.pts if first is None else first
-                if packet.pts >= first:  # else it may need a picture that was cut away, and is left out
-                    stamps.add(packet.pts)
-        origin = float(self._origin * self.stream.time_base)
-        sounds = [(max(0.0, packets[0][0] - origin), _find_gap(packets)) for packets in heard.values() if packets]
-        name = self.container.format.name
-        if name in SLOTTED:
-            return None, 0.0, sounds
-        begin = float(min(stamps, default=0) * self.stream.time_base) - origin
-        derived = name in SHIFTED and not reader.has_time_per_picture(self.container, self.stream)
-        return (None if derived else sorted(stamp - self._origin for stamp in stamps)), begin, sounds
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -209,7 +178,7 @@ class Video:
             yield last
 
     def _shift(self, packet) -> av.Packet:
-        origin = round(self._origin * self.stream.time_base / packet.time_base)
+        origin = round(self.origin * self.stream.time_base / packet.time_base)
         packet.dts -= origin
         if packet.pts is not None:
             packet.pts -= origin
@@ -250,7 +219,7 @@ class Video:
         self.leading_dropped += leading
         self._note_missing(missing)
         if self._times.last is not None and stamp <= self._times.last:
-            seconds = float((stamp - self._origin) * self.stream.time_base)
+            seconds = float((stamp - self.origin) * self.stream.time_base)
             self._note_damage(f"two frames at one time, {seconds:.3f} s")
             return None
         if frame.is_corrupt:
@@ -265,7 +234,7 @@ class Video:
             self.resized += 1
         self.count += 1
         reader.check_count(self.path, self.count)
-        return Picture(stamp - self._origin, frame.duration or 0, frame)
+        return Picture(stamp - self.origin, frame.duration or 0, frame)
 
     def _finish(self) -> None:
         if not self.count:
@@ -396,21 +365,6 @@ def _choose_times(container, stream) -> picture_times.PictureTimes:
 def _find_step(stream) -> fractions.Fraction | None:
     """Time from one picture to the next, in the stream's time base; None where the rate is unknown."""
     return 1 / (stream.average_rate * stream.time_base) if stream.average_rate else None
-
-
-def _find_gap(packets: list[tuple[float, float]]) -> float:
-    """The longest silence between packets of sound, in seconds.
-
-    Fragments of MP4 say that the packet before a gap lasts as long as the gap; so no packet counts for longer than most do.
-
-    Args:
-        packets: (time, duration) of each, in seconds.
-    """
-    if len(packets) < 2:
-        return 0.0
-    usual = statistics.median(duration for _, duration in packets)
-    gaps = [then - time - min(duration, 2 * usual) for (time, duration), (then, _) in zip(packets, packets[1:])]
-    return max(0.0, *gaps)
 
 
 def _find_origin(container, stream, sounds) -> int:
