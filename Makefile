@@ -15,13 +15,19 @@ FOLDS = $(WEIZMANN) --sweep_dir=runs/weizmann_folds --clip_private_columns= --ep
     identity=ira,identity=lena,identity=lyova,identity=moshe,identity=shahar
 REPORT = $(VENV)/bin/python -m tfanon.report runs/evaluate $(if $(DATA),runs/evaluate_weizmann) --output=runs/evaluate/report
 
-.PHONY: quickstart test evaluate evaluate_synthetic evaluate_real ablations clean
+.PHONY: quickstart test lint evaluate evaluate_synthetic evaluate_real ablations clean
 
 quickstart: $(VENV)/installed
 	$(VENV)/bin/python -m tfanon.train --flagfile=configs/quickstart.flags
 
 test: $(VENV)/installed
 	$(VENV)/bin/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+
+# Formatting, style and types; `$(VENV)/bin/ruff format .` and `$(VENV)/bin/ruff check --fix .` repair most of it.
+lint: $(VENV)/installed
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
 
 # B and lambda (0 is SPAct), the objectives of others, every fixed anonymizer, each attacked, on the synthetic data; three points
 # at once. 36 minutes on two cores; the same command goes on where it was stopped, and what points share is computed once.
@@ -46,9 +52,9 @@ ablations: $(VENV)/installed
 	$(if $(DATA),$(REAL) --grid=penalty_bound=.1 --grid=penalty_weight=30 $(SEEDS))
 	$(REPORT)
 
-$(VENV)/installed: setup.py
+$(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv --clear $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --editable ".[test,litert,serving,onnx]"
+	$(VENV)/bin/python -m pip install --quiet --editable ".[test,lint,litert,serving,onnx]"
 	touch $@
 
 clean:

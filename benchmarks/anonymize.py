@@ -22,19 +22,18 @@ import subprocess
 import tempfile
 import time
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+import tfanon  # noqa: F401  before Keras, whose defaults it sets
 
-import tfanon  # noqa: E402, F401  before Keras, whose settings it decides
+# isort: split
+import keras
+import numpy as np
+from absl import app, flags
 
-from absl import app, flags  # noqa: E402
-import keras  # noqa: E402
-import numpy as np  # noqa: E402
-
-from tfanon import registry  # noqa: E402
-from tfanon.anonymizing import video  # noqa: E402
-from tfanon.anonymizing.anonymizer import Anonymizer  # noqa: E402
-from tfanon.exporting import tflite  # noqa: E402
-from tfanon.media import sink, source, writer  # noqa: E402
+from tfanon.core import registry
+from tfanon.exporting import tflite
+from tfanon.inference import video
+from tfanon.inference.anonymizer import Anonymizer
+from tfanon.media import array_writer, video_reader, video_writer
 
 HEIGHT, WIDTH, SIDE, WARM = 480, 640, 224, 8
 FLAGS = flags.FLAGS
@@ -51,7 +50,9 @@ def pictures(count):
     texture = np.kron(rng.integers(30, 220, (HEIGHT // 8, WIDTH // 8, 3)), np.ones((8, 8, 1)))
     noise = rng.normal(0, 4, (16, HEIGHT, WIDTH, 1))
     for number in range(count):
-        yield np.clip(np.roll(texture, (number, 2 * number), (0, 1)) + noise[number % 16], 0, 255).astype(np.uint8)
+        yield np.clip(
+            np.roll(texture, (number, 2 * number), (0, 1)) + noise[number % 16], 0, 255
+        ).astype(np.uint8)
 
 
 def write_networks(folder, examples):
@@ -74,23 +75,23 @@ def timed(work, frames):
 
 def decode(path, anonymizer):
     """Read every frame as the pipeline does; returns them."""
-    with source.open_video(path) as opened:
+    with video_reader.open_video(path) as opened:
         return list(video.decoded(opened, anonymizer)), opened.form
 
 
 def encoding():
-    return sink.Encoding(quality=FLAGS.quality, preset=FLAGS.preset)
+    return video_writer.Encoding(quality=FLAGS.quality, preset=FLAGS.preset)
 
 
 def encode(target, frames, form):
-    with contextlib.closing(sink.Sink(target, form, encoding())) as output:
+    with contextlib.closing(video_writer.Sink(target, form, encoding())) as output:
         for frame in frames:
             output.write(frame.pixels, frame.stamp, frame.duration)
         output.finish()
 
 
 def whole(path, target, anonymizer):
-    with source.open_video(path) as opened:
+    with video_reader.open_video(path) as opened:
         video.anonymize(opened, target, anonymizer, encoding())
 
 
@@ -103,10 +104,12 @@ def row(path, folder, anonymizer):
     answers = list(video.anonymized(frames, anonymizer))
     target, rounds = folder / "out.mp4", []
     for _ in range(FLAGS.repeats):
-        rates, used = zip(timed(lambda: decode(path, anonymizer), len(frames)),
-                          timed(lambda: list(video.anonymized(frames, anonymizer)), len(frames)),
-                          timed(lambda: encode(target, answers, form), len(frames)),
-                          timed(lambda: whole(path, target, anonymizer), len(frames)))
+        rates, used = zip(
+            timed(lambda: decode(path, anonymizer), len(frames)),
+            timed(lambda: list(video.anonymized(frames, anonymizer)), len(frames)),
+            timed(lambda: encode(target, answers, form), len(frames)),
+            timed(lambda: whole(path, target, anonymizer), len(frames)),
+        )
         busy = rates[3] * sum(used[:3]) / len(os.sched_getaffinity(0))
         rounds.append([*rates, rates[3] / min(rates[:3]), busy])
     return [*(statistics.median(column) for column in zip(*rounds)), target.stat().st_size / 1024]
@@ -117,8 +120,12 @@ def deface(path, short, folder, *options):
     seconds = {}
     for given in (short, path):
         begin = time.perf_counter()
-        subprocess.run([FLAGS.deface, str(given), "-o", str(folder / "deface.mp4"), *options], check=True,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.run(
+            [FLAGS.deface, str(given), "-o", str(folder / "deface.mp4"), *options],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         seconds[given] = time.perf_counter() - begin
     return (FLAGS.frames - FLAGS.frames // 10) / (seconds[path] - seconds[short])
 
@@ -128,16 +135,21 @@ def main(_):
         folder = pathlib.Path(name)
         path, short = folder / "in.mp4", folder / "short.mp4"
         for given, count in ((path, FLAGS.frames), (short, FLAGS.frames // 10)):
-            writer.write_video(given, pictures(count), gop=250)
+            array_writer.write_video(given, pictures(count), gop=250)
         examples = [picture[:SIDE, :SIDE] for picture in pictures(16)]
         heads = " ".join(f"{head:>8}" for head in ("decode", "network", "encode", "whole"))
         print(f"{'frames per second':28} {heads} {'share':>7} {'busy':>6} {'KiB':>6}", flush=True)
         for name, model in write_networks(folder, examples).items():
             *rates, share, busy, size = row(path, folder, Anonymizer.load(model))
             rates = " ".join(f"{rate:8.1f}" for rate in rates)
-            print(f"{f'compact UNet++, {name}':28} {rates} {share:7.0%} {busy:6.0%} {size:6.0f}", flush=True)
+            print(
+                f"{f'compact UNet++, {name}':28} {rates} {share:7.0%} {busy:6.0%} {size:6.0f}",
+                flush=True,
+            )
         for options in ((), ("--scale", "320x240")) if FLAGS.deface else ():
-            rate = statistics.median(deface(path, short, folder, *options) for _ in range(FLAGS.repeats))
+            rate = statistics.median(
+                deface(path, short, folder, *options) for _ in range(FLAGS.repeats)
+            )
             print(f"{' '.join(('deface', *options)):28} {rate:35.1f}", flush=True)
 
 

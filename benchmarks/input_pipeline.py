@@ -15,20 +15,20 @@ import os
 import tempfile
 import time
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+import tfanon  # noqa: F401  before Keras, whose defaults it sets
 
-import tfanon  # noqa: E402, F401  before Keras, whose settings it decides
+# isort: split
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import app, flags
 
-from absl import app, flags  # noqa: E402
-import keras  # noqa: E402
-import numpy as np  # noqa: E402
-import tensorflow as tf  # noqa: E402
-
-from tfanon import registry, trainer  # noqa: E402
-from tfanon.config import Config  # noqa: E402
-from tfanon.data import pipeline  # noqa: E402
-from tfanon.data.batch import Examples  # noqa: E402
-from tfanon.media import memory, writer  # noqa: E402
+from tfanon.core import registry
+from tfanon.core.config import Config
+from tfanon.data import pipeline
+from tfanon.data.batch import Examples
+from tfanon.media import array_writer, frame_cache
+from tfanon.training import trainer
 
 FILES, FRAMES, CLASSES = 16, 120, 8
 VIDEOS = [  # ending, codec, frames between key frames, height, width of the file; side and frames of the clip
@@ -40,7 +40,9 @@ VIDEOS = [  # ending, codec, frames between key frames, height, width of the fil
 ]
 FOREVER = 10**6
 FLAGS = flags.FLAGS
-flags.DEFINE_float("seconds", 5.0, "Time of one measurement of the first two tables.", lower_bound=0.1)
+flags.DEFINE_float(
+    "seconds", 5.0, "Time of one measurement of the first two tables.", lower_bound=0.1
+)
 flags.DEFINE_integer("steps", 20, "Steps of the third table; 0 leaves it out.", lower_bound=0)
 
 
@@ -55,21 +57,26 @@ def frames(seed, height, width):
 
 def write_files(folder, ending, codec, gop, height, width):
     """Examples of FILES videos, and of one JPEG of each."""
-    videos = [os.path.join(folder, f"{height}-{codec}-{gop}-{number}{ending}") for number in range(FILES)]
+    videos = [
+        os.path.join(folder, f"{height}-{codec}-{gop}-{number}{ending}") for number in range(FILES)
+    ]
     images = [f"{path}.jpg" for path in videos]
     for number, (video, image) in enumerate(zip(videos, images)):
-        writer.write_video(video, frames(number, height, width), codec=codec, gop=gop)
-        writer.write_jpeg(image, next(frames(number, height, width)))
+        array_writer.write_video(video, frames(number, height, width), codec=codec, gop=gop)
+        array_writer.write_jpeg(image, next(frames(number, height, width)))
     labels = np.arange(FILES, dtype=np.int32) % CLASSES
     attributes = np.eye(FILES, 3, dtype=np.float32)
     return Examples(tuple(videos), labels, tuple("abcdefgh")), Examples(
-        tuple(images), attributes=attributes, attribute_names=("first", "second", "third"))
+        tuple(images), attributes=attributes, attribute_names=("first", "second", "third")
+    )
 
 
 def clips_per_second(clips, config):
     """Of pipeline.actions, after the first batches."""
     batches = iter(pipeline.actions(clips, config, 0, FOREVER))
-    for _ in range(FILES // config.batch_action):  # every file once: its list of time stamps is read then
+    for _ in range(
+        FILES // config.batch_action
+    ):  # every file once: its list of time stamps is read then
         next(batches)
     begin = time.perf_counter()
     for count in itertools.count(1):
@@ -110,7 +117,9 @@ def compact(config):
     model = trainer.Minimax(
         registry.find("anonymizers", "unetpp").build(width=0.125),
         registry.find("actions", "small3d").build(classes=CLASSES),
-        registry.find("privacy", "small_resnet").build(embedding=128), config)
+        registry.find("privacy", "small_resnet").build(embedding=128),
+        config,
+    )
     model.compile(*(keras.optimizers.Adam(1e-4) for _ in range(3)))
     return tf.function(model.train_step)
 
@@ -129,25 +138,47 @@ def training_row(clips, images, config):
 def main(_):
     with tempfile.TemporaryDirectory() as folder:
         written = [(row, *write_files(folder, *row[:5])) for row in VIDEOS]
-        print(f"{'file':34} {'clip':12} {'1 thread':>10} {'2 threads':>10}  clips per second", flush=True)
+        print(
+            f"{'file':34} {'clip':12} {'1 thread':>10} {'2 threads':>10}  clips per second",
+            flush=True,
+        )
         for row, clips, _ in written:
             rates = [clips_per_second(clips, config(row, threads)) for threads in (1, 2)]
             print(f"{name(row)} {rates[0]:10.1f} {rates[1]:10.1f}", flush=True)
-        print(f"\n{'images in memory':34} {'seen at':12} {'one by one':>10} {'together':>10}  CPU ms per image", flush=True)
+        print(
+            f"\n{'images in memory':34} {'seen at':12} {'one by one':>10} {'together':>10}  CPU ms per image",
+            flush=True,
+        )
         for row, _, images in written[::2][:2]:
-            memory.FRAMES.allow(1 << 28)
-            costs = [image_milliseconds(images, config(row, 2), together) for together in (1, pipeline.TOGETHER)]
-            memory.FRAMES.allow(0)
-            print(f"{f'JPEG, {row[4]}x{row[3]}':34} {f'{row[5]}x{row[5]}':12} {costs[0]:10.3f} {costs[1]:10.3f}", flush=True)
+            frame_cache.FRAMES.allow(1 << 28)
+            costs = [
+                image_milliseconds(images, config(row, 2), together)
+                for together in (1, pipeline.TOGETHER)
+            ]
+            frame_cache.FRAMES.allow(0)
+            print(
+                f"{f'JPEG, {row[4]}x{row[3]}':34} {f'{row[5]}x{row[5]}':12} {costs[0]:10.3f} {costs[1]:10.3f}",
+                flush=True,
+            )
         if FLAGS.steps:
-            print(f"\n{'training on':34} {'clip':12} {'fed':>10} {'alone':>10} {'waits':>8}", flush=True)
+            print(
+                f"\n{'training on':34} {'clip':12} {'fed':>10} {'alone':>10} {'waits':>8}",
+                flush=True,
+            )
             for row, clips, images in written[::2][:2]:
                 print(f"{name(row)} {training_row(clips, images, config(row, 2))}", flush=True)
 
 
 def config(row, threads):
-    return Config(frames=row[6], stride=4, resolution=row[5], read_threads=threads, batch_action=8, batch_clips=4,
-                  batch_pairs=8)
+    return Config(
+        frames=row[6],
+        stride=4,
+        resolution=row[5],
+        read_threads=threads,
+        batch_action=8,
+        batch_clips=4,
+        batch_pairs=8,
+    )
 
 
 def name(row):

@@ -8,23 +8,25 @@ two square matrices reaches right before the network, since a machine that other
 that the share is of. A dash: XLA cannot compile it here.
 """
 
-import os
 import time
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+import tfanon  # noqa: F401  before Keras, whose defaults it sets
 
-import tfanon  # noqa: E402, F401  before Keras, whose settings it decides
+# isort: split
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import app, flags
 
-from absl import app, flags  # noqa: E402
-import keras  # noqa: E402
-import numpy as np  # noqa: E402
-import tensorflow as tf  # noqa: E402
-
-from tfanon import losses, registry, trainer  # noqa: E402
-from tfanon.converting import inspecting, record  # noqa: E402
+from tfanon.pretrained import weights_record, weights_table
+from tfanon.training import losses, trainer
 
 SIDE = 2048  # of the matrices
-LOSSES = {"anonymizers": losses.reconstruction, "actions": losses.action, "privacy": losses.attributes}
+LOSSES = {
+    "anonymizers": losses.reconstruction,
+    "actions": losses.action,
+    "privacy": losses.attributes,
+}
 FLAGS = flags.FLAGS
 flags.DEFINE_list("networks", [], "Which; empty: all that have something to train.")
 flags.DEFINE_enum("precision", "float32", ["float32", "mixed_bfloat16"], "Keras dtype policy.")
@@ -52,7 +54,7 @@ def peak():
 
 def example(kind, name):
     """(x, y) of one example, both random."""
-    x = tf.random.uniform((1, *inspecting.sides(kind, name), 3))
+    x = tf.random.uniform((1, *weights_table.sides(kind, name), 3))
     targets = {"anonymizers": x, "actions": tf.zeros([1], tf.int32), "privacy": tf.ones([1, 1000])}
     return x, targets[kind]
 
@@ -61,13 +63,18 @@ def measure(kind, name):
     """name -> seconds of forward pass and training step, None where XLA cannot."""
     found = {}
     for compiled in (False, True):
-        network = inspecting.build(kind, name)
+        network = weights_table.build(kind, name)
         learner = trainer.Learner(network, LOSSES[kind])
         learner.compile(keras.optimizers.Adam(1e-4))
         x, y = example(kind, name)
-        forward = tf.function(lambda x, network=network: network(x, training=False), jit_compile=compiled)
+        forward = tf.function(
+            lambda x, network=network: network(x, training=False), jit_compile=compiled
+        )
         step = tf.function(learner.train_step, jit_compile=compiled)
-        for what, call in (("forward", lambda: np.sum(forward(x))), ("step", lambda: float(step((x, y))["loss"]))):
+        for what, call in (
+            ("forward", lambda: np.sum(forward(x))),
+            ("step", lambda: float(step((x, y))["loss"])),
+        ):
             try:
                 found[what, compiled] = seconds(call)
             except (tf.errors.OpError, ValueError):
@@ -84,15 +91,17 @@ def cells(took, work, top):
 
 def main(_):
     keras.config.set_dtype_policy(FLAGS.precision)
-    print(f"{FLAGS.precision}; peak: 1e9 multiply-adds per second of a product of {SIDE} x {SIDE} matrices")
+    print(
+        f"{FLAGS.precision}; peak: 1e9 multiply-adds per second of a product of {SIDE} x {SIDE} matrices"
+    )
     head = f"{'s':>8} {'GMAC/s':>7} {'share':>5}"
     titles = ("forward, graph", "forward, XLA", "step, graph", "step, XLA")
     print(f"{'':23}" + "".join(f"  {title:^22}" for title in titles))
     print(f"{'network':16} {'peak':>6}" + f"  {head}" * 4, flush=True)
-    for name in FLAGS.networks or inspecting.trained():
+    for name in FLAGS.networks or weights_table.trained():
         top = peak()
-        work = inspecting.row(name).multiply_adds / 1e9
-        found = measure(record.kind_of(name), name)
+        work = weights_table.row(name).multiply_adds / 1e9
+        found = measure(weights_record.kind_of(name), name)
         order = (("forward", False, 1), ("forward", True, 1), ("step", False, 3), ("step", True, 3))
         shown = (cells(found[what, how], factor * work, top) for what, how, factor in order)
         print("  ".join((f"{name:16} {top:6.1f}", *shown)), flush=True)

@@ -17,31 +17,37 @@ import pathlib
 import tempfile
 import time
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+import cv2
+import decord
+import numpy as np
+import tensorflow as tf
+from absl import app
 
-from absl import app  # noqa: E402
-import cv2  # noqa: E402
-import decord  # noqa: E402
-import numpy as np  # noqa: E402
-import tensorflow as tf  # noqa: E402
-
-from benchmarks import input_pipeline  # noqa: E402
-from tfanon.config import Config  # noqa: E402
-from tfanon.data import pipeline, records, sampling  # noqa: E402
-from tfanon.data.sources import ucf101  # noqa: E402
-from tfanon.media import reader, writer  # noqa: E402
+from benchmarks import input_pipeline
+from tfanon.core.config import Config
+from tfanon.data import pipeline, sampling, tfds_store
+from tfanon.data.sources import ucf101
+from tfanon.media import array_writer, frame_reader
 
 HEIGHT, WIDTH, SIDE, CLIP, STRIDE, FILES = 240, 320, 112, 16, 4, 16
-VIDEOS = [(".avi", "mpeg4", 16), (".mp4", "libx264", 16), (".mp4", "libx264", 250)]  # ending, codec, key frame 1:n
+VIDEOS = [
+    (".avi", "mpeg4", 16),
+    (".mp4", "libx264", 16),
+    (".mp4", "libx264", 250),
+]  # ending, codec, key frame 1:n
 WHOLE = tf.constant([[1.0, 0.0, 0.0]])
 
 
 def of_tfanon(path, numbers):
-    return reader.read_frames(path, lambda _: numbers, SIDE, SIDE)
+    return frame_reader.read_frames(path, lambda _: numbers, SIDE, SIDE)
 
 
 def of_decord(path, numbers):
-    return decord.VideoReader(path, width=SIDE, height=SIDE, num_threads=1).get_batch(numbers).asnumpy()
+    return (
+        decord.VideoReader(path, width=SIDE, height=SIDE, num_threads=1)
+        .get_batch(numbers)
+        .asnumpy()
+    )
 
 
 def of_opencv(path, numbers):
@@ -66,8 +72,10 @@ def exact(read, paths):
     """Share of right frames."""
     right = []
     for path, numbers in itertools.islice(jobs(paths), FILES):
-        whole = reader.read_frames(path, range, SIDE, SIDE).astype(np.float32)
-        found = [np.argmin(np.abs(whole - frame).mean(axis=(1, 2, 3))) for frame in read(path, numbers)]
+        whole = frame_reader.read_frames(path, range, SIDE, SIDE).astype(np.float32)
+        found = [
+            np.argmin(np.abs(whole - frame).mean(axis=(1, 2, 3))) for frame in read(path, numbers)
+        ]
         right += (found == numbers).tolist()
     return np.mean(right)
 
@@ -92,12 +100,20 @@ def of_threads(read, paths, workers):
 
 def of_tf_data(config, workers):
     """rates() of the reading of data/pipeline.py, without augmentation."""
-    splits = ucf101.choose("clips", records.read("ucf101", config), config) if config.data_format == "tfds" else (
-        ucf101.load("clips", os.path.join(config.data_dir, "ucf101"), config))
+    splits = (
+        ucf101.choose("clips", tfds_store.read("ucf101", config), config)
+        if config.data_format == "tfds"
+        else (ucf101.load("clips", os.path.join(config.data_dir, "ucf101"), config))
+    )
     files = pipeline._files(splits["train"], config, CLIP, STRIDE)
-    moments = tf.data.Dataset.random(seed=0).map(lambda bits: tf.cast(bits % 1000, tf.float32) / 1000.0)
-    clips = iter(tf.data.Dataset.zip(tf.data.Dataset.range(len(files)).repeat(), moments).map(
-        lambda row, moment: files.read(row, moment, WHOLE)[0], num_parallel_calls=workers))
+    moments = tf.data.Dataset.random(seed=0).map(
+        lambda bits: tf.cast(bits % 1000, tf.float32) / 1000.0
+    )
+    clips = iter(
+        tf.data.Dataset.zip(tf.data.Dataset.range(len(files)).repeat(), moments).map(
+            lambda row, moment: files.read(row, moment, WHOLE)[0], num_parallel_calls=workers
+        )
+    )
     return rates(lambda: [next(clips) for _ in range(8)])
 
 
@@ -107,7 +123,9 @@ def write_tree(folder, ending, codec, gop):
     for number, name in enumerate(names):
         path = pathlib.Path(folder, "ucf101/UCF-101", name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        writer.write_video(path, input_pipeline.frames(number, HEIGHT, WIDTH), codec=codec, gop=gop)
+        array_writer.write_video(
+            path, input_pipeline.frames(number, HEIGHT, WIDTH), codec=codec, gop=gop
+        )
     lists = pathlib.Path(folder, "ucf101/ucfTrainTestlist")
     lists.mkdir()
     (lists / "classInd.txt").write_text("1 YoYo\n")
@@ -118,15 +136,25 @@ def write_tree(folder, ending, codec, gop):
 
 
 def main(_):
-    print(f"{'320x240 files':32}{'reader':>10}{'1 worker':>12}{'2 workers':>12}{'computing':>12}{'right frames':>14}")
+    print(
+        f"{'320x240 files':32}{'reader':>10}{'1 worker':>12}{'2 workers':>12}{'computing':>12}{'right frames':>14}"
+    )
     for ending, codec, gop in VIDEOS:
         with tempfile.TemporaryDirectory() as folder:
-            paths, title = write_tree(folder, ending, codec, gop), f"{codec} {ending}, key frame 1:{gop}"
+            paths, title = (
+                write_tree(folder, ending, codec, gop),
+                f"{codec} {ending}, key frame 1:{gop}",
+            )
             for name, read in (("tfanon", of_tfanon), ("decord", of_decord), ("opencv", of_opencv)):
-                print_row(title, name, [of_threads(read, paths, workers) for workers in (1, 2)], exact(read, paths))
+                print_row(
+                    title,
+                    name,
+                    [of_threads(read, paths, workers) for workers in (1, 2)],
+                    exact(read, paths),
+                )
             config = Config(data_dir=folder, clip_source="ucf101", resolution=SIDE)
             stored = Config(**vars(config) | {"data_format": "tfds", "tfds_config": f"jpeg{SIDE}"})
-            records.build("ucf101", stored)
+            tfds_store.build("ucf101", stored)
             for name, chosen in (("folder", config), ("jpeg", stored)):
                 print_row(title, name, [of_tf_data(chosen, workers) for workers in (1, 2)])
 

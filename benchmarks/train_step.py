@@ -8,24 +8,23 @@ forward and towards their input in step 1, forward and backward in step 2. Besid
 forward and backward, in the same process. Each configuration has a process of its own, so its peak memory is its own.
 """
 
-import os
 import resource
 import subprocess
 import sys
 import time
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+import tfanon  # noqa: F401  before Keras, whose defaults it sets
 
-import tfanon  # noqa: E402, F401  before Keras, whose settings it decides
+# isort: split
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import app, flags
 
-from absl import app, flags  # noqa: E402
-import keras  # noqa: E402
-import numpy as np  # noqa: E402
-import tensorflow as tf  # noqa: E402
-
-from tfanon import registry, trainer  # noqa: E402
-from tfanon.config import Config  # noqa: E402
-from tfanon.models import cost  # noqa: E402
+from tfanon.core import registry
+from tfanon.core.config import Config
+from tfanon.models import cost
+from tfanon.training import trainer
 
 NETWORKS = {"compact": (0.125, "small3d", "small_resnet"), "full": (1.0, "i3d_r50", "resnet50")}
 CLIPS, FRAMES, PAIRS, SIDE, CLASSES = 2, 16, 4, 112, 51
@@ -38,9 +37,11 @@ flags.DEFINE_string("only", "", "Internal: one configuration, network/precision,
 
 def networks(name):
     width, action, privacy = NETWORKS[name]
-    return (registry.find("anonymizers", "unetpp").build(width=width),
-            registry.find("actions", action).build(classes=CLASSES),
-            registry.find("privacy", privacy).build(embedding=128))
+    return (
+        registry.find("anonymizers", "unetpp").build(width=width),
+        registry.find("actions", action).build(classes=CLASSES),
+        registry.find("privacy", privacy).build(embedding=128),
+    )
 
 
 def useful_gflop(f_A, f_T, f_B):
@@ -56,9 +57,11 @@ def useful_gflop(f_A, f_T, f_B):
 
 def batch(seed):
     rng = np.random.default_rng(seed)
-    return {"clips": tf.constant(rng.random((CLIPS, FRAMES, SIDE, SIDE, 3), np.float32)),
-            "labels": tf.constant(rng.integers(0, CLASSES, CLIPS, np.int32)),
-            "pairs": tf.constant(rng.random((PAIRS, 2, SIDE, SIDE, 3), np.float32))}
+    return {
+        "clips": tf.constant(rng.random((CLIPS, FRAMES, SIDE, SIDE, 3), np.float32)),
+        "labels": tf.constant(rng.integers(0, CLASSES, CLIPS, np.int32)),
+        "pairs": tf.constant(rng.random((PAIRS, 2, SIDE, SIDE, 3), np.float32)),
+    }
 
 
 def seconds(function, repeats):
@@ -98,20 +101,34 @@ def measure(name, precision):
     peak = convolution_gflops("float32" if precision == "float32" else "bfloat16")
     took = seconds(lambda: float(step(batches)["L_A"]), FLAGS.steps)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"{name:8} {precision:15} {took:8.2f} {work:8.0f} {work / took:10.1f} {peak:10.1f} "
-          f"{work / took / peak:7.0%} {memory:7.2f}", flush=True)
+    print(
+        f"{name:8} {precision:15} {took:8.2f} {work:8.0f} {work / took:10.1f} {peak:10.1f} "
+        f"{work / took / peak:7.0%} {memory:7.2f}",
+        flush=True,
+    )
 
 
 def main(_):
     if FLAGS.only:
         measure(*FLAGS.only.split("/"))
         return
-    print(f"{'networks':8} {'precision':15} {'s/step':>8} {'GFLOP':>8} {'GFLOP/s':>10} {'conv 3x3':>10} "
-          f"{'share':>7} {'GiB':>7}", flush=True)
+    print(
+        f"{'networks':8} {'precision':15} {'s/step':>8} {'GFLOP':>8} {'GFLOP/s':>10} {'conv 3x3':>10} "
+        f"{'share':>7} {'GiB':>7}",
+        flush=True,
+    )
     for name in FLAGS.networks:
         for precision in FLAGS.precisions:
-            subprocess.run([sys.executable, "-m", "benchmarks.train_step", f"--only={name}/{precision}",
-                            f"--steps={FLAGS.steps}"], check=True)
+            subprocess.run(
+                [
+                    sys.executable,
+                    "-m",
+                    "benchmarks.train_step",
+                    f"--only={name}/{precision}",
+                    f"--steps={FLAGS.steps}",
+                ],
+                check=True,
+            )
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ class Clip:
 def picture(number, size):
     """uint8 [H, W, 3]: a texture that moves and that no smoothing leaves alone."""
     blocks = np.random.default_rng(7).integers(0, 256, (-(-size[0] // 4), -(-size[1] // 4), 3))
-    texture = blocks.repeat(4, 0).repeat(4, 1)[:size[0], :size[1]].astype(np.uint8)
+    texture = blocks.repeat(4, 0).repeat(4, 1)[: size[0], : size[1]].astype(np.uint8)
     return np.roll(texture, 2 * number, 1)
 
 
@@ -61,7 +61,11 @@ def write(path, clip=Clip(), make=picture):
             stream.codec_context.time_base = stream.time_base = MILLISECOND
         if clip.turns or clip.mirrored:
             stream.set_display_rotation(90 * clip.turns, hflip=clip.mirrored)
-        tone = container.add_stream("libopus" if clip.ending == ".webm" else "aac", rate=48000) if clip.sound else None
+        tone = (
+            container.add_stream("libopus" if clip.ending == ".webm" else "aac", rate=48000)
+            if clip.sound
+            else None
+        )
         times = uneven(clip.frames)
         for number in range(clip.frames):
             frame = av.VideoFrame.from_ndarray(make(number, clip.size), format="rgb24")
@@ -78,7 +82,9 @@ def add_tone(container, stream, seconds):
     """Mux `seconds` of a sine wave."""
     wave = np.sin(np.arange(int(48000 * seconds)) * 2 * np.pi * 440 / 48000).astype(np.float32)
     for first in range(0, len(wave), 960):
-        frame = av.AudioFrame.from_ndarray(wave[None, first:first + 960], format="fltp", layout="mono")
+        frame = av.AudioFrame.from_ndarray(
+            wave[None, first : first + 960], format="fltp", layout="mono"
+        )
         frame.sample_rate, frame.pts, frame.time_base = 48000, first, fractions.Fraction(1, 48000)
         container.mux(stream.encode(frame))
     container.mux(stream.encode())
@@ -95,7 +101,7 @@ def shown(path):
     stored = read(path)
     with av.open(str(path)) as container:
         a, b, _, c, d, *_ = scaling.matrix(next(container.decode(video=0))) or (1, 0, 0, 0, 1)
-    y, x = np.mgrid[:stored.shape[1], :stored.shape[2]]
+    y, x = np.mgrid[: stored.shape[1], : stored.shape[2]]
     columns, rows = (np.sign(p) * x + np.sign(q) * y for p, q in ((a, c), (b, d)))
     columns, rows = columns - columns.min(), rows - rows.min()
     turned = np.zeros((len(stored), rows.max() + 1, columns.max() + 1, 3), np.uint8)
@@ -111,12 +117,18 @@ def about(path):
         found = {
             "times": [float(frame.pts * stream.time_base) for frame in frames],
             "last": float((frames[-1].duration or 0) * stream.time_base),
-            "duration": float((container.duration or 0) / 1e6), "rotation": frames[0].rotation,
-            "size": (frames[0].height, frames[0].width), "codec": stream.codec_context.name,
+            "duration": float((container.duration or 0) / 1e6),
+            "rotation": frames[0].rotation,
+            "size": (frames[0].height, frames[0].width),
+            "codec": stream.codec_context.name,
             "tracks": [kept.type for kept in container.streams],
-            "metadata": dict(container.metadata) | {f"{s.type}:{k}": v for s in container.streams
-                                                    for k, v in s.metadata.items()}}
+            "metadata": dict(container.metadata)
+            | {f"{s.type}:{k}": v for s in container.streams for k, v in s.metadata.items()},
+        }
     with av.open(str(path)) as container:
-        found["sound"] = [bytes(packet) for packet in container.demux(container.streams.audio)
-                          ] if container.streams.audio else []
+        found["sound"] = (
+            [bytes(packet) for packet in container.demux(container.streams.audio)]
+            if container.streams.audio
+            else []
+        )
     return found

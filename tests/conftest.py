@@ -7,20 +7,21 @@ import os
 import pathlib
 import sys
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ["KERAS_HOME"] = str(pathlib.Path(__file__).parent / "foreign_home")
 os.environ["KERAS_BACKEND"] = "jax"
 os.environ["KERAS_MAX_EPOCHS"] = "1"
 sys.path.insert(0, str(pathlib.Path(__file__).parent))  # tests/helpers.py
 
-import tfanon  # noqa: E402, F401  before TensorFlow, whose switches it sets
+import tfanon  # noqa: E402, F401  before TensorFlow and Keras, whose switches it sets
 
+# isort: split
 import keras  # noqa: E402
 import pytest  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
 
 
 @pytest.fixture(autouse=True)

@@ -2,13 +2,15 @@
 
 import numpy as np
 
-from tfanon.anonymizing.anonymizer import Anonymizer
-from tfanon.anonymizing.network import Network
+from tfanon.inference.anonymizer import Anonymizer
+from tfanon.inference.network import Network
 
 
 def anonymizer(run, size=None, layout="whole", overlap=16, **more):
     """An Anonymizer around run(uint8 [n, H, W, 3]) -> the same shape."""
-    return Anonymizer(Network("double", "0" * 64, run, size, **more), layout=layout, overlap=overlap)
+    return Anonymizer(
+        Network("double", "0" * 64, run, size, **more), layout=layout, overlap=overlap
+    )
 
 
 def inverting(**more):

@@ -12,8 +12,16 @@ from helpers import TRAIN
 from tfanon.data.sources import synthetic
 
 ROOT = pathlib.Path(__file__).parent.parent
-SHORT = ["--flagfile=configs/smoke.flags", "--deterministic", "--epochs_anonymize=3", "--batch_clips=2",
-         "--batch_pairs=2", "--checkpoint_every=2", "--log_every=2", "--held_out=0.2"]
+SHORT = [
+    "--flagfile=configs/smoke.flags",
+    "--deterministic",
+    "--epochs_anonymize=3",
+    "--batch_clips=2",
+    "--batch_pairs=2",
+    "--checkpoint_every=2",
+    "--log_every=2",
+    "--held_out=0.2",
+]
 TINY = ["--anonymizer=tiny", "--action_network=tiny", "--privacy_network=tiny", "--baselines=blur"]
 
 # As with --processes=2 on two cores: sums round by how many threads share them. And two tests run at once.
@@ -23,16 +31,38 @@ ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1"}
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
-    synthetic.write(folder / "synthetic", synthetic.Size(
-        train_people=3, test_people=1, train_images=24, test_images=8, shortest=20, longest=24, side=48))
+    synthetic.write(
+        folder / "synthetic",
+        synthetic.Size(
+            train_people=3,
+            test_people=1,
+            train_images=24,
+            test_images=8,
+            shortest=20,
+            longest=24,
+            side=48,
+        ),
+    )
     return folder
 
 
 def start(workdir, data, *arguments, code=TRAIN, **environment):
     return subprocess.Popen(
-        [sys.executable, "-c", code, *SHORT, f"--workdir={workdir}", f"--data_dir={data}", *arguments],
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", **ONE_THREAD, **environment})
+        [
+            sys.executable,
+            "-c",
+            code,
+            *SHORT,
+            f"--workdir={workdir}",
+            f"--data_dir={data}",
+            *arguments,
+        ],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", **ONE_THREAD, **environment},
+    )
 
 
 def finish(process):
@@ -45,6 +75,11 @@ def weights(workdir):
     found = {}
     for path in sorted(pathlib.Path(workdir).glob("phases/*/network.weights.h5")):
         with h5py.File(path) as file:
-            file.visititems(lambda name, item: found.__setitem__(f"{path.parent.name}/{name}", item[()])
-                            if isinstance(item, h5py.Dataset) else None)
+            file.visititems(
+                lambda name, item: (
+                    found.__setitem__(f"{path.parent.name}/{name}", item[()])
+                    if isinstance(item, h5py.Dataset)
+                    else None
+                )
+            )
     return found

@@ -20,8 +20,8 @@ import av
 import doubles
 import numpy as np
 
-from tfanon.anonymizing import video
-from tfanon.media import sink, source
+from tfanon.inference import video
+from tfanon.media import video_reader, video_writer
 
 ROWS, COLUMNS = 3, 4
 BITS = ROWS * COLUMNS - 2
@@ -450,7 +450,7 @@ def find_slots(path: str) -> list[float] | None:
 
 def can_conceal() -> bool:
     """Whether a video can be opened with damage concealed."""
-    return "on_damage" in inspect.signature(source.open_video).parameters
+    return "on_damage" in inspect.signature(video_reader.open_video).parameters
 
 
 def anonymize(
@@ -459,7 +459,7 @@ def anonymize(
     keep: bool = False,
     on_damage: str = "refuse",
     calls: list | None = None,
-) -> source.Video:
+) -> video_reader.Video:
     """Write the negative of a video; returns it as it was read to its end.
 
     keep: its sound.  calls: gets the number of frames of each call of the network.  Raises what the
@@ -472,9 +472,12 @@ def anonymize(
         return 255 - frames
 
     wanted = {} if on_damage == "refuse" else {"on_damage": on_damage}
-    with source.open_video(str(given), sound=keep, **wanted) as opened:
+    with video_reader.open_video(str(given), sound=keep, **wanted) as opened:
         video.anonymize(
-            opened, target, doubles.anonymizer(invert, layout="whole"), sink.Encoding(threads=1)
+            opened,
+            target,
+            doubles.anonymizer(invert, layout="whole"),
+            video_writer.Encoding(threads=1),
         )
     return opened
 

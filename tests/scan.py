@@ -19,7 +19,9 @@ def no_raw_frames(folder, originals):
         if path.is_file():
             data, found = path.read_bytes(), decoded(path)
             for frames, pieces in map(_original, map(str, originals)):
-                assert not any(piece in data for piece in pieces), f"{path.name} holds bytes of an original"
+                assert not any(piece in data for piece in pieces), (
+                    f"{path.name} holds bytes of an original"
+                )
                 for frame in found:
                     distances = np.abs(frames[:, ::4, ::4] - frame[::4, ::4]).mean((1, 2, 3))
                     assert distances.min() > CLOSE, f"{path.name} holds a frame"
@@ -51,4 +53,4 @@ def _packets(path):
         for packet in container.demux(video=0):
             data = bytes(packet)
             if len(data) >= 200:
-                yield data[len(data) // 2:][:64]
+                yield data[len(data) // 2 :][:64]

@@ -7,7 +7,9 @@ import numpy as np
 
 def tensor(name, shape):
     """Numbers under which deep networks keep their activations near 1; RandomState's streams never change."""
-    uniform = np.random.RandomState(zlib.crc32(name.encode())).random_sample(shape).astype(np.float32)
+    uniform = (
+        np.random.RandomState(zlib.crc32(name.encode())).random_sample(shape).astype(np.float32)
+    )
     if name.endswith(("running_var", "moving_variance")):
         return 0.5 + uniform
     if name.endswith(("gamma", "weight")) and len(shape) == 1:

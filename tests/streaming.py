@@ -20,6 +20,7 @@ def served(answer, port=0, certificate=None, status=b"200 OK"):
     bytes; the connection ends when it returns. It may begin with a line 'Content-Type: ..'.
     certificate: as for running().  status: of every answer.
     """
+
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             self.server.count += 1
@@ -30,7 +31,9 @@ def served(answer, port=0, certificate=None, status=b"200 OK"):
         def log_message(self, *_):
             pass
 
-    with running(http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler), certificate) as place:
+    with running(
+        http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler), certificate
+    ) as place:
         yield f"http{'s' * bool(certificate)}://{place}/stream"
 
 
@@ -60,9 +63,28 @@ def make_certificate(path, name="IP:127.0.0.1"):
     """`path`, a PEM file with a certificate of `name` that is signed by itself; its key lies beside it."""
     if not shutil.which("openssl"):
         pytest.skip("openssl is not installed: there is no certificate to test with")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=a camera",
-                    "-addext", f"subjectAltName={name}", "-keyout", path.with_suffix(".key"), "-out", path],
-                   check=True, capture_output=True)
+    subprocess.run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "1",
+            "-subj",
+            "/CN=a camera",
+            "-addext",
+            f"subjectAltName={name}",
+            "-keyout",
+            path.with_suffix(".key"),
+            "-out",
+            path,
+        ],
+        check=True,
+        capture_output=True,
+    )
     return path
 
 
@@ -72,8 +94,10 @@ def motion_jpeg(send, frames, pause=0.02, size=(48, 64), make=clips.picture):
     for number in range(frames):
         file = io.BytesIO()
         Image.fromarray(make(number, size)).save(file, "JPEG", quality=90)
-        send(b"--cut\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%s\r\n" % (len(file.getvalue()),
-                                                                                     file.getvalue()))
+        send(
+            b"--cut\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%s\r\n"
+            % (len(file.getvalue()), file.getvalue())
+        )
         time.sleep(pause)
 
 

@@ -2,14 +2,22 @@
 
 import pytest
 
-from tfanon import judge, processes
+from tfanon import baseline_worker
+from tfanon.core import processes
 
 
-@pytest.mark.parametrize("arguments, message", [
-    ([], "tfanon.judge: give the folder of one run, not []."),
-    (["nowhere"], "tfanon.judge: nowhere holds no run: nowhere/run.flags is missing.")])
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ([], "tfanon.baseline_worker: give the folder of one run, not []."),
+        (
+            ["nowhere"],
+            "tfanon.baseline_worker: nowhere holds no run: nowhere/run.flags is missing.",
+        ),
+    ],
+)
 def test_one_clear_line(monkeypatch, capsys, arguments, message):
     monkeypatch.setattr(processes, "end_with_parent", lambda: None)
-    assert judge.main(["judge", *arguments]) == 1
+    assert baseline_worker.main(["judge", *arguments]) == 1
     said = capsys.readouterr().err
     assert said.startswith(message) and len(said.splitlines()) == 1

@@ -14,16 +14,32 @@ from processes import ROOT, SHORT, data, finish, start  # noqa: F401  data is a 
 def real(data, tmp_path_factory):
     """An uninterrupted run of the compact networks."""
     workdir = tmp_path_factory.mktemp("runs") / "real"
-    command = [sys.executable, "-m", "tfanon.train", *SHORT, "--epochs_anonymize=1", "--baselines=",
-               f"--workdir={workdir}", f"--data_dir={data}"]
+    command = [
+        sys.executable,
+        "-m",
+        "tfanon.train",
+        *SHORT,
+        "--epochs_anonymize=1",
+        "--baselines=",
+        f"--workdir={workdir}",
+        f"--data_dir={data}",
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
     return workdir
 
 
 def test_leaves_what_the_readme_names(real):
-    for name in ("run.flags", "results.json", "results.txt", "pictures/images.png", "pictures/clips.gif",
-                 "export/anonymizer.tflite", "export/saved_model/saved_model.pb", "export/export.json"):
+    for name in (
+        "run.flags",
+        "results.json",
+        "results.txt",
+        "pictures/images.png",
+        "pictures/clips.gif",
+        "export/anonymizer.tflite",
+        "export/saved_model/saved_model.pb",
+        "export/export.json",
+    ):
         assert (real / name).stat().st_size > 0, name
     assert list(real.glob("logs/anonymize/events*"))
     assert not list(real.rglob(".unfinished*"))
@@ -33,7 +49,9 @@ def test_the_exported_file_is_the_trained_network(real):
     frames = np.random.default_rng(0).random((1, 32, 32, 3), np.float32)
     saved = tf.saved_model.load(str(real / "export/saved_model")).signatures["frames_float"]
     lite = tf.lite.Interpreter(str(real / "export/anonymizer.tflite")).get_signature_runner()
-    np.testing.assert_allclose(lite(frames=frames)["anonymized"], saved(frames=frames)["anonymized"], atol=1e-3)
+    np.testing.assert_allclose(
+        lite(frames=frames)["anonymized"], saved(frames=frames)["anonymized"], atol=1e-3
+    )
 
 
 def test_bad_input_gets_one_clear_line(data, tmp_path):

@@ -10,21 +10,47 @@ import pytest
 import trees
 from helpers import TRAIN
 
-from tfanon.config import Config
-from tfanon.data import records, tables
-from tfanon.data.sources import _attributes
+from tfanon.core.config import Config
+from tfanon.data import splits, tfds_store
+from tfanon.data.parsing import attribute_sets
 
 pytestmark = pytest.mark.large  # one to two minutes of computing each
 TINY = ["--deterministic", "--anonymizer=tiny", "--action_network=tiny", "--privacy_network=tiny"]
-HMDB = {"clip_source": "hmdb51", "image_source": "vispr", "attribute_set": "pa_hmdb51", "test_clip_source": "pa_hmdb51",
-        "test_image_source": "pa_hmdb51"}
+HMDB = {
+    "clip_source": "hmdb51",
+    "image_source": "vispr",
+    "attribute_set": "pa_hmdb51",
+    "test_clip_source": "pa_hmdb51",
+    "test_image_source": "pa_hmdb51",
+}
 ROOT = pathlib.Path(__file__).parent.parent
-SHRUNK = ["--anonymizer_width=0.1", "--action_network=small3d", "--privacy_network=small_resnet", "--frames=4",
-          "--resolution=32", "--epochs_reconstruct=2", "--epochs_anonymize=2", "--epochs_action=2",
-          "--epochs_privacy=2", "--eval_clips=2", "--batch_clips=2", "--batch_pairs=2", "--batch_action=4",
-          "--batch_privacy=8", "--batch_reconstruct=8", "--baselines=", "--held_out=0.2"]
-PROTOCOLS = ["ucf101_vispr", "vphmdb_vispr", "ucf101_to_hmdb51", "ucf101_to_pahmdb", "vispr1_to_vispr2",
-             "vphmdb_to_vpucf"]
+SHRUNK = [
+    "--anonymizer_width=0.1",
+    "--action_network=small3d",
+    "--privacy_network=small_resnet",
+    "--frames=4",
+    "--resolution=32",
+    "--epochs_reconstruct=2",
+    "--epochs_anonymize=2",
+    "--epochs_action=2",
+    "--epochs_privacy=2",
+    "--eval_clips=2",
+    "--batch_clips=2",
+    "--batch_pairs=2",
+    "--batch_action=4",
+    "--batch_privacy=8",
+    "--batch_reconstruct=8",
+    "--baselines=",
+    "--held_out=0.2",
+]
+PROTOCOLS = [
+    "ucf101_vispr",
+    "vphmdb_vispr",
+    "ucf101_to_hmdb51",
+    "ucf101_to_pahmdb",
+    "vispr1_to_vispr2",
+    "vphmdb_to_vpucf",
+]
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +65,23 @@ def data_dir(tmp_path_factory):
 
 def train(name, data_dir, workdir, *flags, start=("-m", "tfanon.train")):
     """results.json of a run."""
-    command = [sys.executable, *start, f"--flagfile=configs/{name}.flags", *SHRUNK,
-               f"--data_dir={data_dir}", f"--workdir={workdir}", *flags]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900,
-                          env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"})
+    command = [
+        sys.executable,
+        *start,
+        f"--flagfile=configs/{name}.flags",
+        *SHRUNK,
+        f"--data_dir={data_dir}",
+        f"--workdir={workdir}",
+        *flags,
+    ]
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
+    )
     assert done.returncode == 0, done.stderr
     assert (workdir / "export/anonymizer.tflite").stat().st_size > 0
     return json.loads((workdir / "results.json").read_text()), done.stdout
@@ -50,13 +89,14 @@ def train(name, data_dir, workdir, *flags, start=("-m", "tfanon.train")):
 
 def test_hmdb51_measured_on_pa_hmdb51(data_dir, tmp_path):
     results, _ = train("hmdb_vispr", data_dir, tmp_path)
-    row, = results["rows"]
+    (row,) = results["rows"]
     # 5 clips of PA-HMDB51, two of them of the commonest class; 66 labelled frames.
     assert row["action_top1"] * 5 == pytest.approx(round(row["action_top1"] * 5))
     assert row["action_chance"] == pytest.approx(2 / 5)
-    assert set(row["images"]["average_precision"]) == set(_attributes.names("pa_hmdb51"))
+    assert set(row["images"]["average_precision"]) == set(attribute_sets.names("pa_hmdb51"))
     assert row["images"]["cmap_chance"] == pytest.approx(
-        tables.load(Config(**HMDB, data_dir=str(data_dir))).probes["images"].test.attributes.mean())
+        splits.load(Config(**HMDB, data_dir=str(data_dir))).probes["images"].test.attributes.mean()
+    )
     assert results["notes"] == []
 
 
@@ -68,19 +108,29 @@ def test_the_paper_s_leak_is_in_the_results(data_dir, tmp_path):
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_other_protocols(data_dir, tmp_path, name):
     results, _ = train(name, data_dir, tmp_path)
-    columns = {probe: len(results["rows"][-1][probe]["average_precision"])
-               for probe in ("images", "clips") if probe in results["rows"][-1]}
-    assert columns == {"images": 6 if "pahmdb" in name else 7} | ({"clips": 5} if name.startswith("vp") else {})
+    columns = {
+        probe: len(results["rows"][-1][probe]["average_precision"])
+        for probe in ("images", "clips")
+        if probe in results["rows"][-1]
+    }
+    assert columns == {"images": 6 if "pahmdb" in name else 7} | (
+        {"clips": 5} if name.startswith("vp") else {}
+    )
 
 
 def test_built_data_sets_train_the_same_networks(data_dir, tmp_path):
     for name in ("hmdb51", "pa_hmdb51", "vispr"):
         for configuration in ("encoded", "jpeg32"):
-            records.build(name, Config(data_dir=str(data_dir), tfds_config=configuration))
-    formats = {"folder": ["--data_format=folder"], "encoded": ["--data_format=tfds", "--tfds_config=encoded"],
-               "jpeg": ["--data_format=tfds", "--tfds_config=jpeg32"]}
-    results = {name: train("hmdb_vispr", data_dir, tmp_path / name, *flags, *TINY, start=("-c", TRAIN))[0]
-               for name, flags in formats.items()}
+            tfds_store.build(name, Config(data_dir=str(data_dir), tfds_config=configuration))
+    formats = {
+        "folder": ["--data_format=folder"],
+        "encoded": ["--data_format=tfds", "--tfds_config=encoded"],
+        "jpeg": ["--data_format=tfds", "--tfds_config=jpeg32"],
+    }
+    results = {
+        name: train("hmdb_vispr", data_dir, tmp_path / name, *flags, *TINY, start=("-c", TRAIN))[0]
+        for name, flags in formats.items()
+    }
     assert results["encoded"] == results["folder"]
     chance = [results[name]["rows"][0]["images"]["cmap_chance"] for name in formats]
     assert chance == chance[:1] * 3

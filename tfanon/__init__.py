@@ -1,20 +1,25 @@
-"""tfanon: train, judge and ship video anonymizers (arXiv 2504.14301, and past it)."""
+"""Train, evaluate and ship video anonymizers (arXiv 2504.14301, and past it).
 
-import os
+`tfanon.Anonymizer` anonymizes frames from Python; everything else is a command
+(`python -m tfanon.train`, `tfanon-anonymize`, ...) or lies in a folder of the package.
+"""
 
-from tfanon import keras_setup, processes
+from typing import Any
+
+from tfanon.core import exit_status, keras_setup, processes, startup
 
 __version__ = "0.1.0"
 
-# TensorFlow turns oneDNN on by itself only with AVX-512; on AVX2 the compact f_A trains 2.4 times faster with it.
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+exit_status.open_standard_streams()  # first: the next open file would take a closed one's number
+startup.prepare_tensorflow()
 keras_setup.prepare_keras_import()
 processes.limit_threads()
 
 
-def __getattr__(name):
-    """tfanon.Anonymizer, imported when it is asked for: `import tfanon` costs nothing."""
+def __getattr__(name: str) -> Any:
+    """Import `tfanon.Anonymizer` on first use, so that `import tfanon` stays cheap."""
     if name == "Anonymizer":
-        from tfanon.anonymizing.anonymizer import Anonymizer
+        from tfanon.inference.anonymizer import Anonymizer
+
         return Anonymizer
     raise AttributeError(f"module 'tfanon' has no attribute '{name}'")

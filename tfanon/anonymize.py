@@ -20,29 +20,25 @@ import pathlib
 import sys
 from typing import BinaryIO, TextIO
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: its banner hides our lines
+from absl import app
+from tqdm import tqdm
 
-from absl import app  # noqa: E402
-from tqdm import tqdm  # noqa: E402
-
-from tfanon import config, exits, files  # noqa: E402
-
-exits.open_standard_streams()  # before a file is opened that could take the place of one
-
-from tfanon.anonymizing import inputs, live, video  # noqa: E402
-from tfanon.anonymizing.batch import Batch, about, load  # noqa: E402
-from tfanon.anonymizing.manifest import Manifest, of_folder, path_beside  # noqa: E402
-from tfanon.anonymizing.preview import Preview  # noqa: E402
-from tfanon.anonymizing.settings import Command, pair  # noqa: E402
-from tfanon.media import live as sources, source  # noqa: E402
+from tfanon.core import config, exit_status, files
+from tfanon.inference import jobs, live, video
+from tfanon.inference.job_runner import Batch, about, load
+from tfanon.inference.manifest import Manifest, of_folder, path_beside
+from tfanon.inference.options import Command, pair
+from tfanon.inference.preview import Preview
+from tfanon.media import live_source as sources
+from tfanon.media import video_reader
 
 
 def main(arguments):
     given, settings = arguments[1:], config.from_flags(Command)
     if not given:
         raise app.UsageError("Name at least one input.")
-    exits.unwind_on_sigterm()
-    return exits.status("tfanon.anonymize", lambda: work(given, settings))
+    exit_status.unwind_on_sigterm()
+    return exit_status.status("tfanon.anonymize", lambda: work(given, settings))
 
 
 def work(given, settings):
@@ -52,9 +48,9 @@ def work(given, settings):
         raise ValueError(f"'{sources.shown((once or given)[0])}' must be the only input.")
     if once or settings.output == "-":
         refuse_to_keep(given[0] if once else "-", settings)
-    plan = None if once or settings.output == "-" else inputs.plan_jobs(given, settings.output)
+    plan = None if once or settings.output == "-" else jobs.plan_jobs(given, settings.output)
     anonymizer = load(settings)
-    show = exits.unfailing(Preview()) if settings.preview else lambda pixels: None
+    show = exit_status.unfailing(Preview()) if settings.preview else lambda pixels: None
     if given[0] == "-":
         return from_pipe(anonymizer, settings, show)
     if once:
@@ -63,8 +59,15 @@ def work(given, settings):
         return to_pipe(given[0], anonymizer, settings, show)
     for line in plan.lines():
         print(line)
-    batch = Batch(anonymizer, settings, manifest_for(plan.jobs, settings),
-                  not is_terminal(sys.stderr), show, tqdm.write, plan.entries())
+    batch = Batch(
+        anonymizer,
+        settings,
+        manifest_for(plan.jobs, settings),
+        not is_terminal(sys.stderr),
+        show,
+        tqdm.write,
+        plan.entries(),
+    )
     return 1 if batch.run(plan.jobs) or plan.unreadable else 0
 
 
@@ -88,8 +91,10 @@ def refuse_to_keep(end, settings):
     """
     for name in ("audio", "metadata"):
         if getattr(settings, name) == "keep":
-            raise ValueError(f"--{name}=keep works from file to file; through '{sources.shown(end)}' go pictures "
-                             f"alone. Record to a file and anonymize that into a file, or give --{name}=drop.")
+            raise ValueError(
+                f"--{name}=keep works from file to file; through '{sources.shown(end)}' go pictures "
+                f"alone. Record to a file and anonymize that into a file, or give --{name}=drop."
+            )
 
 
 def manifest_for(todo, settings):
@@ -106,8 +111,13 @@ def manifest_beside(settings):
 @contextlib.contextmanager
 def counted(given, show):
     """`show`, which counts frames in a bar on a terminal too.  given: the input, for its name."""
-    with tqdm(desc=exits.show_name(sources.shown(given)), unit="frame", leave=False,
-              disable=not is_terminal(sys.stderr), dynamic_ncols=True) as bar:
+    with tqdm(
+        desc=exit_status.show_name(sources.shown(given)),
+        unit="frame",
+        leave=False,
+        disable=not is_terminal(sys.stderr),
+        dynamic_ncols=True,
+    ) as bar:
         yield lambda pixels: (bar.update(), show(pixels))
 
 
@@ -124,18 +134,22 @@ def from_pipe(anonymizer, settings, show):
         return 0
     target = free(settings)
     with recorded("-", anonymizer, settings) as note, counted("-", show) as seen:
-        record = video.anonymize(raw, target, anonymizer, settings.encoding(), seen=seen,
-                                 overwrite=settings.overwrite)
+        record = video.anonymize(
+            raw, target, anonymizer, settings.encoding(), seen=seen, overwrite=settings.overwrite
+        )
         note(target, record["frames"])
     line = f"- -> {target}: {record['frames']} frames, SHA-256 {record['sha256'][:12]}"
-    print(exits.show_name(line))
+    print(exit_status.show_name(line))
     return 0
 
 
 def to_pipe(given, anonymizer, settings, show):
     """A video file, as raw frames on standard output."""
     output = standard_bytes(sys.stdout, "output")
-    with source.open_video(given, on_damage=settings.on_damage) as opened, counted(given, show) as seen:
+    with (
+        video_reader.open_video(given, on_damage=settings.on_damage) as opened,
+        counted(given, show) as seen,
+    ):
         video.copy(opened, lambda form: sources.RawSink(output, form), anonymizer, seen)
     return 0
 
@@ -144,12 +158,22 @@ def from_stream(given, anonymizer, settings, show):
     """A camera or an address."""
     name = sources.shown(given)
     with recorder(name, anonymizer, settings) as frames, counted(given, show) as seen:
-        record = live.run(given, frames, anonymizer, settings.max_latency, settings.max_seconds,
-                          settings.reconnect_seconds, seen, settings.authority)
-    line = (f"{name}: {record['frames']} frames in {record['seconds']:.1f} s, "
-            f"{record['dropped']} dropped, {record['connections']} connections, "
-            f"{' '.join(record['files'])}")
-    print(exits.show_name(line), file=sys.stderr)
+        record = live.run(
+            given,
+            frames,
+            anonymizer,
+            settings.max_latency,
+            settings.max_seconds,
+            settings.reconnect_seconds,
+            seen,
+            settings.authority,
+        )
+    line = (
+        f"{name}: {record['frames']} frames in {record['seconds']:.1f} s, "
+        f"{record['dropped']} dropped, {record['connections']} connections, "
+        f"{' '.join(record['files'])}"
+    )
+    print(exit_status.show_name(line), file=sys.stderr)
     return 0
 
 
@@ -160,7 +184,13 @@ def recorder(given, anonymizer, settings):
         yield live.Pipe(standard_bytes(sys.stdout, "output"))
     elif settings.output:
         with recorded(given, anonymizer, settings) as note:
-            yield live.Recorder(settings.output, settings.encoding(), settings.segment_seconds, settings.overwrite, note)
+            yield live.Recorder(
+                settings.output,
+                settings.encoding(),
+                settings.segment_seconds,
+                settings.overwrite,
+                note,
+            )
     elif settings.preview:
         yield live.Nowhere()
     else:
@@ -177,8 +207,14 @@ def recorded(given, anonymizer, settings):
     manifest, noted = Manifest(manifest_beside(settings), about(anonymizer, settings)), []
 
     def note(path, frames):
-        manifest.note(pathlib.Path(path).name, status="done", input=given, output=str(path),
-                      output_sha256=files.sha256(path), frames=frames)
+        manifest.note(
+            pathlib.Path(path).name,
+            status="done",
+            input=given,
+            output=str(path),
+            output_sha256=files.sha256(path),
+            frames=frames,
+        )
         noted.append(path)
 
     try:

@@ -13,17 +13,12 @@ import dataclasses
 import os
 import pathlib
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: its banner hides our lines
+from absl import app
 
-from absl import app  # noqa: E402
-
-from tfanon import config, exits  # noqa: E402
-
-exits.open_standard_streams()  # before a file is opened that could take the place of one
-
-from tfanon.anonymizing import batch, inputs  # noqa: E402
-from tfanon.anonymizing.manifest import Manifest, of_folder  # noqa: E402
-from tfanon.anonymizing.settings import Settings  # noqa: E402
+from tfanon.core import config, exit_status
+from tfanon.inference import job_runner, jobs
+from tfanon.inference.manifest import Manifest, of_folder
+from tfanon.inference.options import Settings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,33 +26,46 @@ class Archive(Settings):
     """The settings of files, and those of the pipeline."""
 
     retries: int = config.flag(2, "Further attempts at a file that failed.", low=0, high=100)
-    beam: tuple = config.flag((), "Options of Beam without their dashes, separated by commas, such as "
-                              "runner=FlinkRunner,parallelism=8; without a runner: this machine.")
+    beam: tuple = config.flag(
+        (),
+        "Options of Beam without their dashes, separated by commas, such as "
+        "runner=FlinkRunner,parallelism=8; without a runner: this machine.",
+    )
 
 
 def main(arguments):
     given, settings = arguments[1:], config.from_flags(Archive)
     if not given or not settings.output:
         raise app.UsageError("Name at least one input, and -o FOLDER.")
-    exits.unwind_on_sigterm()
-    return exits.status("tfanon.anonymize_archive", lambda: work(given, settings))
+    exit_status.unwind_on_sigterm()
+    return exit_status.status("tfanon.anonymize_archive", lambda: work(given, settings))
 
 
 def work(given, settings):
     """The exit status of anonymizing `given` as the settings say."""
     try:
-        from tfanon.anonymizing import archive
+        from tfanon.inference import beam_pipeline
     except ModuleNotFoundError as missing:
-        raise ValueError(f"An archive needs Apache Beam: pip install \"tfanon[beam]\" ({missing}).") from None
+        raise ValueError(
+            f'An archive needs Apache Beam: pip install "tfanon[beam]" ({missing}).'
+        ) from None
     plan, settings = checked(given, settings)
     for line in plan.lines():
         print(line)
     options = [f"--{option}" for option in settings.beam]
-    failed = archive.run(plan.jobs, settings, settings.retries, options, plan.entries())
+    failed = beam_pipeline.run(plan.jobs, settings, settings.retries, options, plan.entries())
     for entry in failed.values():
-        print(exits.show_name(f"{entry['input']}: FAILED, nothing was written: {entry['error']}"))
+        print(
+            exit_status.show_name(
+                f"{entry['input']}: FAILED, nothing was written: {entry['error']}"
+            )
+        )
     count = len(plan.jobs)
-    print(exits.show_name(f"{count - len(failed)} of {count} files are done in {settings.output}"))
+    print(
+        exit_status.show_name(
+            f"{count - len(failed)} of {count} files are done in {settings.output}"
+        )
+    )
     return 1 if failed or plan.unreadable else 0
 
 
@@ -67,13 +75,18 @@ def checked(given, settings):
     Raises ValueError for whatever else every file would fail of on some worker, many times and late.
     """
     folder = pathlib.Path(settings.output)
-    if settings.output == "-" or inputs.is_media(folder) and not folder.is_dir():
-        raise ValueError(f"An archive becomes a folder, which '{settings.output}' is not: give -o FOLDER. Single files "
-                         "are for tfanon.anonymize.")
+    if settings.output == "-" or jobs.is_media(folder) and not folder.is_dir():
+        raise ValueError(
+            f"An archive becomes a folder, which '{settings.output}' is not: give -o FOLDER. Single files "
+            "are for tfanon.anonymize."
+        )
     settings = dataclasses.replace(
-        settings, output=os.path.abspath(settings.output), model=settings.model and os.path.abspath(settings.model))
-    plan = inputs.plan_jobs([os.path.abspath(name) for name in given], settings.output)
-    about = batch.about(batch.load(settings), settings)  # each worker loads its own
+        settings,
+        output=os.path.abspath(settings.output),
+        model=settings.model and os.path.abspath(settings.model),
+    )
+    plan = jobs.plan_jobs([os.path.abspath(name) for name in given], settings.output)
+    about = job_runner.about(job_runner.load(settings), settings)  # each worker loads its own
     Manifest(of_folder(settings), about)
     return plan, settings
 

@@ -10,39 +10,47 @@ or found something in noise.
 
 import dataclasses
 import json
-import os
 import pathlib
 import sys
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: its banner hides our lines
+from absl import app
 
-from absl import app  # noqa: E402
-
-from tfanon import checkpoint, config, exits, experiment, files, fitting, phases, registry, replicas, sharing  # noqa: E402
-from tfanon.anonymizing import network  # noqa: E402
-from tfanon.attackers import _common  # noqa: E402
-from tfanon.data import decode, tables  # noqa: E402
-from tfanon.exporting import finished  # noqa: E402
-from tfanon.protocols import _plan, _running, _settings, _sharing, _table, _targets  # noqa: E402
+from tfanon import experiment
+from tfanon.attacks.common import (
+    attack_plan,
+    attack_run,
+)
+from tfanon.core import checkpoint, config, exit_status, files, registry
+from tfanon.data import decode, splits
+from tfanon.evaluation import leakage_table, options, phase_reuse, runner
+from tfanon.evaluation import targets as _targets
+from tfanon.inference import network
+from tfanon.training import (
+    distribution,
+    loop,
+    phase_cache,
+    phases,
+    run_folder,
+)
 
 NOVEL = ("judge_clip_source", "test_clip_source", "test_image_source", "attribute_set")
 
 
 def main(arguments):
-    exits.refuse_words(arguments[1:])
-    return report(config.from_flags(_settings.Settings), sys.argv[1:])
+    exit_status.refuse_words(arguments[1:])
+    return report(config.from_flags(options.Settings), sys.argv[1:])
 
 
 def report(settings, words=()):
     """The exit status; the table goes to standard output.  words: the command line, for who reads results.json."""
-    return fitting.status("tfanon.evaluate", lambda: _report(settings, words))
+    return loop.status("tfanon.evaluate", lambda: _report(settings, words))
 
 
 def _report(settings, words):
     with decode.clear_errors(network.Unsafe):
         results = work(settings, words)
-    print(_table.format_table(results))
-    return 1 if _table.distrust(results) else 0
+    print(leakage_table.format_table(results))
+    return 1 if leakage_table.distrust(results) else 0
 
 
 def work(settings, words=()):
@@ -51,36 +59,58 @@ def work(settings, words=()):
         raise ValueError("Which run? Give --run_dir, the --workdir of python -m tfanon.train.")
     protocol = registry.find("protocols", settings.protocol)
     folder = pathlib.Path(settings.run_dir) / "evaluation" / settings.protocol
-    own = finished.settings(settings.run_dir, settings.data_dir)
+    own = run_folder.settings(settings.run_dir, settings.data_dir)
     asked = attacked(own, settings, folder)
-    plan = protocol.plan(asked, _plan.Asked(settings.networks, settings.weights_dir)).by(settings.attackers)
+    plan = protocol.plan(asked, attack_plan.Asked(settings.networks, settings.weights_dir)).by(
+        settings.attackers
+    )
     with experiment.locked(folder, f"Another process is evaluating in {folder}. Wait for it."):
-        experiment.bind(folder / "evaluate.flags", settings, "attacks", "delete that folder", _settings.FREE)
+        experiment.bind(
+            folder / "evaluate.flags", settings, "attacks", "delete that folder", options.FREE
+        )
         experiment.set_up(asked)
         _agree_on(folder, starts(plan))
-        run = _budgeted(_common.Run(asked, tables.load(asked), replicas.make_strategy("one_device")), settings)
-        _sharing.adopt(run, own)
-        _sharing.share(run, asked, settings, _others(settings))
-        found = _running.judge(run, plan, targets(settings, run, folder), settings.raw_gate)
-        results = {**found, "protocol": settings.protocol, "seed": asked.seed, "novel": novel(settings),
-                   "command": " ".join(["python -m tfanon.evaluate", *words])}
+        run = _budgeted(
+            attack_run.Run(asked, splits.load(asked), distribution.make_strategy("one_device")),
+            settings,
+        )
+        phase_reuse.adopt(run, own)
+        phase_reuse.share(run, asked, settings, _others(settings))
+        found = runner.judge(run, plan, targets(settings, run, folder), settings.raw_gate)
+        results = {
+            **found,
+            "protocol": settings.protocol,
+            "seed": asked.seed,
+            "novel": novel(settings),
+            "command": " ".join(["python -m tfanon.evaluate", *words]),
+        }
         checkpoint.write_json(folder / "results.json", results)
         with files.whole_file(folder / "results.txt") as unfinished:
-            unfinished.write_text(_table.format_table(results) + "\n")
+            unfinished.write_text(leakage_table.format_table(results) + "\n")
     return results
 
 
 def attacked(found, settings, folder):
     """The Config of a run as its attackers have it: their folder, their data, their budget."""
-    source = registry.find("sources", settings.judge_clip_source or found.judge_clip_source or found.clip_source)
+    source = registry.find(
+        "sources", settings.judge_clip_source or found.judge_clip_source or found.clip_source
+    )
     private = "private_clips" in getattr(source, "KINDS", ())
-    graph = {*registry.names("anonymizers"), "f_A"}  # what else there is leaves it, and XLA cannot follow
+    graph = {
+        *registry.names("anonymizers"),
+        "f_A",
+    }  # what else there is leaves it, and XLA cannot follow
     return dataclasses.replace(
-        found, **novel(settings), workdir=str(folder), jit_compile=found.jit_compile and graph >= {*settings.anonymizers},
+        found,
+        **novel(settings),
+        workdir=str(folder),
+        jit_compile=found.jit_compile and graph >= {*settings.anonymizers},
         attack_clips=settings.clips and (found.attack_clips or private),
         clip_private_columns=found.clip_private_columns if settings.clips else (),
         epochs_privacy=settings.attack_epochs or found.epochs_privacy,
-        epochs_action=settings.action_epochs or found.epochs_action, eval_clips=settings.eval_clips or found.eval_clips)
+        epochs_action=settings.action_epochs or found.epochs_action,
+        eval_clips=settings.eval_clips or found.eval_clips,
+    )
 
 
 def novel(settings):
@@ -90,8 +120,16 @@ def novel(settings):
 
 def starts(plan):
     """{file name: SHA-256} of the files from which attackers start: of a start, the phase's name holds no more."""
-    paths = {choice["start"] for _, choice in plan.attacks if choice.get("start", _common.SCRATCH) != _common.SCRATCH}
-    return {_common.called(path): files.sha256(path) for path in sorted(paths) if pathlib.Path(path).is_file()}
+    paths = {
+        choice["start"]
+        for _, choice in plan.attacks
+        if choice.get("start", attack_run.SCRATCH) != attack_run.SCRATCH
+    }
+    return {
+        attack_run.called(path): files.sha256(path)
+        for path in sorted(paths)
+        if pathlib.Path(path).is_file()
+    }
 
 
 def _others(settings):
@@ -100,7 +138,9 @@ def _others(settings):
     for other in settings.share:
         folder = pathlib.Path(other) / "evaluation" / settings.protocol
         if (folder / "evaluate.flags").is_file():
-            found[folder] = attacked(finished.settings(other, settings.data_dir), settings, folder)
+            found[folder] = attacked(
+                run_folder.settings(other, settings.data_dir), settings, folder
+            )
     return found
 
 
@@ -109,17 +149,21 @@ def targets(settings, run, folder):
 
     Raises ValueError where two have one label, or one is another than the one that was attacked under it.
     """
-    trained = phases.Run(finished.settings(settings.run_dir), run.tables, run.strategy)
+    trained = phases.Run(run_folder.settings(settings.run_dir), run.tables, run.strategy)
 
     def f_A():
-        return finished.anonymizer(trained), sharing.done(settings.run_dir, "anonymize")["sha256"]
+        return run_folder.anonymizer(trained), phase_cache.done(settings.run_dir, "anonymize")[
+            "sha256"
+        ]
 
     made, digests = {}, {}
     for name in settings.anonymizers or (*trained.config.baselines, "f_A"):
         label, anonymizer, digest = _targets.make(name, f_A, settings.crf)
         if label.endswith(_targets.CODED) and run.config.resolution % 2:
-            raise ValueError(f"--anonymizers: H.264 halves its colour planes, so {name} needs an even --resolution, and "
-                             f"the run's is {run.config.resolution}.")
+            raise ValueError(
+                f"--anonymizers: H.264 halves its colour planes, so {name} needs an even --resolution, and "
+                f"the run's is {run.config.resolution}."
+            )
         if label in made or label != name and label in (*registry.names("anonymizers"), "f_A"):
             raise ValueError(f"--anonymizers: two would be called {label}: rename the file {name}.")
         made[label], digests[label] = anonymizer, digest
@@ -133,8 +177,10 @@ def _agree_on(folder, digests):
     known = json.loads(record.read_text()) if record.exists() else {}
     for name, digest in digests.items():
         if known.get(name, digest) != digest:
-            raise ValueError(f"{name} is another file than the one of that name in the attacks in {folder}: rename it, or "
-                             "delete that folder.")
+            raise ValueError(
+                f"{name} is another file than the one of that name in the attacks in {folder}: rename it, or "
+                "delete that folder."
+            )
     checkpoint.write_json(record, known | digests)
 
 
@@ -152,7 +198,7 @@ def _budgeted(run, settings):
 
 def run():
     """Console command `tfanon-evaluate`."""
-    config.define_flags(_settings.Settings)
+    config.define_flags(options.Settings)
     app.run(main)
 
 

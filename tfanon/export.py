@@ -7,30 +7,28 @@ A file that is too far from Keras, less useful or less private is not kept, is n
 `export.json` holds every number; `--help` explains the flags.
 """
 
-import os
 import pathlib
 import sys
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: its banner hides our lines
+from absl import app
 
-from absl import app  # noqa: E402
-
-from tfanon import config, exits  # noqa: E402
-from tfanon.anonymizing import tested_size  # noqa: E402
-from tfanon.anonymizing.settings import pair  # noqa: E402
-from tfanon.exporting import exporter, finished, judging, measure, serving, summary  # noqa: E402
-from tfanon.exporting.settings import Settings  # noqa: E402
+from tfanon.core import config, exit_status
+from tfanon.exporting import exporter, measure, quality_check, serving, summary
+from tfanon.exporting.options import Settings
+from tfanon.inference import tested_size
+from tfanon.inference.options import pair
+from tfanon.training import run_folder
 
 
 def main(arguments):
-    exits.refuse_words(arguments[1:])
-    exits.unwind_on_sigterm()
+    exit_status.refuse_words(arguments[1:])
+    exit_status.unwind_on_sigterm()
     return report(config.from_flags(Settings))
 
 
 def report(settings):
     """The exit status; what was made goes to standard output, what was not and why to standard error."""
-    return exits.status("tfanon.export", lambda: told(work(settings)), again="begins anew")
+    return exit_status.status("tfanon.export", lambda: told(work(settings)), again="begins anew")
 
 
 def told(record):
@@ -50,33 +48,51 @@ def work(settings):
     exporter.check(settings.formats, settings.quantize)
     if settings.serving_dir:
         serving.check(settings)
-    trained = (finished.settings(settings.run_dir, settings.data_dir).resolution,) * 2
+    trained = (run_folder.settings(settings.run_dir, settings.data_dir).resolution,) * 2
     size = pair(settings.size, "size") or trained
     warnings = check_size(settings.run_dir, size, trained, settings.allow_untested_size)
-    run = finished.load(settings.run_dir, settings.data_dir)
-    f_A = finished.anonymizer(run)
-    judges = judging.Judges(run, size, settings.eval_clips) if settings.judge else None
+    run = run_folder.load(settings.run_dir, settings.data_dir)
+    f_A = run_folder.anonymizer(run)
+    judges = quality_check.Judges(run, size, settings.eval_clips) if settings.judge else None
     about = {"warnings": warnings}
     if judges:
-        about["keras"] = judges.scores(judging.of_keras(f_A))
+        about["keras"] = judges.scores(quality_check.of_keras(f_A))
 
     def examine(path):
         """What export.json says of one file besides its distance from Keras."""
-        print(f"{path.name} agrees with Keras; it is judged and measured ..", file=sys.stderr, flush=True)
+        print(
+            f"{path.name} agrees with Keras; it is judged and measured ..",
+            file=sys.stderr,
+            flush=True,
+        )
         entry = {"bytes": measure.size_of(path)}
         if judges:
-            entry["judged"] = judges.scores(judging.of_file(path))
-            judging.check(path.name, entry["judged"], about["keras"], settings.points)
-        return entry | (measure.costs(path, size, repeats=settings.repeats) if settings.measure else {})
+            entry["judged"] = judges.scores(quality_check.of_file(path))
+            quality_check.check(path.name, entry["judged"], about["keras"], settings.points)
+        return entry | (
+            measure.costs(path, size, repeats=settings.repeats) if settings.measure else {}
+        )
 
     folder = pathlib.Path(settings.output or pathlib.Path(settings.run_dir) / "export")
     record = exporter.export(
-        f_A, folder, finished.frames(run, finished.COMPARED, settings.compared_frames, size), settings.formats,
-        settings.quantize, settings.fixed_size,
-        finished.frames(run, finished.REPRESENTATIVE, settings.calibration_frames, size),
-        settings.tolerance, settings.psnr, examine, about, settings.aware_steps, trained)
+        f_A,
+        folder,
+        run_folder.frames(run, run_folder.COMPARED, settings.compared_frames, size),
+        settings.formats,
+        settings.quantize,
+        settings.fixed_size,
+        run_folder.frames(run, run_folder.REPRESENTATIVE, settings.calibration_frames, size),
+        settings.tolerance,
+        settings.psnr,
+        examine,
+        about,
+        settings.aware_steps,
+        trained,
+    )
     if settings.serving_dir:
-        version = serving.write(folder, settings.serving_dir, settings.serving_name, settings.serving_root)
+        version = serving.write(
+            folder, settings.serving_dir, settings.serving_name, settings.serving_root
+        )
         print(f"TensorFlow Serving finds it as {version}.", file=sys.stderr)
     return record
 

@@ -1,32 +1,32 @@
 """Commands of tfanon one after another in one process, until one fails; tfanon.sweep trains and evaluates a point so:
 
-    python -m tfanon.point tfanon.train --workdir=RUN -- tfanon.evaluate --run_dir=RUN --protocol=quick
+    python -m tfanon.run_trial tfanon.train --workdir=RUN -- tfanon.evaluate --run_dir=RUN --protocol=quick
 
 TensorFlow is loaded once.
 """
 
 import gc
-import os
 import sys
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: its banner hides our lines
+import keras
+from absl import app
 
-from absl import app  # noqa: E402
-import keras  # noqa: E402
-
-from tfanon import config, evaluate, train  # noqa: E402
-from tfanon.protocols import _settings  # noqa: E402
+from tfanon import evaluate, train
+from tfanon.core import config
+from tfanon.evaluation import options
 
 COMMANDS = {
     "tfanon.train": (config.Config, lambda settings, words: train.report(settings)),
-    "tfanon.evaluate": (_settings.Settings, lambda settings, words: evaluate.report(settings, words)),
+    "tfanon.evaluate": (options.Settings, lambda settings, words: evaluate.report(settings, words)),
 }
 
 
 def main(words):
     """words: commands with -- between two.  Returns the exit status of the first that fails, or 0."""
     commands = split(words)
-    if unknown := [" ".join(command) for command in commands if not command or command[0] not in COMMANDS]:
+    if unknown := [
+        " ".join(command) for command in commands if not command or command[0] not in COMMANDS
+    ]:
         raise app.UsageError(f"'{unknown[0]}' is no command; there are: {', '.join(COMMANDS)}.")
     for command, *given in commands:
         keras.utils.clear_session()  # each builds its networks as it would alone
@@ -38,7 +38,7 @@ def main(words):
 def _one(command, words):
     kind, report = COMMANDS[command]
     try:
-        settings, = config.parsed(words, kind)
+        (settings,) = config.parsed(words, kind)
     except ValueError as error:
         raise app.UsageError(f"{command}: {error}") from None
     return report(settings, words)
@@ -49,7 +49,7 @@ def split(words):
     if "--" not in words:
         return [words]
     place = words.index("--")
-    return [words[:place], *split(words[place + 1:])]
+    return [words[:place], *split(words[place + 1 :])]
 
 
 def run():

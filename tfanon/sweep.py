@@ -26,11 +26,12 @@ import time
 
 from absl import app
 
-from tfanon import config, exits, grid, processes, registry, sharing, specs
-from tfanon.config import flag
+from tfanon.core import component_spec, config, exit_status, grid, processes, registry
+from tfanon.core.config import flag
+from tfanon.training import phase_cache
 
 SHARE = "--share="  # of tfanon.evaluate
-PROCESS = ("-m", "tfanon.point")  # runs the commands of a point
+PROCESS = ("-m", "tfanon.run_trial")  # runs the commands of a point
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,20 +39,37 @@ class Settings:
     """Which points, where, and how many at once."""
 
     sweep_dir: str = flag("", "Folder of the sweep: a run's folder per point, and sweep.json.")
-    grid: tuple = flag((), "FLAG=VALUE,VALUE,..; once per flag that varies, the last one fastest: put the seed there, "
-                       "so that later points find what they share.", repeated=True)
-    grids: str = flag("", "File of several grids, one per line: flags of its points, and --grid of what varies.")
-    parallel: int = flag(1, "Points that train at once, each on its share of the cores. A point that would compute what "
-                         "another is computing waits for it.", low=1, high=64)
-    evaluate: tuple = flag((), "Protocols of tfanon.evaluate, run on each point when it is trained.")
+    grid: tuple = flag(
+        (),
+        "FLAG=VALUE,VALUE,..; once per flag that varies, the last one fastest: put the seed there, "
+        "so that later points find what they share.",
+        repeated=True,
+    )
+    grids: str = flag(
+        "", "File of several grids, one per line: flags of its points, and --grid of what varies."
+    )
+    parallel: int = flag(
+        1,
+        "Points that train at once, each on its share of the cores. A point that would compute what "
+        "another is computing waits for it.",
+        low=1,
+        high=64,
+    )
+    evaluate: tuple = flag(
+        (), "Protocols of tfanon.evaluate, run on each point when it is trained."
+    )
     attackers: tuple = flag((), "--attackers of tfanon.evaluate; empty: the protocol's.")
-    clips: bool = flag(True, "As --clips of tfanon.evaluate: attack the clips' own private attributes too.")
+    clips: bool = flag(
+        True, "As --clips of tfanon.evaluate: attack the clips' own private attributes too."
+    )
 
 
 def main(arguments):
-    exits.refuse_words(arguments[1:])
+    exit_status.refuse_words(arguments[1:])
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
-    return exits.status("tfanon.sweep", lambda: work(config.from_flags(Settings), config.from_flags()))
+    return exit_status.status(
+        "tfanon.sweep", lambda: work(config.from_flags(Settings), config.from_flags())
+    )
 
 
 def work(settings, base):
@@ -59,22 +77,33 @@ def work(settings, base):
     for kind, given in {"protocols": settings.evaluate, "attackers": settings.attackers}.items():
         for text in given:  # before the first point is trained, not after
             registry.check(kind, text.partition(":")[0])
-            if kind == "attackers" and ":" in text:  # only its file knows its settings; with it TensorFlow is loaded
-                specs.split(kind, text, "attack")
+            if (
+                kind == "attackers" and ":" in text
+            ):  # only its file knows its settings; with it TensorFlow is loaded
+                component_spec.split(kind, text, "attack")
     found = grid.points(settings.sweep_dir, grids(settings, base))
     folder = pathlib.Path(settings.sweep_dir)
     grid.record(folder, found)
     failed = Sweep(folder, found, settings).run()
-    print(f"{len(found) - len(failed)} of {len(found)} points are done: "
-          f"python -m tfanon.report {folder} --output={folder / 'report'}")
+    print(
+        f"{len(found) - len(failed)} of {len(found)} points are done: "
+        f"python -m tfanon.report {folder} --output={folder / 'report'}"
+    )
     for name, reason in failed.items():
-        print(f"tfanon.sweep: {name} failed: {reason} ({folder / name / 'sweep.log'})", file=sys.stderr)
+        print(
+            f"tfanon.sweep: {name} failed: {reason} ({folder / name / 'sweep.log'})",
+            file=sys.stderr,
+        )
     return 1 if failed else 0
 
 
 def grids(settings, base):
     """What grid.points takes: the grid of the command line, or those of the file that it names."""
-    return grid.read(settings.grids, base, settings.grid) if settings.grids else [(settings.grid, base)]
+    return (
+        grid.read(settings.grids, base, settings.grid)
+        if settings.grids
+        else [(settings.grid, base)]
+    )
 
 
 class Sweep:
@@ -95,7 +124,9 @@ class Sweep:
                             break
                         point = waiting.pop(number)
                         running[pool.submit(self._one, number, point)] = point
-                    ended, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
+                    ended, _ = concurrent.futures.wait(
+                        running, return_when=concurrent.futures.FIRST_COMPLETED
+                    )
                     reasons |= {running.pop(future).name: future.result() for future in ended}
             except KeyboardInterrupt:
                 self._stop()
@@ -109,8 +140,13 @@ class Sweep:
         waiting: {number: point}.  running: points.
         """
         known = [_judged(other) for other in trained(self.folder) if self._has_ended(other)]
-        pioneers = [judged for judged in (_judged(point.config) for point in running) if judged not in known]
-        return next((number for number, point in waiting.items() if _judged(point.config) not in pioneers), None)
+        pioneers = [
+            judged for judged in (_judged(point.config) for point in running) if judged not in known
+        ]
+        return next(
+            (number for number, point in waiting.items() if _judged(point.config) not in pioneers),
+            None,
+        )
 
     def _has_ended(self, other):
         folder = pathlib.Path(other.workdir)
@@ -120,9 +156,12 @@ class Sweep:
     def _one(self, number, point):
         """Train and evaluate one point; returns why it failed, or ''."""
         began, said = time.monotonic(), f"[{number}/{len(self.points)}] {point.name}"
-        shared = [] if finished(point) else sharing.share(point.config, trained(self.folder))
-        print(f"{said}: {'already trained' if finished(point) else 'begins'}"
-              f"{'; shared: ' + ', '.join(shared) if shared else ''}", flush=True)
+        shared = [] if finished(point) else phase_cache.share(point.config, trained(self.folder))
+        print(
+            f"{said}: {'already trained' if finished(point) else 'begins'}"
+            f"{'; shared: ' + ', '.join(shared) if shared else ''}",
+            flush=True,
+        )
         left = commands(point, self.settings, attacked(self.folder, point))
         reason = self._child(point, left) if left else ""
         ended = "done" if not reason else "stopped" if self.stopping else "failed"
@@ -139,9 +178,14 @@ class Sweep:
             words = [*PROCESS, *joined(left)]
             file.write(f"$ {shlex.join(['python', *words])}\n")
             file.flush()
-            child = subprocess.Popen([sys.executable, *words], stdin=subprocess.DEVNULL, stdout=file,
-                                     stderr=subprocess.STDOUT, start_new_session=True,  # Ctrl-C reaches it through us
-                                     env=processes.environment(self.settings.parallel))
+            child = subprocess.Popen(
+                [sys.executable, *words],
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C reaches it through us
+                env=processes.environment(self.settings.parallel),
+            )
             self.children[point.name] = child
         status = child.wait()
         said = log.read_text(errors="replace").strip().splitlines()[-1]
@@ -157,21 +201,26 @@ class Sweep:
 
 def _judged(config_):
     """What is the same for all points with these judges, data and seed: the judgement of raw video and the baselines."""
-    return {**sharing.relevant("attack", config_), "baselines": config_.baselines}
+    return {**phase_cache.relevant("attack", config_), "baselines": config_.baselines}
 
 
 def trained(folder):
     """The Configs of the runs that a sweep's folder holds, of this grid or of an earlier one."""
-    return [dataclasses.replace(config.from_flagfile(path), workdir=str(path.parent))
-            for path in sorted(folder.glob("*/run.flags"))]
+    return [
+        dataclasses.replace(config.from_flagfile(path), workdir=str(path.parent))
+        for path in sorted(folder.glob("*/run.flags"))
+    ]
 
 
 def finished(point):
     """Whether the point's run has come to its end with the flags it has now."""
     folder = pathlib.Path(point.config.workdir)
     exported = not point.config.export or (folder / "export" / "export.json").exists()
-    return ((folder / "results.json").exists() and exported
-            and not config.differences(point.config, folder / "run.flags"))
+    return (
+        (folder / "results.json").exists()
+        and exported
+        and not config.differences(point.config, folder / "run.flags")
+    )
 
 
 def attacked(folder, point):
@@ -184,13 +233,20 @@ def commands(point, settings, others=()):
     """The words of each command that is left to run for a point.  others: folders of points that were attacked."""
     train = [] if finished(point) else [["tfanon.train", *config.changed_lines(point.config)]]
     evaluate = {protocol: _evaluate(point, protocol, settings) for protocol in settings.evaluate}
-    return train + [[*command, *([f"{SHARE}{','.join(others)}"] if others else [])]
-                    for protocol, command in evaluate.items() if train or not evaluated(point, protocol, command)]
+    return train + [
+        [*command, *([f"{SHARE}{','.join(others)}"] if others else [])]
+        for protocol, command in evaluate.items()
+        if train or not evaluated(point, protocol, command)
+    ]
 
 
 def joined(commands_):
-    """The words of all commands as tfanon.point takes them."""
-    return [word for number, command in enumerate(commands_) for word in (["--"] if number else []) + command]
+    """The words of all commands as tfanon.run_trial takes them."""
+    return [
+        word
+        for number, command in enumerate(commands_)
+        for word in (["--"] if number else []) + command
+    ]
 
 
 def _evaluate(point, protocol, settings):

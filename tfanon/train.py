@@ -5,32 +5,30 @@
 The same command goes on where it was stopped. Flags after the flagfile override it; `--helpfull` explains them all.
 """
 
-import os
+from absl import app, logging
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: its banner hides our lines
-
-from absl import app, logging  # noqa: E402
-
-from tfanon import config, exits, experiment, fitting  # noqa: E402
-from tfanon.data import decode  # noqa: E402
-from tfanon.report import table  # noqa: E402
+from tfanon import experiment
+from tfanon.core import config, exit_status
+from tfanon.data import decode
+from tfanon.summaries import results_table
+from tfanon.training import loop
 
 
 def main(arguments):
-    exits.refuse_words(arguments[1:])
+    exit_status.refuse_words(arguments[1:])
     return report(config.from_flags())
 
 
 def report(settings):
     """Train, judge and export as a Config says; returns the exit status.  The table goes to standard output."""
     logging.set_verbosity(logging.INFO)
-    return fitting.status("tfanon.train", lambda: _report(settings))
+    return loop.status("tfanon.train", lambda: _report(settings))
 
 
 def _report(settings):
     with decode.clear_errors():
         results = experiment.run(settings)
-    print(table.format_table(results))
+    print(results_table.format_table(results))
     return 0
 
 

@@ -9,44 +9,53 @@ every tensor of a PyTorch file or a TensorFlow checkpoint. inspect prints what n
 the flags; training starts from a file by --action_weights and its like.
 """
 
-import os
 import pathlib
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: its banner hides our lines
+from absl import app
 
-from absl import app  # noqa: E402
-
-from tfanon import config, exits  # noqa: E402
-from tfanon.converting import convert, download, inspecting, known, starting  # noqa: E402
-from tfanon.converting.settings import Settings  # noqa: E402
+from tfanon.core import config, exit_status
+from tfanon.pretrained import catalog, convert, download, load_pretrained, weights_table
+from tfanon.pretrained.options import Settings
 
 
 def main(arguments):
     commands = {"fetch": fetch_all, "convert": convert_one, "inspect": inspect}
     if len(arguments) < 2 or arguments[1] not in commands:
         raise app.UsageError(f"The first word is one of {', '.join(commands)}.")
-    return exits.status("tfanon.weights", lambda: commands[arguments[1]](arguments[2:], config.from_flags(Settings)) or 0)
+    return exit_status.status(
+        "tfanon.weights",
+        lambda: commands[arguments[1]](arguments[2:], config.from_flags(Settings)) or 0,
+    )
 
 
 def fetch_all(names, settings):
     """Download, and convert where an output is named."""
     if not names:
-        for name, entry in known.KNOWN.items():
-            print(f"{name}: {entry.network}, {entry.trained_on}; {_told(entry.digest)}; {entry.address}")
+        for name, entry in catalog.KNOWN.items():
+            print(
+                f"{name}: {entry.network}, {entry.trained_on}; {_told(entry.digest)}; {entry.address}"
+            )
         return
     if len(names) > 1 and settings.output:
         raise ValueError(f"One -o is for one name, not for {len(names)}.")
     for name in names:
-        entry = known.find(name)
+        entry = catalog.find(name)
         folder = pathlib.Path(settings.cache).expanduser()
         path = download.fetch(_address(entry, settings), folder, _digest(name, entry, settings))
         print(path)
         if settings.output:
-            report(convert.convert(path, entry.network, settings.output, entry.layout, address=entry.address), settings)
+            report(
+                convert.convert(
+                    path, entry.network, settings.output, entry.layout, address=entry.address
+                ),
+                settings,
+            )
 
 
 def _told(digest):
-    return f"SHA-256 {digest}{'...' if len(digest) < 64 else ''}" if digest else "no digest published"
+    return (
+        f"SHA-256 {digest}{'...' if len(digest) < 64 else ''}" if digest else "no digest published"
+    )
 
 
 def _address(entry, settings):
@@ -55,10 +64,14 @@ def _address(entry, settings):
 
 def _digest(name, entry, settings):
     if not entry.digest and not settings.sha256:
-        raise ValueError(f"Nobody published a digest of {name}: give the one you trust as --sha256, or download "
-                         f"{entry.address} yourself and convert it with --network={entry.network}.")
+        raise ValueError(
+            f"Nobody published a digest of {name}: give the one you trust as --sha256, or download "
+            f"{entry.address} yourself and convert it with --network={entry.network}."
+        )
     if entry.digest and settings.sha256 and not settings.sha256.startswith(entry.digest):
-        raise ValueError(f"The SHA-256 of {name} begins with {entry.digest}, that of --sha256 does not.")
+        raise ValueError(
+            f"The SHA-256 of {name} begins with {entry.digest}, that of --sha256 does not."
+        )
     return settings.sha256 or entry.digest
 
 
@@ -66,28 +79,46 @@ def convert_one(given, settings):
     """A file that is here."""
     if len(given) != 1 or not settings.network or not settings.output:
         raise ValueError("convert needs one file, its --network, and -o FILE.weights.h5.")
-    made = convert.convert(given[0], settings.network, settings.output, settings.layout, settings.part, settings.dilated)
+    made = convert.convert(
+        given[0],
+        settings.network,
+        settings.output,
+        settings.layout,
+        settings.part,
+        settings.dilated,
+    )
     report(made, settings)
 
 
 def report(made, settings):
     """What became of every tensor."""
-    print(f"{settings.output}: {made['network']} {made['arguments']}, SHA-256 {made['sha256'][:12]}")
-    for what, names in (("without a place here", made["left_out"]), ("started afresh", made["fresh"])):
+    print(
+        f"{settings.output}: {made['network']} {made['arguments']}, SHA-256 {made['sha256'][:12]}"
+    )
+    for what, names in (
+        ("without a place here", made["left_out"]),
+        ("started afresh", made["fresh"]),
+    ):
         if names:
-            print(f"  {len(names)} {what}: {names[0]}{' ... ' + names[-1] if len(names) > 1 else ''}")
+            print(
+                f"  {len(names)} {what}: {names[0]}{' ... ' + names[-1] if len(names) > 1 else ''}"
+            )
 
 
 def inspect(given, settings):
     """Networks as one table; files one by one."""
     stored = [name for name in given if name.endswith(".weights.h5")]
     for name in stored:
-        model = starting.load(name)
-        print(f"{name}: whole; {model.name}, {inspecting.parameters(model):,} parameters, "
-              f"pixels become {inspecting.normalisation(model)}")
-    names = [name for name in given if name not in stored] or ([] if stored else inspecting.trained())
+        model = load_pretrained.load(name)
+        print(
+            f"{name}: whole; {model.name}, {weights_table.parameters(model):,} parameters, "
+            f"pixels become {weights_table.normalisation(model)}"
+        )
+    names = [name for name in given if name not in stored] or (
+        [] if stored else weights_table.trained()
+    )
     if names:
-        print(inspecting.table(inspecting.row(name) for name in names))
+        print(weights_table.table(weights_table.row(name) for name in names))
 
 
 def run():

@@ -8,39 +8,50 @@ Multiply-adds are what energy follows on one chip; time is that of this machine.
 """
 
 import dataclasses
-import os
 import pathlib
 import sys
 import tempfile
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: its banner hides our lines
+import tfanon  # noqa: F401  before Keras, whose defaults it sets
 
-import tfanon  # noqa: E402, F401  before Keras, whose settings it decides
+# isort: split
+import keras
+import numpy as np
+from absl import app
 
-import keras  # noqa: E402
-import numpy as np  # noqa: E402
-from absl import app  # noqa: E402
+from tfanon.core import config, exit_status, registry
+from tfanon.exporting import exporter, measure, tflite
+from tfanon.models import cost
 
-from tfanon import config, exits, registry  # noqa: E402
-from tfanon.exporting import exporter, measure, tflite  # noqa: E402
-from tfanon.models import cost  # noqa: E402
-
-HEAD = ["network", "H = W", "numbers", "MMAC", "MB", "CPU ms", "ms, 1 thread", "fps", "ms, 2 threads", "fps",
-        "peak MiB"]
+HEAD = [
+    "network",
+    "H = W",
+    "numbers",
+    "MMAC",
+    "MB",
+    "CPU ms",
+    "ms, 1 thread",
+    "fps",
+    "ms, 2 threads",
+    "fps",
+    "peak MiB",
+]
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
     """What is measured."""
 
-    networks: tuple = config.flag(("unetpp:0.125", "unetpp_mobile:1", "unetpp:1"), "NAME:WIDTH of each network.")
+    networks: tuple = config.flag(
+        ("unetpp:0.125", "unetpp_mobile:1", "unetpp:1"), "NAME:WIDTH of each network."
+    )
     sizes: tuple = config.flag(("112", "224", "320"), "H and W of the frames, in pixels.")
     quantize: tuple = config.flag(("none", "float16", "int8"), "Of none, float16, dynamic, int8.")
     repeats: int = config.flag(20, "Frames that are timed.", low=1, high=10000)
 
 
 def main(arguments):
-    exits.refuse_words(arguments[1:])
+    exit_status.refuse_words(arguments[1:])
     return benchmark(config.from_flags(Settings))
 
 
@@ -70,8 +81,16 @@ def lines(name, side, settings):
             path.write_bytes(tflite.convert(f_A, (side, side), kind, frames))
             found = measure.costs(path, (side, side), repeats=settings.repeats)
             times = [cell for threads in "12" for cell in timed(found["milliseconds"][threads])]
-            yield [name, str(side), kind, f"{work:.0f}", f"{measure.size_of(path) / 1e6:.2f}",
-                   f"{found['cpu_milliseconds']:.3g}", *times, f"{found['peak_mib'] or float('nan'):.0f}"]
+            yield [
+                name,
+                str(side),
+                kind,
+                f"{work:.0f}",
+                f"{measure.size_of(path) / 1e6:.2f}",
+                f"{found['cpu_milliseconds']:.3g}",
+                *times,
+                f"{found['peak_mib'] or float('nan'):.0f}",
+            ]
 
 
 def build(name):
@@ -80,7 +99,9 @@ def build(name):
     try:
         width = float(width or 1)
     except ValueError:
-        raise ValueError(f"--networks is a list of NAME:WIDTH, such as unetpp:0.125, not '{name}'.") from None
+        raise ValueError(
+            f"--networks is a list of NAME:WIDTH, such as unetpp:0.125, not '{name}'."
+        ) from None
     keras.utils.set_random_seed(0)
     return registry.find("anonymizers", network).build(width=width)
 

@@ -11,8 +11,8 @@ import sys
 
 from absl import app
 
-from tfanon import config
-from tfanon.report import table
+from tfanon.core import config
+from tfanon.summaries import results_table
 
 
 def main(arguments):
@@ -21,8 +21,10 @@ def main(arguments):
         runs = [json.loads((folder / "results.json").read_text()) for folder in folders]
         seeds = [run["seed"] for run in runs]
         if len(set(zip(seeds, map(_fold, folders)))) < len(runs):
-            raise ValueError(f"These runs share seeds ({', '.join(map(str, seeds))}): a spread would be too small.")
-        print(table.format_markdown(table.spread(runs)))
+            raise ValueError(
+                f"These runs share seeds ({', '.join(map(str, seeds))}): a spread would be too small."
+            )
+        print(results_table.format_markdown(results_table.spread(runs)))
     except (OSError, ValueError) as problem:
         print(f"tools.seeds: {problem}", file=sys.stderr)
         return 1

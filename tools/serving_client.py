@@ -20,24 +20,26 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: its banner hides our lines
+import numpy as np
+from absl import app
+from PIL import Image
 
-import numpy as np  # noqa: E402
-from absl import app  # noqa: E402
-from PIL import Image  # noqa: E402
-
-from tfanon import anonymize, config, exits  # noqa: E402
-from tfanon.anonymizing import inputs  # noqa: E402
-from tfanon.anonymizing.anonymizer import Anonymizer  # noqa: E402
-from tfanon.anonymizing.batch import Batch  # noqa: E402
-from tfanon.anonymizing.network import Network, Unsafe  # noqa: E402
-from tfanon.anonymizing.settings import Settings as Anonymizing  # noqa: E402
-from tfanon.exporting import requests  # noqa: E402
+from tfanon import anonymize
+from tfanon.core import config, exit_status
+from tfanon.exporting import serving_protos
+from tfanon.inference import jobs
+from tfanon.inference.anonymizer import Anonymizer
+from tfanon.inference.job_runner import Batch
+from tfanon.inference.network import Network, Unsafe
+from tfanon.inference.options import Settings as Anonymizing
 
 SIGNATURE, GIVEN, ANSWER = "image_bytes", "image_bytes", "anonymized_bytes"
 SCHEMES = ("grpc", "grpcs", "http", "https")
 BATCH = 8  # frames of one request
-UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]  # 4 MB is a few frames
+UNLIMITED = [
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+]  # 4 MB is a few frames
 QUALITY = 95  # of the JPEGs on the way there
 
 
@@ -46,34 +48,43 @@ class Settings:
     """Where the server is, and what is written."""
 
     output: str = config.flag("", "File or folder to write.", short="o")
-    server: str = config.flag("grpc://127.0.0.1:8500", f"Address of the server: {', '.join(SCHEMES)}://HOST:PORT.")
+    server: str = config.flag(
+        "grpc://127.0.0.1:8500", f"Address of the server: {', '.join(SCHEMES)}://HOST:PORT."
+    )
     model_name: str = config.flag("tfanon", "The model's name there.")
-    authority: str = config.flag("", "PEM file that the server's certificate is checked against; empty: the system's.")
+    authority: str = config.flag(
+        "", "PEM file that the server's certificate is checked against; empty: the system's."
+    )
     timeout: float = config.flag(60.0, "Seconds to wait for an answer.", low=0.1, high=3600.0)
     overwrite: bool = config.flag(False, "Replace outputs that exist.")
 
 
 def main(arguments):
-    exits.unwind_on_sigterm()
+    exit_status.unwind_on_sigterm()
     return anonymized(arguments[1:], config.from_flags(Settings))
 
 
 def anonymized(given, settings):
     """The exit status of anonymizing the files `given`."""
-    return exits.status("tools.serving_client", lambda: work(given, settings))
+    return exit_status.status("tools.serving_client", lambda: work(given, settings))
 
 
 def work(given, settings):
     """The same; raises ValueError and OSError."""
     if not given:
         raise ValueError("Name at least one input.")
-    plan = inputs.plan_jobs(given, settings.output)
+    plan = jobs.plan_jobs(given, settings.output)
     anonymizer = Anonymizer(network(settings), layout="whole")
     writing = Anonymizing(output=settings.output, overwrite=settings.overwrite)
     for line in plan.lines():
         print(line)
-    batch = Batch(anonymizer, writing, anonymize.manifest_for(plan.jobs, writing), not sys.stderr.isatty(),
-                  left_out=plan.entries())
+    batch = Batch(
+        anonymizer,
+        writing,
+        anonymize.manifest_for(plan.jobs, writing),
+        not sys.stderr.isatty(),
+        left_out=plan.entries(),
+    )
     return 1 if batch.run(plan.jobs) or plan.unreadable else 0
 
 
@@ -96,13 +107,17 @@ def caller(settings, connect=None):
     address = urllib.parse.urlsplit(settings.server)
     if address.scheme not in SCHEMES or not address.hostname:
         raise ValueError(f"--server is {', '.join(SCHEMES)}://HOST:PORT, not '{settings.server}'.")
-    ask = (connect or (over_grpc if address.scheme.startswith("grpc") else over_rest))(address, settings)
+    ask = (connect or (over_grpc if address.scheme.startswith("grpc") else over_rest))(
+        address, settings
+    )
 
     def run(frames):
         answer = [decoded(image) for image in ask([encoded(frame) for frame in frames])]
         if [image.shape for image in answer] != [frame.shape for frame in frames]:
-            raise Unsafe(f"{settings.server} answered {len(frames)} frames of {frames.shape[1:]} with "
-                         f"{len(answer)} of {sorted({image.shape for image in answer})}.")
+            raise Unsafe(
+                f"{settings.server} answered {len(frames)} frames of {frames.shape[1:]} with "
+                f"{len(answer)} of {sorted({image.shape for image in answer})}."
+            )
         return np.stack(answer)
 
     return run
@@ -110,23 +125,30 @@ def caller(settings, connect=None):
 
 def over_grpc(address, settings):
     """A function from JPEGs to JPEGs that asks by gRPC."""
-    requests.messages()
+    serving_protos.messages()
     import grpc
     from tensorflow_serving.apis import prediction_service_pb2_grpc
+
     if address.scheme == "grpcs":
         trusted = pathlib.Path(settings.authority).read_bytes() if settings.authority else None
-        channel = grpc.secure_channel(address.netloc, grpc.ssl_channel_credentials(trusted), UNLIMITED)
+        channel = grpc.secure_channel(
+            address.netloc, grpc.ssl_channel_credentials(trusted), UNLIMITED
+        )
     else:
         channel = grpc.insecure_channel(address.netloc, UNLIMITED)
     stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
     headers = [(name.lower(), value) for name, value in token().items()]
 
     def ask(images):
-        request = requests.request(settings.model_name, SIGNATURE, GIVEN, images)
+        request = serving_protos.request(settings.model_name, SIGNATURE, GIVEN, images)
         try:
-            return list(stub.Predict(request, settings.timeout, metadata=headers).outputs[ANSWER].string_val)
+            return list(
+                stub.Predict(request, settings.timeout, metadata=headers).outputs[ANSWER].string_val
+            )
         except grpc.RpcError as problem:
-            raise ValueError(f"{settings.server}: {problem.code().name}: {problem.details()}") from None
+            raise ValueError(
+                f"{settings.server}: {problem.code().name}: {problem.details()}"
+            ) from None
 
     return ask
 
@@ -138,8 +160,10 @@ def over_rest(_, settings):
     url = f"{settings.server.rstrip('/')}/v1/models/{settings.model_name}:predict"
 
     def ask(images):
-        body = {"signature_name": SIGNATURE,
-                "inputs": {GIVEN: [{"b64": base64.b64encode(image).decode()} for image in images]}}
+        body = {
+            "signature_name": SIGNATURE,
+            "inputs": {GIVEN: [{"b64": base64.b64encode(image).decode()} for image in images]},
+        }
         headers = {"Content-Type": "application/json", **token()}
         request = urllib.request.Request(url, json.dumps(body).encode(), headers)
         try:
@@ -164,7 +188,11 @@ class StayHere(urllib.request.HTTPRedirectHandler):
 
 def token():
     """The header that says who asks, where the environment holds a token."""
-    return {"Authorization": f"Bearer {os.environ['TFANON_TOKEN']}"} if "TFANON_TOKEN" in os.environ else {}
+    return (
+        {"Authorization": f"Bearer {os.environ['TFANON_TOKEN']}"}
+        if "TFANON_TOKEN" in os.environ
+        else {}
+    )
 
 
 def encoded(frame):

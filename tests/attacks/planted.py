@@ -7,24 +7,41 @@ import numpy as np
 import PIL.Image
 
 import tfanon.models.privacy
-from tfanon import replicas
-from tfanon.attackers import _common
-from tfanon.config import Config
-from tfanon.data import tables
+from tfanon.attacks.common import attack_run
+from tfanon.core.config import Config
+from tfanon.data import splits as tables
 from tfanon.data.batch import Examples
-from tfanon.media import writer
+from tfanon.media import array_writer
+from tfanon.training import distribution
 
 SIDE = 16
 SETTINGS = Config(
-    resolution=SIDE, frames=8, stride=1, min_crop=1.0, eval_crop=1.0, eval_clips=1, privacy_network="every_pixel",
-    batch_privacy=16, batch_action=16, epochs_privacy=9, epochs_clip_privacy=12, warmup_epochs=1,
-    rate_privacy_judge=2e-2, rate_reconstruct=5e-3, read_threads=2, clip_source="none", image_source="none")
+    resolution=SIDE,
+    frames=8,
+    stride=1,
+    min_crop=1.0,
+    eval_crop=1.0,
+    eval_clips=1,
+    privacy_network="every_pixel",
+    batch_privacy=16,
+    batch_action=16,
+    epochs_privacy=9,
+    epochs_clip_privacy=12,
+    warmup_epochs=1,
+    rate_privacy_judge=2e-2,
+    rate_reconstruct=5e-3,
+    read_threads=2,
+    clip_source="none",
+    image_source="none",
+)
 
 
 def add_tiny_networks(monkeypatch):
     """The files of tests/tiny/privacy as choices."""
     place = pathlib.Path(__file__).parent.parent / "tiny" / "privacy"
-    monkeypatch.setattr(tfanon.models.privacy, "__path__", [*tfanon.models.privacy.__path__, str(place)])
+    monkeypatch.setattr(
+        tfanon.models.privacy, "__path__", [*tfanon.models.privacy.__path__, str(place)]
+    )
 
 
 def stripes(rng, upright):
@@ -57,7 +74,14 @@ def images(folder, rows):
 
 def red_images(folder, rows):
     """As images, in one colour."""
-    return _splits(folder, rows, ("upright",), lambda rng, upright: tinted(rng, upright, True), ".png", _write_image)
+    return _splits(
+        folder,
+        rows,
+        ("upright",),
+        lambda rng, upright: tinted(rng, upright, True),
+        ".png",
+        _write_image,
+    )
 
 
 def tinted_images(folder, rows):
@@ -72,8 +96,14 @@ def videos(folder, rows):
 
 def tinted_videos(folder, rows):
     """Splits of still videos of four frames, as tinted_images."""
-    return _splits(folder, rows, ("upright", "red"), tinted, ".mp4",
-                   lambda path, image: _write_video(path, np.stack([image] * 4)))
+    return _splits(
+        folder,
+        rows,
+        ("upright", "red"),
+        tinted,
+        ".mp4",
+        lambda path, image: _write_video(path, np.stack([image] * 4)),
+    )
 
 
 def people(splits):
@@ -82,7 +112,9 @@ def people(splits):
     for split in ("train", "held_out", "test"):
         examples = getattr(splits, split)
         first, second = np.int32(examples.attributes).T
-        truth = np.concatenate([examples.attributes[:, :1], np.eye(4, dtype=np.float32)[first + 2 * second]], axis=1)
+        truth = np.concatenate(
+            [examples.attributes[:, :1], np.eye(4, dtype=np.float32)[first + 2 * second]], axis=1
+        )
         names = (examples.attribute_names[0], *(f"identity={name}" for name in "abcd"))
         found[split] = dataclasses.replace(examples, attributes=truth, attribute_names=names)
     return tables.Splits(**found)
@@ -93,7 +125,7 @@ def _write_image(path, image):
 
 
 def _write_video(path, clip):
-    writer.write_video(path, clip, crf=4)
+    array_writer.write_video(path, clip, crf=4)
 
 
 def _splits(folder, rows, names, draw, ending, write):
@@ -113,4 +145,6 @@ def run(workdir, probes, **settings):
     """An attackers' Run on these probes."""
     config = dataclasses.replace(SETTINGS, workdir=str(workdir), **settings)
     nothing = next(iter(probes.values()))
-    return _common.Run(config, tables.Tables(nothing, nothing, probes), replicas.make_strategy("one_device"))
+    return attack_run.Run(
+        config, tables.Tables(nothing, nothing, probes), distribution.make_strategy("one_device")
+    )

@@ -8,10 +8,21 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tfanon import registry
-from tfanon.attackers import fresh, frozen, identity, knn, linear_probe, multi_frame, reconstruction, whole_video
+from tfanon.attacks import (
+    fresh,
+    frozen,
+    identity,
+    knn,
+    linear_probe,
+    multi_frame,
+    reconstruction,
+    whole_video,
+)
+from tfanon.core import registry
 
-SPEC = importlib.util.spec_from_file_location("planted", pathlib.Path(__file__).with_name("planted.py"))
+SPEC = importlib.util.spec_from_file_location(
+    "planted", pathlib.Path(__file__).with_name("planted.py")
+)
 planted = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(planted)
 
@@ -63,7 +74,9 @@ def glimpsed(clips, training=False):
     """Grey, so that red and blue are one, and smoothed but for one frame of each clip, at random."""
     n, moments = tf.shape(clips)[0], clips.shape[1]
     grey = tf.broadcast_to(tf.reduce_mean(clips, axis=-1, keepdims=True), tf.shape(clips))
-    shown = tf.one_hot(tf.random.uniform([n], maxval=moments, dtype=tf.int32), moments)[..., None, None, None]
+    shown = tf.one_hot(tf.random.uniform([n], maxval=moments, dtype=tf.int32), moments)[
+        ..., None, None, None
+    ]
     return shown * grey + (1 - shown) * smoothed(grey)
 
 
@@ -82,7 +95,9 @@ class Averaged:
         k = tf.constant([1.0, 2.0, 3.0])[:, None]
         phases = tf.random.uniform([tf.shape(x)[0], 3, 1], maxval=2 * np.pi)
         noise = tf.reduce_sum(0.2 * tf.cos(2 * np.pi * k * moments / 8 + phases), axis=1)
-        return tf.reshape(0.5 + 0.01 * (clips - 0.5) + noise[..., None, None, None] * self.ramp, tf.shape(x))
+        return tf.reshape(
+            0.5 + 0.01 * (clips - 0.5) + noise[..., None, None, None] * self.ramp, tf.shape(x)
+        )
 
 
 def found(entries, attacker):
@@ -90,21 +105,27 @@ def found(entries, attacker):
 
 
 def test_identity_leaks_everything(images):
-    entry, = fresh.attack(planted.run(images[0], {"images": images[1]}), "raw",
-                          registry.find("anonymizers", "raw").build())
+    (entry,) = fresh.attack(
+        planted.run(images[0], {"images": images[1]}),
+        "raw",
+        registry.find("anonymizers", "raw").build(),
+    )
     assert entry["cmap"] > 0.95 and entry["cmap_chance"] == 0.5
 
 
 def test_noise_leaks_nothing(images):
-    entry, = fresh.attack(planted.run(images[0], {"images": images[1]}), "noise",
-                          registry.find("anonymizers", "noise").build())
+    (entry,) = fresh.attack(
+        planted.run(images[0], {"images": images[1]}),
+        "noise",
+        registry.find("anonymizers", "noise").build(),
+    )
     assert entry["cmap"] <= entry["cmap_by_chance"][1] < 0.8
 
 
 def test_a_permutation_is_caught_by_who_learns_anew(images):
     run = planted.run(images[0], {"images": images[1]})
-    fooled, = frozen.attack(run, "transposed", transposed)
-    caught, = fresh.attack(run, "transposed", transposed)
+    (fooled,) = frozen.attack(run, "transposed", transposed)
+    (caught,) = fresh.attack(run, "transposed", transposed)
     assert fooled["cmap"] < fooled["cmap_chance"] and caught["cmap"] > 0.95
 
 
@@ -112,40 +133,55 @@ def test_new_colours_for_every_frame_fool_only_who_learns_nothing(tmp_path):
     """After one epoch a network reads every raw image; with more it learns to see through colours by itself."""
     splits = planted.red_images(tmp_path / "data", (96, 32, 96))
     hasty = planted.run(tmp_path / "hasty", {"images": splits}, epochs_privacy=1)
-    fooled, = frozen.attack(hasty, "recoloured", recoloured)
-    unharmed, = frozen.attack(hasty, "raw", registry.find("anonymizers", "raw").build())
-    caught, = fresh.attack(planted.run(tmp_path / "run", {"images": splits}, epochs_privacy=6), "recoloured", recoloured)
-    assert unharmed["cmap"] > 0.95 and fooled["cmap"] < 0.75 and caught["cmap"] > 0.95  # the floor is .5
+    (fooled,) = frozen.attack(hasty, "recoloured", recoloured)
+    (unharmed,) = frozen.attack(hasty, "raw", registry.find("anonymizers", "raw").build())
+    (caught,) = fresh.attack(
+        planted.run(tmp_path / "run", {"images": splits}, epochs_privacy=6),
+        "recoloured",
+        recoloured,
+    )
+    assert (
+        unharmed["cmap"] > 0.95 and fooled["cmap"] < 0.75 and caught["cmap"] > 0.95
+    )  # the floor is .5
 
 
 @pytest.mark.parametrize("attacker", [knn, linear_probe])
 def test_features_of_raw_data_tell_what_stays_and_not_what_is_gone(tinted, attacker):
     run = planted.run(tinted[0], {"images": tinted[1]}, epochs_privacy=4)
-    entry, = attacker.attack(run, "smoothed", smoothed)
+    (entry,) = attacker.attack(run, "smoothed", smoothed)
     assert entry["average_precision"]["red"] > 0.95
-    assert entry["average_precision"]["upright"] == pytest.approx(0.5, abs=0.15)  # by chance +- .05: 48 of 96 have it
+    assert entry["average_precision"]["upright"] == pytest.approx(
+        0.5, abs=0.15
+    )  # by chance +- .05: 48 of 96 have it
 
 
 def test_no_row_of_the_training_data_is_its_own_neighbour(tmp_path):
     """With nothing held out one neighbour, the row itself, would always be right and always be chosen."""
     splits = planted.images(tmp_path / "data", (48, 0, 24))
-    entry, = knn.attack(planted.run(tmp_path / "run", {"images": splits}, epochs_privacy=1), "smoothed", smoothed)
+    (entry,) = knn.attack(
+        planted.run(tmp_path / "run", {"images": splits}, epochs_privacy=1), "smoothed", smoothed
+    )
     assert entry["neighbours"] == max(knn.CHOICES)
 
 
 def test_a_glimpse_is_caught_in_the_whole_video(tmp_path):
     splits = planted.tinted_videos(tmp_path / "data", (64, 16, 96))
-    entry, = whole_video.attack(planted.run(
-        tmp_path / "run", {"clips": splits}, frames=4, epochs_clip_privacy=4), "glimpsed", glimpsed)
+    (entry,) = whole_video.attack(
+        planted.run(tmp_path / "run", {"clips": splits}, frames=4, epochs_clip_privacy=4),
+        "glimpsed",
+        glimpsed,
+    )
     # Who sees one frame is sure of a quarter of the clips and guesses at the others: an average precision of some .7.
     assert entry["average_precision"]["upright"] > 0.95
-    assert entry["average_precision"]["red"] == pytest.approx(0.5, abs=0.2)  # by chance +- .05: 48 of 96 have it
+    assert entry["average_precision"]["red"] == pytest.approx(
+        0.5, abs=0.2
+    )  # by chance +- .05: 48 of 96 have it
 
 
 @pytest.mark.parametrize("name", ["raw", "noise"])
 def test_who_it_is(tinted, name):
     run = planted.run(tinted[0], {"images": planted.people(tinted[1])}, epochs_privacy=6)
-    entry, = identity.attack(run, name, registry.find("anonymizers", name).build())
+    (entry,) = identity.attack(run, name, registry.find("anonymizers", name).build())
     check_identity(entry, name)
 
 
@@ -153,8 +189,11 @@ def test_who_it_is(tinted, name):
 @pytest.mark.parametrize("name", ["raw", "noise"])
 def test_who_it_is_in_whole_videos(tmp_path, name):
     splits = planted.people(planted.tinted_videos(tmp_path / "data", (96, 32, 96)))
-    entry, = identity.attack(planted.run(tmp_path / "run", {"clips": splits}, frames=4), name,
-                             registry.find("anonymizers", name).build())
+    (entry,) = identity.attack(
+        planted.run(tmp_path / "run", {"clips": splits}, frames=4),
+        name,
+        registry.find("anonymizers", name).build(),
+    )
     check_identity(entry, name)
 
 
@@ -164,7 +203,9 @@ def check_identity(entry, name):
     if name == "raw":
         assert entry["identity_top1"] > 0.9 and entry["tar_at_far"]["0.1"] > 0.9
     else:
-        assert entry["identity_top1"] == pytest.approx(0.25, abs=0.15)  # by chance +- .04: 96 examples
+        assert entry["identity_top1"] == pytest.approx(
+            0.25, abs=0.15
+        )  # by chance +- .04: 96 examples
         assert entry["tar_at_far"]["0.1"] == pytest.approx(0.1, abs=0.08)
 
 
@@ -175,14 +216,16 @@ def test_a_permutation_is_caught_by_reconstruction(images):
     # Left as it is a transposed image is wrong in half of its pixels by twice the strength, some .33: 13 dB.
     assert found(entries, "reconstruction")["psnr"] > 20
     assert found(entries, "reconstruction+frozen")["cmap"] > 0.95
-    sheet = pathlib.Path(run.config.workdir) / "phases/reconstruction-0.25-images-transposed/sheet.png"
+    sheet = (
+        pathlib.Path(run.config.workdir) / "phases/reconstruction-0.25-images-transposed/sheet.png"
+    )
     assert Image.open(sheet).height > 3 * run.config.resolution
 
 
 @pytest.mark.large  # half a minute
 def test_what_stays_in_the_mean_is_caught_by_averaging(tmp_path):
     run = planted.run(tmp_path / "run", {"clips": planted.videos(tmp_path / "data", (128, 48, 64))})
-    caught, = multi_frame.attack(run, "averaged", Averaged())
+    (caught,) = multi_frame.attack(run, "averaged", Averaged())
     assert caught["cmap"] > 0.95
-    missed, = fresh.attack(run, "averaged", Averaged())
+    (missed,) = fresh.attack(run, "averaged", Averaged())
     assert missed["cmap"] <= missed["cmap_by_chance"][1] < 0.75

@@ -5,8 +5,8 @@ import keras
 import numpy as np
 import pytest
 
-from tfanon import checkpoint
-from tfanon.checkpoint import Checkpoints
+from tfanon.core import checkpoint
+from tfanon.core.checkpoint import Checkpoints
 
 
 def model(dropout=0.5):
@@ -25,10 +25,14 @@ def test_restores_the_newest(tmp_path):
 
 
 def test_restores_optimizers_and_random_states(tmp_path):
-    one = helpers.minimax(f_T=helpers.judge(3, 5, dropout=0.5), optimizer=lambda: keras.optimizers.Adam(0.1))
+    one = helpers.minimax(
+        f_T=helpers.judge(3, 5, dropout=0.5), optimizer=lambda: keras.optimizers.Adam(0.1)
+    )
     one.train_step((helpers.batch(0), helpers.batch(1)))
     Checkpoints(tmp_path).save(one, 1)
-    other = helpers.minimax(f_T=helpers.judge(3, 5, dropout=0.5), optimizer=lambda: keras.optimizers.Adam(0.1))
+    other = helpers.minimax(
+        f_T=helpers.judge(3, 5, dropout=0.5), optimizer=lambda: keras.optimizers.Adam(0.1)
+    )
     Checkpoints(tmp_path).restore(other)
     assert 0 < float(one.largest_change) == float(other.largest_change)
     for trained in (one, other):
@@ -73,9 +77,14 @@ def test_keeps_two_and_the_files_they_name(tmp_path):
     (tmp_path / ".unfinished-step-000000004.weights.h5").write_bytes(b"half")
     checkpoints.clear(keep=2)
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(
-        f"{kind}{step}{ending}" for step in (2, 3)
-        for kind, ending in (("step-00000000", ".json"), ("step-00000000", ".weights.h5"),
-                             ("best-epoch-0000", ".weights.h5")))
+        f"{kind}{step}{ending}"
+        for step in (2, 3)
+        for kind, ending in (
+            ("step-00000000", ".json"),
+            ("step-00000000", ".weights.h5"),
+            ("best-epoch-0000", ".weights.h5"),
+        )
+    )
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
@@ -88,7 +97,9 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
 
 def test_weights_of_another_network_are_refused_in_one_line(tmp_path):
     digest = checkpoint.save_weights(model(), tmp_path / "a.weights.h5")
-    other = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 1), keras.layers.Conv2D(2, 1)])
+    other = keras.Sequential(
+        [keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 1), keras.layers.Conv2D(2, 1)]
+    )
     with pytest.raises(ValueError, match="another network") as refusal:
         checkpoint.load_weights(other, tmp_path / "a.weights.h5", digest)
     assert "\n" not in str(refusal.value)
@@ -99,4 +110,6 @@ def test_load_names_what_is_wrong(tmp_path):
         checkpoint.load_weights(model(), tmp_path / "no.weights.h5", "")
     digest = checkpoint.save_weights(model(), tmp_path / "a.weights.h5")
     with pytest.raises(ValueError, match="altered"):
-        checkpoint.load_weights(model(), tmp_path / "a.weights.h5", "0" + digest[1:] if digest[0] != "0" else "1" * 64)
+        checkpoint.load_weights(
+            model(), tmp_path / "a.weights.h5", "0" + digest[1:] if digest[0] != "0" else "1" * 64
+        )

@@ -6,33 +6,45 @@ import sys
 
 import pytest
 
-from tfanon import config
-from tfanon.config import Config
+from tfanon.core import config
+from tfanon.core.config import Config
 
-ROOT = pathlib.Path(__file__).parent.parent
+ROOT = pathlib.Path(__file__).parents[2]
 FLAGFILES = sorted((ROOT / "configs").glob("*.flags"))
 
 
 def parse(*arguments):
     """A fresh process, since absl's flags are global: prints the fields that differ from the defaults."""
-    code = ("import sys; from absl import flags; from tfanon import config; config.define_flags(); "
-            "flags.FLAGS(sys.argv); c = config.from_flags(); "
-            "print({k: v for k, v in vars(c).items() if v != getattr(config.Config(), k)})")
-    return subprocess.run([sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True)
+    code = (
+        "import sys; from absl import flags; from tfanon import config; config.define_flags(); "
+        "flags.FLAGS(sys.argv); c = config.from_flags(); "
+        "print({k: v for k, v in vars(c).items() if v != getattr(config.Config(), k)})"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True
+    )
 
 
 def test_flags_fill_the_fields():
     done = parse("--penalty_bound=0.1", "--frames=8", "--deterministic", "--baselines=raw,blur")
     assert done.returncode == 0, done.stderr
-    assert eval(done.stdout) == {"penalty_bound": 0.1, "frames": 8, "deterministic": True, "baselines": ("raw", "blur")}
+    assert eval(done.stdout) == {
+        "penalty_bound": 0.1,
+        "frames": 8,
+        "deterministic": True,
+        "baselines": ("raw", "blur"),
+    }
 
 
-@pytest.mark.parametrize("argument, words", [
-    ("--penalty_bound=3", ["penalty_bound", "3", "[0.0, 1.0]"]),
-    ("--frames=many", ["frames", "many", "int()"]),
-    ("--precision=float8", ["precision", "float8", "mixed_bfloat16"]),
-    ("--penalty_bund=0.3", ["penalty_bund", "Did you mean", "penalty_bound"]),
-])
+@pytest.mark.parametrize(
+    "argument, words",
+    [
+        ("--penalty_bound=3", ["penalty_bound", "3", "[0.0, 1.0]"]),
+        ("--frames=many", ["frames", "many", "int()"]),
+        ("--precision=float8", ["precision", "float8", "mixed_bfloat16"]),
+        ("--penalty_bund=0.3", ["penalty_bund", "Did you mean", "penalty_bound"]),
+    ],
+)
 def test_a_wrong_flag_is_named_with_what_would_do(argument, words):
     done = parse(argument)
     assert done.returncode != 0
@@ -40,27 +52,41 @@ def test_a_wrong_flag_is_named_with_what_would_do(argument, words):
 
 
 def test_a_run_s_flagfile_replays_it(tmp_path):
-    asked = dataclasses.replace(Config(), deterministic=True, private_columns=("age:18:40", "race"), seed=7)
+    asked = dataclasses.replace(
+        Config(), deterministic=True, private_columns=("age:18:40", "race"), seed=7
+    )
     config.write_flagfile(asked, tmp_path / "run.flags")
     done = parse(f"--flagfile={tmp_path / 'run.flags'}")
-    assert eval(done.stdout) == {"deterministic": True, "private_columns": ("age:18:40", "race"), "seed": 7}
+    assert eval(done.stdout) == {
+        "deterministic": True,
+        "private_columns": ("age:18:40", "race"),
+        "seed": 7,
+    }
 
 
 def test_differences_name_flag_and_both_values(tmp_path):
     config.write_flagfile(Config(), tmp_path / "run.flags")
-    asked = dataclasses.replace(Config(), penalty_bound=0.1, same_batch=True, workdir="elsewhere", log_every=3)
+    asked = dataclasses.replace(
+        Config(), penalty_bound=0.1, same_batch=True, workdir="elsewhere", log_every=3
+    )
     assert config.differences(asked, tmp_path / "run.flags") == [
-        "--penalty_bound=0.3 there, --penalty_bound=0.1 asked for", "--nosame_batch there, --same_batch asked for"]
+        "--penalty_bound=0.3 there, --penalty_bound=0.1 asked for",
+        "--nosame_batch there, --same_batch asked for",
+    ]
 
 
-TEXT = ("# a comment\n\n--penalty_bound=0.1\n// another\n  --deterministic  \n"
-        "--private_columns=age:18:40,größe")
+TEXT = (
+    "# a comment\n\n--penalty_bound=0.1\n// another\n  --deterministic  \n"
+    "--private_columns=age:18:40,größe"
+)
 MARK = b"\xef\xbb\xbf"
 ENCODED = {
-    "plain": TEXT.encode(), "byte-order mark": MARK + TEXT.encode(),
+    "plain": TEXT.encode(),
+    "byte-order mark": MARK + TEXT.encode(),
     "Windows": MARK + TEXT.replace("\n", "\r\n").encode(),
     "old Mac": TEXT.replace("\n", "\r").encode(),
-    "flag in the first line": MARK + TEXT.partition("\n")[2].strip().encode()}
+    "flag in the first line": MARK + TEXT.partition("\n")[2].strip().encode(),
+}
 WANTED = {"penalty_bound": 0.1, "deterministic": True, "private_columns": ("age:18:40", "größe")}
 
 
@@ -68,7 +94,7 @@ WANTED = {"penalty_bound": 0.1, "deterministic": True, "private_columns": ("age:
 def test_a_flagfile_may_come_from_any_editor(tmp_path, name):
     path = tmp_path / "a.flags"
     path.write_bytes(ENCODED[name])
-    found, = config.parsed(["--seed=3", f"--flagfile={path}", "--penalty_bound=.2"], Config)
+    (found,) = config.parsed(["--seed=3", f"--flagfile={path}", "--penalty_bound=.2"], Config)
     assert found == dataclasses.replace(Config(), **{**WANTED, "seed": 3, "penalty_bound": 0.2})
     wanted = dataclasses.replace(Config(), **WANTED)
     assert config.parsed(["--flagfile", str(path)], Config) == [wanted]
@@ -83,12 +109,18 @@ def test_a_byte_order_mark_from_the_shell(tmp_path):
     assert eval(done.stdout) == {**WANTED, "seed": 5, "frames": 8}, done.stderr
 
 
-@pytest.mark.parametrize("content, message", [
-    ("--seed=3\n--workdir=größe".encode("latin-1"),
-     "^--flagfile={}: line 2 is not UTF-8 text; save the file as UTF-8.$"),
-    ("--seed=3".encode("utf-16"), "^--flagfile={}: line 1 is not UTF-8 text"),
-    (b"--flagfile={}", "^The flagfile {0} names itself: {0} names {0}.$"),
-    (None, "^--flagfile={}: No such file or directory.$")])
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (
+            "--seed=3\n--workdir=größe".encode("latin-1"),
+            "^--flagfile={}: line 2 is not UTF-8 text; save the file as UTF-8.$",
+        ),
+        ("--seed=3".encode("utf-16"), "^--flagfile={}: line 1 is not UTF-8 text"),
+        (b"--flagfile={}", "^The flagfile {0} names itself: {0} names {0}.$"),
+        (None, "^--flagfile={}: No such file or directory.$"),
+    ],
+)
 def test_a_flagfile_that_is_none_is_one_line(tmp_path, content, message):
     path = tmp_path / "a.flags"
     if content is not None:
@@ -119,7 +151,9 @@ def test_every_flagfile_parses(path):
 
 @pytest.mark.parametrize("path", FLAGFILES, ids=lambda path: path.stem)
 def test_every_flagfile_says_what_it_is(path):
-    head = "".join(line for line in path.read_text().splitlines(keepends=True) if line.startswith("#"))
+    head = "".join(
+        line for line in path.read_text().splitlines(keepends=True) if line.startswith("#")
+    )
     assert all(re.search(word, head) for word in ("Expect", "Hardware", "Time")), head
 
 

@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from tfanon import files
+from tfanon.core import files
 
 
 def test_a_file_gets_its_name_when_it_is_whole(tmp_path):
@@ -24,9 +24,15 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
     assert path.read_text() == "old" and os.listdir(tmp_path) == ["a.txt"]
 
 
-@pytest.mark.parametrize("name", [
-    "x" * 244 + ".weights.h5", "\u00e9" * 125 + "z.mp4", os.fsdecode(b"\xff" * 251 + b".mp4"),
-    "n\nl" * 83 + ".mp4"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x" * 244 + ".weights.h5",
+        "\u00e9" * 125 + "z.mp4",
+        os.fsdecode(b"\xff" * 251 + b".mp4"),
+        "n\nl" * 83 + ".mp4",
+    ],
+)
 def test_names_of_255_bytes_are_written_like_any_other(tmp_path, name):
     path = tmp_path / name
     with files.whole_file(path) as unfinished:
@@ -73,7 +79,9 @@ def test_a_lock_is_one_block_s_at_a_time(tmp_path):
 
 def test_a_file_that_appears_meanwhile_stays(tmp_path):
     path = tmp_path / "a.txt"
-    with pytest.raises(files.Appeared, match="a.txt has appeared meanwhile and stays as it is; give --overwrite"):
+    with pytest.raises(
+        files.Appeared, match="a.txt has appeared meanwhile and stays as it is; give --overwrite"
+    ):
         with files.whole_file(path, replace=False) as unfinished:
             unfinished.write_text("mine")
             path.write_text("another's")
@@ -101,4 +109,7 @@ def test_whoever_waits_for_a_lock_gets_the_file_that_is_there(tmp_path):
 
 def test_sha256_is_the_standard_s(tmp_path):
     (tmp_path / "abc").write_bytes(b"abc")  # FIPS 180-4's first example
-    assert files.sha256(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert (
+        files.sha256(tmp_path / "abc")
+        == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    )

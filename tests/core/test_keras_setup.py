@@ -11,10 +11,10 @@ import sys
 import keras
 import pytest
 
-from tfanon import keras_setup
-from tfanon.anonymizing import network
+from tfanon.core import keras_setup
+from tfanon.inference import network
 
-ROOT = pathlib.Path(__file__).parent.parent
+ROOT = pathlib.Path(__file__).parents[2]
 AS_SET = ["tensorflow", "float32", 1e-7, "channels_last"]
 # Keras's own reading of its settings, without the rest of Keras.
 READ = """
@@ -31,7 +31,7 @@ TRAINED = """
 import tfanon
 import keras
 import numpy as np
-from tfanon import registry
+from tfanon.core import registry
 keras.utils.set_random_seed(0)
 f_A = registry.find("anonymizers", "unetpp").build(width=0.125, output="sigmoid")
 f_T = registry.find("actions", "small3d").build(classes=3)

@@ -9,20 +9,20 @@ import time
 
 import pytest
 
-from tfanon import processes
+from tfanon.core import processes
 
-ROOT = pathlib.Path(__file__).parent.parent
+ROOT = pathlib.Path(__file__).parents[2]
 # Says that it is there, and works until it is told to end.
 CHILD = """
 import os, pathlib, sys, time
-from tfanon import processes
+from tfanon.core import processes
 processes.end_with_parent()
 pathlib.Path(sys.argv[1], os.environ["TQDM_POSITION"]).write_text(str(os.getpid()))
 time.sleep(60)
 """
 PARENT = """
 import sys, time
-from tfanon import processes
+from tfanon.core import processes
 with processes.beside(["-c", {child!r}, sys.argv[1]], 1):
     time.sleep(60)
 """
@@ -42,7 +42,9 @@ def ends(number, patience=20):
     end = time.monotonic() + patience
     while time.monotonic() < end:
         try:
-            if pathlib.Path(f"/proc/{number}/stat").read_text().split()[2] == "Z":  # ended, and nobody asked how
+            if (
+                pathlib.Path(f"/proc/{number}/stat").read_text().split()[2] == "Z"
+            ):  # ended, and nobody asked how
                 return True
         except FileNotFoundError:
             return True
@@ -61,7 +63,10 @@ def test_one_process_has_the_whole_machine_and_two_have_half_of_it(monkeypatch):
 def test_what_the_environment_says_stands(monkeypatch):
     monkeypatch.setattr(os, "environ", {"TF_NUM_INTRAOP_THREADS": "3"})
     processes.share(2)
-    assert os.environ["TF_NUM_INTRAOP_THREADS"] == "3" and os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
+    assert (
+        os.environ["TF_NUM_INTRAOP_THREADS"] == "3"
+        and os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
+    )
 
 
 def groups(root, membership, **files):
@@ -75,23 +80,42 @@ def groups(root, membership, **files):
     return root
 
 
-@pytest.mark.parametrize("membership, files, cores", [
-    ("0::/\n", {"cpu.max": "200000 100000\n"}, 2),  # a container's own view, version 2
-    ("0::/\n", {"cpu.max": "max 100000\n"}, 16),
-    ("0::/\n", {"cpu.max": "150000 100000\n"}, 2),
-    ("0::/\n", {"cpu.max": "1000 100000\n"}, 1),
-    ("0::/a/b\n", {"a/b/cpu.max": "max 100000\n", "a/cpu.max": "300000 100000\n"}, 3),  # of a group above
-    ("0::/a/b\n", {"a/b/cpu.max": "400000 100000\n", "a/cpu.max": "800000 100000\n"}, 4),
-    ("3:memory:/m\n2:cpu,cpuacct:/docker/1\n", {
-        "cpu,cpuacct/docker/1/cpu.cfs_quota_us": "500000\n", "cpu,cpuacct/docker/1/cpu.cfs_period_us": "100000\n"}, 5),
-    ("2:cpu,cpuacct:/docker/1\n", {  # the host's path, and the container's own group at the mount
-        "cpu/cpu.cfs_quota_us": "250000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 3),
-    ("1:cpu:/\n", {"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 16),
-    ("5:cpuset:/x\n1:name=systemd:/\n0::/\n", {"cpuset/x/cpu.cfs_quota_us": "100000\n"}, 16),
-    ("junk\n::\n\n", {"cpu.max": "junk"}, 16),
-    ("0::/../../x\n", {"cpu.max": ""}, 16),
-    ("0::/\n", {"cpu.max": "0 0\n"}, 16),
-])
+@pytest.mark.parametrize(
+    "membership, files, cores",
+    [
+        ("0::/\n", {"cpu.max": "200000 100000\n"}, 2),  # a container's own view, version 2
+        ("0::/\n", {"cpu.max": "max 100000\n"}, 16),
+        ("0::/\n", {"cpu.max": "150000 100000\n"}, 2),
+        ("0::/\n", {"cpu.max": "1000 100000\n"}, 1),
+        (
+            "0::/a/b\n",
+            {"a/b/cpu.max": "max 100000\n", "a/cpu.max": "300000 100000\n"},
+            3,
+        ),  # of a group above
+        ("0::/a/b\n", {"a/b/cpu.max": "400000 100000\n", "a/cpu.max": "800000 100000\n"}, 4),
+        (
+            "3:memory:/m\n2:cpu,cpuacct:/docker/1\n",
+            {
+                "cpu,cpuacct/docker/1/cpu.cfs_quota_us": "500000\n",
+                "cpu,cpuacct/docker/1/cpu.cfs_period_us": "100000\n",
+            },
+            5,
+        ),
+        (
+            "2:cpu,cpuacct:/docker/1\n",
+            {  # the host's path, and the container's own group at the mount
+                "cpu/cpu.cfs_quota_us": "250000\n",
+                "cpu/cpu.cfs_period_us": "100000\n",
+            },
+            3,
+        ),
+        ("1:cpu:/\n", {"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 16),
+        ("5:cpuset:/x\n1:name=systemd:/\n0::/\n", {"cpuset/x/cpu.cfs_quota_us": "100000\n"}, 16),
+        ("junk\n::\n\n", {"cpu.max": "junk"}, 16),
+        ("0::/../../x\n", {"cpu.max": ""}, 16),
+        ("0::/\n", {"cpu.max": "0 0\n"}, 16),
+    ],
+)
 def test_cores_are_those_of_the_quota(monkeypatch, tmp_path, membership, files, cores):
     monkeypatch.setattr(processes, "_count_allowed_cores", lambda: 16)
     assert processes.count_cores(groups(tmp_path, membership, **files)) == cores
@@ -100,13 +124,17 @@ def test_cores_are_those_of_the_quota(monkeypatch, tmp_path, membership, files, 
 def test_cores_without_control_groups(monkeypatch, tmp_path):
     monkeypatch.setattr(processes, "_count_allowed_cores", lambda: 16)
     assert processes.count_cores(tmp_path) == 16
-    assert processes.count_cores(groups(tmp_path, "0::/\n", **{"cpu.max": "64000000 100000\n"})) == 16
+    assert (
+        processes.count_cores(groups(tmp_path, "0::/\n", **{"cpu.max": "64000000 100000\n"})) == 16
+    )
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")
 def test_cores_are_those_of_the_affinity(tmp_path):
-    code = ("import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
-            "from tfanon import processes; print(processes.count_cores())")
+    code = (
+        "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+        "from tfanon.core import processes; print(processes.count_cores())"
+    )
     assert subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True) == "1\n"
 
 
@@ -152,7 +180,9 @@ def test_a_failure_in_the_block_ends_them_too(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=lambda how: how.name)
 def test_none_outlives_a_parent_that_is_killed(tmp_path, how):
-    parent = subprocess.Popen([sys.executable, "-c", PARENT.format(child=CHILD), str(tmp_path)], cwd=ROOT)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT.format(child=CHILD), str(tmp_path)], cwd=ROOT
+    )
     number = appears(tmp_path / "1")
     parent.send_signal(how)
     assert parent.wait(20) == -how

@@ -1,14 +1,18 @@
 import pytest
 
-from tfanon import registry
+from tfanon.core import registry
 
 
 def test_a_name_is_a_file_name():
     assert registry.find("anonymizers", "raw").__name__ == "tfanon.models.anonymizers.raw"
     assert {"i3d_r50", "small3d"} <= set(registry.names("actions"))
-    assert not any(name.startswith("_") for kind in registry.FOLDERS for name in registry.names(kind))
+    assert not any(
+        name.startswith("_") for kind in registry.FOLDERS for name in registry.names(kind)
+    )
 
 
 def test_a_wrong_name_shows_the_folder():
-    with pytest.raises(ValueError, match=r"No anonymizers called 'blurr'. tfanon/models/anonymizers/ has: .*blur, "):
+    with pytest.raises(
+        ValueError, match=r"No anonymizers called 'blurr'. tfanon/models/anonymizers/ has: .*blur, "
+    ):
         registry.find("anonymizers", "blurr")

@@ -23,7 +23,7 @@ def noise(*shape):
 def test_a_draw_of_no_changes_nothing():
     frames = noise(2, 12, 12, 3)
     assert np.array_equal(augment.clip(frames, tf.constant(NO)), frames)
-    assert np.array_equal(augment.image(frames, tf.constant(NO[:augment.IMAGE])), frames)
+    assert np.array_equal(augment.image(frames, tf.constant(NO[: augment.IMAGE])), frames)
 
 
 def test_colour_by_hand():
@@ -36,8 +36,10 @@ def test_colour_by_hand():
         np.testing.assert_allclose(augment.colour(pixel, u)[0, 0, 0], expected, atol=1e-6)
     np.testing.assert_allclose(augment.colour(pixel, draw(u8=0.0))[0, 0, 0], grey, atol=1e-6)
     gamma = augment.colour(pixel, draw(u8=0.0, u9=0.0, u10=0.0))[0, 0, 0]
-    np.testing.assert_allclose(gamma, grey ** 0.85, atol=1e-6)
-    hue = augment.colour(pixel, draw(u2=0.0, u3=0.0))[0, 0, 0]  # hue .08333 - .05 = 0.0333: green = 6 * .0333 * .5
+    np.testing.assert_allclose(gamma, grey**0.85, atol=1e-6)
+    hue = augment.colour(pixel, draw(u2=0.0, u3=0.0))[
+        0, 0, 0
+    ]  # hue .08333 - .05 = 0.0333: green = 6 * .0333 * .5
     np.testing.assert_allclose(hue, [0.5, 0.1, 0.0], atol=1e-3)
 
 
@@ -54,7 +56,9 @@ def test_flip_mirrors_left_and_right():
 
 def test_erase_cuts_the_box_that_was_drawn():
     # Sides 2..4: u = 0 gives 2, u = 0.9 gives 4; top in 0..10 with u = 0.5 is 5, left in 0..8 with u = 0.999 is 8.
-    box = augment.erase(tf.ones((2, 12, 12, 3)), tf.constant([0.0, 0.0, 0.9, 0.5, 0.999]), 0.4, (2, 4), (2, 4))
+    box = augment.erase(
+        tf.ones((2, 12, 12, 3)), tf.constant([0.0, 0.0, 0.9, 0.5, 0.999]), 0.4, (2, 4), (2, 4)
+    )
     expected = np.ones((12, 12))
     expected[5:7, 8:12] = 0
     assert np.array_equal(box[0, :, :, 0], expected) and np.array_equal(box[0], box[1])
@@ -77,7 +81,9 @@ def test_in_map_as_eagerly():
         np.testing.assert_allclose(inside, augment.clip(frames, u), atol=1e-6)
 
 
-@pytest.mark.parametrize("switch, probability", [(0, 0.125), (2, 0.15), (4, 0.15), (6, 0.15), (8, 0.1)])
+@pytest.mark.parametrize(
+    "switch, probability", [(0, 0.125), (2, 0.15), (4, 0.15), (6, 0.15), (8, 0.1)]
+)
 def test_probabilities(switch, probability):
     frames = noise(1, 2, 2, 3)
     for u, changes in ((probability - 0.001, True), (probability + 0.001, False)):

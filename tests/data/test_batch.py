@@ -8,13 +8,20 @@ from tfanon.data import batch
 
 def make_examples():
     return batch.Examples(
-        paths=("a", "b", "c"), labels=np.array([0, 1, 1], np.int32), classes=("run", "walk"),
-        attributes=np.array([[0, 1], [1, 1], [0, 0]], np.float32), attribute_names=("hat", "glasses"))
+        paths=("a", "b", "c"),
+        labels=np.array([0, 1, 1], np.int32),
+        classes=("run", "walk"),
+        attributes=np.array([[0, 1], [1, 1], [0, 0]], np.float32),
+        attribute_names=("hat", "glasses"),
+    )
 
 
 def make_batch(**changes):
-    good = {"clips": np.zeros((2, 4, 8, 8, 3), np.float32), "labels": np.zeros(2, np.int32),
-            "pairs": np.ones((3, 2, 8, 8, 3), np.float32)}
+    good = {
+        "clips": np.zeros((2, 4, 8, 8, 3), np.float32),
+        "labels": np.zeros(2, np.int32),
+        "pairs": np.ones((3, 2, 8, 8, 3), np.float32),
+    }
     return {**good, **changes}
 
 
@@ -30,12 +37,15 @@ def test_take_by_mask_and_without_labels():
     assert len(batch.Examples(paths=("a", "b")).take([])) == 0
 
 
-@pytest.mark.parametrize("changes, match", [
-    ({"labels": np.array([0, 1], np.int32)}, r"int32 \[3\], one per path; given int32 \[2\]"),
-    ({"labels": np.array([0, 1, 2], np.int32)}, r"in 0\.\.1, the classes; given 0\.\.2"),
-    ({"attributes": np.zeros((3, 1), np.float32)}, r"float32 \[3, 2\]"),
-    ({"attributes": np.full((3, 2), 0.5, np.float32)}, "0 or 1"),
-])
+@pytest.mark.parametrize(
+    "changes, match",
+    [
+        ({"labels": np.array([0, 1], np.int32)}, r"int32 \[3\], one per path; given int32 \[2\]"),
+        ({"labels": np.array([0, 1, 2], np.int32)}, r"in 0\.\.1, the classes; given 0\.\.2"),
+        ({"attributes": np.zeros((3, 1), np.float32)}, r"float32 \[3, 2\]"),
+        ({"attributes": np.full((3, 2), 0.5, np.float32)}, "0 or 1"),
+    ],
+)
 def test_examples_that_disagree(changes, match):
     rows = {**vars(make_examples()), **changes}
     with pytest.raises(ValueError, match=match):
@@ -48,17 +58,25 @@ def test_a_good_batch_passes_as_arrays_and_tensors():
     assert batch.check(make_batch()).keys() == {"clips", "labels", "pairs"}
     tensors = {name: tf.constant(value) for name, value in make_batch().items()}
     assert batch.check(tensors) is tensors
-    batch.check({name: tf.TensorSpec([None, *value.shape[1:]], value.dtype) for name, value in tensors.items()})
+    batch.check(
+        {
+            name: tf.TensorSpec([None, *value.shape[1:]], value.dtype)
+            for name, value in tensors.items()
+        }
+    )
 
 
-@pytest.mark.parametrize("changes, match", [
-    ({"images": np.zeros(1)}, "A batch has clips, labels, pairs"),
-    ({"clips": np.zeros((2, 4, 8, 8, 3))}, "clips must be float32 of rank 5; given float64"),
-    ({"labels": np.zeros(3, np.int32)}, "2 clips and 3 labels"),
-    ({"pairs": np.zeros((3, 1, 8, 8, 3), np.float32)}, r"pairs \[M, 2, H, W, 3\]"),
-    ({"clips": np.full((2, 4, 8, 8, 3), 255, np.float32)}, r"in \[0, 1\]; given 255\.\.255"),
-    ({"clips": np.full((2, 4, 8, 8, 3), np.nan, np.float32)}, r"in \[0, 1\]"),
-])
+@pytest.mark.parametrize(
+    "changes, match",
+    [
+        ({"images": np.zeros(1)}, "A batch has clips, labels, pairs"),
+        ({"clips": np.zeros((2, 4, 8, 8, 3))}, "clips must be float32 of rank 5; given float64"),
+        ({"labels": np.zeros(3, np.int32)}, "2 clips and 3 labels"),
+        ({"pairs": np.zeros((3, 1, 8, 8, 3), np.float32)}, r"pairs \[M, 2, H, W, 3\]"),
+        ({"clips": np.full((2, 4, 8, 8, 3), 255, np.float32)}, r"in \[0, 1\]; given 255\.\.255"),
+        ({"clips": np.full((2, 4, 8, 8, 3), np.nan, np.float32)}, r"in \[0, 1\]"),
+    ],
+)
 def test_a_bad_batch_is_named(changes, match):
     with pytest.raises(ValueError, match=match):
         batch.check(make_batch(**changes))

@@ -6,21 +6,25 @@ import pytest
 import tensorflow as tf
 
 from tfanon.data import decode
-from tfanon.media import reader, writer
+from tfanon.media import array_writer, frame_reader
 
 
 @pytest.fixture
 def paths(tmp_path):
     """Ten images; image i has the grey 20 i. Number 3 is broken."""
     for number in range(10):
-        writer.write_jpeg(tmp_path / f"{number}.jpg", np.full((16, 16, 3), 20 * number, np.uint8))
+        array_writer.write_jpeg(
+            tmp_path / f"{number}.jpg", np.full((16, 16, 3), 20 * number, np.uint8)
+        )
     (tmp_path / "3.jpg").write_bytes(b"\xff\xd8\xff broken")
     return [str(tmp_path / f"{number}.jpg") for number in range(10)]
 
 
 def read_all(files, rows):
     window = tf.constant([[1.0, 0.0, 0.0]])
-    mapped = tf.data.Dataset.from_tensor_slices(np.array(rows, np.int64)).map(lambda row: files.read(row, 0.0, window))
+    mapped = tf.data.Dataset.from_tensor_slices(np.array(rows, np.int64)).map(
+        lambda row: files.read(row, 0.0, window)
+    )
     with decode.clear_errors():
         return [(int(pixels[0, 0, 4, 4, 0]), int(row)) for pixels, row in mapped]
 
@@ -42,23 +46,27 @@ def test_rows_that_are_read_together_are_those_read_one_by_one(paths):
     pixels, used = files.read_some(tf.constant(rows, tf.int64), moments, tf.constant(windows))
     assert pixels.shape == (4, 2, 1, 8, 8, 3) and used.numpy().tolist() == [2, 4, 9, 0]
     for number, row in enumerate(rows):
-        alone, _ = files.read(tf.constant(row, tf.int64), moments[number], tf.constant(windows[number]))
+        alone, _ = files.read(
+            tf.constant(row, tf.int64), moments[number], tf.constant(windows[number])
+        )
         np.testing.assert_array_equal(pixels[number], alone)
 
 
 def test_raise_stops_with_the_name(paths):
-    with pytest.raises(reader.MediaError, match=r"3.jpg: .*--on_bad_video=skip") as caught:
+    with pytest.raises(frame_reader.MediaError, match=r"3.jpg: .*--on_bad_video=skip") as caught:
         read_all(decode.Files(paths, 8, "raise", 1.0), [3])
     assert "\n" not in str(caught.value)
 
 
 def test_too_many_bad_files_stop_the_run(paths):
-    with pytest.raises(ValueError, match=r"1 of 10 files cannot be read, more than --max_bad_fraction=0.05.*3.jpg"):
+    with pytest.raises(
+        ValueError, match=r"1 of 10 files cannot be read, more than --max_bad_fraction=0.05.*3.jpg"
+    ):
         read_all(decode.Files(paths, 8, "skip", 0.05), [2, 3])
 
 
 def test_nothing_readable(paths):
-    with pytest.raises(reader.MediaError, match="None of the 1 files can be read"):
+    with pytest.raises(frame_reader.MediaError, match="None of the 1 files can be read"):
         read_all(decode.Files(paths[3:4], 8, "skip", 1.0), [0])
 
 
@@ -83,5 +91,7 @@ iterator = iter(images.batch(100).prefetch(2))  # still reading when the program
 
 
 def test_a_program_ends_while_files_are_read_ahead(paths):
-    done = subprocess.run([sys.executable, "-c", OPEN_AT_THE_END, *paths[:2]], timeout=100, capture_output=True)
+    done = subprocess.run(
+        [sys.executable, "-c", OPEN_AT_THE_END, *paths[:2]], timeout=100, capture_output=True
+    )
     assert done.returncode == 0, done.stderr.decode()

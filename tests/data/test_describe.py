@@ -5,9 +5,9 @@ import json
 import pytest
 import trees
 
-from tfanon.config import Config
-from tfanon.data import describe, whole
-from tfanon.data.settings import Settings
+from tfanon.core.config import Config
+from tfanon.data import dataset_index, describe
+from tfanon.data.options import Settings
 
 
 @pytest.fixture(scope="module")
@@ -18,19 +18,33 @@ def report(tmp_path_factory):
     trees.vp(folder, "hmdb51")
     (folder / "hmdb51/wave/IamLegend_wave_u_nm_np1_ba_med_6.avi").unlink()
     config = Config(data_dir=str(folder), attribute_set="pa_hmdb51")
-    return describe.describe(whole.read(["hmdb51", "pa_hmdb51", "vp_hmdb51"], config), Settings(workers=2))
+    return describe.describe(
+        dataset_index.read(["hmdb51", "pa_hmdb51", "vp_hmdb51"], config), Settings(workers=2)
+    )
 
 
 def test_files(report):
     assert report["data_sets"]["hmdb51"]["files"] == {
-        "listed": 16, "opened": 15, "frames": {"least": 14, "median": 14, "most": 14}, "sizes": {"64x48": 15}}
+        "listed": 16,
+        "opened": 15,
+        "frames": {"least": 14, "median": 14, "most": 14},
+        "sizes": {"64x48": 15},
+    }
 
 
 def test_classes(report):
     chosen = report["data_sets"]["hmdb51"]["examples"]["clips"]
-    assert chosen["train"]["classes"] == {"clap": 2, "hug": 2, "situp": 2, "wave": 2}  # without those of PA-HMDB51
-    assert chosen["test"] == {"rows": 4, "classes": dict.fromkeys(("clap", "hug", "situp", "wave"), 1),
-                              "top1_chance": 0.25}
+    assert chosen["train"]["classes"] == {
+        "clap": 2,
+        "hug": 2,
+        "situp": 2,
+        "wave": 2,
+    }  # without those of PA-HMDB51
+    assert chosen["test"] == {
+        "rows": 4,
+        "classes": dict.fromkeys(("clap", "hug", "situp", "wave"), 1),
+        "top1_chance": 0.25,
+    }
     # PA-HMDB51: clap 2, hug 1, situp 1, wave 1.
     assert report["data_sets"]["pa_hmdb51"]["examples"]["clips"]["test"]["top1_chance"] == 2 / 5
 
@@ -41,14 +55,22 @@ def test_attributes(report):
     assert frames["rows"] == 66 and frames["attributes"]["a64_rel_personal"] == 28
     shares = [count / 66 for count in frames["attributes"].values()]
     assert frames["cmap_chance"] == pytest.approx(sum(shares) / 6)
-    assert frames["f1_chance"] == pytest.approx(sum(2 * share / (1 + share) for share in shares) / 6)
+    assert frames["f1_chance"] == pytest.approx(
+        sum(2 * share / (1 + share) for share in shares) / 6
+    )
     # Row i of 16 has the bits of i: four attributes are present in half of the rows, the fifth never.
     clips = report["data_sets"]["vp_hmdb51"]["examples"]["clips"]
-    both = [clips["train"]["attributes"][name] + clips["test"]["attributes"][name] for name in ("relationship",)]
+    both = [
+        clips["train"]["attributes"][name] + clips["test"]["attributes"][name]
+        for name in ("relationship",)
+    ]
     assert both == [0]
 
 
 def test_text_and_json(report):
     text = describe.text(json.loads(json.dumps(report)))
-    assert "clips, test: 5 rows" in text and "classes: clap 2, hug 1, situp 1, wave 1; chance top-1 0.400" in text
+    assert (
+        "clips, test: 5 rows" in text
+        and "classes: clap 2, hug 1, situp 1, wave 1; chance top-1 0.400" in text
+    )
     assert f"{'a64_rel_personal':36}{28:8}   0.424" in text

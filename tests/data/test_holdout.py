@@ -1,12 +1,14 @@
 import numpy as np
 
 from tfanon.data.batch import Examples
-from tfanon.data.split import hold_out
+from tfanon.data.holdout import hold_out
 
 
 def rows(counts):
     labels = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
-    return Examples(tuple(f"{i}.mp4" for i in range(len(labels))), labels, tuple("abcdef"[:len(counts)]))
+    return Examples(
+        tuple(f"{i}.mp4" for i in range(len(labels))), labels, tuple("abcdef"[: len(counts)])
+    )
 
 
 def test_each_class_gives_its_share_and_keeps_one():

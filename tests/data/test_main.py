@@ -11,9 +11,10 @@ import pytest
 import trees
 from PIL import Image
 
-from tfanon.config import Config
-from tfanon.data import __main__ as command, pipeline, tables
-from tfanon.data.settings import Settings
+from tfanon.core.config import Config
+from tfanon.data import __main__ as command
+from tfanon.data import pipeline, splits
+from tfanon.data.options import Settings
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -27,38 +28,67 @@ def data_dir(tmp_path_factory):
 
 
 def run(*arguments):
-    return subprocess.run([sys.executable, "-m", "tfanon.data", *map(str, arguments)], cwd=ROOT, capture_output=True,
-                          text=True, timeout=300, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"})
+    return subprocess.run(
+        [sys.executable, "-m", "tfanon.data", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
+    )
 
 
 def test_verify(data_dir, tmp_path):
-    done = run("verify", "pa_hmdb51", f"--data_dir={data_dir}", "--frames=4", "-o", tmp_path / "v.json")
+    done = run(
+        "verify", "pa_hmdb51", f"--data_dir={data_dir}", "--frames=4", "-o", tmp_path / "v.json"
+    )
     assert done.returncode == 1, done.stderr
     assert "pa_hmdb51, counts: files: 515 published, 5 listed (and 2 more)" in done.stdout
     assert json.loads((tmp_path / "v.json").read_text())["problems"] == 3
     assert len((tmp_path / "v.json.journal").read_text().split("\n")) >= 6
-    done = run("verify", "pa_hmdb51", f"--data_dir={data_dir}", "--max_frame_pixels=3071", "-o", tmp_path / "w.json")
+    done = run(
+        "verify",
+        "pa_hmdb51",
+        f"--data_dir={data_dir}",
+        "--max_frame_pixels=3071",
+        "-o",
+        tmp_path / "w.json",
+    )
     about = json.loads((tmp_path / "w.json").read_text())["data_sets"]["pa_hmdb51"]
-    assert len(about["unreadable"]) == 5 and "the limit is 3071 pixels" in about["unreadable"][0]["error"]
+    assert (
+        len(about["unreadable"]) == 5
+        and "the limit is 3071 pixels" in about["unreadable"][0]["error"]
+    )
 
 
 def test_peek_shows_what_the_pipeline_gives(data_dir, tmp_path, capsys):
-    config = Config(data_dir=str(data_dir), clip_source="hmdb51", image_source="vispr", resolution=32, frames=3,
-                    batch_clips=2, batch_pairs=2)
+    config = Config(
+        data_dir=str(data_dir),
+        clip_source="hmdb51",
+        image_source="vispr",
+        resolution=32,
+        frames=3,
+        batch_clips=2,
+        batch_pairs=2,
+    )
     assert command.run_peek([], config, Settings(output=str(tmp_path / "p.png"))) == 0
     assert "4 rows, 32x32 pixels a frame" in capsys.readouterr().out
-    sheet, chosen = np.asarray(Image.open(tmp_path / "p.png")), tables.load(config)
-    assert sheet.shape[0] == 4 + 4 * (3 * 32 + 4)  # a gap, four rows of frames enlarged threefold, a gap after each
-    (batch, _), = pipeline.anonymization(chosen.clips.train, chosen.images.train, config, 0, 1)
+    sheet, chosen = np.asarray(Image.open(tmp_path / "p.png")), splits.load(config)
+    assert sheet.shape[0] == 4 + 4 * (
+        3 * 32 + 4
+    )  # a gap, four rows of frames enlarged threefold, a gap after each
+    ((batch, _),) = pipeline.anonymization(chosen.clips.train, chosen.images.train, config, 0, 1)
     last = np.round(batch["pairs"].numpy()[1, 1] * 255).repeat(3, 0).repeat(3, 1)
     left = sheet.shape[1] - 3 * (96 + 4) + 96 + 4  # the second of three columns
-    np.testing.assert_array_equal(sheet[-100:-4, left:left + 96], last)
+    np.testing.assert_array_equal(sheet[-100:-4, left : left + 96], last)
     with pytest.raises(ValueError, match="it takes no names"):
         command.run_peek(["hmdb51"], config, Settings())
 
 
 def test_bad_input_gets_one_clear_line(data_dir):
     done = run("verify", "hmdb52", f"--data_dir={data_dir}")
-    line, = done.stderr.splitlines()
+    (line,) = done.stderr.splitlines()
     assert done.returncode == 1
-    assert line.startswith("tfanon.data: No sources called 'hmdb52'. tfanon/data/sources/ has: hmdb51")
+    assert line.startswith(
+        "tfanon.data: No sources called 'hmdb52'. tfanon/data/sources/ has: hmdb51"
+    )

@@ -4,18 +4,21 @@ import pytest
 from tfanon.data.sampling import frame_indices, spread
 
 
-@pytest.mark.parametrize("num_frames, frames, stride, position, expected", [
-    (20, 4, 4, 0.0, [0, 4, 8, 12]),  # spans 13 frames: 8 possible starts, 0..7
-    (20, 4, 4, 1.0, [7, 11, 15, 19]),
-    (20, 4, 4, 0.5, [4, 8, 12, 16]),  # floor(0.5 * 8)
-    (13, 4, 4, 0.9, [0, 4, 8, 12]),  # a single start
-    (12, 4, 4, 1.0, [5, 7, 9, 11]),  # stride 2 spans 7
-    (6, 4, 4, 0.0, [0, 1, 2, 3]),  # stride 1
-    (4, 4, 3, 0.0, [0, 1, 2, 3]),  # 3 halves to 1
-    (2, 4, 4, 1.0, [0, 1, 1, 1]),  # the last frame is held
-    (1, 3, 4, 0.7, [0, 0, 0]),
-    (5, 1, 4, 1.0, [4]),
-])
+@pytest.mark.parametrize(
+    "num_frames, frames, stride, position, expected",
+    [
+        (20, 4, 4, 0.0, [0, 4, 8, 12]),  # spans 13 frames: 8 possible starts, 0..7
+        (20, 4, 4, 1.0, [7, 11, 15, 19]),
+        (20, 4, 4, 0.5, [4, 8, 12, 16]),  # floor(0.5 * 8)
+        (13, 4, 4, 0.9, [0, 4, 8, 12]),  # a single start
+        (12, 4, 4, 1.0, [5, 7, 9, 11]),  # stride 2 spans 7
+        (6, 4, 4, 0.0, [0, 1, 2, 3]),  # stride 1
+        (4, 4, 3, 0.0, [0, 1, 2, 3]),  # 3 halves to 1
+        (2, 4, 4, 1.0, [0, 1, 1, 1]),  # the last frame is held
+        (1, 3, 4, 0.7, [0, 0, 0]),
+        (5, 1, 4, 1.0, [4]),
+    ],
+)
 def test_frames_of_a_clip(num_frames, frames, stride, position, expected):
     indices = frame_indices(num_frames, frames, stride, position)
     assert indices.dtype == np.int64

@@ -6,11 +6,17 @@ import numpy as np
 import pytest
 import trees
 
-from tfanon.config import Config
-from tfanon.data import pipeline, tables
+from tfanon.core.config import Config
+from tfanon.data import pipeline, splits
 
-HMDB = Config(clip_source="hmdb51", image_source="vispr", attribute_set="pa_hmdb51", test_clip_source="pa_hmdb51",
-              test_image_source="pa_hmdb51", held_out=0.3)
+HMDB = Config(
+    clip_source="hmdb51",
+    image_source="vispr",
+    attribute_set="pa_hmdb51",
+    test_clip_source="pa_hmdb51",
+    test_image_source="pa_hmdb51",
+    held_out=0.3,
+)
 
 
 @pytest.fixture(scope="module")
@@ -24,14 +30,17 @@ def data_dir(tmp_path_factory):
 
 
 def load(data_dir, config, **settings):
-    return tables.load(dataclasses.replace(config, data_dir=str(data_dir), **settings))
+    return splits.load(dataclasses.replace(config, data_dir=str(data_dir), **settings))
 
 
 def test_known_actions_tested_on_pa_hmdb51(data_dir):
     loaded = load(data_dir, HMDB)
     assert len(loaded.action.test) == 5 and loaded.clips.test.paths != loaded.action.test.paths
     assert loaded.action.train is loaded.clips.train
-    assert len(loaded.probes["images"].test) == 66 and "vispr" in loaded.probes["images"].train.paths[0]
+    assert (
+        len(loaded.probes["images"].test) == 66
+        and "vispr" in loaded.probes["images"].train.paths[0]
+    )
     assert loaded.notes == ()
 
 
@@ -43,35 +52,77 @@ def test_the_paper_s_leak_is_said(data_dir, caplog):
 
 def test_novel_actions_and_attributes(data_dir):
     loaded = load(data_dir, HMDB, clip_source="ucf101", judge_clip_source="hmdb51")
-    assert loaded.clips.train.classes[0] == "ApplyEyeMakeup" and loaded.action.train.classes[0] == "clap"
-    vp = load(data_dir, HMDB, clip_source="vp_hmdb51", judge_clip_source="vp_ucf101", attack_clips=True,
-              test_clip_source="", test_image_source="", attribute_set="vispr2")
-    assert vp.probes["clips"].test.attributes.shape == (3, 5) and vp.action.test.classes[0] == "ApplyEyeMakeup"
+    assert (
+        loaded.clips.train.classes[0] == "ApplyEyeMakeup"
+        and loaded.action.train.classes[0] == "clap"
+    )
+    vp = load(
+        data_dir,
+        HMDB,
+        clip_source="vp_hmdb51",
+        judge_clip_source="vp_ucf101",
+        attack_clips=True,
+        test_clip_source="",
+        test_image_source="",
+        attribute_set="vispr2",
+    )
+    assert (
+        vp.probes["clips"].test.attributes.shape == (3, 5)
+        and vp.action.test.classes[0] == "ApplyEyeMakeup"
+    )
     assert vp.probes["images"].test.attribute_names[0] == "a6_hair_color"
 
 
 def test_frames_of_pa_hmdb51_are_read_by_number(data_dir):
     loaded = load(data_dir, HMDB)
     config = dataclasses.replace(HMDB, data_dir=str(data_dir), resolution=16, batch_privacy=32)
-    images, attributes, index = (np.concatenate([tensor.numpy() for tensor in parts]) for parts in zip(
-        *pipeline.evaluation_images(loaded.probes["images"].test, config)))
-    assert images.shape == (66, 16, 16, 3) and attributes.shape == (66, 6) and index.tolist() == list(range(66))
-    first = [row for row, path in enumerate(loaded.probes["images"].test.paths) if path.endswith("goo_2.avi")]
-    assert (np.abs(np.diff(images[first], axis=0)).mean((1, 2, 3)) > 0.01).all()  # a moving clip, frame after frame
+    images, attributes, index = (
+        np.concatenate([tensor.numpy() for tensor in parts])
+        for parts in zip(*pipeline.evaluation_images(loaded.probes["images"].test, config))
+    )
+    assert (
+        images.shape == (66, 16, 16, 3)
+        and attributes.shape == (66, 6)
+        and index.tolist() == list(range(66))
+    )
+    first = [
+        row
+        for row, path in enumerate(loaded.probes["images"].test.paths)
+        if path.endswith("goo_2.avi")
+    ]
+    assert (
+        np.abs(np.diff(images[first], axis=0)).mean((1, 2, 3)) > 0.01
+    ).all()  # a moving clip, frame after frame
 
 
 def test_clips_with_their_own_private_labels(data_dir, tmp_path):
     vp = load(data_dir, HMDB, clip_source="vp_hmdb51", test_clip_source="", private_labels="clips")
-    assert vp.clips.train.attributes.shape == (len(vp.clips.train), 5) and vp.clips.train.labels is not None
+    assert (
+        vp.clips.train.attributes.shape == (len(vp.clips.train), 5)
+        and vp.clips.train.labels is not None
+    )
     folder = tmp_path / "folder"
     folder.mkdir()
-    rows = [("a.mp4", "run", "train", "x", "test"), ("b.mp4", "run", "test", "y", "train"),
-            ("c.mp4", "sit", "train", "y", "train"), ("d.mp4", "sit", "test", "x", "test")]
+    rows = [
+        ("a.mp4", "run", "train", "x", "test"),
+        ("b.mp4", "run", "test", "y", "train"),
+        ("c.mp4", "sit", "train", "y", "train"),
+        ("d.mp4", "sit", "test", "x", "test"),
+    ]
     for name, *_ in rows:
         (folder / name).touch()
-    (folder / "labels.csv").write_text("\n".join(map(",".join, [("path", "action", "split", "who", "other"), *rows])))
-    settings = dict(clip_source="labelled_folder", clip_folder="folder", image_source="labelled_folder",
-                    image_folder="folder", held_out=0.0, private_labels="clips", clip_private_split_column="other")
+    (folder / "labels.csv").write_text(
+        "\n".join(map(",".join, [("path", "action", "split", "who", "other"), *rows]))
+    )
+    settings = dict(
+        clip_source="labelled_folder",
+        clip_folder="folder",
+        image_source="labelled_folder",
+        image_folder="folder",
+        held_out=0.0,
+        private_labels="clips",
+        clip_private_split_column="other",
+    )
     found = load(tmp_path, Config(), **settings, clip_private_columns=("who",)).clips.train
     # The rows of the action's training split, whatever split the private column is attacked under.
     assert [path[-5:] for path in found.paths] == ["a.mp4", "c.mp4"]
@@ -79,13 +130,28 @@ def test_clips_with_their_own_private_labels(data_dir, tmp_path):
     assert load(tmp_path, Config(), **settings).clips.train.attributes is None
 
 
-@pytest.mark.parametrize("settings, message", [
-    ({"clip_source": "hmdb51", "private_labels": "clips"}, "hmdb51 has no 'private_clips'; it has clips"),
-    ({"clip_source": "pa_hmdb51"}, "pa_hmdb51 is for evaluation only: .* --test_clip_source or --test_image_source"),
-    ({"clip_source": "ucf101"}, "--test_clip_source=pa_hmdb51 has other classes than what is trained on: clap, hug"),
-    ({"attribute_set": "vispr1"}, "no labels for --attribute_set=vispr1"),
-    ({"judge_clip_source": "ucf101", "warm_action": True}, "--warm_action .* --judge_clip_source must be empty"),
-])
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        (
+            {"clip_source": "hmdb51", "private_labels": "clips"},
+            "hmdb51 has no 'private_clips'; it has clips",
+        ),
+        (
+            {"clip_source": "pa_hmdb51"},
+            "pa_hmdb51 is for evaluation only: .* --test_clip_source or --test_image_source",
+        ),
+        (
+            {"clip_source": "ucf101"},
+            "--test_clip_source=pa_hmdb51 has other classes than what is trained on: clap, hug",
+        ),
+        ({"attribute_set": "vispr1"}, "no labels for --attribute_set=vispr1"),
+        (
+            {"judge_clip_source": "ucf101", "warm_action": True},
+            "--warm_action .* --judge_clip_source must be empty",
+        ),
+    ],
+)
 def test_what_does_not_go_together_is_named(data_dir, settings, message):
     with pytest.raises(ValueError, match=message):
         load(data_dir, HMDB, **settings)

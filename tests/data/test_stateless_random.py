@@ -2,12 +2,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfanon.data import order
+from tfanon.data import stateless_random
 
 
 def rows(count, n, seed=0, stream="a"):
-    key = order.stream_key(seed, stream)
-    dataset = tf.data.Dataset.range(count).map(lambda position: order.row_at(position, n, key))
+    key = stateless_random.stream_key(seed, stream)
+    dataset = tf.data.Dataset.range(count).map(
+        lambda position: stateless_random.row_at(position, n, key)
+    )
     return np.array(list(dataset.as_numpy_iterator())).reshape(-1, n)
 
 
@@ -24,7 +26,11 @@ def test_epochs_seeds_and_streams_differ():
 
 def test_numbers_belong_to_a_seed_a_stream_and_a_position():
     def draw(seed, stream, position):
-        return tuple(order.uniform(tf.constant(position, tf.int64), 4, order.stream_key(seed, stream)).numpy())
+        return tuple(
+            stateless_random.uniform(
+                tf.constant(position, tf.int64), 4, stateless_random.stream_key(seed, stream)
+            ).numpy()
+        )
 
     assert draw(0, "a", 5) == draw(0, "a", 5)
     others = [draw(0, "a", 5), draw(1, "a", 5), draw(0, "b", 5), draw(0, "a", 6)]

@@ -7,9 +7,10 @@ import pytest
 import tfanon.models.actions
 import tfanon.models.anonymizers
 import tfanon.models.privacy
-from tfanon import config, phases, registry, replicas
-from tfanon.data import tables
+from tfanon.core import config, registry
+from tfanon.data import splits
 from tfanon.data.sources import synthetic
+from tfanon.training import distribution, phases
 
 TINY = pathlib.Path(__file__).parent.parent / "tiny"
 KINDS = (tfanon.models.actions, tfanon.models.anonymizers, tfanon.models.privacy)
@@ -18,23 +19,48 @@ KINDS = (tfanon.models.actions, tfanon.models.anonymizers, tfanon.models.privacy
 def add_tiny_networks(monkeypatch):
     """The files of tests/tiny as choices."""
     for kind in KINDS:
-        monkeypatch.setattr(kind, "__path__", [*kind.__path__, str(TINY / kind.__name__.rpartition(".")[2])])
+        monkeypatch.setattr(
+            kind, "__path__", [*kind.__path__, str(TINY / kind.__name__.rpartition(".")[2])]
+        )
 
 
 def make(folder):
     """Write data and a finished run below `folder`; returns the run's folder."""
-    synthetic.write(folder / "data" / "synthetic", synthetic.Size(
-        train_people=2, test_people=1, train_images=8, test_images=6, shortest=20, longest=24, side=48))
+    synthetic.write(
+        folder / "data" / "synthetic",
+        synthetic.Size(
+            train_people=2,
+            test_people=1,
+            train_images=8,
+            test_images=6,
+            shortest=20,
+            longest=24,
+            side=48,
+        ),
+    )
     workdir = folder / "run"
     workdir.mkdir()
     settings = config.Config(
-        workdir=str(workdir), data_dir=str(folder / "data"), anonymizer="tiny", action_network="tiny",
-        privacy_network="tiny", baselines=(), resolution=32, frames=4, eval_clips=2)
+        workdir=str(workdir),
+        data_dir=str(folder / "data"),
+        anonymizer="tiny",
+        action_network="tiny",
+        privacy_network="tiny",
+        baselines=(),
+        resolution=32,
+        frames=4,
+        eval_clips=2,
+    )
     config.write_flagfile(settings, workdir / "run.flags")
-    run = phases.Run(settings, tables.load(settings), replicas.make_strategy("one_device"))
+    run = phases.Run(settings, splits.load(settings), distribution.make_strategy("one_device"))
     for phase, kind, given in (
-        ("anonymize", "anonymizers", {}), ("action-f_A", "actions", {"classes": len(run.tables.action.train.classes)}),
-        ("privacy-images-f_A", "privacy", {"attributes": len(run.tables.images.train.attribute_names)}),
+        ("anonymize", "anonymizers", {}),
+        ("action-f_A", "actions", {"classes": len(run.tables.action.train.classes)}),
+        (
+            "privacy-images-f_A",
+            "privacy",
+            {"attributes": len(run.tables.images.train.attribute_names)},
+        ),
     ):
         run.seeded(phase)
         run.phase(phase).finish(registry.find(kind, "tiny").build(**given), {})

@@ -17,7 +17,9 @@ def network(loud=1.0):
     x = layers.conv_bn(layers.imagenet_normalize()(frames), 8, name="first")
     y = keras.layers.Add()([x, layers.conv_bn(x, 8, relu=False, name="second")])
     x = layers.conv(keras.layers.ReLU()(y), 3, use_bias=True, name="head")
-    f_A = per_frame.PerFrame(keras.Model(frames, keras.layers.Activation("sigmoid", name="output")(x), name="small"))
+    f_A = per_frame.PerFrame(
+        keras.Model(frames, keras.layers.Activation("sigmoid", name="output")(x), name="small")
+    )
     if loud > 1:
         gain = np.ones(8, np.float32)
         gain[0] = loud
@@ -33,8 +35,9 @@ def network(loud=1.0):
 def frames():
     """Random ramps, float32 [24, 16, 16, 3]."""
     ends = np.random.default_rng(0).random((24, 2, 1, 1, 3), np.float32)
-    return (ends[:, 0] + (ends[:, 1] - ends[:, 0]) * np.linspace(0, 1, 16, dtype=np.float32)[:, None]) * np.ones(
-        (16, 1, 1), np.float32)
+    return (
+        ends[:, 0] + (ends[:, 1] - ends[:, 0]) * np.linspace(0, 1, 16, dtype=np.float32)[:, None]
+    ) * np.ones((16, 1, 1), np.float32)
 
 
 def answer_of_the_file(f_A, frames, folder):
@@ -53,7 +56,9 @@ def test_rounding_stands_in_for_the_file(frames, tmp_path, loud):
     f_A = network(loud)
     file, levels = answer_of_the_file(f_A, frames, tmp_path)
     plain = compare.answer_of_keras(f_A, levels)
-    simulated = np.array(aware.answer(aware.with_rounding(f_A.network, frames), levels / np.float32(255)))
+    simulated = np.array(
+        aware.answer(aware.with_rounding(f_A.network, frames), levels / np.float32(255))
+    )
     # As far from Keras as the file is, to 3 dB.
     assert psnr(simulated, plain) == pytest.approx(psnr(file, plain), abs=3)
 
@@ -62,8 +67,12 @@ def test_fine_tuning_brings_a_file_back(frames, tmp_path):
     f_A = network(LOUD)
     before = f_A.get_weights()
     tuned = aware.fine_tuned(f_A, frames, steps=150, rate=3e-3)
-    assert all(np.array_equal(one, other) for one, other in zip(before, f_A.get_weights(), strict=True))
-    (first, levels), (second, _) = (answer_of_the_file(net, frames, tmp_path) for net in (f_A, tuned))
+    assert all(
+        np.array_equal(one, other) for one, other in zip(before, f_A.get_weights(), strict=True)
+    )
+    (first, levels), (second, _) = (
+        answer_of_the_file(net, frames, tmp_path) for net in (f_A, tuned)
+    )
     plain = compare.answer_of_keras(f_A, levels)
     assert psnr(second, plain) > psnr(first, plain) + 2
 
@@ -79,7 +88,15 @@ def test_a_file_that_would_be_refused_is_fine_tuned_once(frames, tmp_path, monke
     # The loud network computes what the plain one computes, and only the plain one's file is near it.
     given = dict(formats=("tflite",), quantize=("int8",), representative=frames, psnr=35.0)
     record = exporter.export(network(LOUD), tmp_path / "none", frames, **given)
-    assert "has a PSNR of" in record["refused"]["anonymizer_int8.tflite"] and not made and not record["fine_tuned"]
+    assert (
+        "has a PSNR of" in record["refused"]["anonymizer_int8.tflite"]
+        and not made
+        and not record["fine_tuned"]
+    )
     record = exporter.export(network(LOUD), tmp_path / "some", frames, **given, aware_steps=7)
-    assert made == [(24, 7)] and not record["refused"] and (tmp_path / "some/anonymizer_int8.tflite").exists()
+    assert (
+        made == [(24, 7)]
+        and not record["refused"]
+        and (tmp_path / "some/anonymizer_int8.tflite").exists()
+    )
     assert "35.0 dB is the least allowed" in record["fine_tuned"]["anonymizer_int8.tflite"]

@@ -11,8 +11,9 @@ import pytest
 import tensorflow as tf
 from absl import logging
 
-from tfanon.anonymizing import lite, network
 from tfanon.exporting import exporter, onnx_file, saved_model, signatures, tflite
+from tfanon.inference import network
+from tfanon.inference import tflite as lite
 from tfanon.models.anonymizers import downsample, unetpp
 
 
@@ -59,7 +60,10 @@ def test_every_signature_answers_as_keras(exported, frames):
         assert answer.dtype == np.uint8
         assert np.abs(answer - rounded).max() <= 1 and np.mean(answer != rounded) < 0.01
     np.testing.assert_allclose(
-        signatures["frames_float"](frames=tf.constant(frames / np.float32(255)))["anonymized"], expected, atol=1e-5)
+        signatures["frames_float"](frames=tf.constant(frames / np.float32(255)))["anonymized"],
+        expected,
+        atol=1e-5,
+    )
     clips = np.stack([frames, frames[::-1]])
     answer = signatures["clip_uint8"](clips=clips)["anonymized"].numpy()
     assert answer.shape == clips.shape
@@ -69,7 +73,9 @@ def test_every_signature_answers_as_keras(exported, frames):
 def test_saved_model_takes_other_batches_and_sizes(exported):
     f_A, folder, _ = exported
     other = np.random.default_rng(1).integers(0, 256, (5, 32, 8, 3), dtype=np.uint8)
-    answer = tf.saved_model.load(str(folder / "saved_model")).signatures["frames_uint8"](frames=other)["anonymized"]
+    answer = tf.saved_model.load(str(folder / "saved_model")).signatures["frames_uint8"](
+        frames=other
+    )["anonymized"]
     np.testing.assert_allclose(answer.numpy() / 255, keras_answer(f_A, other), atol=0.51 / 255)
 
 
@@ -94,7 +100,9 @@ def test_tflite_answers_as_keras_also_for_two_frames(exported, frames):
 
 
 def test_tensorflows_own_interpreter_runs_it_too(exported, frames, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "ai_edge_litert.interpreter", None)  # as if it were not installed
+    monkeypatch.setitem(
+        __import__("sys").modules, "ai_edge_litert.interpreter", None
+    )  # as if it were not installed
     runner = lite.interpreter(exported[1] / "anonymizer.tflite").get_signature_runner()
     answer = runner(frames=frames[:1] / np.float32(255))["anonymized"]
     np.testing.assert_allclose(answer, keras_answer(exported[0], frames[:1]), atol=1e-5)
@@ -105,10 +113,16 @@ def test_the_record_describes_the_files(exported):
     assert record == json.loads((folder / "export.json").read_text())
     assert record["schema_version"] == 1 and (record["height"], record["width"]) == (16, 24)
     assert set(record["comparisons"]) == {
-        "saved_model:frames_uint8", "saved_model:frames_float", "saved_model:clip_uint8", "saved_model:image_bytes",
-        "anonymizer.tflite"}
+        "saved_model:frames_uint8",
+        "saved_model:frames_float",
+        "saved_model:clip_uint8",
+        "saved_model:image_bytes",
+        "anonymizer.tflite",
+    }
     for entry in record["comparisons"].values():
-        assert 0 <= entry["mean_difference"] <= entry["largest_difference"] <= entry.get("allowed", 1)
+        assert (
+            0 <= entry["mean_difference"] <= entry["largest_difference"] <= entry.get("allowed", 1)
+        )
         assert entry["psnr"] >= entry.get("least_psnr", 40)
     on_disk = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert on_disk == {*record["files"], "export.json"}
@@ -117,7 +131,9 @@ def test_the_record_describes_the_files(exported):
 
 
 def test_out_of_tolerance_leaves_no_file(tmp_path, frames):
-    with pytest.raises(ValueError, match=r"saved_model:frames_uint8 differs from Keras by up to .* is allowed"):
+    with pytest.raises(
+        ValueError, match=r"saved_model:frames_uint8 differs from Keras by up to .* is allowed"
+    ):
         exporter.export(Tiny(), tmp_path / "export", frames, tolerance=-1.0)
     assert list(tmp_path.iterdir()) == []
 
@@ -129,7 +145,9 @@ def test_a_wrong_tflite_file_leaves_the_previous_export(tmp_path, frames, monkey
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     right, other = tflite.convert, Tiny(gain=2.0)
     monkeypatch.setattr(tflite, "convert", lambda f_A, *more: right(other, *more))
-    with pytest.raises(ValueError, match=r"anonymizer\.tflite differs from Keras by up to [\d.]+ .* 0\.001 is"):
+    with pytest.raises(
+        ValueError, match=r"anonymizer\.tflite differs from Keras by up to [\d.]+ .* 0\.001 is"
+    ):
         exporter.export(f_A, folder, frames)
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     monkeypatch.undo()
@@ -155,10 +173,19 @@ def test_operations_that_tflite_lacks_are_named(tmp_path, frames):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("error, said", [
-    (RuntimeError("\nMax and min are not finite.\nat line 3"), "the converter failed: Max and min are not finite."),
-    (MemoryError(), "the converter failed: MemoryError")])
-def test_another_failure_of_the_converter_is_not_called_a_lack_of_operations(monkeypatch, error, said):
+@pytest.mark.parametrize(
+    "error, said",
+    [
+        (
+            RuntimeError("\nMax and min are not finite.\nat line 3"),
+            "the converter failed: Max and min are not finite.",
+        ),
+        (MemoryError(), "the converter failed: MemoryError"),
+    ],
+)
+def test_another_failure_of_the_converter_is_not_called_a_lack_of_operations(
+    monkeypatch, error, said
+):
     def failing(_):
         raise error
 
@@ -167,11 +194,14 @@ def test_another_failure_of_the_converter_is_not_called_a_lack_of_operations(mon
         tflite.convert(Tiny(), (16, 24))
 
 
-@pytest.mark.parametrize("bad, message", [
-    (np.zeros([16, 16, 3], np.uint8), r"\[n, H, W, 3\]"),
-    (np.full([1, 16, 16, 3], 200.0), "uint8 or floats in"),
-    (np.full([1, 16, 16, 3], np.nan), "uint8 or floats in"),
-])
+@pytest.mark.parametrize(
+    "bad, message",
+    [
+        (np.zeros([16, 16, 3], np.uint8), r"\[n, H, W, 3\]"),
+        (np.full([1, 16, 16, 3], 200.0), "uint8 or floats in"),
+        (np.full([1, 16, 16, 3], np.nan), "uint8 or floats in"),
+    ],
+)
 def test_frames_are_checked(tmp_path, bad, message):
     with pytest.raises(ValueError, match=message):
         exporter.export(Tiny(), tmp_path / "export", bad)
@@ -183,13 +213,18 @@ def test_unetpp_exports(tmp_path):
     f_A = unetpp.build(width=0.25)
     record = exporter.export(f_A, tmp_path / "export", frames)
     weights = 4 * sum(int(np.prod(variable.shape)) for variable in f_A.variables)
-    assert record["files"]["saved_model/variables/variables.data-00000-of-00001"]["bytes"] < 1.1 * weights
+    assert (
+        record["files"]["saved_model/variables/variables.data-00000-of-00001"]["bytes"]
+        < 1.1 * weights
+    )
     assert_built_in(tmp_path / "export" / "anonymizer.tflite")
 
 
 def assert_built_in(path):
     operations = lite.interpreter(path)._get_ops_details()
-    assert not [op["op_name"] for op in operations if "Flex" in op["op_name"] or "CUSTOM" in op["op_name"]]
+    assert not [
+        op["op_name"] for op in operations if "Flex" in op["op_name"] or "CUSTOM" in op["op_name"]
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -199,8 +234,15 @@ def quantized(tmp_path_factory):
     f_A, folder = helpers.frame_network(), tmp_path_factory.mktemp("run") / "export"
     coarse = np.random.default_rng(3).random((8, 4, 4, 3), np.float32)
     frames = tf.image.resize(coarse, [32, 32]).numpy()
-    record = exporter.export(f_A, folder, frames, formats=("tflite",), quantize=tuple(tflite.NAMES),
-                             representative=frames, psnr=20.0)
+    record = exporter.export(
+        f_A,
+        folder,
+        frames,
+        formats=("tflite",),
+        quantize=tuple(tflite.NAMES),
+        representative=frames,
+        psnr=20.0,
+    )
     return f_A, folder, frames, record
 
 
@@ -220,13 +262,25 @@ def test_int8_takes_and_gives_grey_levels(quantized):
     given, answer = runtime.get_input_details()[0], runtime.get_output_details()[0]
     assert given["dtype"] == answer["dtype"] == np.uint8
     scale, zero = given["quantization"]
-    assert 255 * scale == pytest.approx(1) and zero == 0  # the frames alone leave out black and white
-    assert answer["quantization"] == (1 / 256, 0)  # a sigmoid's, whatever the frames that it was shown
+    assert (
+        255 * scale == pytest.approx(1) and zero == 0
+    )  # the frames alone leave out black and white
+    assert answer["quantization"] == (
+        1 / 256,
+        0,
+    )  # a sigmoid's, whatever the frames that it was shown
 
 
 def test_a_poor_quantized_file_is_left_out_and_named(tmp_path, frames):
-    record = exporter.export(Tiny(), tmp_path / "export", frames, formats=("tflite",), quantize=("none", "int8"),
-                             representative=frames / np.float32(255), psnr=100.0)
+    record = exporter.export(
+        Tiny(),
+        tmp_path / "export",
+        frames,
+        formats=("tflite",),
+        quantize=("none", "int8"),
+        representative=frames / np.float32(255),
+        psnr=100.0,
+    )
     assert list(record["artefacts"]) == ["anonymizer.tflite"]
     assert "anonymizer_int8.tflite has a PSNR of" in record["refused"]["anonymizer_int8.tflite"]
     assert not (tmp_path / "export" / "anonymizer_int8.tflite").exists()
@@ -236,7 +290,10 @@ def test_a_poor_quantized_file_is_left_out_and_named(tmp_path, frames):
 def test_another_export_leaves_nothing_of_the_one_before(tmp_path, frames):
     exporter.export(Tiny(), tmp_path / "export", frames, quantize=("float16",))
     exporter.export(Tiny(), tmp_path / "export", frames, formats=("tflite",))
-    assert sorted(path.name for path in (tmp_path / "export").iterdir()) == ["anonymizer.tflite", "export.json"]
+    assert sorted(path.name for path in (tmp_path / "export").iterdir()) == [
+        "anonymizer.tflite",
+        "export.json",
+    ]
 
 
 def test_a_limited_sigmoid_shares_weights_and_is_near():
@@ -257,10 +314,20 @@ def ending_in(activation):
     return keras.Model(frames, keras.layers.Activation(activation)(x))
 
 
-@pytest.mark.parametrize("wrong, message", [
-    ({"formats": ("pickle",)}, "--formats is a list of saved_model, tflite, onnx, not 'pickle'"),
-    ({"quantize": ("int4",)}, "--quantize is a list of none, float16, dynamic, int8, not 'int4'"),
-    ({"quantize": ("int8",)}, "int8 file needs representative frames")])
+@pytest.mark.parametrize(
+    "wrong, message",
+    [
+        (
+            {"formats": ("pickle",)},
+            "--formats is a list of saved_model, tflite, onnx, not 'pickle'",
+        ),
+        (
+            {"quantize": ("int4",)},
+            "--quantize is a list of none, float16, dynamic, int8, not 'int4'",
+        ),
+        ({"quantize": ("int8",)}, "int8 file needs representative frames"),
+    ],
+)
 def test_what_cannot_be_asked_for(tmp_path, frames, wrong, message):
     with pytest.raises(ValueError, match=message):
         exporter.export(Tiny(), tmp_path / "export", frames, **wrong)
@@ -269,7 +336,9 @@ def test_what_cannot_be_asked_for(tmp_path, frames, wrong, message):
 def test_onnx_without_its_extra_is_refused_before_anything_is_made(tmp_path, frames, monkeypatch):
     monkeypatch.setitem(sys.modules, "tf2onnx", None)  # so that it is not found
     monkeypatch.setattr(saved_model, "write", lambda *_: pytest.fail("the SavedModel was made"))
-    with pytest.raises(ValueError, match=r"ONNX needs the extra `onnx`: pip install 'tfanon\[onnx\]' \(tf2onnx not"):
+    with pytest.raises(
+        ValueError, match=r"ONNX needs the extra `onnx`: pip install 'tfanon\[onnx\]' \(tf2onnx not"
+    ):
         exporter.export(Tiny(), tmp_path / "export", frames, formats=("saved_model", "onnx"))
     assert not list(tmp_path.iterdir())
 
@@ -278,7 +347,9 @@ def test_a_jpeg_comes_back_at_its_own_size(exported):
     f_A, folder, _ = exported
     signature = tf.saved_model.load(str(folder / "saved_model")).signatures["image_bytes"]
     images = [np.full([height, width, 3], 90, np.uint8) for height, width in ((16, 24), (33, 20))]
-    answers = signature(image_bytes=tf.stack([tf.io.encode_jpeg(image) for image in images]))["anonymized_bytes"]
+    answers = signature(image_bytes=tf.stack([tf.io.encode_jpeg(image) for image in images]))[
+        "anonymized_bytes"
+    ]
     decoded = [tf.io.decode_jpeg(answer).numpy() for answer in answers]
     assert [answer.shape for answer in decoded] == [(16, 24, 3), (33, 20, 3)]
     expected = keras_answer(f_A, images[0][None])[0] * 255
@@ -289,7 +360,12 @@ def test_a_fixed_size_is_the_only_one(tmp_path, frames):
     f_A = Tiny()
     saved_model.write(signatures.Anonymizer(f_A, (16, 24)), tmp_path / "model", fixed=True)
     loaded = tf.saved_model.load(str(tmp_path / "model")).signatures
-    assert loaded["frames_uint8"].structured_input_signature[1]["frames"].shape.as_list() == [None, 16, 24, 3]
+    assert loaded["frames_uint8"].structured_input_signature[1]["frames"].shape.as_list() == [
+        None,
+        16,
+        24,
+        3,
+    ]
     assert network.load(str(tmp_path / "model")).fixed
 
 

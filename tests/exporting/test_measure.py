@@ -44,11 +44,19 @@ def test_a_file_that_cannot_be_measured_says_why(tmp_path):
         measure.measure(tmp_path / "broken.tflite", (32, 32))
 
 
-@pytest.mark.parametrize("ending, said", [
-    ("os.kill(os.getpid(), signal.SIGKILL)", r"signal 9 \(Killed\) ended its process"), ("os._exit(3)", "with status 3")])
+@pytest.mark.parametrize(
+    "ending, said",
+    [
+        ("os.kill(os.getpid(), signal.SIGKILL)", r"signal 9 \(Killed\) ended its process"),
+        ("os._exit(3)", "with status 3"),
+    ],
+)
 def test_a_process_that_ends_without_a_word(monkeypatch, ending, said):
     real = subprocess.run
-    monkeypatch.setattr(measure.subprocess, "run", lambda _, **more: real(
-        [sys.executable, "-c", f"import os, signal; {ending}"], **more))
+    monkeypatch.setattr(
+        measure.subprocess,
+        "run",
+        lambda _, **more: real([sys.executable, "-c", f"import os, signal; {ending}"], **more),
+    )
     with pytest.raises(ValueError, match=f"^a.tflite could not be measured: .*{said}"):
         measure.measure("a.tflite", (32, 32))

@@ -11,7 +11,7 @@ from clips import Clip
 
 from tfanon import anonymize_archive
 from tfanon.anonymize_archive import Archive
-from tfanon.anonymizing import batch, video
+from tfanon.inference import job_runner, video
 
 THREADS = ("direct_running_mode=multi_threading", "direct_num_workers=3")
 pytest.importorskip("apache_beam", reason="Apache Beam is an extra", exc_type=ImportError)
@@ -31,12 +31,18 @@ def folder(tmp_path):
 def loads(monkeypatch):
     """The threads in which a model was loaded; it blackens."""
     found = []
-    monkeypatch.setattr(batch, "load", lambda settings: (found.append(threading.get_ident()), doubles.blackening())[1])
+    monkeypatch.setattr(
+        job_runner,
+        "load",
+        lambda settings: (found.append(threading.get_ident()), doubles.blackening())[1],
+    )
     return found
 
 
 def work(folder, **settings):
-    return anonymize_archive.work([str(folder / "in")], Archive(output=str(folder / "out"), retries=0, **settings))
+    return anonymize_archive.work(
+        [str(folder / "in")], Archive(output=str(folder / "out"), retries=0, **settings)
+    )
 
 
 def entries(folder):
@@ -46,11 +52,17 @@ def entries(folder):
 def test_every_file_and_one_manifest(folder, loads, capsys):
     assert work(folder) == 1
     assert {name: entry["status"] for name, entry in entries(folder).items()} == {
-        "a.mkv": "done", "b.mkv": "done", "broken.mkv": "failed", "deep/c.mkv": "done"}
+        "a.mkv": "done",
+        "b.mkv": "done",
+        "broken.mkv": "failed",
+        "deep/c.mkv": "done",
+    }
     frames = clips.read(folder / "out/deep/c.mkv")
     assert len(frames) == entries(folder)["deep/c.mkv"]["frames"] == 6 and frames.max() < 8
     told = capsys.readouterr().out.splitlines()
-    assert "broken.mkv: FAILED, nothing was written" in told[0] and told[1].startswith("3 of 4 files are done in")
+    assert "broken.mkv: FAILED, nothing was written" in told[0] and told[1].startswith(
+        "3 of 4 files are done in"
+    )
     assert not (folder / "out/broken.mkv").exists()
 
 
@@ -79,7 +91,9 @@ def test_names_of_any_length_and_bytes(folder, loads):
 
 def test_a_model_is_loaded_once_for_all_threads(folder, loads):
     assert work(folder, beam=THREADS) == 1
-    assert len(loads) == 2 and len(entries(folder)) == 4  # once to see that it can be, before the pipeline starts
+    assert (
+        len(loads) == 2 and len(entries(folder)) == 4
+    )  # once to see that it can be, before the pipeline starts
 
 
 def test_what_fails_once_is_tried_again(folder, loads, monkeypatch):
@@ -95,7 +109,10 @@ def test_what_fails_once_is_tried_again(folder, loads, monkeypatch):
     monkeypatch.setattr(video, "anonymize", failing)
     assert work(folder) == 1 and len(failed) == 3 and not list((folder / "out").glob("*.mkv"))
     failed.clear()
-    assert anonymize_archive.work([str(folder / "in")], Archive(output=str(folder / "out"), retries=1)) == 0
+    assert (
+        anonymize_archive.work([str(folder / "in")], Archive(output=str(folder / "out"), retries=1))
+        == 0
+    )
 
 
 @pytest.mark.parametrize("problem", [KeyboardInterrupt(), SystemExit(143)])
@@ -103,7 +120,7 @@ def test_a_signal_ends_it_as_it_ends_any_command(folder, monkeypatch, problem):
     def stopped(frames):
         raise problem
 
-    monkeypatch.setattr(batch, "load", lambda settings: doubles.anonymizer(stopped))
+    monkeypatch.setattr(job_runner, "load", lambda settings: doubles.anonymizer(stopped))
     with pytest.raises(type(problem)):
         work(folder)
     assert not list((folder / "out").rglob("*.mkv"))
@@ -111,6 +128,15 @@ def test_a_signal_ends_it_as_it_ends_any_command(folder, monkeypatch, problem):
 
 @pytest.mark.large
 def test_several_processes(folder):
-    assert work(folder, mode="blacken", beam=("direct_running_mode=multi_processing", "direct_num_workers=2")) == 1
-    assert all(clips.read(folder / "out" / name).max() < 8 for name in ("a.mkv", "b.mkv", "deep/c.mkv"))
+    assert (
+        work(
+            folder,
+            mode="blacken",
+            beam=("direct_running_mode=multi_processing", "direct_num_workers=2"),
+        )
+        == 1
+    )
+    assert all(
+        clips.read(folder / "out" / name).max() < 8 for name in ("a.mkv", "b.mkv", "deep/c.mkv")
+    )
     assert len(entries(folder)) == 4 and not (folder / "out/broken.mkv").exists()

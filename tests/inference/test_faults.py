@@ -12,10 +12,11 @@ import pytest
 import scan
 from clips import Clip
 
-from tfanon import files
-from tfanon.anonymizing import batch, inputs, manifest, video
-from tfanon.anonymizing.settings import Settings
-from tfanon.media import sink, source
+from tfanon.core import files
+from tfanon.inference import job_runner, manifest, video
+from tfanon.inference import jobs as inputs
+from tfanon.inference.options import Settings
+from tfanon.media import video_reader, video_writer
 
 FRAMES = 24
 FULL = OSError(errno.ENOSPC, "No space left on device")
@@ -35,6 +36,7 @@ def after(calls, function, fault):
 def raising(error):
     def fault(*_):
         raise error
+
     return fault
 
 
@@ -45,6 +47,7 @@ def spoil_nothing(anonymizer, monkeypatch, calls):
 def spoil_network(answer):
     def spoil(_, monkeypatch, calls):
         return doubles.anonymizer(after(calls // 4, np.zeros_like, answer))
+
     return spoil
 
 
@@ -52,22 +55,32 @@ def spoil_call(owner, name, fault, once=False):
     def spoil(anonymizer, monkeypatch, calls):
         monkeypatch.setattr(owner, name, after(0 if once else calls, getattr(owner, name), fault))
         return anonymizer
+
     return spoil
 
 
 STAGES = {  # each spoils what comes after `calls` frames, or what happens once per file
-    "decode": spoil_call(source.Video, "_accept", raising(sink.MediaError("in.mkv: damaged"))),
-    "decode with libav's error": spoil_call(source.Video, "_decode", raising(av.error.InvalidDataError(1, "bad"))),
+    "decode": spoil_call(
+        video_reader.Video, "_accept", raising(video_writer.MediaError("in.mkv: damaged"))
+    ),
+    "decode with libav's error": spoil_call(
+        video_reader.Video, "_decode", raising(av.error.InvalidDataError(1, "bad"))
+    ),
     "out of memory": spoil_call(video, "upright", raising(MemoryError())),
     "network raises": spoil_network(raising(RuntimeError("no such kernel"))),
     "network returns NaN": spoil_network(lambda x: np.full(x.shape, np.nan)),
     "network returns frames": spoil_network(lambda x: x),
     "network returns fewer": spoil_network(lambda x: np.zeros_like(x[:1])),
-    "encode": spoil_call(sink.Sink, "write", raising(av.error.InvalidDataError(1, "bad"))),
-    "disk full": spoil_call(sink.Sink, "write", raising(FULL)),
-    "a frame is lost": spoil_call(sink.Sink, "write", lambda *_: None),
-    "last bytes": spoil_call(sink.Sink, "finish", raising(FULL), once=True),
-    "check": spoil_call(sink, "check", raising(sink.MediaError("Too few frames were written")), once=True),
+    "encode": spoil_call(video_writer.Sink, "write", raising(av.error.InvalidDataError(1, "bad"))),
+    "disk full": spoil_call(video_writer.Sink, "write", raising(FULL)),
+    "a frame is lost": spoil_call(video_writer.Sink, "write", lambda *_: None),
+    "last bytes": spoil_call(video_writer.Sink, "finish", raising(FULL), once=True),
+    "check": spoil_call(
+        video_writer,
+        "check",
+        raising(video_writer.MediaError("Too few frames were written")),
+        once=True,
+    ),
     "digest": spoil_call(video.files, "sha256", raising(FULL), once=True),
     "record": spoil_call(manifest.Manifest, "note", raising(FULL), once=True),
     "rename": spoil_call(files.os, "replace", raising(FULL), once=True),
@@ -90,7 +103,9 @@ def attempt(folder, output, spoil=spoil_nothing, monkeypatch=None, calls=0, seco
     todo = inputs.plan_jobs([str(folder / "in")], settings.output).jobs
 
     def run(anonymizer, jobs):
-        return batch.Batch(anonymizer, settings, output / "manifest.json", tell=lambda _: None).run(jobs)
+        return job_runner.Batch(
+            anonymizer, settings, output / "manifest.json", tell=lambda _: None
+        ).run(jobs)
 
     if second:
         assert run(doubles.blackening(), todo[:1]) == 0
@@ -99,7 +114,10 @@ def attempt(folder, output, spoil=spoil_nothing, monkeypatch=None, calls=0, seco
 
 def clean(output, whole, originals):
     """Assert that the output folder holds the whole files and nothing else of them, and no frame of an original."""
-    assert {path.name for path in output.iterdir()} - {"manifest.json", ".manifest.json.journal"} == whole
+    assert {path.name for path in output.iterdir()} - {
+        "manifest.json",
+        ".manifest.json.journal",
+    } == whole
     scan.no_raw_frames(output, originals)
     for name in whole:
         assert len(clips.read(output / name)) == FRAMES
@@ -110,7 +128,10 @@ def test_a_fault_leaves_nothing_and_the_batch_can_go_on(folder, tmp_path, stage)
     originals = sorted((folder / "in").iterdir())
     with pytest.MonkeyPatch.context() as monkeypatch:
         try:
-            assert attempt(folder, tmp_path / "out", STAGES[stage], monkeypatch, calls=9, second=True) == 1
+            assert (
+                attempt(folder, tmp_path / "out", STAGES[stage], monkeypatch, calls=9, second=True)
+                == 1
+            )
         except OSError:  # the disk took not even the record of the failure
             assert stage in ("rename", "record")
         clean(tmp_path / "out", {"a.mkv"}, originals)
@@ -125,7 +146,14 @@ def test_a_hundred_faults_at_random(folder, tmp_path):
         stage, output = chance.choice(sorted(STAGES)), tmp_path / f"out{number}"
         with pytest.MonkeyPatch.context() as monkeypatch:
             try:
-                assert attempt(folder, output, STAGES[stage], monkeypatch, chance.randrange(FRAMES), chance.random() < 0.5)
+                assert attempt(
+                    folder,
+                    output,
+                    STAGES[stage],
+                    monkeypatch,
+                    chance.randrange(FRAMES),
+                    chance.random() < 0.5,
+                )
             except OSError:
                 assert stage in ("rename", "record", "digest")
             whole = {name for name in ("a.mkv", "b.mkv") if (output / name).exists()}
@@ -139,4 +167,6 @@ def test_a_file_that_may_not_be_written(folder, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/b.mkv").mkdir()  # its name is taken by a folder
     assert attempt(folder, tmp_path / "out") == 1
-    assert len(clips.read(tmp_path / "out/a.mkv")) == FRAMES and not os.listdir(tmp_path / "out/b.mkv")
+    assert len(clips.read(tmp_path / "out/a.mkv")) == FRAMES and not os.listdir(
+        tmp_path / "out/b.mkv"
+    )

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from clips import Clip
 
-from tfanon import files
-from tfanon.anonymizing import batch, inputs
-from tfanon.anonymizing.settings import Settings
+from tfanon.core import files
+from tfanon.inference import job_runner, jobs
+from tfanon.inference.options import Settings
 from tfanon.media import image_io
 
 
@@ -33,21 +33,31 @@ def run(folder, anonymizer=None, **settings):
     """(failures, lines, the manifest's files)."""
     lines = []
     settings = Settings(output=str(folder / "out"), **settings)
-    todo = inputs.plan_jobs([str(folder / "in")], settings.output).jobs
-    done = batch.Batch(anonymizer or doubles.inverting(), settings, folder / "out/manifest.json", tell=lines.append)
+    todo = jobs.plan_jobs([str(folder / "in")], settings.output).jobs
+    done = job_runner.Batch(
+        anonymizer or doubles.inverting(), settings, folder / "out/manifest.json", tell=lines.append
+    )
     return done.run(todo), lines, json.loads((folder / "out/manifest.json").read_text())
 
 
 def outputs(folder):
-    return {str(path.relative_to(folder / "out")) for path in (folder / "out").rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(folder / "out"))
+        for path in (folder / "out").rglob("*")
+        if path.is_file()
+    }
 
 
 def test_what_fails_costs_only_itself(folder):
     failures, lines, manifest = run(folder)
     assert failures == 1 and outputs(folder) == {"a.mp4", "deep/b.mkv", "c.png", "manifest.json"}
     failed = manifest["files"]["broken.mp4"]
-    assert failed["status"] == "failed" and "broken.mp4" in failed["error"] and "output" not in failed
-    assert [line for line in lines if "FAILED, nothing was written" in line and "broken.mp4" in line]
+    assert (
+        failed["status"] == "failed" and "broken.mp4" in failed["error"] and "output" not in failed
+    )
+    assert [
+        line for line in lines if "FAILED, nothing was written" in line and "broken.mp4" in line
+    ]
     picture = image_io.read_still(str(folder / "out/c.png"))
     assert np.array_equal(picture, 255 - clips.picture(0, (20, 30)))
 
@@ -57,11 +67,22 @@ def test_the_manifest_tells_what_was_made_of_what(folder):
     entry = manifest["files"]["a.mp4"]
     assert entry["input_sha256"] == files.sha256(folder / "in/a.mp4")
     assert entry["output_sha256"] == files.sha256(folder / "out/a.mp4")
-    assert (entry["status"], entry["frames"], entry["seconds"], entry["sound"]) == ("done", 24, 0.96, "dropped")
+    assert (entry["status"], entry["frames"], entry["seconds"], entry["sound"]) == (
+        "done",
+        24,
+        0.96,
+        "dropped",
+    )
     assert manifest["model"] == {"name": "double", "sha256": "0" * 64}
-    assert manifest["settings"]["audio"] == "drop" and {"tfanon", "av", "numpy"} <= set(manifest["versions"])
+    assert manifest["settings"]["audio"] == "drop" and {"tfanon", "av", "numpy"} <= set(
+        manifest["versions"]
+    )
     line = next(line for line in lines if "in/a.mp4" in line)
-    assert "24 frames, 0.96 s, sound dropped" in line and entry["output_sha256"][:12] in line and "fps" in line
+    assert (
+        "24 frames, 0.96 s, sound dropped" in line
+        and entry["output_sha256"][:12] in line
+        and "fps" in line
+    )
 
 
 def test_the_same_command_again_does_what_is_missing(folder):
@@ -108,10 +129,12 @@ def test_an_input_that_changes_meanwhile_fails(folder):
 def test_an_input_that_is_gone_at_its_turn_costs_only_itself(folder):
     run(folder)
     settings = Settings(output=str(folder / "out"))
-    todo = inputs.plan_jobs([str(folder / "in")], settings.output).jobs
+    todo = jobs.plan_jobs([str(folder / "in")], settings.output).jobs
     (folder / "in/a.mp4").unlink()
     lines = []
-    done = batch.Batch(doubles.inverting(), settings, folder / "out/manifest.json", tell=lines.append)
+    done = job_runner.Batch(
+        doubles.inverting(), settings, folder / "out/manifest.json", tell=lines.append
+    )
     assert done.run(todo) == 2 and sum("done before" in line for line in lines) == 2
     assert any("in/a.mp4: FAILED" in line and "No such file" in line for line in lines)
 
@@ -119,8 +142,10 @@ def test_an_input_that_is_gone_at_its_turn_costs_only_itself(folder):
 def begun(folder, given="in", anonymizer=None, **settings):
     """A function that runs a batch whose command has begun, and returns (failures, lines)."""
     settings, lines = Settings(output=str(folder / "out"), **settings), []
-    todo = inputs.plan_jobs([str(folder / given)], settings.output).jobs
-    done = batch.Batch(anonymizer or doubles.inverting(), settings, folder / "out/manifest.json", tell=lines.append)
+    todo = jobs.plan_jobs([str(folder / given)], settings.output).jobs
+    done = job_runner.Batch(
+        anonymizer or doubles.inverting(), settings, folder / "out/manifest.json", tell=lines.append
+    )
     return lambda: (done.run(todo), lines)
 
 
@@ -147,9 +172,14 @@ def test_a_file_that_appears_meanwhile_is_replaced_only_when_asked(folder, overw
         return 255 - frames
 
     failures, lines = begun(folder, "in/a.mp4", doubles.anonymizer(slow), overwrite=overwrite)()
-    assert failures == 1 - overwrite and overwrite == ((folder / "out/a.mp4").read_bytes() != b"another's")
+    assert failures == 1 - overwrite and overwrite == (
+        (folder / "out/a.mp4").read_bytes() != b"another's"
+    )
     entry = json.loads((folder / "out/manifest.json").read_text())["files"]["a.mp4"]
-    assert entry["status"] == ("done" if overwrite else "failed") and outputs(folder) == {"a.mp4", "manifest.json"}
+    assert entry["status"] == ("done" if overwrite else "failed") and outputs(folder) == {
+        "a.mp4",
+        "manifest.json",
+    }
     assert overwrite or "a.mp4 exists and was not made from this input" in lines[0]
 
 
@@ -175,9 +205,10 @@ def test_what_is_told_and_shown_is_no_part_of_the_work(folder):
         raise UnicodeEncodeError("ascii", "\udcff", 0, 1, "surrogates not allowed")
 
     settings = Settings(output=str(folder / "out"))
-    plan = inputs.plan_jobs([str(folder / "in")], settings.output)
-    done = batch.Batch(
-        doubles.inverting(), settings, folder / "out/manifest.json", show=failing, tell=failing)
+    plan = jobs.plan_jobs([str(folder / "in")], settings.output)
+    done = job_runner.Batch(
+        doubles.inverting(), settings, folder / "out/manifest.json", show=failing, tell=failing
+    )
     assert done.run(plan.jobs) == 1
     assert outputs(folder) == {"a.mp4", "deep/b.mkv", "c.png", "manifest.json"}
 
@@ -193,16 +224,23 @@ def test_bars_are_no_part_of_the_work(folder, monkeypatch):
 
     (folder / "in/broken.mp4").unlink()
     settings = Settings(output=str(folder / "out"))
-    todo = inputs.plan_jobs([str(folder / "in")], settings.output).jobs
+    todo = jobs.plan_jobs([str(folder / "in")], settings.output).jobs
     with monkeypatch.context() as patch:
         patch.setattr(sys, "stderr", Full())
-        done = batch.Batch(
-            doubles.inverting(), settings, folder / "m.json", quiet=False, tell=lambda line: None)
+        done = job_runner.Batch(
+            doubles.inverting(), settings, folder / "m.json", quiet=False, tell=lambda line: None
+        )
         assert done.run(todo) == 0
 
 
-NAMES = [b"a\xff.mkv", b"b\nc.mkv", b"q\"'$(x)`.mkv", b"\x1b[2J.mkv", b"x" * 251 + b".mkv",
-         "\u00e9".encode() * 125 + b".mkv"]
+NAMES = [
+    b"a\xff.mkv",
+    b"b\nc.mkv",
+    b"q\"'$(x)`.mkv",
+    b"\x1b[2J.mkv",
+    b"x" * 251 + b".mkv",
+    "\u00e9".encode() * 125 + b".mkv",
+]
 PICTURE = b"i\xff" * 80 + b".png"
 
 
@@ -218,38 +256,45 @@ def test_files_of_any_name(folder, monkeypatch, locale):
     printed = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(printed, encoding=locale))
     settings, manifest = Settings(output=str(folder / "out")), folder / "out/manifest.json"
-    todo = inputs.plan_jobs([str(folder / "names")], settings.output).jobs
+    todo = jobs.plan_jobs([str(folder / "names")], settings.output).jobs
     for _ in range(2):
-        assert batch.Batch(doubles.inverting(), settings, manifest).run(todo) == 1
+        assert job_runner.Batch(doubles.inverting(), settings, manifest).run(todo) == 1
     assert set(os.listdir(os.fsencode(folder / "out/deep"))) == {*NAMES, PICTURE}
     entries = json.loads(manifest.read_text(encoding="ascii"))["files"]
     assert {os.fsencode(name) for name in entries} == {
-        b"deep/" + name for name in (*NAMES, PICTURE, b"broken\xff\n.mkv")}
+        b"deep/" + name for name in (*NAMES, PICTURE, b"broken\xff\n.mkv")
+    }
     lines = printed.getvalue().decode(locale).splitlines()
     assert len(lines) == 2 * len(entries)
     assert sum("done before" in line for line in lines) == len(entries) - 1
-    failed, = {line for line in lines if "FAILED" in line}
+    (failed,) = {line for line in lines if "FAILED" in line}
     reason = failed.partition(r"deep/broken\xff\n.mkv: FAILED, nothing was written: ")[2]
     assert len(reason.removeprefix(f"{folder}/names/deep/broken")) > 10
 
 
 def test_a_fault_of_the_disk_reads_well(folder):
-    job = inputs.Job(folder / "in/a.mp4", folder / "out/a.mp4", "a.mp4")
+    job = jobs.Job(folder / "in/a.mp4", folder / "out/a.mp4", "a.mp4")
     for error, words in [
-            (PermissionError(13, "Permission denied", str(job.given)), "Permission denied"),
-            (OSError(28, "No space left on device"), "No space left on device"),
-            (IsADirectoryError(21, "Is a directory", "x", None, str(job.target)),
-             f"Is a directory: {job.target}"),
-            (ValueError("two\nlines"), "two"), (MemoryError(), "MemoryError")]:
-        assert batch.describe_error(error, job) == words
+        (PermissionError(13, "Permission denied", str(job.given)), "Permission denied"),
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (
+            IsADirectoryError(21, "Is a directory", "x", None, str(job.target)),
+            f"Is a directory: {job.target}",
+        ),
+        (ValueError("two\nlines"), "two"),
+        (MemoryError(), "MemoryError"),
+    ]:
+        assert job_runner.describe_error(error, job) == words
 
 
 def test_what_is_left_out_stands_in_the_manifest(folder):
     (folder / "in/notes.txt").touch()
     settings = Settings(output=str(folder / "out"))
-    plan = inputs.plan_jobs([str(folder / "in")], settings.output)
+    plan = jobs.plan_jobs([str(folder / "in")], settings.output)
     manifest = folder / "m.json"
-    batch.Batch(doubles.inverting(), settings, manifest, left_out=plan.entries()).run(plan.jobs)
+    job_runner.Batch(doubles.inverting(), settings, manifest, left_out=plan.entries()).run(
+        plan.jobs
+    )
     left_out = json.loads(manifest.read_text())["left_out"]
     assert left_out == {str(folder / "in"): {"other_endings": {".txt": 1}}}
 
@@ -267,11 +312,15 @@ def test_one_name_in_two_containers_is_two_results(folder):
 
 def test_progress_is_nested(folder, capsys):
     settings = Settings(output=str(folder / "out"))
-    todo = inputs.plan_jobs([str(folder / "in")], settings.output).jobs
-    batch.Batch(doubles.inverting(), settings, folder / "m.json", quiet=False, tell=lambda line: None).run(todo)
+    todo = jobs.plan_jobs([str(folder / "in")], settings.output).jobs
+    job_runner.Batch(
+        doubles.inverting(), settings, folder / "m.json", quiet=False, tell=lambda line: None
+    ).run(todo)
     shown = capsys.readouterr().err
     assert "4/4" in shown and "a.mp4:" in shown and "/24 [" in shown
-    batch.Batch(doubles.inverting(), settings, folder / "m.json", tell=lambda line: None).run(todo)
+    job_runner.Batch(doubles.inverting(), settings, folder / "m.json", tell=lambda line: None).run(
+        todo
+    )
     assert capsys.readouterr().err == ""
 
 

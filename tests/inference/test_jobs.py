@@ -6,14 +6,22 @@ import tempfile
 
 import pytest
 
-from tfanon.anonymizing import inputs
-from tfanon.media import image_io, limits, sink
+from tfanon.inference import jobs
+from tfanon.media import image_io, limits, video_writer
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    for name in ("in/a.mp4", "in/deep/er/b.avi", "in/deep/c.JPG", "in/.hidden/d.mp4", "in/.e.mp4", "in/notes.txt",
-                 "in/old.mpg", "other/a.mp4"):
+    for name in (
+        "in/a.mp4",
+        "in/deep/er/b.avi",
+        "in/deep/c.JPG",
+        "in/.hidden/d.mp4",
+        "in/.e.mp4",
+        "in/notes.txt",
+        "in/old.mpg",
+        "other/a.mp4",
+    ):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(name)
@@ -22,17 +30,23 @@ def folder(tmp_path, monkeypatch):
 
 
 def pairs(given, output):
-    return {str(job.given): str(job.target) for job in inputs.plan_jobs(given, output).jobs}
+    return {str(job.given): str(job.target) for job in jobs.plan_jobs(given, output).jobs}
 
 
 def test_a_folder_is_mirrored(folder):
     assert pairs(["in"], "out") == {
-        "in/a.mp4": "out/a.mp4", "in/deep/c.JPG": "out/deep/c.JPG", "in/deep/er/b.avi": "out/deep/er/b.avi",
-        "in/old.mpg": "out/old.mpg.mp4"}
+        "in/a.mp4": "out/a.mp4",
+        "in/deep/c.JPG": "out/deep/c.JPG",
+        "in/deep/er/b.avi": "out/deep/er/b.avi",
+        "in/old.mpg": "out/old.mpg.mp4",
+    }
 
 
 def test_a_pattern_keeps_the_folders_below_its_fixed_part(folder):
-    assert pairs(["in/**/*.[aJ]*"], "out") == {"in/deep/c.JPG": "out/deep/c.JPG", "in/deep/er/b.avi": "out/deep/er/b.avi"}
+    assert pairs(["in/**/*.[aJ]*"], "out") == {
+        "in/deep/c.JPG": "out/deep/c.JPG",
+        "in/deep/er/b.avi": "out/deep/er/b.avi",
+    }
     assert pairs(["in/*.mp4"], "out") == {"in/a.mp4": "out/a.mp4"}
 
 
@@ -50,34 +64,44 @@ def test_results_inside_the_input_folder_are_not_read_again(folder, given):
     assert "in/out/a.mp4" not in pairs([given], "in/out")
 
 
-@pytest.mark.parametrize("given, output, message", [
-    (["in/a.mp4"], "", "Give -o FILE"), (["nowhere"], "out", "nowhere: no such file or folder"),
-    (["in/a.mp4"], "in/a.mp4", "would be replaced by its own result"), (["in"], "in", "would be replaced by its own"),
-    (["in/notes.txt"], "out", "no video or image"),
-    (["in/notes.txt", "in/.hidden/no"], "out", "no such file or folder"),
-    (["in/notes.txt", "in/notes.txt"], "out", r"\(left out: 2 with other endings \(.txt\)\);"),
-    (["/dev/null"], "out", "by its ending ''"),
-    (["in/*.mp4", "in/*.xyz"], "out", r"in/\*.xyz: no video and no image in"),
-    (["in/*.xyz"], "out", "no video and no image in it"), (["in/a.mp4"], "x.png", "one is a video, the other an image")])
+@pytest.mark.parametrize(
+    "given, output, message",
+    [
+        (["in/a.mp4"], "", "Give -o FILE"),
+        (["nowhere"], "out", "nowhere: no such file or folder"),
+        (["in/a.mp4"], "in/a.mp4", "would be replaced by its own result"),
+        (["in"], "in", "would be replaced by its own"),
+        (["in/notes.txt"], "out", "no video or image"),
+        (["in/notes.txt", "in/.hidden/no"], "out", "no such file or folder"),
+        (["in/notes.txt", "in/notes.txt"], "out", r"\(left out: 2 with other endings \(.txt\)\);"),
+        (["/dev/null"], "out", "by its ending ''"),
+        (["in/*.mp4", "in/*.xyz"], "out", r"in/\*.xyz: no video and no image in"),
+        (["in/*.xyz"], "out", "no video and no image in it"),
+        (["in/a.mp4"], "x.png", "one is a video, the other an image"),
+    ],
+)
 def test_what_is_refused(folder, given, output, message):
     with pytest.raises(ValueError, match=message):
-        inputs.plan_jobs(given, output)
+        jobs.plan_jobs(given, output)
 
 
 def test_the_input_is_safe_behind_links(folder):
     os.symlink("a.mp4", "in/link.mp4")
     with pytest.raises(ValueError, match="would be replaced"):
-        inputs.plan_jobs(["in/a.mp4"], "in/link.mp4")
+        jobs.plan_jobs(["in/a.mp4"], "in/link.mp4")
     os.symlink("in", "same")
     with pytest.raises(ValueError, match="would be replaced"):
-        inputs.plan_jobs(["in"], "same")
+        jobs.plan_jobs(["in"], "same")
 
 
 def test_one_inputs_result_is_not_another_input(folder):
     pathlib.Path("other/deep/er").mkdir(parents=True)
     pathlib.Path("other/deep/er/b.avi").write_text("")
-    with pytest.raises(ValueError, match="in/deep/er/b.avi is an input, and another input's result would replace it"):
-        inputs.plan_jobs(["other/deep", "in/deep/er"], "in/deep")
+    with pytest.raises(
+        ValueError,
+        match="in/deep/er/b.avi is an input, and another input's result would replace it",
+    ):
+        jobs.plan_jobs(["other/deep", "in/deep/er"], "in/deep")
 
 
 def write(*names):
@@ -89,19 +113,19 @@ def write(*names):
 
 def targets(given, output="out"):
     """The results' paths below the output folder."""
-    return [job.name for job in inputs.plan_jobs(given, output).jobs]
+    return [job.name for job in jobs.plan_jobs(given, output).jobs]
 
 
 def test_every_ending_that_is_read_becomes_one_that_is_written(folder):
     endings = limits.VIDEO_ENDINGS + limits.IMAGE_ENDINGS
     write(*(f"all/x{ending}" for ending in endings))
     write(*(f"all/Y{ending.upper()}" for ending in endings))
-    found = {str(job.given.name): job.name for job in inputs.plan_jobs(["all"], "out").jobs}
+    found = {str(job.given.name): job.name for job in jobs.plan_jobs(["all"], "out").jobs}
     assert len(found) == len(set(found.values())) == 2 * len(endings)
     for given, name in found.items():
         ending = pathlib.Path(name).suffix.lower()
         assert limits.is_video(given) == limits.is_video(name)
-        assert ending in sink.CONTAINERS or ending in image_io.FORMATS
+        assert ending in video_writer.CONTAINERS or ending in image_io.FORMATS
         assert name in (given, f"{given}.mp4", f"{given}.jpg")
     assert found["x.mpg"] == "x.mpg.mp4" and found["x.mp4"] == "x.mp4"
 
@@ -114,12 +138,16 @@ def test_a_result_has_one_name_whatever_lies_beside_its_file(folder):
     assert targets(["one"]) == ["X.mpg.mp4", "x.mp4", "x.mpeg.mp4", "x.mpg.mp4"]
 
 
-@pytest.mark.parametrize("given, names", [
-    (["in/a.mp4", "other/a.mp4"], ["in/a.mp4", "other/a.mp4"]),
-    (["in/a.mp4", "./in/a.mp4", "in/../in/a.mp4"], ["a.mp4"]),
-    (["other", "in/*.mp4", "in/old.mpg"], ["other/a.mp4", "in/a.mp4", "in/old.mpg.mp4"]),
-    (["in/deep", "in/deep/er"], ["c.JPG", "er/b.avi", "b.avi"]),
-    (["in/a.mp4", "day/1/a.mp4", "day/2/a.mp4"], ["in/a.mp4", "day/1/a.mp4", "day/2/a.mp4"])])
+@pytest.mark.parametrize(
+    "given, names",
+    [
+        (["in/a.mp4", "other/a.mp4"], ["in/a.mp4", "other/a.mp4"]),
+        (["in/a.mp4", "./in/a.mp4", "in/../in/a.mp4"], ["a.mp4"]),
+        (["other", "in/*.mp4", "in/old.mpg"], ["other/a.mp4", "in/a.mp4", "in/old.mpg.mp4"]),
+        (["in/deep", "in/deep/er"], ["c.JPG", "er/b.avi", "b.avi"]),
+        (["in/a.mp4", "day/1/a.mp4", "day/2/a.mp4"], ["in/a.mp4", "day/1/a.mp4", "day/2/a.mp4"]),
+    ],
+)
 def test_files_of_one_name_are_told_apart_by_their_folders(folder, given, names):
     write("day/1/a.mp4", "day/2/a.mp4")
     assert targets(given) == names
@@ -136,7 +164,7 @@ def test_what_no_folder_tells_apart_gets_a_mark_that_stays(folder):
 @pytest.mark.parametrize("folds", [True, False])
 def test_names_that_the_output_disk_takes_for_one_are_told_apart(folder, monkeypatch, folds):
     write("one/A.MP4", "one/a.mp4", "one/\u00e9.mkv", "one/e\u0301.mkv", "one/b.mp4")
-    monkeypatch.setattr(inputs, "_folds_case", lambda folder: folds)
+    monkeypatch.setattr(jobs, "_folds_case", lambda folder: folds)
     found = targets(["one"])
     folded = {name.casefold().replace("e\u0301", "\u00e9") for name in found}
     assert len(folded) == (5 if folds else 3)
@@ -144,13 +172,13 @@ def test_names_that_the_output_disk_takes_for_one_are_told_apart(folder, monkeyp
 
 
 def test_a_disk_is_asked_whether_it_folds_case(folder, monkeypatch):
-    assert inputs._folds_case(folder / "not/yet") == os.path.exists(folder / "IN")
+    assert jobs._folds_case(folder / "not/yet") == os.path.exists(folder / "IN")
     assert sorted(os.listdir(folder)) == ["in", "other"]
     monkeypatch.setattr(os.path, "exists", lambda path: True)
-    assert inputs._folds_case(folder)
+    assert jobs._folds_case(folder)
     monkeypatch.undo()
     monkeypatch.setattr(tempfile, "NamedTemporaryFile", lambda **_: open(folder / "no/such/folder"))
-    assert inputs._folds_case(folder)  # it cannot be tried
+    assert jobs._folds_case(folder)  # it cannot be tried
 
 
 def test_long_names_stay_below_what_a_disk_holds(folder):
@@ -161,29 +189,30 @@ def test_long_names_stay_below_what_a_disk_holds(folder):
 
 
 def test_what_is_left_out_is_counted_for_each_input(folder):
-    plan = inputs.plan_jobs(["in", "in/*", "in/notes.txt", "in/a.mp4"], "out")
+    plan = jobs.plan_jobs(["in", "in/*", "in/notes.txt", "in/a.mp4"], "out")
     assert plan.lines() == [
         "in: 3 entries are left out: 1 with other endings (.txt), 2 hidden",
         "in/*: 4 entries are left out: 1 with other endings (.txt), 2 hidden, 1 folder",
-        "the command line: 1 entry is left out: 1 with other endings (.txt)"]
+        "the command line: 1 entry is left out: 1 with other endings (.txt)",
+    ]
     assert plan.entries()["in"] == {"other_endings": {".txt": 1}, "hidden": 2}
     assert not plan.unreadable
-    assert inputs.plan_jobs(["in/a.mp4"], "out").entries() == {"the command line": {}}
-    assert inputs.plan_jobs(["in/a.mp4"], "out.mp4").entries() == {}
+    assert jobs.plan_jobs(["in/a.mp4"], "out").entries() == {"the command line": {}}
+    assert jobs.plan_jobs(["in/a.mp4"], "out.mp4").entries() == {}
 
 
 def test_a_folder_without_media_stops_no_other(folder):
     os.mkdir("empty")
     assert targets(["empty", "in/a.mp4"]) == ["a.mp4"]
     with pytest.raises(ValueError, match="^empty: no video and no image in it; their names end in"):
-        inputs.plan_jobs(["empty"], "out")
+        jobs.plan_jobs(["empty"], "out")
 
 
 def test_pipes_are_no_files(folder):
     os.mkfifo("in/pipe.mp4")
     for output in ("out", "out.mp4"):
         with pytest.raises(ValueError, match="^in/pipe.mp4 is a pipe, a socket or a device"):
-            inputs.plan_jobs(["in/pipe.mp4"], output)
-    plan = inputs.plan_jobs(["in/pipe.mp4", "in/a.mp4"], "out")
+            jobs.plan_jobs(["in/pipe.mp4"], output)
+    plan = jobs.plan_jobs(["in/pipe.mp4", "in/a.mp4"], "out")
     assert [job.name for job in plan.jobs] == ["a.mp4"]
     assert plan.lines() == ["the command line: 1 entry is left out: 1 pipe, socket or device"]

@@ -6,10 +6,14 @@ import threading
 
 import pytest
 
-from tfanon import files
-from tfanon.anonymizing.manifest import Manifest, path_beside
+from tfanon.core import files
+from tfanon.inference.manifest import Manifest, path_beside
 
-ABOUT = {"model": {"name": "blur", "sha256": "ab"}, "settings": {"quality": 20}, "versions": {"av": "18"}}
+ABOUT = {
+    "model": {"name": "blur", "sha256": "ab"},
+    "settings": {"quality": 20},
+    "versions": {"av": "18"},
+}
 
 
 @pytest.fixture
@@ -18,7 +22,8 @@ def done(tmp_path):
     given, target = tmp_path / "in.mp4", tmp_path / "out.mp4"
     given.write_bytes(b"in"), target.write_bytes(b"out")
     Manifest(tmp_path / "manifest.json", ABOUT).note(
-        "a", status="done", input_sha256=files.sha256(given), output_sha256=files.sha256(target))
+        "a", status="done", input_sha256=files.sha256(given), output_sha256=files.sha256(target)
+    )
     return tmp_path / "manifest.json", given, target
 
 
@@ -32,12 +37,22 @@ def test_a_killed_run_is_taken_up(done):
     assert list(Manifest(path, ABOUT).files) == ["a", "c"]
     path.with_name(".unfinished-999999999-manifest.json").write_text("killed while it was written")
     manifest.write()
-    assert sorted(file.name for file in path.parent.iterdir()) == ["in.mp4", "manifest.json", "out.mp4"]
+    assert sorted(file.name for file in path.parent.iterdir()) == [
+        "in.mp4",
+        "manifest.json",
+        "out.mp4",
+    ]
     whole = json.loads(path.read_text())
-    assert whole["schema_version"] == 1 and whole["model"] == ABOUT["model"] and list(whole["files"]) == ["a", "c"]
+    assert (
+        whole["schema_version"] == 1
+        and whole["model"] == ABOUT["model"]
+        and list(whole["files"]) == ["a", "c"]
+    )
 
 
-@pytest.mark.parametrize("change", ["input", "output", "gone", "settings", "model", "name", "nothing"])
+@pytest.mark.parametrize(
+    "change", ["input", "output", "gone", "settings", "model", "name", "nothing"]
+)
 def test_what_is_done_is_done_only_as_it_was(done, change):
     path, given, target = done
     about = json.loads(json.dumps(ABOUT))
@@ -92,7 +107,9 @@ def test_no_entry_is_lost_while_others_write(tmp_path):
         worker.start()
     for worker in workers:
         worker.join()
-    assert sorted(Manifest(path, ABOUT).files) == [f"{name}{number:02d}" for name in "abc" for number in range(20)]
+    assert sorted(Manifest(path, ABOUT).files) == [
+        f"{name}{number:02d}" for name in "abc" for number in range(20)
+    ]
 
 
 def test_the_last_entry_of_a_name_counts_whoever_writes_last(tmp_path):
@@ -120,13 +137,21 @@ def test_an_entry_that_the_disk_did_not_take_is_tried_again(tmp_path, monkeypatc
 @pytest.mark.parametrize("text", ["no json", "[]", '{"other": 1}', '{"files": 3}'])
 def test_another_file_of_that_name_is_left_alone(tmp_path, text):
     (tmp_path / "manifest.json").write_text(text)
-    with pytest.raises(ValueError, match="is no record of tfanon.anonymize; give another --manifest"):
+    with pytest.raises(
+        ValueError, match="is no record of tfanon.anonymize; give another --manifest"
+    ):
         Manifest(tmp_path / "manifest.json", ABOUT)
     assert (tmp_path / "manifest.json").read_text() == text
 
 
-NAMES = [b"a\xff\xfe.mp4", b"a\nb.mp4", b"a\"'$`\\.mp4", "\u00e9\U0001f600.mp4".encode(),
-         b"\xf0\x9f.mp4", b"\xed\xa0\xbd\xed\xb8\x80.mp4"]
+NAMES = [
+    b"a\xff\xfe.mp4",
+    b"a\nb.mp4",
+    b"a\"'$`\\.mp4",
+    "\u00e9\U0001f600.mp4".encode(),
+    b"\xf0\x9f.mp4",
+    b"\xed\xa0\xbd\xed\xb8\x80.mp4",
+]
 
 
 @pytest.mark.parametrize("merged", [False, True])

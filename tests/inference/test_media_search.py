@@ -7,12 +7,25 @@ import socket
 
 import pytest
 
-from tfanon.anonymizing import search
-from tfanon.anonymizing.search import LeftOut
+from tfanon.inference import media_search
+from tfanon.inference.media_search import LeftOut
 
-FILES = ("in/a.mp4", "in/b.MKV", "in/notes.txt", "in/x.srt", "in/y.SRT", "in/README", "in/.e.mp4",
-         "in/.hidden/d.mp4", "in/one/a.mp4", "in/one/two/b.avi", "in/one/two/c.png",
-         "in/one/clips/d.webm", "in/out/a.mp4", "far/f.mp4")
+FILES = (
+    "in/a.mp4",
+    "in/b.MKV",
+    "in/notes.txt",
+    "in/x.srt",
+    "in/y.SRT",
+    "in/README",
+    "in/.e.mp4",
+    "in/.hidden/d.mp4",
+    "in/one/a.mp4",
+    "in/one/two/b.avi",
+    "in/one/two/c.png",
+    "in/one/clips/d.webm",
+    "in/out/a.mp4",
+    "far/f.mp4",
+)
 
 
 @pytest.fixture
@@ -29,30 +42,59 @@ def folder(tmp_path, monkeypatch):
 def find(pattern, output="in/out"):
     """(paths below the folders before the pattern's first sign, LeftOut)."""
     left_out = LeftOut(pattern)
-    base, parts = search.split_pattern(pattern)
-    found = search.find_media(base, parts, pathlib.Path(output), left_out)
+    base, parts = media_search.split_pattern(pattern)
+    found = media_search.find_media(base, parts, pathlib.Path(output), left_out)
     return [str(path) for path in found], left_out
 
 
 def test_a_folder_is_searched_before_its_folders(folder):
     found, left_out = find("in/**/*")
-    assert found == ["in/a.mp4", "in/b.MKV", "in/one/a.mp4", "in/one/clips/d.webm",
-                     "in/one/two/b.avi", "in/one/two/c.png"]
+    assert found == [
+        "in/a.mp4",
+        "in/b.MKV",
+        "in/one/a.mp4",
+        "in/one/clips/d.webm",
+        "in/one/two/b.avi",
+        "in/one/two/c.png",
+    ]
     assert left_out.entry() == {
-        "other_endings": {"": 1, ".srt": 2, ".txt": 1}, "hidden": 2, "output_folder": 1}
-    assert left_out.line() == ("in/**/*: 7 entries are left out: 4 with other endings "
-                               "(none, .srt, .txt), 2 hidden, 1 output folder")
+        "other_endings": {"": 1, ".srt": 2, ".txt": 1},
+        "hidden": 2,
+        "output_folder": 1,
+    }
+    assert left_out.line() == (
+        "in/**/*: 7 entries are left out: 4 with other endings "
+        "(none, .srt, .txt), 2 hidden, 1 output folder"
+    )
 
 
-@pytest.mark.parametrize("pattern", [
-    "in/*.mp4", "in/*", "in/one/*/*.[aw]*", "in/**", "in/**/**/*", "in/**/two/*", "in/o*/**/*",
-    "in/**/one/**/?.*", "*/*.mp4", "in/.*", "in/.h*/*", "in/**/.*", "in/*/clips/d.webm",
-    "**/[!b].mp4", "in/one/../*.mp4"])
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "in/*.mp4",
+        "in/*",
+        "in/one/*/*.[aw]*",
+        "in/**",
+        "in/**/**/*",
+        "in/**/two/*",
+        "in/o*/**/*",
+        "in/**/one/**/?.*",
+        "*/*.mp4",
+        "in/.*",
+        "in/.h*/*",
+        "in/**/.*",
+        "in/*/clips/d.webm",
+        "**/[!b].mp4",
+        "in/one/../*.mp4",
+    ],
+)
 def test_a_pattern_finds_what_glob_finds(folder, pattern):
     matched = [path for path in glob.glob(pattern, recursive=True) if os.path.isfile(path)]
-    expected = [path for path in matched if search.is_media(path) and "in/out/" not in path]
+    expected = [path for path in matched if media_search.is_media(path) and "in/out/" not in path]
     found, _ = find(pattern)
-    assert {os.path.normpath(path) for path in found} == {os.path.normpath(path) for path in expected}
+    assert {os.path.normpath(path) for path in found} == {
+        os.path.normpath(path) for path in expected
+    }
     assert len(found) == len(set(found))
 
 

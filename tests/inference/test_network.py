@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfanon import checkpoint, config, registry
-from tfanon.anonymizing import network
-from tfanon.config import Config
+from tfanon.core import checkpoint, config, registry
+from tfanon.core.config import Config
+from tfanon.inference import network
 from tfanon.models import anonymizers
 
 TINY = pathlib.Path(__file__).parent.parent / "tiny" / "anonymizers"
@@ -46,7 +46,9 @@ def test_a_run_answers_as_its_network(run):
     loaded = network.load(str(folder))
     assert (loaded.name, loaded.size, loaded.multiple) == ("tiny", (48, 48), 1)
     assert loaded.tested_size == (48, 48) and not loaded.scales
-    assert loaded.sha256 == json.loads((folder / "phases/anonymize/done.json").read_text())["sha256"]
+    assert (
+        loaded.sha256 == json.loads((folder / "phases/anonymize/done.json").read_text())["sha256"]
+    )
     assert np.abs(loaded(X) - 255 * f_A(X / np.float32(255), training=False).numpy()).max() < 0.51
 
 
@@ -54,12 +56,16 @@ def test_a_run_answers_as_its_network(run):
 def test_a_network_of_clips_says_that_it_sees_frames_here(tmp_path, caplog):
     f_A = trained(tmp_path, "tubelet_vit", resolution=32, anonymizer_width=0.1)
     loaded = network.load(str(tmp_path))
-    line, = (record.getMessage() for record in caplog.records)
-    assert line.startswith(f"{tmp_path}: tubelet_vit was judged on clips and sees each frame here as a clip that stands")
+    (line,) = (record.getMessage() for record in caplog.records)
+    assert line.startswith(
+        f"{tmp_path}: tubelet_vit was judged on clips and sees each frame here as a clip that stands"
+    )
     x = X / np.float32(255)
     still = np.stack([f_A(np.stack([frame, frame])[None], training=False)[0, 0] for frame in x])
     assert np.abs(loaded(X) - 255 * still).max() < 0.51
-    assert np.abs(255 * (f_A(x[None], training=False)[0].numpy() - still)).max() > 2  # not what it makes of the clip
+    assert (
+        np.abs(255 * (f_A(x[None], training=False)[0].numpy() - still)).max() > 2
+    )  # not what it makes of the clip
 
 
 def test_a_network_of_frames_says_nothing(run, caplog):
@@ -91,7 +97,9 @@ class Exported(tf.Module):
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
     module, folder = Exported(), tmp_path_factory.mktemp("saved")
-    tf.saved_model.save(module, str(folder / "open"), signatures={"frames_uint8": module.frames_uint8})
+    tf.saved_model.save(
+        module, str(folder / "open"), signatures={"frames_uint8": module.frames_uint8}
+    )
     tf.saved_model.save(module, str(folder / "fixed"), signatures={"serving_default": module.serve})
     tf.saved_model.save(module, str(folder / "none"), signatures={"text": module.serve})
     return folder
@@ -106,7 +114,9 @@ def test_a_saved_model_of_uint8_frames(saved):
 def test_a_saved_model_of_one_size_and_one_frame(saved):
     loaded = network.load(str(saved / "fixed"))
     assert (loaded.size, loaded.fixed, loaded.batch) == ((32, 48), True, 1)
-    assert np.array_equal(loaded(X[:1]), np.rint(X[:1] / np.float32(255) * 0.5 * 255).astype(np.uint8))
+    assert np.array_equal(
+        loaded(X[:1]), np.rint(X[:1] / np.float32(255) * 0.5 * 255).astype(np.uint8)
+    )
 
 
 def test_a_saved_model_may_say_at_which_size_it_works(saved):
@@ -118,9 +128,13 @@ def test_a_saved_model_may_say_at_which_size_it_works(saved):
 
 def test_what_is_no_model_is_refused(saved, run, tmp_path):
     for model, mode, message in [
-            ("", "", "not neither"), ("a", "blur", "not both"), ("", "blurr", "No mode called 'blurr'"),
-            (str(tmp_path / "gone"), "", "there is nothing at that path"), (str(tmp_path), "", "is no model"),
-            (str(saved / "none"), "", "has no signature for frames; it has: text")]:
+        ("", "", "not neither"),
+        ("a", "blur", "not both"),
+        ("", "blurr", "No mode called 'blurr'"),
+        (str(tmp_path / "gone"), "", "there is nothing at that path"),
+        (str(tmp_path), "", "is no model"),
+        (str(saved / "none"), "", "has no signature for frames; it has: text"),
+    ]:
         with pytest.raises(ValueError, match=message):
             network.load(model, mode)
     (tmp_path / "run.flags").write_text((run[0] / "run.flags").read_text())
@@ -132,14 +146,21 @@ def test_what_is_no_model_is_refused(saved, run, tmp_path):
         network.load(str(tmp_path / "broken"))
 
 
-@pytest.mark.parametrize("answer, message", [
-    (np.full(X.shape, np.inf, np.float32), "NaN or an infinite"), (X[:1], r"made \(1, 32, 48, 3\) of \(2, 32, 48, 3\)")])
+@pytest.mark.parametrize(
+    "answer, message",
+    [
+        (np.full(X.shape, np.inf, np.float32), "NaN or an infinite"),
+        (X[:1], r"made \(1, 32, 48, 3\) of \(2, 32, 48, 3\)"),
+    ],
+)
 def test_unsafe_answers(answer, message):
     with pytest.raises(network.Unsafe, match=message):
         network.Network("n", "0", lambda x: answer)(X)
 
 
 def test_floats_are_clipped_and_rounded():
-    values = np.array([-1, 0.0019, 0.0021, 0.5, 2.0, 1.0], np.float32).reshape(1, 1, 2, 3)  # half a level is 0.00196
+    values = np.array([-1, 0.0019, 0.0021, 0.5, 2.0, 1.0], np.float32).reshape(
+        1, 1, 2, 3
+    )  # half a level is 0.00196
     answer = network.Network("n", "0", lambda x: values)(np.zeros((1, 1, 2, 3), np.uint8))
     assert answer.ravel().tolist() == [0, 0, 1, 128, 255, 255]

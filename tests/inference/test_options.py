@@ -2,13 +2,13 @@ import re
 
 import pytest
 
-from tfanon.anonymizing import settings
-from tfanon.anonymizing.settings import Settings
-from tfanon.media.sink import Encoding
+from tfanon.inference import options
+from tfanon.inference.options import Settings
+from tfanon.media.video_writer import Encoding
 
 
 def test_what_shapes_an_output_is_a_setting():
-    assert set(Settings().shaping()) == set(settings.SHAPING) <= set(Settings.__dataclass_fields__)
+    assert set(Settings().shaping()) == set(options.SHAPING) <= set(Settings.__dataclass_fields__)
 
 
 def test_no_quality_is_the_codecs_own():
@@ -16,10 +16,14 @@ def test_no_quality_is_the_codecs_own():
 
 
 def test_a_pair_is_height_by_width():
-    assert settings.pair("480x640", "raw_size") == (480, 640) and settings.pair("", "raw_size") is None
+    assert (
+        options.pair("480x640", "raw_size") == (480, 640) and options.pair("", "raw_size") is None
+    )
 
 
 @pytest.mark.parametrize("text", ["480", "480*640", "0x5", "-1x5", "480x640x3", " 1x1"])
 def test_what_is_no_pair(text):
-    with pytest.raises(ValueError, match=re.escape(f"--raw_size is HxW in pixels, such as 480x640, not '{text}'.")):
-        settings.pair(text, "raw_size")
+    with pytest.raises(
+        ValueError, match=re.escape(f"--raw_size is HxW in pixels, such as 480x640, not '{text}'.")
+    ):
+        options.pair(text, "raw_size")

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tfanon.anonymizing.ahead import ahead
+from tfanon.inference.prefetch import ahead
 
 
 def test_items_come_in_order_and_end():

@@ -4,7 +4,7 @@ import types
 import numpy as np
 import pytest
 
-from tfanon.anonymizing import preview
+from tfanon.inference import preview
 
 
 def test_without_a_display_it_says_so(monkeypatch):
@@ -16,11 +16,17 @@ def test_without_a_display_it_says_so(monkeypatch):
 def test_frames_are_shown_until_the_window_is_closed(monkeypatch):
     shown, protocols, state = [], {}, []
     root = types.SimpleNamespace(
-        title=lambda text: None, protocol=lambda name, call: protocols.update({name: call}),
-        update=lambda: state.append("updated"), destroy=lambda: state.append("destroyed"))
+        title=lambda text: None,
+        protocol=lambda name, call: protocols.update({name: call}),
+        update=lambda: state.append("updated"),
+        destroy=lambda: state.append("destroyed"),
+    )
     label = types.SimpleNamespace(pack=lambda: None, configure=lambda image: shown.append(image))
-    monkeypatch.setitem(sys.modules, "tkinter", types.SimpleNamespace(Tk=lambda: root, Label=lambda parent: label))
+    monkeypatch.setitem(
+        sys.modules, "tkinter", types.SimpleNamespace(Tk=lambda: root, Label=lambda parent: label)
+    )
     from PIL import ImageTk
+
     monkeypatch.setattr(ImageTk, "PhotoImage", lambda image: image.size)
     show = preview.Preview()
     show(np.zeros((1000, 2000, 3), np.uint8))

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from clips import Clip
 
-from tfanon import config
-from tfanon.anonymizing import lite, network, tested_size
-from tfanon.anonymizing.anonymizer import Anonymizer
-from tfanon.anonymizing.settings import Command, Settings
+from tfanon.core import config
+from tfanon.inference import network, tested_size, tflite
+from tfanon.inference.anonymizer import Anonymizer
+from tfanon.inference.options import Command, Settings
 
 ALONE = "the privacy figures of its table hold for 48x48 alone"
 
@@ -112,11 +112,11 @@ def test_what_is_not_known_is_not_judged(caplog):
 def test_a_tflite_file_may_say_at_which_size_it_was_trained(tmp_path):
     path = tmp_path / "a.tflite"
     path.write_bytes(b"TFL3" * 100)
-    assert lite.read_about(path) == {}
+    assert tflite.read_about(path) == {}
     for _ in range(2):
         path.write_bytes(b"TFL3" * 100)
-        lite.write_about(path, {"trained_size": (48, 48)})
-        assert lite.read_about(path) == {"trained_size": [48, 48]}
+        tflite.write_about(path, {"trained_size": (48, 48)})
+        assert tflite.read_about(path) == {"trained_size": [48, 48]}
     assert path.read_bytes().startswith(b"TFL3" * 100)
 
 

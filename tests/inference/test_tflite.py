@@ -6,19 +6,23 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfanon.anonymizing import lite, network
+from tfanon.inference import network, tflite
 
 X = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), np.uint8)
 
 
 def converted(function, shape=(1, 16, 16, 3), kind=None):
     """The bytes of a TFLite file.  kind: tf.uint8 or tf.int8 for full-integer quantization."""
-    concrete = tf.function(function).get_concrete_function(tf.TensorSpec(shape, tf.float32, name="frames"))
+    concrete = tf.function(function).get_concrete_function(
+        tf.TensorSpec(shape, tf.float32, name="frames")
+    )
     converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete])
     if kind:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: ([x[None] / np.float32(255)] for x in np.concatenate(
-            [X, np.zeros_like(X[:1]), np.full_like(X[:1], 255)]))
+        converter.representative_dataset = lambda: (
+            [x[None] / np.float32(255)]
+            for x in np.concatenate([X, np.zeros_like(X[:1]), np.full_like(X[:1], 255)])
+        )
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = converter.inference_output_type = kind
     return converter.convert()
@@ -46,8 +50,13 @@ def test_a_file_of_any_number_of_frames(tmp_path):
 
 def test_it_runs_on_tensorflows_interpreter_too(tmp_path, monkeypatch):
     (tmp_path / "a.tflite").write_bytes(converted(halve))
-    monkeypatch.setitem(__import__("sys").modules, "ai_edge_litert.interpreter", None)  # as if it were not installed
-    assert np.abs(lite.load(pathlib.Path(tmp_path / "a.tflite"))(X).astype(float) - X / 2).max() < 0.51
+    monkeypatch.setitem(
+        __import__("sys").modules, "ai_edge_litert.interpreter", None
+    )  # as if it were not installed
+    assert (
+        np.abs(tflite.load(pathlib.Path(tmp_path / "a.tflite"))(X).astype(float) - X / 2).max()
+        < 0.51
+    )
 
 
 def test_what_is_something_else_is_refused(tmp_path):

@@ -4,26 +4,37 @@ import doubles
 import numpy as np
 import pytest
 
-from tfanon.anonymizing import framing
-from tfanon.anonymizing.network import Unsafe
+from tfanon.inference import tiling
+from tfanon.inference.network import Unsafe
 
 
 def frames(height, width, count=2):
     return np.random.default_rng(0).integers(0, 256, (count, height, width, 3), np.uint8)
 
 
-@pytest.mark.parametrize("length, tile, overlap, expected", [
-    (32, 32, 8, [0]), (33, 32, 8, [0, 1]), (56, 32, 8, [0, 24]), (57, 32, 8, [0, 12, 25]), (20, 32, 8, [0]),
-    (96, 32, 0, [0, 32, 64])])
+@pytest.mark.parametrize(
+    "length, tile, overlap, expected",
+    [
+        (32, 32, 8, [0]),
+        (33, 32, 8, [0, 1]),
+        (56, 32, 8, [0, 24]),
+        (57, 32, 8, [0, 12, 25]),
+        (20, 32, 8, [0]),
+        (96, 32, 0, [0, 32, 64]),
+    ],
+)
 def test_tiles_start_evenly(length, tile, overlap, expected):
     # 56 = 32 + 32 - 8: two tiles share exactly 8.  57 needs a third: (57 - 32) / 2 = 12.5 -> 12.
-    assert framing.starts(max(length, tile), tile, overlap) == expected
+    assert tiling.starts(max(length, tile), tile, overlap) == expected
 
 
 @pytest.mark.parametrize("height, width", [(32, 32), (75, 101), (20, 64), (7, 9)])
 @pytest.mark.parametrize("overlap", [0, 7])
 def test_tiles_of_a_pixelwise_network_give_the_whole_picture(height, width, overlap):
-    anonymizer, x = doubles.inverting(size=(32, 32), layout="tile", overlap=overlap, fixed=True), frames(height, width)
+    anonymizer, x = (
+        doubles.inverting(size=(32, 32), layout="tile", overlap=overlap, fixed=True),
+        frames(height, width),
+    )
     assert np.array_equal(anonymizer(x), 255 - x)
 
 
@@ -31,8 +42,10 @@ def test_tiles_blend_where_they_overlap():
     # Tiles of 8 in a width of 12 begin at 0 and 4 and share 4 pixels; the first answers 0, the second 100, with weights
     # 4/4 3/4 2/4 1/4 and 1/4 2/4 3/4 4/4 there (overlap 3): 100 * (1/4) / (5/4), 100 * (2/4) / (5/4), ...
     answers = iter([0, 100])
-    network = doubles.anonymizer(lambda x: np.full(x.shape, next(answers), np.uint8), (8, 8)).network
-    line = framing.tiled(network, frames(8, 12, 1), 3)[0, 0, :, 0]
+    network = doubles.anonymizer(
+        lambda x: np.full(x.shape, next(answers), np.uint8), (8, 8)
+    ).network
+    line = tiling.tiled(network, frames(8, 12, 1), 3)[0, 0, :, 0]
     assert line.tolist() == [0, 0, 0, 0, 20, 40, 60, 80, 100, 100, 100, 100]
 
 
@@ -41,7 +54,9 @@ def test_a_whole_frame_is_padded_to_what_the_network_divides():
     anonymizer = doubles.anonymizer(lambda x: (seen.append(x), 255 - x)[1], multiple=16)
     x = frames(20, 33)
     assert np.array_equal(anonymizer(x), 255 - x)
-    assert seen[0].shape == (2, 32, 48, 3) and np.array_equal(seen[0][:, 20:, :33], x[:, 19:].repeat(12, 1))
+    assert seen[0].shape == (2, 32, 48, 3) and np.array_equal(
+        seen[0][:, 20:, :33], x[:, 19:].repeat(12, 1)
+    )
 
 
 @pytest.mark.parametrize("layout", ["tile", "whole", "squeeze"])

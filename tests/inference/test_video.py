@@ -7,39 +7,65 @@ import numpy as np
 import pytest
 from clips import NTSC, Clip
 
-from tfanon.anonymizing import network, video
-from tfanon.media import source
+from tfanon.inference import network, video
+from tfanon.media import video_reader
 from tfanon.media.limits import MediaError
-from tfanon.media.sink import Encoding
+from tfanon.media.video_writer import Encoding
 
 ODD = {"size": (49, 65), "pixels": "yuv444p"}
 JPEG = {"codec": "mjpeg", "pixels": "yuvj420p"}
 HEVC, VP9 = {"codec": "libx265"}, {"codec": "libvpx-vp9"}
 FEW = {  # in every run of the tests
-    "h264 with sound": Clip(sound=True), "uneven": Clip(rate=0), "turned": Clip(turns=1), "odd": Clip(**ODD),
+    "h264 with sound": Clip(sound=True),
+    "uneven": Clip(rate=0),
+    "turned": Clip(turns=1),
+    "odd": Clip(**ODD),
     "mirrored": Clip(turns=1, mirrored=True),
-    "vp9 with sound": Clip(".webm", sound=True, **VP9), "mpeg4 avi": Clip(".avi", "mpeg4", rate=NTSC),
-    "one frame": Clip(frames=1), "mjpeg": Clip(".mov", rate=10, **JPEG)}
+    "vp9 with sound": Clip(".webm", sound=True, **VP9),
+    "mpeg4 avi": Clip(".avi", "mpeg4", rate=NTSC),
+    "one frame": Clip(frames=1),
+    "mjpeg": Clip(".mov", rate=10, **JPEG),
+}
 MANY = {
-    "h264 2000": Clip(frames=2000), "h264 ntsc sound": Clip(rate=NTSC, sound=True), "h264 10": Clip(rate=10, bframes=0),
-    "h264 mkv uneven sound": Clip(".mkv", rate=0, sound=True, frames=100), "h264 avi": Clip(".avi", bframes=3),
-    "h264 mov turned": Clip(".mov", turns=3), "h264 upside down": Clip(turns=2, sound=True),
-    "h264 mkv turned uneven": Clip(".mkv", turns=1, rate=0), "h264 odd one": Clip(frames=1, **ODD),
-    "hevc": Clip(**HEVC), "hevc uneven": Clip(".mkv", rate=0, **HEVC), "hevc turned": Clip(turns=1, sound=True, **HEVC),
-    "hevc ntsc": Clip(".mov", rate=NTSC, frames=300, **HEVC), "vp9 uneven": Clip(".webm", rate=0, frames=100, **VP9),
-    "vp9 odd": Clip(".webm", size=(49, 65), **VP9), "vp9 one": Clip(".webm", frames=1, **VP9),
-    "vp9 mkv ntsc sound": Clip(".mkv", rate=NTSC, sound=True, **VP9), "mpeg4 2000": Clip(".avi", "mpeg4", frames=2000),
-    "mpeg4 mp4 sound": Clip(".mp4", "mpeg4", sound=True, bframes=0), "mpeg4 turned": Clip(".mp4", "mpeg4", turns=3),
-    "mjpeg avi": Clip(".avi", **JPEG), "mjpeg mkv ntsc": Clip(".mkv", rate=NTSC, **JPEG)}
+    "h264 2000": Clip(frames=2000),
+    "h264 ntsc sound": Clip(rate=NTSC, sound=True),
+    "h264 10": Clip(rate=10, bframes=0),
+    "h264 mkv uneven sound": Clip(".mkv", rate=0, sound=True, frames=100),
+    "h264 avi": Clip(".avi", bframes=3),
+    "h264 mov turned": Clip(".mov", turns=3),
+    "h264 upside down": Clip(turns=2, sound=True),
+    "h264 mkv turned uneven": Clip(".mkv", turns=1, rate=0),
+    "h264 odd one": Clip(frames=1, **ODD),
+    "hevc": Clip(**HEVC),
+    "hevc uneven": Clip(".mkv", rate=0, **HEVC),
+    "hevc turned": Clip(turns=1, sound=True, **HEVC),
+    "hevc ntsc": Clip(".mov", rate=NTSC, frames=300, **HEVC),
+    "vp9 uneven": Clip(".webm", rate=0, frames=100, **VP9),
+    "vp9 odd": Clip(".webm", size=(49, 65), **VP9),
+    "vp9 one": Clip(".webm", frames=1, **VP9),
+    "vp9 mkv ntsc sound": Clip(".mkv", rate=NTSC, sound=True, **VP9),
+    "mpeg4 2000": Clip(".avi", "mpeg4", frames=2000),
+    "mpeg4 mp4 sound": Clip(".mp4", "mpeg4", sound=True, bframes=0),
+    "mpeg4 turned": Clip(".mp4", "mpeg4", turns=3),
+    "mjpeg avi": Clip(".avi", **JPEG),
+    "mjpeg mkv ntsc": Clip(".mkv", rate=NTSC, **JPEG),
+}
 
 
-def anonymized(given, target, sound=False, anonymizer=None, metadata=False, encoding=Encoding(threads=1)):
-    with source.open_video(given, sound=sound) as opened:
-        return video.anonymize(opened, target, anonymizer or doubles.inverting(), encoding, metadata)
+def anonymized(
+    given, target, sound=False, anonymizer=None, metadata=False, encoding=Encoding(threads=1)
+):
+    with video_reader.open_video(given, sound=sound) as opened:
+        return video.anonymize(
+            opened, target, anonymizer or doubles.inverting(), encoding, metadata
+        )
 
 
-@pytest.mark.parametrize("clip", [pytest.param(clip, id=name) for name, clip in FEW.items()] + [
-    pytest.param(clip, id=name, marks=pytest.mark.large) for name, clip in MANY.items()])
+@pytest.mark.parametrize(
+    "clip",
+    [pytest.param(clip, id=name) for name, clip in FEW.items()]
+    + [pytest.param(clip, id=name, marks=pytest.mark.large) for name, clip in MANY.items()],
+)
 def test_a_copy_keeps_all_but_the_pictures(tmp_path, clip):
     given, target, again = (tmp_path / f"{name}{clip.ending}" for name in ("in", "out", "again"))
     clips.write(given, clip)
@@ -48,8 +74,12 @@ def test_a_copy_keeps_all_but_the_pictures(tmp_path, clip):
     assert record["frames"] == len(before["times"]) == len(after["times"]) == clip.frames
     assert before["rotation"] == after["rotation"] and after["size"] == even(before["size"], clip)
     assert before["sound"] == after["sound"] and bool(after["sound"]) == clip.sound
-    if clip.ending == ".avi":  # it holds no times: libav counts packets, from 0 or 1, in the order of decoding
-        before["times"], after["times"] = (np.sort(times) - min(times) for times in (before["times"], after["times"]))
+    if (
+        clip.ending == ".avi"
+    ):  # it holds no times: libav counts packets, from 0 or 1, in the order of decoding
+        before["times"], after["times"] = (
+            np.sort(times) - min(times) for times in (before["times"], after["times"])
+        )
     np.testing.assert_allclose(after["times"], before["times"], atol=1e-6)
     assert after["duration"] == pytest.approx(before["duration"], abs=before["last"])
     height, width = clip.size
@@ -67,13 +97,19 @@ def compare(before, after):
     """Each frame is the negative of its own original, and of no neighbour's."""
     for number in {0, len(before) // 2, len(before) - 1}:
         own = np.abs(255 - before[number].astype(int) - after[number]).mean()
-        others = [np.abs(255 - before[other].astype(int) - after[number]).mean()
-                  for other in (number - 1, number + 1) if 0 <= other < len(before)]
+        others = [
+            np.abs(255 - before[other].astype(int) - after[number]).mean()
+            for other in (number - 1, number + 1)
+            if 0 <= other < len(before)
+        ]
         assert own < 25 and all(own < other / 2 for other in others)
 
 
 def test_sound_and_words_are_left_behind_by_default(tmp_path):
-    given = clips.write(tmp_path / "in.mp4", Clip(sound=True, metadata={"title": "my child", "location": "+48.1+11.5/"}))
+    given = clips.write(
+        tmp_path / "in.mp4",
+        Clip(sound=True, metadata={"title": "my child", "location": "+48.1+11.5/"}),
+    )
     assert anonymized(given, tmp_path / "out.mp4")["sound"] == "dropped"
     assert clips.about(tmp_path / "out.mp4")["tracks"] == ["video"]
     assert b"my child" not in (tmp_path / "out.mp4").read_bytes()
@@ -84,10 +120,14 @@ def test_sound_and_words_are_left_behind_by_default(tmp_path):
 @pytest.mark.parametrize("ending", [".mp4", ".mkv"])
 @pytest.mark.parametrize("mirrored", [False, True])
 @pytest.mark.parametrize("turns", range(4))
-def test_the_network_sees_what_a_player_shows_of_the_original_and_so_it_is_shown(tmp_path, turns, mirrored, ending):
+def test_the_network_sees_what_a_player_shows_of_the_original_and_so_it_is_shown(
+    tmp_path, turns, mirrored, ending
+):
     given, target, seen = tmp_path / "in.mp4", tmp_path / f"out{ending}", []
     clips.write(given, Clip(turns=turns, mirrored=mirrored, frames=3))
-    anonymized(str(given), target, anonymizer=doubles.anonymizer(lambda x: (seen.append(x), 255 - x)[1]))
+    anonymized(
+        str(given), target, anonymizer=doubles.anonymizer(lambda x: (seen.append(x), 255 - x)[1])
+    )
     upright = clips.shown(given).astype(int)
     assert seen[0].shape == upright.shape and np.abs(seen[0] - upright).mean() < 3
     assert np.abs(255 - upright - clips.shown(target)).mean() < 25
@@ -96,16 +136,23 @@ def test_the_network_sees_what_a_player_shows_of_the_original_and_so_it_is_shown
 
 def test_batches_do_not_depend_on_how_fast_frames_come(tmp_path):
     sizes = []
-    anonymized(clips.write(tmp_path / "in.mp4", Clip(frames=11)), tmp_path / "out.mp4",
-               anonymizer=doubles.anonymizer(lambda x: (sizes.append(len(x)), 255 - x)[1], batch=4))
+    anonymized(
+        clips.write(tmp_path / "in.mp4", Clip(frames=11)),
+        tmp_path / "out.mp4",
+        anonymizer=doubles.anonymizer(lambda x: (sizes.append(len(x)), 255 - x)[1], batch=4),
+    )
     assert sizes == [4, 4, 3]
 
 
-@pytest.mark.parametrize("run, error, message", [
-    (lambda x: np.full(x.shape, np.nan), network.Unsafe, "NaN"),
-    (lambda x: x, network.Unsafe, "Frame 0 came back unchanged"),
-    (lambda x: x[:, :8], network.Unsafe, r"made \(4, 8, 64, 3\) of"),
-    (lambda x: 1 // 0, ZeroDivisionError, "by zero")])
+@pytest.mark.parametrize(
+    "run, error, message",
+    [
+        (lambda x: np.full(x.shape, np.nan), network.Unsafe, "NaN"),
+        (lambda x: x, network.Unsafe, "Frame 0 came back unchanged"),
+        (lambda x: x[:, :8], network.Unsafe, r"made \(4, 8, 64, 3\) of"),
+        (lambda x: 1 // 0, ZeroDivisionError, "by zero"),
+    ],
+)
 def test_what_the_network_does_wrong_leaves_nothing(tmp_path, run, error, message):
     given = clips.write(tmp_path / "in.mp4")
     with pytest.raises(error, match=message):
@@ -128,7 +175,11 @@ def test_what_is_wrong_late_leaves_nothing(tmp_path):
 def test_a_lost_frame_is_noticed(tmp_path, monkeypatch):
     given = clips.write(tmp_path / "in.mp4")
     whole = video._run
-    monkeypatch.setattr(video, "_run", lambda batch, first, anonymizer: whole(batch, first, anonymizer)[first == 8:])
+    monkeypatch.setattr(
+        video,
+        "_run",
+        lambda batch, first, anonymizer: whole(batch, first, anonymizer)[first == 8 :],
+    )
     with pytest.raises(MediaError, match="23 of 24 frames were written"):
         anonymized(given, tmp_path / "out.mp4")
     assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
@@ -159,8 +210,13 @@ def read_colour(path):
 @pytest.mark.parametrize("transfer, name", [(16, "PQ"), (18, "HLG")])
 @pytest.mark.parametrize("ending", [".mp4", ".mkv"])
 def test_hdr_becomes_sdr_and_says_so(tmp_path, transfer, name, ending):
-    given = write_tagged(tmp_path / f"in{ending}", "libx264", "yuv420p10le", (9, 1, 9, transfer),
-                         clips.picture(0, (48, 64)))
+    given = write_tagged(
+        tmp_path / f"in{ending}",
+        "libx264",
+        "yuv420p10le",
+        (9, 1, 9, transfer),
+        clips.picture(0, (48, 64)),
+    )
     record = anonymized(given, tmp_path / f"out{ending}")
     assert record["notes"] == [f"HDR ({name}) tone-mapped to SDR"]
     assert read_colour(tmp_path / f"out{ending}") == ((1, 1, 1), "yuv420p")
@@ -174,4 +230,6 @@ def test_rgb_gets_a_matrix_that_h264_allows(tmp_path):
     anonymized(given, tmp_path / "out.mp4")
     (space, _, transfer), pixels = read_colour(tmp_path / "out.mp4")
     assert (space, transfer, pixels) == (1, 13, "yuv420p")
-    np.testing.assert_allclose(clips.read(tmp_path / "out.mp4")[0][24, 48].astype(int), (55, 215, 165), atol=12)
+    np.testing.assert_allclose(
+        clips.read(tmp_path / "out.mp4")[0][24, 48].astype(int), (55, 215, 165), atol=12
+    )

@@ -10,40 +10,47 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfanon.media import writer
+from tfanon.media import array_writer
 
 
 def moving_square(frames=20, height=32, width=48):
     video = np.full((frames, height, width, 3), (200, 40, 40), np.uint8)
     for t in range(frames):
-        video[t, 8:24, t:t + 16] = (20, 60, 220)
+        video[t, 8:24, t : t + 16] = (20, 60, 220)
     return video
 
 
 def test_a_larger_crf_leaves_less(tmp_path):
     video = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), np.uint8)
     for crf in (5, None, 40):  # None is 20
-        writer.write_video(tmp_path / f"{crf}.mp4", video, crf=crf)
+        array_writer.write_video(tmp_path / f"{crf}.mp4", video, crf=crf)
     sizes = [(tmp_path / f"{crf}.mp4").stat().st_size for crf in (5, None, 40)]
     assert sizes == sorted(sizes, reverse=True) and len(set(sizes)) == 3
 
 
-@pytest.mark.parametrize("name, codec", [("a.mp4", "libx264"), ("a.avi", "mpeg4"), ("a.avi", "libx264")])
+@pytest.mark.parametrize(
+    "name, codec", [("a.mp4", "libx264"), ("a.avi", "mpeg4"), ("a.avi", "libx264")]
+)
 def test_frames_come_back_in_order_and_colour(tmp_path, name, codec):
     video = moving_square()
-    writer.write_video(tmp_path / name, video, codec=codec, gop=8)
+    array_writer.write_video(tmp_path / name, video, codec=codec, gop=8)
     with av.open(str(tmp_path / name)) as container:
         assert container.streams.video[0].average_rate == 25
         decoded = list(container.decode(video=0))
-    assert len(decoded) == 20 and [t for t, frame in enumerate(decoded) if frame.key_frame][:2] == [0, 8]
+    assert len(decoded) == 20 and [t for t, frame in enumerate(decoded) if frame.key_frame][:2] == [
+        0,
+        8,
+    ]
     read = np.stack([frame.to_ndarray(format="rgb24") for frame in decoded])
-    assert np.abs(read.astype(int) - video).mean() < 6  # colour planes at half size blur the square's edge
+    assert (
+        np.abs(read.astype(int) - video).mean() < 6
+    )  # colour planes at half size blur the square's edge
     assert np.abs(read[:, :4, :4].astype(int) - (200, 40, 40)).max() < 12  # RGB, not BGR
 
 
 def test_the_same_frames_give_the_same_bytes(tmp_path):
     for name in ("a.mp4", "b.mp4"):
-        writer.write_video(tmp_path / name, moving_square())
+        array_writer.write_video(tmp_path / name, moving_square())
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
 
 
@@ -62,9 +69,15 @@ for index, row in enumerate(synthetic._clip_rows(size)):
 def test_the_bytes_do_not_depend_on_what_memory_held_before(tmp_path):
     # The macroblock tree of libx264 reads such memory: of the synthetic clips it coded a few differently each time.
     for filling in ("85", "200"):
-        subprocess.run([sys.executable, "-c", SOME_CLIPS, tmp_path / filling], check=True,
-                       env={**os.environ, "MALLOC_PERTURB_": filling})
-    written = [{path.name: path.read_bytes() for path in (tmp_path / filling).rglob("*.*")} for filling in ("85", "200")]
+        subprocess.run(
+            [sys.executable, "-c", SOME_CLIPS, tmp_path / filling],
+            check=True,
+            env={**os.environ, "MALLOC_PERTURB_": filling},
+        )
+    written = [
+        {path.name: path.read_bytes() for path in (tmp_path / filling).rglob("*.*")}
+        for filling in ("85", "200")
+    ]
     assert {name[-4:] for name in written[0]} == {".mp4", ".avi"} and written[0] == written[1]
 
 
@@ -75,27 +88,32 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
 
     (tmp_path / "a.mp4").write_bytes(b"old")
     with pytest.raises(RuntimeError):
-        writer.write_video(tmp_path / "a.mp4", breaks())
-    assert [p.name for p in tmp_path.iterdir()] == ["a.mp4"] and (tmp_path / "a.mp4").read_bytes() == b"old"
+        array_writer.write_video(tmp_path / "a.mp4", breaks())
+    assert [p.name for p in tmp_path.iterdir()] == ["a.mp4"] and (
+        tmp_path / "a.mp4"
+    ).read_bytes() == b"old"
 
 
-@pytest.mark.parametrize("name, codec, frames, match", [
-    ("a.mkv", "libx264", moving_square(), "must end in .mp4 or .avi"),
-    ("a.mp4", "h266", moving_square(), "'h266': choose libx264 or mpeg4"),
-    ("a.mp4", "libx264", [], "no frames"),
-    ("a.mp4", "libx264", moving_square(height=33), r"even H and W; given uint8 \[33, 48, 3\]"),
-    ("a.mp4", "libx264", moving_square() / 255.0, "given float64"),
-    ("a.mp4", "libx264", [*moving_square(1), *moving_square(1, 34)], "differ in size"),
-])
+@pytest.mark.parametrize(
+    "name, codec, frames, match",
+    [
+        ("a.mkv", "libx264", moving_square(), "must end in .mp4 or .avi"),
+        ("a.mp4", "h266", moving_square(), "'h266': choose libx264 or mpeg4"),
+        ("a.mp4", "libx264", [], "no frames"),
+        ("a.mp4", "libx264", moving_square(height=33), r"even H and W; given uint8 \[33, 48, 3\]"),
+        ("a.mp4", "libx264", moving_square() / 255.0, "given float64"),
+        ("a.mp4", "libx264", [*moving_square(1), *moving_square(1, 34)], "differ in size"),
+    ],
+)
 def test_what_cannot_be_written_is_named(tmp_path, name, codec, frames, match):
     with pytest.raises(ValueError, match=match):
-        writer.write_video(tmp_path / name, frames, codec=codec)
+        array_writer.write_video(tmp_path / name, frames, codec=codec)
     assert not list(tmp_path.iterdir())
 
 
 def test_jpeg(tmp_path):
     image = np.full((32, 48, 3), (200, 40, 40), np.uint8)
-    writer.write_jpeg(tmp_path / "a.jpg", image)
+    array_writer.write_jpeg(tmp_path / "a.jpg", image)
     read = tf.io.decode_jpeg((tmp_path / "a.jpg").read_bytes()).numpy()
     assert read.shape == image.shape and np.abs(read.astype(int) - image).max() < 6
     assert [p.name for p in tmp_path.iterdir()] == ["a.jpg"]

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tfanon.report import pictures
+from tfanon.media import contact_sheet
 
-GAP = pictures.GAP
+GAP = contact_sheet.GAP
 
 
 def samples(n, seed=0):
@@ -15,54 +15,54 @@ def samples(n, seed=0):
 
 def test_grid_holds_every_sample_in_its_place():
     rows = {"raw": samples(3), "f_A": samples(2, seed=1)}
-    sheet = pictures.grid(rows, titles=("run", "jump"))
+    sheet = contact_sheet.grid(rows, titles=("run", "jump"))
     left = sheet.shape[1] - 3 * (30 + GAP)
     top = sheet.shape[0] - 2 * (20 + GAP)
     for row, frames in enumerate(rows.values()):
         for column, frame in enumerate(frames):
             y, x = top + row * (20 + GAP), left + column * (30 + GAP)
-            np.testing.assert_array_equal(sheet[y:y + 20, x:x + 30], frame)
-    assert (sheet[top:top + 20, :left] < 128).any()  # the row's name is there
+            np.testing.assert_array_equal(sheet[y : y + 20, x : x + 30], frame)
+    assert (sheet[top : top + 20, :left] < 128).any()  # the row's name is there
     assert (sheet[:top, left:] < 128).any()  # and the titles
-    assert (sheet[-20 - GAP:, -30 - GAP:] == 255).all()  # the shorter row ends early
+    assert (sheet[-20 - GAP :, -30 - GAP :] == 255).all()  # the shorter row ends early
 
 
 def test_grid_enlarges_and_takes_floats():
     frame = samples(1)
-    sheet = pictures.grid({"raw": frame / 255}, scale=2)
-    np.testing.assert_array_equal(sheet[GAP:GAP + 40:2, -60 - GAP:-GAP:2], frame[0])
-    np.testing.assert_array_equal(sheet[GAP + 1:GAP + 40:2, -59 - GAP:-GAP:2], frame[0])
+    sheet = contact_sheet.grid({"raw": frame / 255}, scale=2)
+    np.testing.assert_array_equal(sheet[GAP : GAP + 40 : 2, -60 - GAP : -GAP : 2], frame[0])
+    np.testing.assert_array_equal(sheet[GAP + 1 : GAP + 40 : 2, -59 - GAP : -GAP : 2], frame[0])
 
 
 def test_floats_are_clipped_and_rounded():
     # -1 -> 0, .5 -> 127.5 -> 128 (to even), 2 -> 255
-    assert pictures.to_uint8(np.array([-1, 0.5, 2.0])).tolist() == [0, 128, 255]
+    assert contact_sheet.to_uint8(np.array([-1, 0.5, 2.0])).tolist() == [0, 128, 255]
 
 
 def test_a_sheet_is_cut_into_what_was_put_in():
     rows = {"raw": samples(3)[:, :, :20], "a longer name than that": samples(3, seed=1)[:, :, :20]}
-    cut = pictures.cut(pictures.grid(rows), 2, 3)
+    cut = contact_sheet.cut(contact_sheet.grid(rows), 2, 3)
     assert cut.shape[:2] == (2, 3)
     for row, frames in zip(cut, rows.values()):
         np.testing.assert_array_equal(row, frames)
-    assert pictures.cut(pictures.grid(rows, scale=2), 2, 3).shape[2] == 2 * cut.shape[2]
+    assert contact_sheet.cut(contact_sheet.grid(rows, scale=2), 2, 3).shape[2] == 2 * cut.shape[2]
     for wrong in ((5, 3), (2, 30)):
         with pytest.raises(ValueError, match="has no"):
-            pictures.cut(pictures.grid(rows), *wrong)
+            contact_sheet.cut(contact_sheet.grid(rows), *wrong)
 
 
 def test_strip_puts_frames_side_by_side():
     clip = samples(3)
-    image = pictures.strip(clip)
+    image = contact_sheet.strip(clip)
     assert image.shape == (20, 3 * 30 + 2 * GAP, 3)
-    np.testing.assert_array_equal(image[:, 30 + GAP:60 + GAP], clip[1])
+    np.testing.assert_array_equal(image[:, 30 + GAP : 60 + GAP], clip[1])
 
 
 @pytest.mark.parametrize("ending", ["gif", "webp", "png"])
 def test_animation_has_a_picture_per_frame(tmp_path, ending):
     raw = np.stack([samples(5), samples(5, seed=1)])
     path = tmp_path / "new" / f"clips.{ending}"
-    pictures.animate(path, {"raw": raw, "f_A": 255 - raw}, fps=10)
+    contact_sheet.animate(path, {"raw": raw, "f_A": 255 - raw}, fps=10)
     with Image.open(path) as image:
         assert image.n_frames == 5
         image.seek(4)  # what a frame lasts is known once it is read
@@ -72,16 +72,21 @@ def test_animation_has_a_picture_per_frame(tmp_path, ending):
 
 
 def test_written_picture_reads_back(tmp_path):
-    sheet = pictures.grid({"raw": samples(2)})
-    pictures.write(tmp_path / "report" / "samples.png", sheet)
-    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "report" / "samples.png")), sheet)
+    sheet = contact_sheet.grid({"raw": samples(2)})
+    contact_sheet.write(tmp_path / "report" / "samples.png", sheet)
+    np.testing.assert_array_equal(
+        np.asarray(Image.open(tmp_path / "report" / "samples.png")), sheet
+    )
 
 
-@pytest.mark.parametrize("call", [
-    lambda: pictures.grid({}),
-    lambda: pictures.grid({"raw": samples(1)[0]}),
-    lambda: pictures.grid({"raw": samples(1), "f_A": samples(1)[:, :10]}),
-])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: contact_sheet.grid({}),
+        lambda: contact_sheet.grid({"raw": samples(1)[0]}),
+        lambda: contact_sheet.grid({"raw": samples(1), "f_A": samples(1)[:, :10]}),
+    ],
+)
 def test_rows_of_several_sizes_are_refused(call):
     with pytest.raises(ValueError, match=r"rows \[n, H, W, 3\] of one size"):
         call()
@@ -89,4 +94,6 @@ def test_rows_of_several_sizes_are_refused(call):
 
 def test_clips_of_several_lengths_are_refused(tmp_path):
     with pytest.raises(ValueError, match="of one T"):
-        pictures.animate(tmp_path / "x.gif", {"raw": samples(4)[None], "f_A": samples(3)[None]})
+        contact_sheet.animate(
+            tmp_path / "x.gif", {"raw": samples(4)[None], "f_A": samples(3)[None]}
+        )

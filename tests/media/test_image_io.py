@@ -16,7 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 from tiled_avif import make_tiled_avif
 
 from tfanon.data.decode import Files
-from tfanon.media import image_io, limits, probe, reader, scaling
+from tfanon.media import frame_reader, image_io, limits, probe, scaling
 from tfanon.media.limits import MediaError
 
 
@@ -127,7 +127,7 @@ def middles(pixels):
 
 def read_plainly(path):
     """Pixels of an image as libav decodes it, without anything of image_io."""
-    with reader.opened(path, explode=True) as (container, stream):
+    with frame_reader.opened(path, explode=True) as (container, stream):
         frame = next(container.decode(stream))
         return scaling.Scaler().pixels(frame, 40, 56), scaling.Scaler().pixels(
             frame, frame.height, frame.width

@@ -9,12 +9,12 @@ import pytest
 import recipes
 from PIL import Image
 
-from tfanon.media import image_io, limits, reader, source, writer
+from tfanon.media import array_writer, frame_reader, image_io, limits, video_reader
 
 
 @pytest.fixture
 def video(tmp_path):
-    writer.write_video(tmp_path / "a.mp4", [np.zeros((32, 64, 3), np.uint8)] * 50)
+    array_writer.write_video(tmp_path / "a.mp4", [np.zeros((32, 64, 3), np.uint8)] * 50)
     return str(tmp_path / "a.mp4")
 
 
@@ -32,17 +32,17 @@ def video(tmp_path):
     ],
 )
 def test_limits_are_kept_and_named(video, monkeypatch, limit, value, message):
-    assert reader.count_frames(video) == 50
-    reader._index_frames.cache_clear()
+    assert frame_reader.count_frames(video) == 50
+    frame_reader._index_frames.cache_clear()
     monkeypatch.setattr(limits, limit, value)
-    with pytest.raises(reader.MediaError, match=message):
-        reader.count_frames(video)
+    with pytest.raises(frame_reader.MediaError, match=message):
+        frame_reader.count_frames(video)
 
 
 def test_a_large_image_is_refused(tmp_path, monkeypatch):
-    writer.write_jpeg(tmp_path / "a.jpg", np.zeros((32, 64, 3), np.uint8))
+    array_writer.write_jpeg(tmp_path / "a.jpg", np.zeros((32, 64, 3), np.uint8))
     monkeypatch.setattr(limits, "MAX_PIXELS", 2047)
-    with pytest.raises(reader.MediaError, match="a.jpg: frames of 64x32 pixels"):
+    with pytest.raises(frame_reader.MediaError, match="a.jpg: frames of 64x32 pixels"):
         image_io.read_image(str(tmp_path / "a.jpg"), 8, 8)
 
 
@@ -50,7 +50,7 @@ def test_the_content_decides_not_the_ending(video, tmp_path):
     renamed = tmp_path / "b.avi"
     renamed.write_bytes(open(video, "rb").read())
     assert limits.container_format(str(renamed)) == "mov"
-    assert reader.count_frames(str(renamed)) == 50
+    assert frame_reader.count_frames(str(renamed)) == 50
     assert limits.is_video("A.MP4") and not limits.is_video("a.jpg")
 
 
@@ -72,10 +72,10 @@ def encode(path, container, codec="mpeg2video", options=None, noise=0):
 
 def check_read(path, count=10):
     """Training and anonymizing read the frames of encode() in their order."""
-    levels = reader.read_frames(str(path), range, 8, 8).astype(int).mean(axis=(1, 2, 3))
+    levels = frame_reader.read_frames(str(path), range, 8, 8).astype(int).mean(axis=(1, 2, 3))
     assert len(levels) == count and np.abs(np.diff(levels) - 20).max() < 6
-    with source.open_video(str(path)) as opened:
-        assert sum(isinstance(item, source.Picture) for item in opened) == count
+    with video_reader.open_video(str(path)) as opened:
+        assert sum(isinstance(item, video_reader.Picture) for item in opened) == count
 
 
 def box(kind, content=b"", wide=False):
@@ -200,7 +200,7 @@ def test_a_stream_without_a_container_is_refused_with_the_remedy(
         with pytest.raises(
             limits.MediaError, match=f"{name}: a bare video stream.*ffmpeg -r FRAME_RATE -i FILE"
         ):
-            reader.count_frames(str(tmp_path / name))
+            frame_reader.count_frames(str(tmp_path / name))
 
 
 @pytest.mark.parametrize(

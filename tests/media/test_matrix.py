@@ -35,7 +35,7 @@ import pytest  # noqa: E402
 import recipes  # noqa: E402
 from recipes import Recipe  # noqa: E402
 
-from tfanon.media import reader  # noqa: E402
+from tfanon.media import frame_reader  # noqa: E402
 
 pytestmark = pytest.mark.skipif(recipes.needs_ffmpeg, reason="makes its files with ffmpeg")
 
@@ -238,10 +238,10 @@ def judge_numbers(found: list, accepted: list[list], what: str, case: Case) -> R
 def check_training(case: Case, given: str, numbers: list[int | None]) -> Result | None:
     """None where what training reads is what a sequential decode gives."""
     try:
-        frames = reader.read_frames(given, range, SIDE, SIDE)
-        some = reader.read_frames(given, lambda count: [count - 1, count // 2], SIDE, SIDE)
-        count = reader.count_frames(given)
-    except reader.MediaError as error:
+        frames = frame_reader.read_frames(given, range, SIDE, SIDE)
+        some = frame_reader.read_frames(given, lambda count: [count - 1, count // 2], SIDE, SIDE)
+        count = frame_reader.count_frames(given)
+    except frame_reader.MediaError as error:
         return Result(case, "refused without need", f"training: {error}")
     found = [recipes.read_number(frame) for frame in frames]
     wrong = judge_numbers(found, accepted_numbers(case, numbers), "training", case)
@@ -307,7 +307,11 @@ def may_refuse(case: Case, given: pathlib.Path) -> bool:
         slots = steps / steps.min(initial=np.inf)
         uneven = np.abs(slots - np.rint(slots)).max(initial=0) > 0.05
         # the first packet of sound in a fragment lasts until a gap behind it ends
-        apart = made.start != "zero" or made.pictures == "open cut" or made.container == "fragmented mp4"
+        apart = (
+            made.start != "zero"
+            or made.pictures == "open cut"
+            or made.container == "fragmented mp4"
+        )
         if uneven or case.keep and apart:
             return True
     cannot = {"mp4": ("pcm",), "mov": ("opus",), "avi": ("opus",), "mkv": ()}[case.target]

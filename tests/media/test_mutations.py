@@ -35,8 +35,8 @@ import scan  # noqa: E402
 from PIL import Image  # noqa: E402
 from recipes import Recipe  # noqa: E402
 
-from tfanon.anonymizing import video  # noqa: E402
-from tfanon.media import image_io, limits, reader, sink, source  # noqa: E402
+from tfanon.inference import video  # noqa: E402
+from tfanon.media import frame_reader, image_io, limits, video_reader, video_writer  # noqa: E402
 
 pytestmark = pytest.mark.skipif(recipes.needs_ffmpeg, reason="makes its files with ffmpeg")
 
@@ -255,7 +255,7 @@ def check_reading(path: str) -> str:
     """ "read" or "refused".  Raises AssertionError, or whatever is no line."""
     try:
         if limits.is_video(path):
-            pixels = reader.read_frames(
+            pixels = frame_reader.read_frames(
                 path, lambda count: np.minimum(np.arange(4) * 2, count - 1), 8, 8
             )
         else:
@@ -280,9 +280,9 @@ def check_anonymizing(
     target = out / "out.mkv"
     wanted = {} if on_damage == "refuse" else {"on_damage": on_damage}
     try:
-        with source.open_video(path, sound=keep, **wanted) as opened:
+        with video_reader.open_video(path, sound=keep, **wanted) as opened:
             video.anonymize(
-                opened, target, doubles.blackening(layout="whole"), sink.Encoding(threads=1)
+                opened, target, doubles.blackening(layout="whole"), video_writer.Encoding(threads=1)
             )
     except ValueError as error:
         assert str(error) and "\n" not in str(error), f"no line: {error!r}"

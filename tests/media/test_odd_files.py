@@ -18,7 +18,7 @@ import pytest
 import recipes
 from recipes import Chunk, Recipe
 
-from tfanon.media import reader
+from tfanon.media import frame_reader
 from tfanon.media.limits import MediaError
 
 pytestmark = pytest.mark.skipif(recipes.needs_ffmpeg, reason="makes its files with ffmpeg")
@@ -711,7 +711,7 @@ def test_training_reads_every_frame_in_order(build: Callable[[str], Odd], name: 
     about = build(name)
     wanted = find_numbers(about)
     try:
-        frames = reader.read_frames(about.path, range, 64, 64)
+        frames = frame_reader.read_frames(about.path, range, 64, 64)
     except MediaError as error:
         assert about.refused and "in." in str(error) and "\n" not in str(error), error
         return
@@ -719,9 +719,9 @@ def test_training_reads_every_frame_in_order(build: Callable[[str], Odd], name: 
     if about.concealed is not None and found == about.concealed:
         wanted = about.concealed
     assert found == wanted
-    assert reader.count_frames(about.path) == len(wanted)
+    assert frame_reader.count_frames(about.path) == len(wanted)
     for numbers in ([len(wanted) - 1], [0], [len(wanted) // 2, len(wanted) // 3]):
-        alone = reader.read_frames(about.path, lambda count: numbers, 64, 64)
+        alone = frame_reader.read_frames(about.path, lambda count: numbers, 64, 64)
         assert [recipes.read_number(frame) for frame in alone] == [
             wanted[number] for number in numbers
         ]

@@ -20,7 +20,7 @@ class Packet:
     is_discard: bool = False
 
     def __bytes__(self) -> bytes:
-        return bytes([self.first]).ljust(self.size, b"\0")[:self.size]
+        return bytes([self.first]).ljust(self.size, b"\0")[: self.size]
 
 
 def frame(pts: int | None, dts: int | None = None) -> types.SimpleNamespace:
@@ -36,11 +36,21 @@ def take_all(times: object, frames: list) -> list[tuple]:
     return answers
 
 
-@pytest.mark.parametrize("codec, size, first, held", [
-    ("h264", 2, 0, True), ("h264", 1, 0, False), ("h264", 0, 0, False),
-    ("mpeg4", 19, 0, False), ("mpeg4", 20, 0, True),  # a packet that repeats the picture before
-    ("vp8", 50, 0x10, True), ("vp8", 50, 0x01, False)])  # RFC 6386: show_frame is bit 4
-def test_which_packets_hold_a_picture_that_is_shown(codec: str, size: int, first: int, held: bool) -> None:
+@pytest.mark.parametrize(
+    "codec, size, first, held",
+    [
+        ("h264", 2, 0, True),
+        ("h264", 1, 0, False),
+        ("h264", 0, 0, False),
+        ("mpeg4", 19, 0, False),
+        ("mpeg4", 20, 0, True),  # a packet that repeats the picture before
+        ("vp8", 50, 0x10, True),
+        ("vp8", 50, 0x01, False),
+    ],
+)  # RFC 6386: show_frame is bit 4
+def test_which_packets_hold_a_picture_that_is_shown(
+    codec: str, size: int, first: int, held: bool
+) -> None:
     assert picture_times.holds_picture(Packet(0, size=size, first=first), codec) == held
 
 
@@ -119,13 +129,24 @@ def test_times_of_the_coding_order_are_sorted() -> None:
     times = picture_times.SortedTimes("mpeg4")
     for pts in (0, 1, 2, 3):
         times.add_packet(Packet(pts, pts))
-    assert [stamp for stamp, _, _ in take_all(times, [frame(0), frame(2), frame(3), frame(1)])] == [0, 1, 2, 3]
+    assert [stamp for stamp, _, _ in take_all(times, [frame(0), frame(2), frame(3), frame(1)])] == [
+        0,
+        1,
+        2,
+        3,
+    ]
 
 
 def test_a_time_that_comes_twice_in_a_program_stream_is_one_step_after_the_last() -> None:
     step = fractions.Fraction(15015, 4)  # 90 kHz at 24000/1001 frames a second
     times = picture_times.DecoderTimes("mpeg2video", step)
-    given = [frame(0, 0), frame(3754, 3754), frame(3754, 3754), frame(3754, 3754), frame(20000, 20000)]
+    given = [
+        frame(0, 0),
+        frame(3754, 3754),
+        frame(3754, 3754),
+        frame(3754, 3754),
+        frame(20000, 20000),
+    ]
     for each in given:
         times.add_packet(Packet(each.pts, each.dts))
     assert [stamp for stamp, _, _ in take_all(times, given)] == [0, 3754, 7508, 11262, 20000]

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import recipes
 
-from tfanon.anonymizing import network, video
-from tfanon.anonymizing.anonymizer import Anonymizer
-from tfanon.media import limits, probe, reader, sink, source
+from tfanon.inference import network, video
+from tfanon.inference.anonymizer import Anonymizer
+from tfanon.media import frame_reader, limits, probe, video_reader, video_writer
 
 FOLDER = os.environ.get("TFANON_REAL_CLIPS", "")
 CLIPS = (
@@ -28,13 +28,13 @@ each_clip = pytest.mark.parametrize("clip", CLIPS, ids=lambda path: path.name)
 def test_a_clip_has_no_problem_and_as_many_frames_as_ffprobe_counts(clip: pathlib.Path) -> None:
     told = probe.examine(str(clip), True)
     assert "error" not in told
-    assert told["frames"] == reader.count_frames(str(clip)) == recipes.probe_count(clip)
+    assert told["frames"] == frame_reader.count_frames(str(clip)) == recipes.probe_count(clip)
 
 
 @each_clip
 def test_frames_are_those_of_a_sequential_decode(clip: pathlib.Path) -> None:
     size = 32
-    frames = reader.read_frames(str(clip), range, size, size)
+    frames = frame_reader.read_frames(str(clip), range, size, size)
     scaler = av.video.reformatter.VideoReformatter()
     plain = []
     for frame in recipes.decode(str(clip)):
@@ -46,13 +46,15 @@ def test_frames_are_those_of_a_sequential_decode(clip: pathlib.Path) -> None:
     chance = np.random.default_rng(0)
     for _ in range(4):
         wanted = np.sort(chance.integers(len(frames), size=6))
-        some = reader.read_frames(str(clip), lambda count: wanted, size, size)
+        some = frame_reader.read_frames(str(clip), lambda count: wanted, size, size)
         np.testing.assert_array_equal(some, frames[wanted])
 
 
 def anonymize(clip: pathlib.Path, target: pathlib.Path, mode: str, keep: bool) -> dict:
-    with source.open_video(str(clip), sound=keep) as opened:
-        return video.anonymize(opened, target, Anonymizer.load(mode=mode), sink.Encoding(threads=1))
+    with video_reader.open_video(str(clip), sound=keep) as opened:
+        return video.anonymize(
+            opened, target, Anonymizer.load(mode=mode), video_writer.Encoding(threads=1)
+        )
 
 
 def check_copy(clip: pathlib.Path, target: pathlib.Path, record: dict) -> None:

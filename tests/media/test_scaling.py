@@ -11,7 +11,13 @@ COLOURS = [(1, 1), (1, 2), (5, 1), (6, 2), (9, 1), (2, 0)]  # H.273: space, rang
 
 def patches():
     """[48, 64, 3] of flat patches, so that halved colour planes lose nothing inside them."""
-    return np.random.default_rng(1).integers(40, 216, (3, 4, 3)).repeat(16, 0).repeat(16, 1).astype(np.uint8)
+    return (
+        np.random.default_rng(1)
+        .integers(40, 216, (3, 4, 3))
+        .repeat(16, 0)
+        .repeat(16, 1)
+        .astype(np.uint8)
+    )
 
 
 @pytest.mark.parametrize("space, reach", COLOURS)

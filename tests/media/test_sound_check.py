@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from clips import Clip
 
-from tfanon.media import source
+from tfanon.media import video_reader
 
 SIZE = (48, 64)
 
@@ -38,15 +38,17 @@ def write(path: pathlib.Path, codec: str, sound: str) -> str:
 
 def read(path: pathlib.Path, on_damage: str) -> tuple[list[bytes], int]:
     """(packets of sound that are handed on, number of those that are not)."""
-    with source.open_video(str(path), sound=True, on_damage=on_damage) as opened:
-        packets = [bytes(item) for item in opened if not isinstance(item, source.Picture)]
+    with video_reader.open_video(str(path), sound=True, on_damage=on_damage) as opened:
+        packets = [bytes(item) for item in opened if not isinstance(item, video_reader.Picture)]
     return packets, opened.sound_left_out
 
 
-@pytest.mark.parametrize("codec, sound", [
-    ("mpeg4", "pcm_s16le"), ("libx264", "pcm_s16le"), ("mpeg4", "aac")])
+@pytest.mark.parametrize(
+    "codec, sound", [("mpeg4", "pcm_s16le"), ("libx264", "pcm_s16le"), ("mpeg4", "aac")]
+)
 def test_a_picture_under_the_number_of_the_sound_is_left_out(
-        tmp_path: pathlib.Path, codec: str, sound: str) -> None:
+    tmp_path: pathlib.Path, codec: str, sound: str
+) -> None:
     path = pathlib.Path(write(tmp_path / "a.avi", codec, sound))
     whole, left_out = read(path, "refuse")
     assert len(whole) > 15 and left_out == 0
@@ -55,15 +57,17 @@ def test_a_picture_under_the_number_of_the_sound_is_left_out(
     wrong = bytes(pictures[7])
     content = bytearray(path.read_bytes())
     place = content.index(wrong) - 8  # its chunk: name, length, content
-    assert content[place:place + 4] == b"00dc"
-    content[place:place + 4] = b"01wb"
+    assert content[place : place + 4] == b"00dc"
+    content[place : place + 4] = b"01wb"
     path.write_bytes(content)
     packets, left_out = read(path, "conceal")
     assert left_out >= 1 and wrong not in packets
 
 
 @pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
-def test_pictures_in_packets_of_a_sound_that_takes_any_bytes_are_left_out(tmp_path: pathlib.Path, codec: str) -> None:
+def test_pictures_in_packets_of_a_sound_that_takes_any_bytes_are_left_out(
+    tmp_path: pathlib.Path, codec: str
+) -> None:
     """Decoders of Opus return sound for most of what they are given."""
     given = clips.write(tmp_path / "in.mkv", Clip(".mkv", codec, sound=False, frames=12, bframes=0))
     path = tmp_path / "a.mkv"

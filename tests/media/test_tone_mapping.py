@@ -58,14 +58,16 @@ def make_frame(pixels: np.ndarray, transfer: int, full_range: bool = False) -> a
     rgb = av.VideoFrame.from_ndarray(pixels, format="rgb48le")
     reach = ColorRange.JPEG if full_range else ColorRange.MPEG
     frame = VideoReformatter().reformat(
-        rgb, format="yuv444p10le", dst_colorspace=Colorspace.BT2020, dst_color_range=reach)
+        rgb, format="yuv444p10le", dst_colorspace=Colorspace.BT2020, dst_color_range=reach
+    )
     frame.colorspace, frame.color_range = 9, reach
     frame.color_primaries, frame.color_trc = 9, transfer
     return frame
 
 
 def make_flat_frame(
-        pixel_format: str, luma: int, colorspace: int = 9, color_range: int = 1) -> av.VideoFrame:
+    pixel_format: str, luma: int, colorspace: int = 9, color_range: int = 1
+) -> av.VideoFrame:
     """A grey 10-bit frame of one luma, tagged as PQ in BT.2020."""
     frame = av.VideoFrame(32, 32, pixel_format)
     for number, plane in enumerate(frame.planes):
@@ -83,9 +85,18 @@ def map_grey(signal: float, transfer: int) -> int:
     return int(mapped[0, 0, 0])
 
 
-@pytest.mark.parametrize("light, signal", [
-    (0, 0), (0.1, 0.0623), (100, 0.5081), (203, 0.5807), (1000, 0.7518), (4000, 0.9026),
-    (10000, 1)])
+@pytest.mark.parametrize(
+    "light, signal",
+    [
+        (0, 0),
+        (0.1, 0.0623),
+        (100, 0.5081),
+        (203, 0.5807),
+        (1000, 0.7518),
+        (4000, 0.9026),
+        (10000, 1),
+    ],
+)
 def test_pq_has_its_published_values(light, signal):
     # SMPTE ST 2084; the signals of 100, 203, 1000 and 4000 cd/m2 are also given by BT.2408 and
     # BT.2390.
@@ -112,11 +123,20 @@ def test_highlights_are_compressed_above_the_knee_alone():
     assert compressed == pytest.approx([0, 10, 87, 159, 203, 203], abs=0.3)
 
 
-@pytest.mark.parametrize("signal, transfer, expected", [
-    (0, PQ, 0), (0.5807, PQ, 230), (0.7518, PQ, 255), (1, PQ, 255),
-    (0, HLG, 0), (0.75, HLG, 230), (1, HLG, 255),
-    # Below the knee nothing but the encoding: 50 cd/m2 is 255 * (50 / 203) ** (1 / 2.4) = 142.
-    (0.4403, PQ, 142)])
+@pytest.mark.parametrize(
+    "signal, transfer, expected",
+    [
+        (0, PQ, 0),
+        (0.5807, PQ, 230),
+        (0.7518, PQ, 255),
+        (1, PQ, 255),
+        (0, HLG, 0),
+        (0.75, HLG, 230),
+        (1, HLG, 255),
+        # Below the knee nothing but the encoding: 50 cd/m2 is 255 * (50 / 203) ** (1 / 2.4) = 142.
+        (0.4403, PQ, 142),
+    ],
+)
 def test_anchors_of_the_whole_conversion(signal, transfer, expected):
     # Reference white: 159 cd/m2 of 203, as above: 255 * (159 / 203) ** (1 / 2.4) = 230.
     assert abs(map_grey(signal, transfer) - expected) <= 1
@@ -233,9 +253,16 @@ def test_codes_taken_for_sdr_would_be_wrong():
     assert np.abs(codes.astype(int) - picture).mean() > 25
 
 
-@pytest.mark.parametrize("pixel_format, luma, color_range", [
-    ("yuv420p10le", 573, 1), ("yuv422p10le", 573, 1), ("yuv444p10le", 573, 1),
-    ("yuv420p10le", 573, 0), ("yuv420p10le", 594, 2)])
+@pytest.mark.parametrize(
+    "pixel_format, luma, color_range",
+    [
+        ("yuv420p10le", 573, 1),
+        ("yuv422p10le", 573, 1),
+        ("yuv444p10le", 573, 1),
+        ("yuv420p10le", 573, 0),
+        ("yuv420p10le", 594, 2),
+    ],
+)
 def test_reference_white_in_every_kind_of_frame(pixel_format, luma, color_range):
     # 203 cd/m2 is 0.5807: 64 + 876 * 0.5807 = 573 in limited range, 1023 * 0.5807 = 594 in full.
     frame = make_flat_frame(pixel_format, luma, color_range=color_range)
@@ -250,7 +277,8 @@ def test_hdr_without_a_matrix_tag_is_bt2020():
     untagged.colorspace = 2
     expected = tone_mapping.read_sdr_pixels(tagged, HEIGHT, WIDTH, VideoReformatter())
     assert np.array_equal(
-        tone_mapping.read_sdr_pixels(untagged, HEIGHT, WIDTH, VideoReformatter()), expected)
+        tone_mapping.read_sdr_pixels(untagged, HEIGHT, WIDTH, VideoReformatter()), expected
+    )
 
 
 @pytest.mark.parametrize("matrix", [3, 10, 12, 13])
@@ -278,8 +306,10 @@ def test_dolby_vision_is_refused_where_its_base_layer_is_ipt(signal_space, refus
     colour[185] = signal_space
     metadata = struct.pack("@3N", 48, 72, 100).ljust(100, b"\0") + bytes(colour)
     frame = types.SimpleNamespace(
-        side_data={tone_mapping.Type.DOVI_METADATA: metadata}, colorspace=2,
-        format=types.SimpleNamespace(is_rgb=False, name="yuv420p10le"))
+        side_data={tone_mapping.Type.DOVI_METADATA: metadata},
+        colorspace=2,
+        format=types.SimpleNamespace(is_rgb=False, name="yuv420p10le"),
+    )
     if refused:
         with pytest.raises(MediaError, match="Dolby Vision"):
             tone_mapping.check_colour("a.mp4", frame)
@@ -307,14 +337,32 @@ def test_luma_agrees_with_ffmpeg(transfer, name, bound):
         pytest.skip("needs an ffmpeg with zscale and tonemap")
     frame = make_frame(convert_to_hdr(draw_sdr_picture(), transfer), transfer)
     tags = f"setparams=color_primaries=bt2020:color_trc={name}:colorspace=bt2020nc:range=tv"
-    chain = (f"{tags},zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=709,tonemap=mobius:desat=0,"
-             "zscale=t=709:m=709:r=tv,format=yuv444p,scale=in_color_matrix=bt709,format=rgb24")
+    chain = (
+        f"{tags},zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=709,tonemap=mobius:desat=0,"
+        "zscale=t=709:m=709:r=tv,format=yuv444p,scale=in_color_matrix=bt709,format=rgb24"
+    )
     planes = []
     for plane in frame.planes:
         lines = np.frombuffer(plane, np.uint16).reshape(plane.height, plane.line_size // 2)
-        planes.append(lines[:, :plane.width].tobytes())
-    command = [FFMPEG, "-v", "error", "-f", "rawvideo", "-pix_fmt", "yuv444p10le",
-               "-s", f"{WIDTH}x{HEIGHT}", "-i", "-", "-vf", chain, "-f", "rawvideo", "-"]
+        planes.append(lines[:, : plane.width].tobytes())
+    command = [
+        FFMPEG,
+        "-v",
+        "error",
+        "-f",
+        "rawvideo",
+        "-pix_fmt",
+        "yuv444p10le",
+        "-s",
+        f"{WIDTH}x{HEIGHT}",
+        "-i",
+        "-",
+        "-vf",
+        chain,
+        "-f",
+        "rawvideo",
+        "-",
+    ]
     result = subprocess.run(command, input=b"".join(planes), capture_output=True, check=True)
     theirs = np.frombuffer(result.stdout, np.uint8).reshape(HEIGHT, WIDTH, 3)
     ours = tone_mapping.read_sdr_pixels(frame, HEIGHT, WIDTH, VideoReformatter())

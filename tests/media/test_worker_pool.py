@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from tfanon.media import children, limits, writer
+from tfanon.media import array_writer, limits, worker_pool
 
 # A child that dies of a signal, ends, or hangs where the file's name says so.
 BROKEN = """
@@ -28,15 +28,17 @@ probe.main()
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("children")
     for number, name in enumerate(("a", "crash", "b", "hangs", "c", "killed", "exits", "d")):
-        writer.write_video(folder / f"{name}.mp4", [np.full((16, 32, 3), 9 * number, np.uint8)] * (3 + number))
-    writer.write_jpeg(folder / "e#&(;.jpg", np.zeros((8, 24, 3), np.uint8))
+        array_writer.write_video(
+            folder / f"{name}.mp4", [np.full((16, 32, 3), 9 * number, np.uint8)] * (3 + number)
+        )
+    array_writer.write_jpeg(folder / "e#&(;.jpg", np.zeros((8, 24, 3), np.uint8))
     (folder / "f.avi").write_bytes(b"broken")
     return folder
 
 
 def ask(folder, names, whole=True, **more):
     paths = [str(folder / name) for name in names]
-    answers = dict(children.examine(paths, whole, **more))
+    answers = dict(worker_pool.examine(paths, whole, **more))
     return [answers[path] for path in paths]
 
 
@@ -45,24 +47,34 @@ def test_what_is_told_of_a_file(folder):
     digest = hashlib.sha256((folder / "b.mp4").read_bytes()).hexdigest()
     assert video == {"frames": 5, "height": 16, "width": 32, "sha256": digest}
     assert (image["frames"], image["height"], image["width"]) == (1, 8, 24)
-    assert broken == {"error": f"{folder / 'f.avi'}: no video or image that is read here, by its content."}
+    assert broken == {
+        "error": f"{folder / 'f.avi'}: no video or image that is read here, by its content."
+    }
 
 
 def test_a_crash_or_a_hang_costs_one_file(folder, monkeypatch):
-    monkeypatch.setattr(children, "COMMAND", (sys.executable, "-c", BROKEN))
+    monkeypatch.setattr(worker_pool, "COMMAND", (sys.executable, "-c", BROKEN))
     names = [f"{name}.mp4" for name in ("a", "crash", "b", "hangs", "c", "killed", "exits", "d")]
     answers = ask(folder, names, seconds=3, workers=2)
     assert [answer.get("frames") for answer in answers] == [3, None, 5, None, 7, None, None, 10]
     errors = [answer["error"].partition(".mp4: ")[2] for answer in answers if "error" in answer]
-    assert errors == ["its decoder died of SIGSEGV.", "not decoded within 3 seconds (--seconds_per_file).",
-                      "its decoder died of SIGKILL.", "its decoder died of exit status 3."]
+    assert errors == [
+        "its decoder died of SIGSEGV.",
+        "not decoded within 3 seconds (--seconds_per_file).",
+        "its decoder died of SIGKILL.",
+        "its decoder died of exit status 3.",
+    ]
 
 
 def test_without_decoding(folder):
-    assert ask(folder, ["b.mp4"], whole=False, seconds=60) == [{"frames": 5, "height": 16, "width": 32}]
+    assert ask(folder, ["b.mp4"], whole=False, seconds=60) == [
+        {"frames": 5, "height": 16, "width": 32}
+    ]
 
 
 def test_the_limits_hold_in_the_children(folder, monkeypatch):
     monkeypatch.setattr(limits, "MAX_PIXELS", 511)
-    answer, = ask(folder, ["b.mp4"], seconds=60)
-    assert answer["error"].endswith("frames of 32x16 pixels; the limit is 511 pixels (--max_frame_pixels).")
+    (answer,) = ask(folder, ["b.mp4"], seconds=60)
+    assert answer["error"].endswith(
+        "frames of 32x16 pixels; the limit is 511 pixels (--max_frame_pixels)."
+    )

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfanon import evaluation
 from tfanon.data.batch import Examples
+from tfanon.metrics import criteria
 
 
 class Given:
@@ -23,25 +23,35 @@ def test_action_is_the_mean_softmax_of_a_video_s_clips():
     # Video 1 (label 0): (.12, .88) and (.73, .27): mean (.425, .575): wrong. Mean of logits would say (0, .5): the same.
     logits = [[2, 0], [0, 2], [0, 1], [0, 2], [1, 0]]
     clips = dataset(logits, np.int32([1, 1, 1, 0, 0]), [0, 0, 0, 1, 1])
-    scores = evaluation.action_scores(Given(), clips, Examples(("a", "b")))
+    scores = criteria.action_scores(Given(), clips, Examples(("a", "b")))
     assert scores["action_top1"] == 0.5
     assert scores["action_chance"] == 0.5
 
 
 def test_intervals_are_of_as_many_people_as_there_are():
     rng = np.random.default_rng(0)
-    truth = np.repeat(rng.integers(2, size=(20, 1)), 6, axis=0).astype(np.float32)  # 20 people, 6 clips each
+    truth = np.repeat(rng.integers(2, size=(20, 1)), 6, axis=0).astype(
+        np.float32
+    )  # 20 people, 6 clips each
     logits = np.repeat(rng.normal(size=(20, 1)), 6, axis=0) + truth
-    data = dataset(logits[::-1][:114], truth[::-1][:114], range(119, 5, -1))  # in another order, the first person gone
+    data = dataset(
+        logits[::-1][:114], truth[::-1][:114], range(119, 5, -1)
+    )  # in another order, the first person gone
 
     def width(**more):
-        examples = Examples(tuple(map(str, range(120))), attributes=truth, attribute_names=("hat",), **more)
-        scores = evaluation.privacy_scores(Given(), data, data, examples)
+        examples = Examples(
+            tuple(map(str, range(120))), attributes=truth, attribute_names=("hat",), **more
+        )
+        scores = criteria.privacy_scores(Given(), data, data, examples)
         return [scores[key][1] - scores[key][0] for key in ("cmap_interval", "f1_interval")]
 
     def action(**more):
-        clips = dataset(logits[::-1][:114] * [[1, -1]], np.int32(truth[::-1][:114, 0]), range(119, 5, -1))
-        low, high = evaluation.action_scores(Given(), clips, Examples(tuple(map(str, range(120))), **more))["action_interval"]
+        clips = dataset(
+            logits[::-1][:114] * [[1, -1]], np.int32(truth[::-1][:114, 0]), range(119, 5, -1)
+        )
+        low, high = criteria.action_scores(
+            Given(), clips, Examples(tuple(map(str, range(120))), **more)
+        )["action_interval"]
         return high - low
 
     people = tuple(f"g{row // 6}" for row in range(120))
@@ -56,7 +66,7 @@ def test_privacy_by_hand():
     logits, truth = [[2.0], [1.0], [-1.0], [-2.0]], np.float32([[1], [0], [1], [0]])
     data = dataset(logits, truth, range(4))
     examples = Examples(tuple("abcd"), attributes=truth, attribute_names=("glasses",))
-    scores = evaluation.privacy_scores(Given(), data, data, examples)
+    scores = criteria.privacy_scores(Given(), data, data, examples)
     assert scores["cmap"] == pytest.approx(5 / 6)
     assert scores["cmap_above_floor"] == pytest.approx(5 / 6 - 1 / 2)
     assert scores["f1"] == pytest.approx(1 / 2)
@@ -67,10 +77,15 @@ def test_privacy_by_hand():
 
 def test_the_order_of_rows_and_batches_does_not_matter():
     rng = np.random.default_rng(0)
-    logits, truth = rng.normal(size=(12, 3)), rng.integers(0, 2, (6, 3)).repeat(2, axis=0).astype(np.float32)
+    logits, truth = (
+        rng.normal(size=(12, 3)),
+        rng.integers(0, 2, (6, 3)).repeat(2, axis=0).astype(np.float32),
+    )
     index, order = np.arange(6).repeat(2), rng.permutation(12)
-    one = evaluation.privacy_cmap(Given(), dataset(logits, truth, index, batch=12))
-    other = evaluation.privacy_cmap(Given(), dataset(logits[order], truth[order], index[order], batch=5))
+    one = criteria.privacy_cmap(Given(), dataset(logits, truth, index, batch=12))
+    other = criteria.privacy_cmap(
+        Given(), dataset(logits[order], truth[order], index[order], batch=5)
+    )
     assert one == pytest.approx(other)
 
 
@@ -79,7 +94,11 @@ def test_flicker_by_hand():
     # in the output: 0 - .1.
     shape = (1, 3, 1, 1, 1)
     x = np.float32([0.0, 0.1, 0.2]).reshape(shape).repeat(2, 0)
-    y = np.concatenate([np.float32([0.0, 0.1, 0.4]).reshape(shape), np.full(shape, 0.5, np.float32)])
-    np.testing.assert_allclose(evaluation.flicker(x, y), [0.1, -0.1], atol=1e-6)
+    y = np.concatenate(
+        [np.float32([0.0, 0.1, 0.4]).reshape(shape), np.full(shape, 0.5, np.float32)]
+    )
+    np.testing.assert_allclose(criteria.flicker(x, y), [0.1, -0.1], atol=1e-6)
     data = tf.data.Dataset.from_tensor_slices((x, [0, 0], [0, 1])).batch(1)
-    assert evaluation.mean_flicker(lambda x, training: 1 - 2 * x, data) == pytest.approx(0.1)  # twice the change
+    assert criteria.mean_flicker(lambda x, training: 1 - 2 * x, data) == pytest.approx(
+        0.1
+    )  # twice the change

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as oracle
 
-from tfanon import metrics
+from tfanon.metrics import scores as metrics
 
 
 def random_case(seed, n=60, attributes=5, levels=None):
@@ -23,16 +23,21 @@ def random_case(seed, n=60, attributes=5, levels=None):
 def test_cmap_and_average_precision_are_sklearns(seed, levels):
     scores, truth = random_case(seed, levels=levels)
     expected = oracle.average_precision_score(truth, scores, average=None)
-    np.testing.assert_allclose(metrics.average_precisions(scores, truth), expected, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(
+        metrics.average_precisions(scores, truth), expected, rtol=0, atol=1e-12
+    )
     assert metrics.cmap(scores, truth) == pytest.approx(
-        oracle.average_precision_score(truth, scores, average="macro"), abs=1e-12)
+        oracle.average_precision_score(truth, scores, average="macro"), abs=1e-12
+    )
 
 
 @pytest.mark.parametrize("threshold", [0.5, metrics.LOGIT_HALF])
 def test_f1_is_sklearns(threshold):
     scores, truth = random_case(7, levels=20)
     expected = oracle.f1_score(truth, scores > threshold, average=None, zero_division=0)
-    np.testing.assert_allclose(metrics.f1_scores(scores, truth, threshold), expected, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(
+        metrics.f1_scores(scores, truth, threshold), expected, rtol=0, atol=1e-12
+    )
     assert metrics.f1(scores, truth, threshold) == pytest.approx(expected.mean(), abs=1e-12)
 
 
@@ -49,7 +54,9 @@ def column(*values):
 
 def test_average_precision_by_hand():
     # Falling: + - + -.  The first hit has precision 1/1, the second 2/3; each is half of the recall: (1 + 2/3) / 2.
-    assert metrics.average_precisions(column(0.9, 0.8, 0.7, 0.6), column(1, 0, 1, 0)) == pytest.approx(5 / 6)
+    assert metrics.average_precisions(
+        column(0.9, 0.8, 0.7, 0.6), column(1, 0, 1, 0)
+    ) == pytest.approx(5 / 6)
     # The middle two tie, so both are called at once: (1/1 + 2/3) / 2 again, in either order of the two.
     for truth in (column(1, 1, 0, 0), column(1, 0, 1, 0)):
         assert metrics.average_precisions(column(0.9, 0.7, 0.7, 0.6), truth) == pytest.approx(5 / 6)
@@ -60,15 +67,23 @@ def test_average_precision_by_hand():
 def test_one_class_only_is_sklearns(scores):
     scores, ones, labels = np.array(scores)[:, None], np.ones((6, 1)), np.zeros(6, int)
     assert metrics.cmap(scores, ones) == oracle.average_precision_score(ones, scores) == 1.0
-    assert metrics.f1(scores, ones, 0.45) == pytest.approx(oracle.f1_score(ones, scores > 0.45), abs=1e-12)
+    assert metrics.f1(scores, ones, 0.45) == pytest.approx(
+        oracle.f1_score(ones, scores > 0.45), abs=1e-12
+    )
     both = np.hstack([scores, 1 - scores])
-    assert metrics.top1(both, labels) == pytest.approx(oracle.accuracy_score(labels, both.argmax(axis=1)))
+    assert metrics.top1(both, labels) == pytest.approx(
+        oracle.accuracy_score(labels, both.argmax(axis=1))
+    )
 
 
 def test_floors_are_what_the_constant_predictors_score():
     _, truth = random_case(3)
-    assert metrics.cmap(np.full(truth.shape, 0.4), truth) == pytest.approx(metrics.cmap_floor(truth), abs=1e-12)
-    assert metrics.f1(np.ones(truth.shape), truth) == pytest.approx(metrics.f1_floor(truth), abs=1e-12)
+    assert metrics.cmap(np.full(truth.shape, 0.4), truth) == pytest.approx(
+        metrics.cmap_floor(truth), abs=1e-12
+    )
+    assert metrics.f1(np.ones(truth.shape), truth) == pytest.approx(
+        metrics.f1_floor(truth), abs=1e-12
+    )
     # Prevalences 1/4 and 1/2: cMAP (1/4 + 1/2) / 2; F1 2 p / (1 + p) is 2/5 and 2/3.
     truth = np.array([[1, 1], [0, 1], [0, 0], [0, 0]])
     assert metrics.cmap_floor(truth) == pytest.approx(3 / 8)
@@ -92,8 +107,12 @@ def test_an_attribute_without_a_positive_is_left_out_of_value_and_floor():
 @pytest.mark.filterwarnings("error")
 def test_nothing_positive_at_all_is_nan_without_a_warning():
     scores, truth = np.full((3, 2), 0.5), np.zeros((3, 2))
-    values = [metrics.cmap(scores, truth), metrics.f1(scores, truth), metrics.cmap_floor(truth),
-              *metrics.cmap_interval(scores, truth, draws=5)]
+    values = [
+        metrics.cmap(scores, truth),
+        metrics.f1(scores, truth),
+        metrics.cmap_floor(truth),
+        *metrics.cmap_interval(scores, truth, draws=5),
+    ]
     assert np.isnan(values).all()
     assert metrics.best_thresholds(scores, truth).tolist() == [0.5, 0.5]
 
@@ -101,15 +120,22 @@ def test_nothing_positive_at_all_is_nan_without_a_warning():
 def test_best_thresholds_reach_the_best_f1_of_all():
     scores, truth = random_case(5, levels=15)
     reached = metrics.f1_scores(scores, truth, metrics.best_thresholds(scores, truth))
-    every = [metrics.f1_scores(scores, truth, threshold) for threshold in np.linspace(-0.01, 1, 500)]
+    every = [
+        metrics.f1_scores(scores, truth, threshold) for threshold in np.linspace(-0.01, 1, 500)
+    ]
     np.testing.assert_allclose(reached, np.max(every, axis=0), rtol=0, atol=1e-12)
 
 
 def test_best_thresholds_by_hand():
     # Calling the first two present gives F1 = 1; half-way between .8 and .3 is .55. Second column: all are positive.
-    scores, truth = np.array([[0.9, 0.9], [0.8, 0.5], [0.3, 0.2]]), np.array([[1, 1], [1, 1], [0, 1]])
+    scores, truth = (
+        np.array([[0.9, 0.9], [0.8, 0.5], [0.3, 0.2]]),
+        np.array([[1, 1], [1, 1], [0, 1]]),
+    )
     np.testing.assert_allclose(metrics.best_thresholds(scores, truth), [0.55, metrics.ALWAYS])
-    close = np.array([[np.nextafter(0.5, 1)], [0.5]])  # neighbours: the middle must not swallow the upper one
+    close = np.array(
+        [[np.nextafter(0.5, 1)], [0.5]]
+    )  # neighbours: the middle must not swallow the upper one
     assert metrics.f1(close, [[1], [0]], metrics.best_thresholds(close, [[1], [0]])) == 1.0
 
 
@@ -132,24 +158,34 @@ def test_interval_of_top1_is_wilsons():
     # half 1.96 / 1.038415 * sqrt(.24 / 100 + 3.8415 / 40000) = .09430.
     assert metrics.top1_interval(*right(60, 100)) == pytest.approx((0.50200, 0.69060), abs=1e-4)
     # All of n: low is 1 / (1 + z^2 / n), so 120 right answers of 120 do not prove a share of 1.
-    assert metrics.top1_interval(*right(120, 120)) == pytest.approx((1 / (1 + 3.8415 / 120), 1.0), abs=1e-5)
+    assert metrics.top1_interval(*right(120, 120)) == pytest.approx(
+        (1 / (1 + 3.8415 / 120), 1.0), abs=1e-5
+    )
 
 
 @pytest.mark.parametrize("share, n", [(0.5, 40), (0.9, 60), (0.98, 120)])
 def test_interval_of_top1_holds_the_truth_as_often_as_it_says(share, n):
     rng = np.random.default_rng(0)
-    intervals = [metrics.top1_interval(*right(hits, n)) for hits in rng.binomial(n, share, size=1000)]
-    assert np.mean([low <= share <= high for low, high in intervals]) == pytest.approx(0.95, abs=0.025)
+    intervals = [
+        metrics.top1_interval(*right(hits, n)) for hits in rng.binomial(n, share, size=1000)
+    ]
+    assert np.mean([low <= share <= high for low, high in intervals]) == pytest.approx(
+        0.95, abs=0.025
+    )
 
 
 def test_interval_of_top1_is_that_of_as_many_clips_as_those_of_the_people_are_worth():
     probabilities, labels = right(60, 100)
     # Ten people with ten clips each, all right or all wrong: Kish's effect is 100 / 10, and (10 - 1) / 10 of that are left.
     alike = np.repeat(np.arange(10), 10)
-    assert metrics.top1_interval(probabilities, labels, groups=alike) == pytest.approx(wilson(0.6, 9), abs=1e-7)
+    assert metrics.top1_interval(probabilities, labels, groups=alike) == pytest.approx(
+        wilson(0.6, 9), abs=1e-7
+    )
     # Six of each person's ten: nobody differs from anybody, and there is no more than 100 clips.
     spread = np.concatenate([np.arange(60) % 10, np.arange(40) % 10])
-    assert metrics.top1_interval(probabilities, labels, groups=spread) == metrics.top1_interval(probabilities, labels)
+    assert metrics.top1_interval(probabilities, labels, groups=spread) == metrics.top1_interval(
+        probabilities, labels
+    )
 
 
 def wilson(share, n, z=1.959964):
@@ -166,7 +202,9 @@ def test_interval_of_top1_over_people_holds_the_truth_nearly_as_often_as_it_says
         people = rng.beta(share * (1 / 0.3 - 1), (1 - share) * (1 / 0.3 - 1), 15)
         hits = rng.random(120) < people[groups]
         for known in inside:
-            low, high = metrics.top1_interval(np.eye(2)[1 - hits], np.zeros(120, int), groups=groups if known else ())
+            low, high = metrics.top1_interval(
+                np.eye(2)[1 - hits], np.zeros(120, int), groups=groups if known else ()
+            )
             inside[known].append(low <= share <= high)
     assert np.mean(inside[True]) > 0.92 and np.mean(inside[False]) < 0.9
 
@@ -183,7 +221,9 @@ def test_interval_of_cmap_holds_the_truth_as_often_as_it_says():
     true = metrics.cmap(*drawn(200_000))
     assert true == pytest.approx(0.668, abs=0.004)
     intervals = [metrics.cmap_interval(*drawn(200), draws=300, seed=trial) for trial in range(400)]
-    assert np.mean([low <= true <= high for low, high in intervals]) == pytest.approx(0.95, abs=0.025)
+    assert np.mean([low <= true <= high for low, high in intervals]) == pytest.approx(
+        0.95, abs=0.025
+    )
 
 
 def test_intervals_of_people_hold_the_truth_where_those_of_pictures_do_not():
@@ -200,16 +240,20 @@ def test_intervals_of_people_hold_the_truth_where_those_of_pictures_do_not():
     for trial in range(200):
         case = drawn(60)
         for name, true, interval in (
-                ("cmap", cmap, metrics.cmap_interval(*case, draws=200, seed=trial, groups=people)),
-                ("f1", f1, metrics.f1_interval(*case, draws=200, seed=trial, groups=people)),
-                ("pictures", f1, metrics.f1_interval(*case, draws=200, seed=trial))):
+            ("cmap", cmap, metrics.cmap_interval(*case, draws=200, seed=trial, groups=people)),
+            ("f1", f1, metrics.f1_interval(*case, draws=200, seed=trial, groups=people)),
+            ("pictures", f1, metrics.f1_interval(*case, draws=200, seed=trial)),
+        ):
             held[name].append(interval[0] <= true <= interval[1])
-    assert np.mean(held["cmap"]) > 0.85 and np.mean(held["f1"]) > 0.9  # few people: see cmap_interval
+    assert (
+        np.mean(held["cmap"]) > 0.85 and np.mean(held["f1"]) > 0.9
+    )  # few people: see cmap_interval
     assert np.mean(held["pictures"]) < 0.6
 
 
 def test_groups_are_told_apart_by_equality_alone():
     """As files of a TensorFlow Datasets build are, which have no order."""
+
     @dataclasses.dataclass(frozen=True)
     class File:
         name: str
@@ -218,7 +262,9 @@ def test_groups_are_told_apart_by_equality_alone():
     scores, truth = rng.random((40, 2)), (rng.random((40, 2)) < 0.5).astype(float)
     names = [f"{number // 4}" for number in range(40)]
     for interval in (metrics.cmap_interval, metrics.f1_interval):
-        assert interval(scores, truth, groups=[File(name) for name in names]) == interval(scores, truth, groups=names)
+        assert interval(scores, truth, groups=[File(name) for name in names]) == interval(
+            scores, truth, groups=names
+        )
 
 
 def test_interval_of_f1_is_that_of_resampled_examples():
@@ -226,7 +272,10 @@ def test_interval_of_f1_is_that_of_resampled_examples():
     interval = metrics.f1_interval(scores, truth, draws=300)
     rng = np.random.default_rng(1)
     picks = [rng.integers(80, size=80) for _ in range(300)]
-    resampled = [oracle.f1_score(truth[pick], scores[pick] > 0.5, average="macro", zero_division=0) for pick in picks]
+    resampled = [
+        oracle.f1_score(truth[pick], scores[pick] > 0.5, average="macro", zero_division=0)
+        for pick in picks
+    ]
     assert interval == pytest.approx(np.percentile(resampled, [2.5, 97.5]), abs=0.025)
     assert interval[0] < metrics.f1(scores, truth) < interval[1]
 
@@ -239,37 +288,57 @@ def test_interval_of_cmap_is_that_of_resampled_examples(monkeypatch):
     resampled = [oracle.average_precision_score(truth[pick], scores[pick]) for pick in picks]
     assert interval == pytest.approx(np.percentile(resampled, [2.5, 97.5]), abs=0.025)
     assert interval[0] < metrics.cmap(scores, truth) < interval[1]
-    monkeypatch.setattr(metrics, "_CELLS", 1)  # draw by draw, the same numbers: memory is no part of the result
+    monkeypatch.setattr(
+        metrics, "_CELLS", 1
+    )  # draw by draw, the same numbers: memory is no part of the result
     assert metrics.cmap_interval(scores, truth, draws=300) == pytest.approx(interval, abs=1e-12)
 
 
 def test_weighting_an_example_twice_is_listing_it_twice():
     scores, truth = random_case(8, n=12, attributes=2, levels=5)
     weights = np.arange(12) % 3
-    value = metrics._weighted_precisions(*metrics._ranked(scores, truth.astype(float)), weights[None].astype(float))
+    value = metrics._weighted_precisions(
+        *metrics._ranked(scores, truth.astype(float)), weights[None].astype(float)
+    )
     listed = np.repeat(np.arange(12), weights)
-    np.testing.assert_allclose(value[0], metrics.average_precisions(scores[listed], truth[listed]), atol=1e-12)
+    np.testing.assert_allclose(
+        value[0], metrics.average_precisions(scores[listed], truth[listed]), atol=1e-12
+    )
 
 
 def test_numbers_are_python_floats():
     scores, truth = random_case(0)
-    values = [metrics.cmap(scores, truth), metrics.f1(scores, truth), metrics.top1(scores, np.zeros(60, int)),
-              metrics.cmap_floor(truth), metrics.f1_floor(truth), metrics.top1_floor([0, 1]), metrics.LOGIT_HALF,
-              *metrics.cmap_interval(scores, truth, draws=3), *metrics.f1_interval(scores, truth, draws=3),
-              *metrics.top1_interval(scores, np.zeros(60, int))]
+    values = [
+        metrics.cmap(scores, truth),
+        metrics.f1(scores, truth),
+        metrics.top1(scores, np.zeros(60, int)),
+        metrics.cmap_floor(truth),
+        metrics.f1_floor(truth),
+        metrics.top1_floor([0, 1]),
+        metrics.LOGIT_HALF,
+        *metrics.cmap_interval(scores, truth, draws=3),
+        *metrics.f1_interval(scores, truth, draws=3),
+        *metrics.top1_interval(scores, np.zeros(60, int)),
+    ]
     assert {type(value) for value in values} == {float}
 
 
-@pytest.mark.parametrize("call, message", [
-    (lambda: metrics.cmap([[0.1], [np.nan]], [[0], [1]]), "1 of 2 scores are NaN or infinite, the first in row 1"),
-    (lambda: metrics.top1([[np.nan, 1.0]], [0]), "NaN"),
-    (lambda: metrics.top1([[0.5, 0.5]], [2]), "but 2 classes are scored"),
-    (lambda: metrics.top1([[0.5, 0.5]], [0, 1]), r"\[n, K\]"),
-    (lambda: metrics.f1([[-3.0], [2.0]], [[0], [1]]), "from -3 to 2; give probabilities"),
-    (lambda: metrics.cmap([[0.5]], [[2]]), "only 0 and 1"),
-    (lambda: metrics.cmap([[0.5, 0.5]], [[1]]), "both must be"),
-    (lambda: metrics.by_example([[1.0], [2.0]], [0]), "one per row"),
-])
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (
+            lambda: metrics.cmap([[0.1], [np.nan]], [[0], [1]]),
+            "1 of 2 scores are NaN or infinite, the first in row 1",
+        ),
+        (lambda: metrics.top1([[np.nan, 1.0]], [0]), "NaN"),
+        (lambda: metrics.top1([[0.5, 0.5]], [2]), "but 2 classes are scored"),
+        (lambda: metrics.top1([[0.5, 0.5]], [0, 1]), r"\[n, K\]"),
+        (lambda: metrics.f1([[-3.0], [2.0]], [[0], [1]]), "from -3 to 2; give probabilities"),
+        (lambda: metrics.cmap([[0.5]], [[2]]), "only 0 and 1"),
+        (lambda: metrics.cmap([[0.5, 0.5]], [[1]]), "both must be"),
+        (lambda: metrics.by_example([[1.0], [2.0]], [0]), "one per row"),
+    ],
+)
 def test_what_cannot_be_scored_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()

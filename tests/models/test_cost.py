@@ -1,8 +1,8 @@
 import keras
 import pytest
 
-from tfanon import registry
-from tfanon.models import cost, layers, volumes
+from tfanon.core import registry
+from tfanon.models import cost, layers, layers_3d
 
 
 def test_a_small_network_by_hand():
@@ -15,18 +15,24 @@ def test_a_small_network_by_hand():
 
 def test_folding_a_clip_changes_no_count():
     # (3, 1, 1), 2 -> 4 on 4 x 6 x 6: 4 * 36 * 4 outputs of 6.  (3, 3, 3) of stride 2: 2 * 9 * 4 outputs of 54.
-    for kernel, stride, expected in (((3, 1, 1), 1, 4 * 36 * 4 * 6), ((3, 3, 3), 2, 2 * 9 * 4 * 54)):
-        layer = volumes.Conv3D(4, kernel, stride, padding="same", use_bias=False)
+    for kernel, stride, expected in (
+        ((3, 1, 1), 1, 4 * 36 * 4 * 6),
+        ((3, 3, 3), 2, 2 * 9 * 4 * 54),
+    ):
+        layer = layers_3d.Conv3D(4, kernel, stride, padding="same", use_bias=False)
         assert cost.multiply_adds(lambda x, training: layer(x), (1, 4, 6, 6, 2)) == expected
 
 
-@pytest.mark.parametrize("kind, name, arguments, shape, giga", [
-    ("anonymizers", "unetpp", {}, (1, 224, 224, 3), 12.31),
-    ("actions", "i3d_r50", {"classes": 400}, (1, 16, 224, 224, 3), 16.42),
-    ("actions", "small3d", {"classes": 6}, (1, 8, 64, 64, 3), 0.10),
-    ("privacy", "resnet50", {"attributes": 1000}, (1, 224, 224, 3), 4.09),
-    ("privacy", "small_resnet", {"attributes": 5}, (1, 64, 64, 3), 0.014),
-])
+@pytest.mark.parametrize(
+    "kind, name, arguments, shape, giga",
+    [
+        ("anonymizers", "unetpp", {}, (1, 224, 224, 3), 12.31),
+        ("actions", "i3d_r50", {"classes": 400}, (1, 16, 224, 224, 3), 16.42),
+        ("actions", "small3d", {"classes": 6}, (1, 8, 64, 64, 3), 0.10),
+        ("privacy", "resnet50", {"attributes": 1000}, (1, 224, 224, 3), 4.09),
+        ("privacy", "small_resnet", {"attributes": 5}, (1, 64, 64, 3), 0.014),
+    ],
+)
 def test_the_networks_cost_what_they_are_known_for(kind, name, arguments, shape, giga):
     model = registry.find(kind, name).build(**arguments)
     assert cost.multiply_adds(model, shape) / 1e9 == pytest.approx(giga, rel=0.02)

@@ -17,7 +17,9 @@ def test_channels_are_multiples_of_four():
 def test_normalize_keeps_grey_levels_under_a_mixed_policy():
     # Two neighbours of 8 bits, 254 / 255 and 1: bfloat16 has 2^-8 between 0.5 and 1 and would round both to 1.
     keras.config.set_dtype_policy("mixed_bfloat16")
-    dark, light = layers.normalize((0.5,), (0.5,))(np.array([[254 / 255], [1.0]], "float32")).numpy().ravel()
+    dark, light = (
+        layers.normalize((0.5,), (0.5,))(np.array([[254 / 255], [1.0]], "float32")).numpy().ravel()
+    )
     assert light == pytest.approx(1.0) and light - dark == pytest.approx(2 / 255, rel=1e-3)
 
 
@@ -41,11 +43,15 @@ def test_gradient_of_a_strided_kernel_of_one_pixel_is_right(channels):
     x = random(8, 6, 8, channels)
     seen = x[:, ::2, ::2].reshape(-1, channels)
     for seed in range(100):  # what lies behind the buffer differs from call to call
-        kernel = tf.constant(np.random.default_rng(seed).normal(size=(1, 1, channels, 4)).astype("float32"))
+        kernel = tf.constant(
+            np.random.default_rng(seed).normal(size=(1, 1, channels, 4)).astype("float32")
+        )
         with tf.GradientTape() as tape:
             tape.watch(kernel)
             loss = tf.reduce_sum(layers.convolve(tf.constant(x), kernel, (2, 2)) ** 2)
-        np.testing.assert_allclose(tape.gradient(loss, kernel)[0, 0], 2 * seen.T @ seen @ kernel[0, 0], atol=1e-2)
+        np.testing.assert_allclose(
+            tape.gradient(loss, kernel)[0, 0], 2 * seen.T @ seen @ kernel[0, 0], atol=1e-2
+        )
 
 
 def test_sixteen_bits_are_convolved_within_rounding():
@@ -87,7 +93,9 @@ def test_batch_norm_equals_keras(shape, training, jit_compile):
 
         y, gradients = step(tf.constant(x))
         gamma, beta, mean, variance = layer.get_weights()
-        batch = (variance - 0.9 * start[3]) / 0.1  # what the average moved towards; without training where it was
+        batch = (
+            variance - 0.9 * start[3]
+        ) / 0.1  # what the average moved towards; without training where it was
         if training and isinstance(layer, layers.BatchNorm):
             batch *= (n - 1) / n
         results.append([y, *gradients, gamma, beta, mean, batch])
@@ -107,11 +115,15 @@ def test_batch_norm_has_pytorchs_constants():
 def test_batch_norm_under_a_mixed_policy(policy):
     layer = layers.BatchNorm(epsilon=1e-5, momentum=0.9, dtype=policy)
     x = random(4, 6, 6, 3)
-    np.testing.assert_allclose(tf.cast(layer(x, training=False), "float32"), x, rtol=1e-2)  # its averages: 0 and 1
+    np.testing.assert_allclose(
+        tf.cast(layer(x, training=False), "float32"), x, rtol=1e-2
+    )  # its averages: 0 and 1
     y = layer(x, training=True)
     assert y.dtype == policy.removeprefix("mixed_")
     np.testing.assert_allclose(layer.moving_mean, 0.1 * x.mean((0, 1, 2)), atol=1e-3)
-    np.testing.assert_allclose(layer.moving_variance, 0.9 + 0.1 * x.var((0, 1, 2), ddof=1), atol=1e-3)
+    np.testing.assert_allclose(
+        layer.moving_variance, 0.9 + 0.1 * x.var((0, 1, 2), ddof=1), atol=1e-3
+    )
 
 
 def test_frozen_batch_norm_stands_still():
@@ -129,13 +141,16 @@ def test_two_replicas_share_their_statistics(two_replicas):
         layer = layers.batch_norm()
         layer.build((None, 1, 1, 1))
     halves = two_replicas.experimental_distribute_values_from_function(
-        lambda context: tf.fill([3, 1, 1, 1], 2.0 * context.replica_id_in_sync_group))
+        lambda context: tf.fill([3, 1, 1, 1], 2.0 * context.replica_id_in_sync_group)
+    )
     y = two_replicas.run(tf.function(lambda x: layer(x, training=True)), args=(halves,))
     low, high = two_replicas.experimental_local_results(y)
     np.testing.assert_allclose(low, -np.ones((3, 1, 1, 1)), atol=1e-4)
     np.testing.assert_allclose(high, np.ones((3, 1, 1, 1)), atol=1e-4)
     # Six numbers in all, three of them 0 and three 2: unbiased variance 6 / 5.
-    np.testing.assert_allclose(keras.ops.convert_to_numpy(layer.moving_variance), [0.9 + 0.1 * 1.2], atol=1e-5)
+    np.testing.assert_allclose(
+        keras.ops.convert_to_numpy(layer.moving_variance), [0.9 + 0.1 * 1.2], atol=1e-5
+    )
 
 
 def test_one_replica_is_not_synchronised():

@@ -3,17 +3,23 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfanon.models import volumes
+from tfanon.models import layers_3d
 
-KERNELS = [((1, 3, 3), (1, 2, 2)), ((3, 1, 1), (2, 1, 1)), ((1, 1, 1), (1, 2, 2)), ((3, 1, 1), (1, 1, 1)),
-           ((5, 7, 7), (2, 2, 2)), ((3, 3, 3), (1, 1, 1))]
+KERNELS = [
+    ((1, 3, 3), (1, 2, 2)),
+    ((3, 1, 1), (2, 1, 1)),
+    ((1, 1, 1), (1, 2, 2)),
+    ((3, 1, 1), (1, 1, 1)),
+    ((5, 7, 7), (2, 2, 2)),
+    ((3, 3, 3), (1, 1, 1)),
+]
 
 
 @pytest.mark.parametrize("kernel, strides", KERNELS)
 @pytest.mark.parametrize("shape", [(2, 4, 6, 8, 3), (1, 5, 7, 5, 3)])
 def test_convolution_equals_keras_conv3d(kernel, strides, shape):
     x = np.random.default_rng(0).normal(size=shape).astype("float32")
-    ours = volumes.Conv3D(4, kernel, strides, padding="same", use_bias=False)
+    ours = layers_3d.Conv3D(4, kernel, strides, padding="same", use_bias=False)
     plain = keras.layers.Conv3D(4, kernel, strides, padding="valid", use_bias=False)
     padded = np.pad(x, [(0, 0), *((k // 2,) * 2 for k in kernel), (0, 0)])
     ours.build(x.shape)
@@ -34,7 +40,7 @@ def value_and_gradient(layer, x):
 
 
 def test_sizes_may_be_unknown_until_the_call():
-    layer = volumes.Conv3D(4, (5, 3, 3), (2, 2, 2), padding="same", use_bias=False)
+    layer = layers_3d.Conv3D(4, (5, 3, 3), (2, 2, 2), padding="same", use_bias=False)
     layer.build((None, None, None, None, 3))
     call = tf.function(layer, input_signature=[tf.TensorSpec([None, None, None, None, 3])])
     x = tf.ones([2, 7, 6, 5, 3])

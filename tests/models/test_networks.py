@@ -5,14 +5,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfanon import losses, registry, trainer
+from tfanon.core import registry
 from tfanon.exporting import exporter
+from tfanon.training import losses, trainer
 
 F_A = ["stylenet", "tubelet_vit", "unet", "unetpp", "unetpp_mobile"]
 NARROW = 0.1  # width: the same operations in a tenth of the channels
 KINDS = {"anonymizers": {"width": NARROW}, "actions": {"classes": 3}, "privacy": {"attributes": 3}}
 INPUTS = {  # the smallest that a network takes, where 32 x 32 is not enough
-    "i3d_r50": (8, 32, 32), "mvit_v2_s": (4, 32, 32), "c3d": (8, 32, 32)}
+    "i3d_r50": (8, 32, 32),
+    "mvit_v2_s": (4, 32, 32),
+    "c3d": (8, 32, 32),
+}
 FIXED = ("raw", "blur", "weak_blur", "blacken", "downsample", "pixelate", "superpixels", "noise")
 NETWORKS = [(kind, name) for kind in KINDS for name in registry.names(kind) if name not in FIXED]
 
@@ -29,9 +33,11 @@ def given(kind, name, count):
     rng = np.random.default_rng(0)
     shape = INPUTS.get(name, (4, 32, 32) if kind == "actions" else (32, 32))
     x = rng.random((count, *shape, 3), "float32")
-    target, loss = {"anonymizers": (x, losses.reconstruction),
-                    "actions": (rng.integers(0, 3, count).astype("int32"), losses.action),
-                    "privacy": (rng.integers(0, 2, (count, 3)).astype("float32"), losses.attributes)}[kind]
+    target, loss = {
+        "anonymizers": (x, losses.reconstruction),
+        "actions": (rng.integers(0, 3, count).astype("int32"), losses.action),
+        "privacy": (rng.integers(0, 2, (count, 3)).astype("float32"), losses.attributes),
+    }[kind]
     return x, target, loss
 
 
@@ -80,13 +86,17 @@ def test_an_anonymizer_takes_frames_and_clips(name):
 @pytest.mark.parametrize("name", F_A)
 def test_an_anonymizer_ships_with_built_in_operations(name, tmp_path):
     f_A = registry.find("anonymizers", name).build(width=NARROW)
-    f_A(np.random.default_rng(1).random((4, 32, 32, 3), "float32"), training=True)  # batch statistics of their own
+    f_A(
+        np.random.default_rng(1).random((4, 32, 32, 3), "float32"), training=True
+    )  # batch statistics of their own
     frames = np.random.default_rng(0).random((2, 32, 48, 3), "float32")
     record = exporter.export(f_A, tmp_path / name, frames, tolerance=1e-4)
     assert record["comparisons"]["anonymizer.tflite"]["largest_difference"] < 1e-4
 
 
-@pytest.mark.parametrize("name, expected", [("unet", 17_267_523), ("stylenet", 1_677_638), ("unetpp_mobile", 141_083)])
+@pytest.mark.parametrize(
+    "name, expected", [("unet", 17_267_523), ("stylenet", 1_677_638), ("unetpp_mobile", 141_083)]
+)
 def test_parameters_of_the_other_anonymizers(name, expected):
     # unet: as counted in SPAct's code.  stylenet: 1,674,432 in kernels, 3,206 in instance norms.
     f_A = registry.find("anonymizers", name).build()
@@ -96,8 +106,12 @@ def test_parameters_of_the_other_anonymizers(name, expected):
 def test_stills_train_both_frames_of_a_tubelet():
     keras.utils.set_random_seed(2)
     f_A = registry.find("anonymizers", "tubelet_vit").build(width=NARROW)
-    images = np.random.default_rng(0).random((16, 16, 16, 3), "float32")  # in training some are dropped
-    np.testing.assert_allclose(f_A(images), f_A(np.stack([images, images], 1))[:, 0], atol=1e-6)  # not drawn at inference
+    images = np.random.default_rng(0).random(
+        (16, 16, 16, 3), "float32"
+    )  # in training some are dropped
+    np.testing.assert_allclose(
+        f_A(images), f_A(np.stack([images, images], 1))[:, 0], atol=1e-6
+    )  # not drawn at inference
     reached = np.zeros((2, 768), bool)
     for _ in range(4):  # with this seed either frame is drawn
         with tf.GradientTape() as tape:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tfanon import registry
+from tfanon.core import registry
 
 
 @pytest.mark.parametrize("name", ["unetpp", "raw", "downsample", "blur"])
@@ -15,12 +15,15 @@ def test_a_frame_of_a_clip_is_treated_as_the_frame(name, shape):
         np.testing.assert_allclose(anonymized[:, t], f_A(clips[:, t]), atol=1e-5)
 
 
-@pytest.mark.parametrize("shape, message", [
-    ((1, 40, 32, 3), "H must be a multiple of 16, not 40 .H x W is 40 x 32.; 32 would do"),
-    ((1, 2, 32, 7, 3), "W must be a multiple of 16, not 7 .H x W is 32 x 7.; 16 would do"),
-    ((32, 32, 3), "takes frames"),
-    ((1, 32, 32, 1), "takes frames"),
-])
+@pytest.mark.parametrize(
+    "shape, message",
+    [
+        ((1, 40, 32, 3), "H must be a multiple of 16, not 40 .H x W is 40 x 32.; 32 would do"),
+        ((1, 2, 32, 7, 3), "W must be a multiple of 16, not 7 .H x W is 32 x 7.; 16 would do"),
+        ((32, 32, 3), "takes frames"),
+        ((1, 32, 32, 1), "takes frames"),
+    ],
+)
 def test_other_shapes_are_refused(shape, message):
     f_A = registry.find("anonymizers", "unetpp").build(width=0.1)
     with pytest.raises(ValueError, match=message):

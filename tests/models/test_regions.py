@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfanon import registry, specs
+from tfanon.core import component_spec, registry
 from tfanon.models.regions import _opencv
 
 REGIONAL = ["blacken", "blur", "pixelate", "weak_blur"]
@@ -30,16 +30,18 @@ def expected_mask():
 
 
 def test_boxes_are_shares_of_the_frame(door):
-    mask = specs.build("regions", f"boxes:file={door}")(frames(3, 8, 16, 3))
-    np.testing.assert_array_equal(mask, np.broadcast_to(expected_mask()[None, :, :, None], (3, 8, 16, 1)))
+    mask = component_spec.build("regions", f"boxes:file={door}")(frames(3, 8, 16, 3))
+    np.testing.assert_array_equal(
+        mask, np.broadcast_to(expected_mask()[None, :, :, None], (3, 8, 16, 1))
+    )
 
 
 @pytest.mark.parametrize("name", REGIONAL)
 def test_only_regions_change(name, door):
     # Inside as the whole frame would be changed, outside bit for bit the frame; clips as frames.
     clips, inside = frames(1, 2, 8, 16, 3), expected_mask()
-    whole = specs.build("anonymizers", name)(clips).numpy()
-    f_A = specs.build("anonymizers", f"{name}:regions=boxes:file={door}")
+    whole = component_spec.build("anonymizers", name)(clips).numpy()
+    f_A = component_spec.build("anonymizers", f"{name}:regions=boxes:file={door}")
     part = f_A(clips).numpy()
     np.testing.assert_array_equal(part[:, :, inside], whole[:, :, inside])
     np.testing.assert_array_equal(part[:, :, ~inside], clips[:, :, ~inside])
@@ -47,28 +49,41 @@ def test_only_regions_change(name, door):
     np.testing.assert_allclose(unknown(clips[0]), part[0], atol=1e-6)
 
 
-@pytest.mark.parametrize("text, message", [
-    (None, "No such file or directory"), ("{}", "holds no boxes: write"), ("[[0, 0, 1]]", "holds no boxes"),
-    ("[[0.5, 0, 0.5, 1]]", "0 <= top < bottom <= 1"), ("[[0, 0, 2, 1]]", "holds no boxes"),
-    ("[[0, 0, 1, NaN]]", "holds no boxes"), ("people", "holds no boxes"), ("[]", "holds no boxes")])
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        (None, "No such file or directory"),
+        ("{}", "holds no boxes: write"),
+        ("[[0, 0, 1]]", "holds no boxes"),
+        ("[[0.5, 0, 0.5, 1]]", "0 <= top < bottom <= 1"),
+        ("[[0, 0, 2, 1]]", "holds no boxes"),
+        ("[[0, 0, 1, NaN]]", "holds no boxes"),
+        ("people", "holds no boxes"),
+        ("[]", "holds no boxes"),
+    ],
+)
 def test_a_bad_file_of_boxes_is_named(tmp_path, text, message):
     if text is not None:
         (tmp_path / "boxes.json").write_text(text)
     with pytest.raises(ValueError, match=f"boxes.json.*{message}"):
-        specs.build("anonymizers", f"blur:regions=boxes:file={tmp_path / 'boxes.json'}")
+        component_spec.build("anonymizers", f"blur:regions=boxes:file={tmp_path / 'boxes.json'}")
 
 
 def test_regions_that_are_not_there():
-    with pytest.raises(ValueError, match="tfanon/models/regions/ has: boxes, detector, haar, hog, whole"):
-        specs.build("anonymizers", "blur:regions=faces")
+    with pytest.raises(
+        ValueError, match="tfanon/models/regions/ has: boxes, detector, haar, hog, whole"
+    ):
+        component_spec.build("anonymizers", "blur:regions=faces")
     with pytest.raises(ValueError, match="need a file: regions=boxes:file=boxes.json"):
-        specs.build("anonymizers", "blur:regions=boxes")
+        component_spec.build("anonymizers", "blur:regions=boxes")
 
 
 @pytest.mark.parametrize("name", ["hog", "haar"])
 def test_a_missing_opencv_is_one_line(monkeypatch, name):
     monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(ValueError, match=rf"'{name}' need OpenCV below version 5.*pip install 'tfanon\[regions\]'"):
+    with pytest.raises(
+        ValueError, match=rf"'{name}' need OpenCV below version 5.*pip install 'tfanon\[regions\]'"
+    ):
         registry.find("regions", name).build()
 
 
@@ -90,7 +105,7 @@ def test_boxes_of_a_detector_come_back_to_the_frame():
 @pytest.mark.parametrize("name", ["hog", "haar"])
 def test_detectors_work_inside_a_graph(name):
     pytest.importorskip("cv2")
-    f_A = specs.build("anonymizers", f"blacken:regions={name}")
+    f_A = component_spec.build("anonymizers", f"blacken:regions={name}")
     x = frames(1, 2, 48, 64, 3)
     once, twice = (tf.function(f_A)(x).numpy() for _ in range(2))
     np.testing.assert_array_equal(once, twice)
@@ -108,7 +123,11 @@ def test_a_face_is_found():
     cv2.line(face, (48, 42), (48, 58), (235, 215, 205), 5)
     cv2.ellipse(face, (48, 70), (10, 3), 0, 0, 360, (110, 50, 50), -1)
     blurred = cv2.GaussianBlur(face, (0, 0), 1.5)
-    mask = registry.find("regions", "haar").build()(blurred[None].astype(np.float32) / 255).numpy()[0, :, :, 0]
+    mask = (
+        registry.find("regions", "haar")
+        .build()(blurred[None].astype(np.float32) / 255)
+        .numpy()[0, :, :, 0]
+    )
     assert mask[50, 48] and not mask[:8].any()
 
 
@@ -134,8 +153,11 @@ class FakeDetector:
 
     def decode_predictions(self, brightest, picture):
         label = tf.where(brightest > 0, 1, -1)  # nobody in the dark
-        return {"boxes": tf.constant([[[26.0, 10, 50, 30], [0, 0, 200, 100], [-1, -1, -1, -1]]]),
-                "labels": tf.stack([label, 18, -1])[None], "confidence": tf.constant([[0.4, 0.9, -1]])}
+        return {
+            "boxes": tf.constant([[[26.0, 10, 50, 30], [0, 0, 200, 100], [-1, -1, -1, -1]]]),
+            "labels": tf.stack([label, 18, -1])[None],
+            "confidence": tf.constant([[0.4, 0.9, -1]]),
+        }
 
 
 @pytest.fixture
@@ -157,7 +179,7 @@ def fake_hub(monkeypatch):
 def test_people_of_a_kerashub_detector_come_back_to_the_frame(fake_hub):
     # A frame of 40 x 50 becomes 100 x 125: 2.5 times as large. The person's columns 26..50 and rows 10..30 there are
     # 10.4..20 and 4..12 here; every pixel that they touch counts. The dog, all over the frame, does not.
-    find = specs.build("regions", "detector:preset=people")
+    find = component_spec.build("regions", "detector:preset=people")
     expected = np.zeros((40, 50, 1), bool)
     expected[4:12, 10:20] = True
     x = np.stack([np.ones((40, 50, 3), np.float32), np.zeros((40, 50, 3), np.float32)])
@@ -167,7 +189,7 @@ def test_people_of_a_kerashub_detector_come_back_to_the_frame(fake_hub):
 
 
 def test_a_detectors_bar_is_its_setting(fake_hub):
-    specs.build("regions", "detector:preset=people")
+    component_spec.build("regions", "detector:preset=people")
     assert fake_hub[0].prediction_decoder.confidence_threshold == 0.3
     registry.find("regions", "detector").build("people", confidence=0.7)
     assert fake_hub[0].prediction_decoder.confidence_threshold == 0.7
@@ -177,10 +199,12 @@ def test_a_detectors_bar_is_its_setting(fake_hub):
 
 def test_a_detector_that_cannot_be_had_is_one_line(fake_hub, monkeypatch):
     with pytest.raises(ValueError, match="The detector 'cars' could not be loaded: no cars$"):
-        specs.build("regions", "detector:preset=cars")
+        component_spec.build("regions", "detector:preset=cars")
     monkeypatch.setitem(sys.modules, "keras_hub", None)
-    with pytest.raises(ValueError, match=r"'detector' need KerasHub: pip install 'tfanon\[detector\]'"):
-        specs.build("anonymizers", "blur:regions=detector")
+    with pytest.raises(
+        ValueError, match=r"'detector' need KerasHub: pip install 'tfanon\[detector\]'"
+    ):
+        component_spec.build("anonymizers", "blur:regions=detector")
 
 
 @pytest.mark.large
@@ -189,29 +213,48 @@ def test_kerashubs_own_retinanet(tmp_path):
     keras_hub = pytest.importorskip("keras_hub")
     keras.utils.set_random_seed(0)
     hub = keras_hub.models
-    encoder = hub.ResNetBackbone([64], [7], [64] * 4, [1] * 4, [1, 2, 2, 2], "basic_block", image_shape=(None, None, 3))
-    backbone = hub.RetinaNetBackbone(encoder, min_level=3, max_level=5, use_p5=False, image_shape=(None, None, 3))
+    encoder = hub.ResNetBackbone(
+        [64], [7], [64] * 4, [1] * 4, [1, 2, 2, 2], "basic_block", image_shape=(None, None, 3)
+    )
+    backbone = hub.RetinaNetBackbone(
+        encoder, min_level=3, max_level=5, use_p5=False, image_shape=(None, None, 3)
+    )
     converter = keras_hub.layers.RetinaNetImageConverter(image_size=(128, 128), scale=1 / 255)
     retinanet = hub.RetinaNetObjectDetector(
-        backbone, num_classes=3, bounding_box_format="xywh",
-        prediction_decoder=keras_hub.layers.NonMaxSuppression("xywh", from_logits=True, max_detections=5),
-        preprocessor=hub.RetinaNetObjectDetectorPreprocessor(image_converter=converter))
+        backbone,
+        num_classes=3,
+        bounding_box_format="xywh",
+        prediction_decoder=keras_hub.layers.NonMaxSuppression(
+            "xywh", from_logits=True, max_detections=5
+        ),
+        preprocessor=hub.RetinaNetObjectDetectorPreprocessor(image_converter=converter),
+    )
     keras.utils.set_random_seed(2)  # of a head that finds people
     for variable in retinanet.classification_head.trainable_variables:
         variable.assign(keras.random.normal(variable.shape, stddev=0.05))
-    for variable in retinanet.box_head.trainable_variables:  # boxes are the anchors, of sizes that one would look for
+    for variable in (
+        retinanet.box_head.trainable_variables
+    ):  # boxes are the anchors, of sizes that one would look for
         variable.assign(tf.zeros_like(variable))
     retinanet.save_to_preset(str(tmp_path / "preset"))
     retinanet.prediction_decoder.confidence_threshold = 0.0
 
     x = frames(2, 64, 64, 3)
-    mask = registry.find("regions", "detector").build(str(tmp_path / "preset"), confidence=0.0)(x).numpy()
+    mask = (
+        registry.find("regions", "detector")
+        .build(str(tmp_path / "preset"), confidence=0.0)(x)
+        .numpy()
+    )
     found = retinanet.predict(tf.image.resize(255 * x, (128, 128)), batch_size=1, verbose=0)
     for index in range(2):
-        people = found["boxes"][index][found["labels"][index] == 1] / 2  # [n, left top width height], in the frame
+        people = (
+            found["boxes"][index][found["labels"][index] == 1] / 2
+        )  # [n, left top width height], in the frame
         expected = np.zeros((64, 64), bool)
         for left, top, width, height in people:
-            expected[max(0, int(np.floor(top))):int(np.ceil(top + height)),
-                     max(0, int(np.floor(left))):int(np.ceil(left + width))] = True
+            expected[
+                max(0, int(np.floor(top))) : int(np.ceil(top + height)),
+                max(0, int(np.floor(left))) : int(np.ceil(left + width)),
+            ] = True
         assert len(people) and 0 < expected.mean() < 1
         np.testing.assert_array_equal(mask[index, :, :, 0], expected)

@@ -1,12 +1,19 @@
 import numpy as np
 import pytest
-import tensorflow as tf
-
 import seeded
+import tensorflow as tf
 from references import cases
-from tfanon import registry
-from tfanon.converting import convert, layout, layouts, reading, record, starting
+
+from tfanon.core import registry
 from tfanon.models import resnet
+from tfanon.pretrained import (
+    convert,
+    layout,
+    layouts,
+    load_pretrained,
+    weight_files,
+    weights_record,
+)
 
 LAYOUT = layouts.find_all("resnet18")["torchvision_resnet"]
 
@@ -15,9 +22,13 @@ LAYOUT = layouts.find_all("resnet18")["torchvision_resnet"]
 def resnet18():
     """(our ResNet-18 of five outputs, seeded tensors as torchvision's file has them)."""
     model = registry.find("privacy", "resnet18").build(attributes=5)
-    paths = record.weights(model)
-    return model, {LAYOUT.tensor(path, "resnet18"): seeded.tensor(
-        LAYOUT.tensor(path, "resnet18"), cases.theirs(path, variable.shape, LAYOUT)) for path, variable in paths.items()}
+    paths = weights_record.weights(model)
+    return model, {
+        LAYOUT.tensor(path, "resnet18"): seeded.tensor(
+            LAYOUT.tensor(path, "resnet18"), cases.theirs(path, variable.shape, LAYOUT)
+        )
+        for path, variable in paths.items()
+    }
 
 
 def fill(resnet18, **changed):
@@ -29,7 +40,11 @@ def fill(resnet18, **changed):
 def test_kernels_turn_and_vectors_stay():
     # PyTorch's Conv2d [out, in, h, w] -> [h, w, in, out]; its Linear [out, in] -> [in, out].
     assert LAYOUT.turned("stem/kernel", np.zeros((2, 3, 5, 7))).shape == (5, 7, 3, 2)
-    assert LAYOUT.turned("logits/kernel", np.arange(6).reshape(2, 3)).tolist() == [[0, 3], [1, 4], [2, 5]]
+    assert LAYOUT.turned("logits/kernel", np.arange(6).reshape(2, 3)).tolist() == [
+        [0, 3],
+        [1, 4],
+        [2, 5],
+    ]
     assert LAYOUT.turned("block0/positions/rel_pos_t", np.zeros((15, 96))).shape == (15, 96)
 
 
@@ -37,18 +52,28 @@ def test_every_tensor_finds_its_place(resnet18):
     left_out, fresh = fill(resnet18, **{"bn1.num_batches_tracked": np.array(7)})
     assert (left_out, fresh) == (["bn1.num_batches_tracked"], [])
     model, tensors = resnet18
-    variable = record.weights(model)["stage4_1_b_bn/moving_variance"]
+    variable = weights_record.weights(model)["stage4_1_b_bn/moving_variance"]
     np.testing.assert_array_equal(variable, tensors["layer4.1.bn2.running_var"])
 
 
-@pytest.mark.parametrize("changed, message", [
-    ({"layer3.0.downsample.0.weight": None}, r"theirs.pth lacks what resnet18 needs: layer3.0.downsample.0.weight\."),
-    ({"layer5.0.conv1.weight": np.zeros((1,)), "extra.bias": np.zeros((1,))},
-     r"theirs.pth has what resnet18 has no place for: extra.bias, layer5.0.conv1.weight\."),
-    ({"conv1.weight": np.zeros((64, 3, 3, 3))},
-     r"Other shapes than expected: conv1.weight \(stem/kernel is \(7, 7, 3, 64\), the file's would be \(3, 3, 3, 64\)\)"),
-    ({"fc.bias": np.full(5, np.nan, "float32")}, r"not finite: fc.bias\."),
-])
+@pytest.mark.parametrize(
+    "changed, message",
+    [
+        (
+            {"layer3.0.downsample.0.weight": None},
+            r"theirs.pth lacks what resnet18 needs: layer3.0.downsample.0.weight\.",
+        ),
+        (
+            {"layer5.0.conv1.weight": np.zeros((1,)), "extra.bias": np.zeros((1,))},
+            r"theirs.pth has what resnet18 has no place for: extra.bias, layer5.0.conv1.weight\.",
+        ),
+        (
+            {"conv1.weight": np.zeros((64, 3, 3, 3))},
+            r"Other shapes than expected: conv1.weight \(stem/kernel is \(7, 7, 3, 64\), the file's would be \(3, 3, 3, 64\)\)",
+        ),
+        ({"fc.bias": np.full(5, np.nan, "float32")}, r"not finite: fc.bias\."),
+    ],
+)
 def test_what_does_not_fit_is_named_and_nothing_changes(resnet18, changed, message):
     before = [variable.numpy() for variable in resnet18[0].variables]
     with pytest.raises(ValueError, match=message):
@@ -60,19 +85,37 @@ def test_a_part_is_chosen_by_its_names():
     groups = {"model": {"conv1.weight": 1}, "optimizer": {"0.weight": 2}}
     assert convert.choose({"torchvision_resnet": LAYOUT}, groups, "file")[2] == {"conv1.weight": 1}
     both = {"student": {"conv1.weight": 1}, "teacher": {"conv1.weight": 2}}
-    with pytest.raises(ValueError, match="several fitting parts: student, teacher. Choose by --part"):
+    with pytest.raises(
+        ValueError, match="several fitting parts: student, teacher. Choose by --part"
+    ):
         convert.choose({"torchvision_resnet": LAYOUT}, both, "file")
-    assert convert.choose({"torchvision_resnet": LAYOUT}, both, "file", part="teacher")[2] == {"conv1.weight": 2}
-    with pytest.raises(ValueError, match=r"holds none of conv1.weight \(torchvision_resnet\); it has a.weight"):
+    assert convert.choose({"torchvision_resnet": LAYOUT}, both, "file", part="teacher")[2] == {
+        "conv1.weight": 2
+    }
+    with pytest.raises(
+        ValueError, match=r"holds none of conv1.weight \(torchvision_resnet\); it has a.weight"
+    ):
         convert.choose({"torchvision_resnet": LAYOUT}, {"": {"a.weight": 1}}, "file")
 
 
-@pytest.mark.parametrize("arguments, message", [
-    (("resnet19", "o.weights.h5"), "No published weights are known for a network 'resnet19'; there are some for i3d_r50"),
-    (("resnet18", "o.h5"), r"ends in .weights.h5, which Keras wants; o.h5 does not"),
-    (("resnet18", "o.weights.h5", "smp"), "No layout 'smp' for this network; there are torchvision_resnet"),
-    (("resnet18", "o.weights.h5", "", "", True), "Only r3d_18 has a dilated variant, not resnet18"),
-])
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (
+            ("resnet19", "o.weights.h5"),
+            "No published weights are known for a network 'resnet19'; there are some for i3d_r50",
+        ),
+        (("resnet18", "o.h5"), r"ends in .weights.h5, which Keras wants; o.h5 does not"),
+        (
+            ("resnet18", "o.weights.h5", "smp"),
+            "No layout 'smp' for this network; there are torchvision_resnet",
+        ),
+        (
+            ("resnet18", "o.weights.h5", "", "", True),
+            "Only r3d_18 has a dilated variant, not resnet18",
+        ),
+    ],
+)
 def test_wrong_settings_are_named(arguments, message, tmp_path):
     tf.train.Checkpoint(v=tf.Variable(1.0)).write(str(tmp_path / "c"))
     with pytest.raises(ValueError, match=message):
@@ -87,7 +130,10 @@ def test_a_layout_without_a_rule_says_so():
 def test_vissl_names_the_same_tensors():
     vissl = layouts.find_all("resnet50")["vissl"]
     assert vissl.tensor("stage3_0_c_bn/gamma", "resnet50") == "_feature_blocks.layer3.0.bn3.weight"
-    assert vissl.tensor("stage3_0_shortcut/kernel", "resnet50") == "_feature_blocks.layer3.0.downsample.0.weight"
+    assert (
+        vissl.tensor("stage3_0_shortcut/kernel", "resnet50")
+        == "_feature_blocks.layer3.0.downsample.0.weight"
+    )
     assert vissl.tensor("projection_0/kernel", "resnet50") is None
 
 
@@ -97,7 +143,9 @@ def test_an_image_network_fills_the_encoder_alone(resnet18):
     left_out, fresh = convert.fill(f_A, resnet18[1], known, "unetpp", "theirs.pth")
     assert {name.split(".")[0] for name in left_out} == {"layer4", "fc"}
     assert {path[:3] for path in fresh} == {"x00", "x01", "x02", "x03", "x11", "x12", "x22", "hea"}
-    np.testing.assert_array_equal(record.weights(f_A)["E4_1_b_bn/beta"], resnet18[1]["layer3.1.bn2.bias"])
+    np.testing.assert_array_equal(
+        weights_record.weights(f_A)["E4_1_b_bn/beta"], resnet18[1]["layer3.1.bn2.bias"]
+    )
 
 
 def simclr(reader, x, depth=50):
@@ -111,8 +159,10 @@ def simclr(reader, x, depth=50):
         if stride > 1:
             x = tf.pad(x, [[0, 0], [kernel // 2] * 2, [kernel // 2] * 2, [0, 0]])
         x = tf.nn.conv2d(x, weights, stride, "SAME" if stride == 1 else "VALID")
-        gamma, beta, mean, variance = (reader[f"base_model/batch_normalization{suffix}/{name}"] for name in (
-            "gamma", "beta", "moving_mean", "moving_variance"))
+        gamma, beta, mean, variance = (
+            reader[f"base_model/batch_normalization{suffix}/{name}"]
+            for name in ("gamma", "beta", "moving_mean", "moving_variance")
+        )
         x = tf.nn.batch_normalization(x, mean, variance, beta, gamma, 1e-5)
         return tf.nn.relu(x) if relu else x
 
@@ -129,18 +179,33 @@ def simclr(reader, x, depth=50):
 def test_simclrs_checkpoint_gives_its_features(tmp_path):
     known = layouts.find_all("resnet50")["simclr"]
     model = registry.find("privacy", "resnet50").build(embedding=128, variant="simclr")
-    names = {known.tensor(path, "resnet50"): variable.shape for path, variable in record.weights(model).items()}
+    names = {
+        known.tensor(path, "resnet50"): variable.shape
+        for path, variable in weights_record.weights(model).items()
+    }
     tensors = {name: seeded.tensor(name, tuple(shape)) for name, shape in names.items() if name}
-    extra = {"global_step": np.int64(250228), "head_contrastive/nl_0/dense/kernel": np.zeros((2, 2), "float32"),
-             "base_model/conv2d/kernel/Momentum": np.zeros((2, 2), "float32")}
+    extra = {
+        "global_step": np.int64(250228),
+        "head_contrastive/nl_0/dense/kernel": np.zeros((2, 2), "float32"),
+        "base_model/conv2d/kernel/Momentum": np.zeros((2, 2), "float32"),
+    }
     everything = {**tensors, **extra}
-    tf.raw_ops.SaveV2(prefix=str(tmp_path / "model.ckpt-250228"), tensor_names=list(everything),
-                      shape_and_slices=[""] * len(everything), tensors=list(everything.values()))
-    made = convert.convert(tmp_path / "model.ckpt-250228", "resnet50", tmp_path / "simclr.weights.h5")
+    tf.raw_ops.SaveV2(
+        prefix=str(tmp_path / "model.ckpt-250228"),
+        tensor_names=list(everything),
+        shape_and_slices=[""] * len(everything),
+        tensors=list(everything.values()),
+    )
+    made = convert.convert(
+        tmp_path / "model.ckpt-250228", "resnet50", tmp_path / "simclr.weights.h5"
+    )
     assert made["left_out"] == sorted(extra) and made["layout"] == "simclr"
     assert made["fresh"] == [f"projection_{n}/{v}" for n in (0, 1) for v in ("bias", "kernel")]
-    assert set(made["source"]["files"]) == {"model.ckpt-250228.index", "model.ckpt-250228.data-00000-of-00001"}
-    f_B = starting.build("privacy", "resnet50", tmp_path / "simclr.weights.h5", embedding=32)
+    assert set(made["source"]["files"]) == {
+        "model.ckpt-250228.index",
+        "model.ckpt-250228.data-00000-of-00001",
+    }
+    f_B = load_pretrained.build("privacy", "resnet50", tmp_path / "simclr.weights.h5", embedding=32)
     x = seeded.pixels(2, 64, 48, 3)
     features = tf.keras.Model(f_B.input, f_B.get_layer("projection_0").input)(x)
     expected = simclr(tensors, x)
@@ -149,25 +214,29 @@ def test_simclrs_checkpoint_gives_its_features(tmp_path):
 
 def test_reading_refuses_what_is_missing_or_too_large(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="is not a file, and there is no TensorFlow checkpoint"):
-        reading.read(tmp_path / "none.pth")
+        weight_files.read(tmp_path / "none.pth")
     (tmp_path / "large.pth").write_bytes(b"12345")
-    monkeypatch.setattr(reading, "LARGEST", 4)
+    monkeypatch.setattr(weight_files, "LARGEST", 4)
     with pytest.raises(ValueError, match="has 5 bytes; weights of at most 4 are read"):
-        reading.read(tmp_path / "large.pth")
+        weight_files.read(tmp_path / "large.pth")
 
 
 def test_reading_pytorch_needs_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "torch", None)
     (tmp_path / "file.pth").write_bytes(b"1")
     with pytest.raises(ValueError, match=r"pip install 'tfanon\[convert\]'"):
-        reading.read(tmp_path / "file.pth")
+        weight_files.read(tmp_path / "file.pth")
 
 
 def test_a_file_that_would_run_code_is_not_read(tmp_path):
     torch = pytest.importorskip("torch")
-    torch.save({"conv1.weight": torch.zeros(2), "hook": Touch(tmp_path / "ran")}, tmp_path / "evil.pth")
-    with pytest.raises(ValueError, match="asks for more than tensors and plain values, so it was not read"):
-        reading.read(tmp_path / "evil.pth")
+    torch.save(
+        {"conv1.weight": torch.zeros(2), "hook": Touch(tmp_path / "ran")}, tmp_path / "evil.pth"
+    )
+    with pytest.raises(
+        ValueError, match="asks for more than tensors and plain values, so it was not read"
+    ):
+        weight_files.read(tmp_path / "evil.pth")
     assert not (tmp_path / "ran").exists()
 
 
@@ -185,6 +254,12 @@ def test_broken_and_parallel_files(tmp_path):
     torch = pytest.importorskip("torch")
     (tmp_path / "broken.pth").write_bytes(b"PK\x03\x04 nothing")
     with pytest.raises(ValueError, match="is no whole PyTorch file|was not read"):
-        reading.read(tmp_path / "broken.pth")
-    torch.save({"net": {"module.conv1.weight": torch.ones(2, dtype=torch.float16)}}, tmp_path / "parallel.pth")
-    assert reading.read(tmp_path / "parallel.pth")["net"]["conv1.weight"].tolist() == [1.0, 1.0]
+        weight_files.read(tmp_path / "broken.pth")
+    torch.save(
+        {"net": {"module.conv1.weight": torch.ones(2, dtype=torch.float16)}},
+        tmp_path / "parallel.pth",
+    )
+    assert weight_files.read(tmp_path / "parallel.pth")["net"]["conv1.weight"].tolist() == [
+        1.0,
+        1.0,
+    ]

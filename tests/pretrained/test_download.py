@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from tfanon.converting import download, known
+from tfanon.pretrained import catalog, download
 
 CONTENT = bytes(range(256)) * 40
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -57,7 +57,9 @@ def test_a_file_comes_once(server, tmp_path, digest):
 
 
 def test_what_was_begun_is_continued(server, tmp_path):
-    with pytest.raises(ValueError, match="ended after 1,000 of 10,240 bytes; the same command goes on"):
+    with pytest.raises(
+        ValueError, match="ended after 1,000 of 10,240 bytes; the same command goes on"
+    ):
         download.fetch(f"{server}/broken.pth", tmp_path, DIGEST)
     assert download.fetch(f"{server}/broken.pth", tmp_path, DIGEST).read_bytes() == CONTENT
     assert Handler.asked == [("/broken.pth", 0), ("/broken.pth", 1000)]
@@ -92,7 +94,9 @@ def test_without_a_network_one_line_says_what_to_do(tmp_path):
     with pytest.raises(ValueError) as problem:
         download.fetch("https://127.0.0.1:1/far.pth", tmp_path, DIGEST)
     assert "https://127.0.0.1:1/far.pth could not be downloaded" in str(problem.value)
-    assert f"Put the file at {tmp_path / 'far.pth'} by hand" in str(problem.value) and "\n" not in str(problem.value)
+    assert f"Put the file at {tmp_path / 'far.pth'} by hand" in str(
+        problem.value
+    ) and "\n" not in str(problem.value)
 
 
 def test_what_the_server_lacks_is_said(server, tmp_path):
@@ -106,22 +110,28 @@ def test_no_file_grows_without_end(server, tmp_path, monkeypatch):
         download.fetch(f"{server}/whole.pth", tmp_path, DIGEST)
 
 
-@pytest.mark.parametrize("address, digest, message", [
-    ("http://example.com/a.pth", DIGEST, "is not an https address"),
-    ("file:///etc/passwd", DIGEST, "is not an https address"),
-    ("https://example.com/a.pth", "abc", "8 to 64 of its hexadecimal digits, not by 'abc'")])
+@pytest.mark.parametrize(
+    "address, digest, message",
+    [
+        ("http://example.com/a.pth", DIGEST, "is not an https address"),
+        ("file:///etc/passwd", DIGEST, "is not an https address"),
+        ("https://example.com/a.pth", "abc", "8 to 64 of its hexadecimal digits, not by 'abc'"),
+    ],
+)
 def test_only_checked_https(tmp_path, address, digest, message):
     with pytest.raises(ValueError, match=message):
         download.fetch(address, tmp_path, digest)
 
 
 def test_torchvisions_names_agree_with_the_digests():
-    for name, entry in known.KNOWN.items():
+    for name, entry in catalog.KNOWN.items():
         assert entry.address.startswith("https://") and len(entry.digest) in (0, 8, 64), name
-        if entry.address.startswith(known.TORCHVISION):
+        if entry.address.startswith(catalog.TORCHVISION):
             assert entry.digest[:8] == entry.file[-12:-4], name
 
 
 def test_a_wrong_name_shows_the_names():
-    with pytest.raises(ValueError, match="No public weights called 'r3d' are known: there are r3d_18,"):
-        known.find("r3d")
+    with pytest.raises(
+        ValueError, match="No public weights called 'r3d' are known: there are r3d_18,"
+    ):
+        catalog.find("r3d")

@@ -5,13 +5,21 @@ import json
 import keras
 import numpy as np
 import pytest
-
 import seeded
 from references import cases
-from tfanon.converting import convert, starting
 
-SLOW = ("resnet34", "resnet101", "resnet152", "r3d_18_dilated", "i3d_r50_pytorchvideo")  # their parts are in the others
-NAMES = [pytest.param(name, marks=pytest.mark.large) if name in SLOW else name for name in cases.CASES]
+from tfanon.pretrained import convert, load_pretrained
+
+SLOW = (
+    "resnet34",
+    "resnet101",
+    "resnet152",
+    "r3d_18_dilated",
+    "i3d_r50_pytorchvideo",
+)  # their parts are in the others
+NAMES = [
+    pytest.param(name, marks=pytest.mark.large) if name in SLOW else name for name in cases.CASES
+]
 
 
 def difference(ours, theirs):
@@ -22,8 +30,13 @@ def difference(ours, theirs):
 def rounding(name):
     """How far float32 takes PyTorch's own statistics from those of float64, twice: what an order of sums may do."""
     found = []
-    for network in (cases.reference(cases.CASES[name]), cases.reference(cases.CASES[name]).double()):
-        cases.answer(network.train(), seeded.pixels(*cases.CASES[name].given), cases.CASES[name].normal)
+    for network in (
+        cases.reference(cases.CASES[name]),
+        cases.reference(cases.CASES[name]).double(),
+    ):
+        cases.answer(
+            network.train(), seeded.pixels(*cases.CASES[name].given), cases.CASES[name].normal
+        )
         found.append(cases.statistics(network, cases.CASES[name]))
     return 2 * max(difference(found[0][key], value) for key, value in found[1].items())
 
@@ -33,10 +46,15 @@ def test_seeded_weights_give_the_golden_answers(name):
     case, golden = cases.CASES[name], json.loads((cases.GOLDEN / f"{name}.json").read_text())
     model, x = cases.ours(case), seeded.pixels(*case.given)
     output = keras.ops.convert_to_numpy(model(x)).ravel()
-    assert difference(output[::max(1, output.size // 64)], np.array(golden["output"])) < cases.TOLERANCE
+    assert (
+        difference(output[:: max(1, output.size // 64)], np.array(golden["output"]))
+        < cases.TOLERANCE
+    )
     if golden["statistics"]:
         model(x, training=True)
-        probes = [cases.probe(value) for _, value in sorted(cases.our_statistics(model, case).items())]
+        probes = [
+            cases.probe(value) for _, value in sorted(cases.our_statistics(model, case).items())
+        ]
         np.testing.assert_allclose(probes, golden["statistics"], rtol=cases.TOLERANCE)
 
 
@@ -47,13 +65,23 @@ def test_a_converted_file_computes_what_pytorch_does(name, tmp_path):
     case = cases.CASES[name]
     network, x = cases.reference(case), seeded.pixels(*case.given)
     torch.save({"epoch": 3, "model_state": network.state_dict()}, tmp_path / "theirs.pth")
-    convert.convert(tmp_path / "theirs.pth", case.network, tmp_path / "ours.weights.h5", dilated="dilated" in name)
-    model = starting.load(tmp_path / "ours.weights.h5")
-    assert difference(keras.ops.convert_to_numpy(model(x)), cases.answer(network, x, case.normal)) < cases.TOLERANCE
+    convert.convert(
+        tmp_path / "theirs.pth",
+        case.network,
+        tmp_path / "ours.weights.h5",
+        dilated="dilated" in name,
+    )
+    model = load_pretrained.load(tmp_path / "ours.weights.h5")
+    assert (
+        difference(keras.ops.convert_to_numpy(model(x)), cases.answer(network, x, case.normal))
+        < cases.TOLERANCE
+    )
     cases.answer(network.train(), x, case.normal)
     model(x, training=True)
     theirs, ours = cases.statistics(network, case), cases.our_statistics(model, case)
-    allowed = rounding(name) if name == "resnet152" else cases.TOLERANCE  # in training its rounding alone passes 1e-4
+    allowed = (
+        rounding(name) if name == "resnet152" else cases.TOLERANCE
+    )  # in training its rounding alone passes 1e-4
     assert set(ours) == set(theirs)
     assert max([difference(ours[key], value) for key, value in theirs.items()], default=0) < allowed
 

@@ -12,10 +12,10 @@ import json
 import pathlib
 
 import numpy as np
-
 import seeded
-from tfanon import registry
-from tfanon.converting import convert, layouts, record
+
+from tfanon.core import registry
+from tfanon.pretrained import convert, layouts, weights_record
 
 GOLDEN = pathlib.Path(__file__).parent.parent / "golden"
 TOLERANCE = 1e-4  # of the scale of what is compared
@@ -40,17 +40,52 @@ class Case:
 
 IMAGES, CLIPS, LONG_CLIPS = (4, 64, 64, 3), (2, 8, 32, 48, 3), (2, 16, 64, 64, 3)
 CASES = {
-    **{f"resnet{depth}": Case(f"resnet{depth}", "torchvision_resnet", IMAGES, IMAGENET, "residual.ResNet",
-                              {"depth": depth, "outputs": OUTPUTS}) for depth in (18, 34, 50, 101, 152)},
+    **{
+        f"resnet{depth}": Case(
+            f"resnet{depth}",
+            "torchvision_resnet",
+            IMAGES,
+            IMAGENET,
+            "residual.ResNet",
+            {"depth": depth, "outputs": OUTPUTS},
+        )
+        for depth in (18, 34, 50, 101, 152)
+    },
     "unetpp": Case("unetpp", "smp_unetpp", (2, 32, 48, 3), IMAGENET, "unetpp.UnetPlusPlus"),
-    "r3d_18": Case("r3d_18", "torchvision_video", CLIPS, KINETICS, "video.VideoResNet", {"outputs": OUTPUTS}),
-    "r3d_18_dilated": Case("r3d_18", "torchvision_video", CLIPS, KINETICS, "video.VideoResNet",
-                           {"outputs": OUTPUTS, "dilated": True}, {"dilated": True}),
-    "r2plus1d_18": Case("r2plus1d_18", "torchvision_video", CLIPS, KINETICS, "video.VideoResNet",
-                        {"outputs": OUTPUTS, "split": True}),
-    "i3d_r50": Case("i3d_r50", "nonlocal_i3d", LONG_CLIPS, LEVELS, "i3d.NonLocalBaseline", {"outputs": OUTPUTS}),
-    "i3d_r50_pytorchvideo": Case("i3d_r50", "pytorchvideo_i3d", CLIPS, LEVELS, "i3d.Pytorchvideo", {"outputs": OUTPUTS}),
-    "mvit_v2_s": Case("mvit_v2_s", "torchvision_mvit", (2, 4, 64, 96, 3), LEVELS, "mvit.MViT", {"outputs": OUTPUTS}),
+    "r3d_18": Case(
+        "r3d_18", "torchvision_video", CLIPS, KINETICS, "video.VideoResNet", {"outputs": OUTPUTS}
+    ),
+    "r3d_18_dilated": Case(
+        "r3d_18",
+        "torchvision_video",
+        CLIPS,
+        KINETICS,
+        "video.VideoResNet",
+        {"outputs": OUTPUTS, "dilated": True},
+        {"dilated": True},
+    ),
+    "r2plus1d_18": Case(
+        "r2plus1d_18",
+        "torchvision_video",
+        CLIPS,
+        KINETICS,
+        "video.VideoResNet",
+        {"outputs": OUTPUTS, "split": True},
+    ),
+    "i3d_r50": Case(
+        "i3d_r50", "nonlocal_i3d", LONG_CLIPS, LEVELS, "i3d.NonLocalBaseline", {"outputs": OUTPUTS}
+    ),
+    "i3d_r50_pytorchvideo": Case(
+        "i3d_r50", "pytorchvideo_i3d", CLIPS, LEVELS, "i3d.Pytorchvideo", {"outputs": OUTPUTS}
+    ),
+    "mvit_v2_s": Case(
+        "mvit_v2_s",
+        "torchvision_mvit",
+        (2, 4, 64, 96, 3),
+        LEVELS,
+        "mvit.MViT",
+        {"outputs": OUTPUTS},
+    ),
 }
 
 
@@ -60,12 +95,14 @@ def layout_of(case):
 
 def ours(case):
     """Our network with seeded weights, put there by the layout as from a file."""
-    kind, layout = record.kind_of(case.network), layout_of(case)
+    kind, layout = weights_record.kind_of(case.network), layout_of(case)
     outputs = {} if kind == "anonymizers" else {convert.OUTPUTS[kind]: OUTPUTS}
     model = registry.find(kind, case.network).build(**{**layout.arguments, **case.ours, **outputs})
-    names = {path: layout.tensor(path, case.network) for path in record.weights(model)}
-    tensors = {names[path]: seeded.tensor(names[path], theirs(path, variable.shape, layout))
-               for path, variable in record.weights(model).items()}
+    names = {path: layout.tensor(path, case.network) for path in weights_record.weights(model)}
+    tensors = {
+        names[path]: seeded.tensor(names[path], theirs(path, variable.shape, layout))
+        for path, variable in weights_record.weights(model).items()
+    }
     convert.fill(model, tensors, layout, case.network, "seeded")
     return model
 
@@ -80,10 +117,15 @@ def theirs(path, shape, layout):
 def reference(case):
     """The network in PyTorch with the same weights."""
     import torch
+
     module, name = case.module.split(".")
     network = getattr(importlib.import_module(f"references.{module}"), name)(**case.arguments)
-    state = {name: tensor if name.endswith("num_batches_tracked") else torch.from_numpy(
-        seeded.tensor(name, tuple(tensor.shape))) for name, tensor in network.state_dict().items()}
+    state = {
+        name: tensor
+        if name.endswith("num_batches_tracked")
+        else torch.from_numpy(seeded.tensor(name, tuple(tensor.shape)))
+        for name, tensor in network.state_dict().items()
+    }
     network.load_state_dict(state)
     return network.eval()
 
@@ -91,6 +133,7 @@ def reference(case):
 def answer(network, x, normal):
     """What PyTorch's network says of pixels x, channels last as ours."""
     import torch
+
     mean, deviation = (np.array(values, np.float32) for values in normal)
     with torch.no_grad():
         given = torch.from_numpy(np.moveaxis((x - mean) / deviation, -1, 1))
@@ -100,15 +143,21 @@ def answer(network, x, normal):
 
 def statistics(network, case):
     """name -> moving averages of PyTorch's network, of what is in use."""
-    return {name: value.numpy() for name, value in network.state_dict().items()
-            if "running_" in name and not layout_of(case).has_no_place(name)}
+    return {
+        name: value.numpy()
+        for name, value in network.state_dict().items()
+        if "running_" in name and not layout_of(case).has_no_place(name)
+    }
 
 
 def our_statistics(model, case):
     """The same of ours, under PyTorch's names."""
     layout = layout_of(case)
-    return {layout.tensor(path, case.network): variable.numpy() for path, variable in record.weights(model).items()
-            if "/moving_" in path}
+    return {
+        layout.tensor(path, case.network): variable.numpy()
+        for path, variable in weights_record.weights(model).items()
+        if "/moving_" in path
+    }
 
 
 def probe(values):
@@ -123,8 +172,10 @@ def write(name, case):
     network.train()
     answer(network, x, case.normal)
     probes = [probe(value) for _, value in sorted(statistics(network, case).items())]
-    kept = {"output": [float(f"{value:.7g}") for value in output.ravel()[::max(1, output.size // 64)]],
-            "statistics": [float(f"{value:.7g}") for value in probes]}
+    kept = {
+        "output": [float(f"{value:.7g}") for value in output.ravel()[:: max(1, output.size // 64)]],
+        "statistics": [float(f"{value:.7g}") for value in probes],
+    }
     (GOLDEN / f"{name}.json").write_text(json.dumps(kept) + "\n")
 
 

@@ -2,14 +2,22 @@
 
 from torch import nn
 
-STAGES = ((64, 1, (1, 1, 1)), (128, 2, (1, 0, 1, 0)), (256, 2, (1, 0, 1, 0, 1, 0)), (512, 2, (0, 1, 0)))
+STAGES = (
+    (64, 1, (1, 1, 1)),
+    (128, 2, (1, 0, 1, 0)),
+    (256, 2, (1, 0, 1, 0, 1, 0)),
+    (512, 2, (0, 1, 0)),
+)
 
 
 def _convs(inputs, channels, stride, time):
     """The three convolutions of a bottleneck and that of its shortcut, each with what normalises it."""
-    sizes = ((inputs, channels, (1 + 2 * time, 1, 1), 1, (time, 0, 0)),
-             (channels, channels, (1, 3, 3), (1, stride, stride), (0, 1, 1)), (channels, 4 * channels, 1, 1, 0),
-             (inputs, 4 * channels, 1, (1, stride, stride), 0))
+    sizes = (
+        (inputs, channels, (1 + 2 * time, 1, 1), 1, (time, 0, 0)),
+        (channels, channels, (1, 3, 3), (1, stride, stride), (0, 1, 1)),
+        (channels, 4 * channels, 1, 1, 0),
+        (inputs, 4 * channels, 1, (1, stride, stride), 0),
+    )
     return [(nn.Conv3d(*size, bias=False), nn.BatchNorm3d(size[1])) for size in sizes]
 
 
@@ -32,11 +40,18 @@ class Bottleneck(nn.Module):
 class NonLocalBaseline(nn.Module):
     def __init__(self, outputs):
         super().__init__()
-        self.conv1, self.bn1 = nn.Conv3d(3, 64, (5, 7, 7), 2, (2, 3, 3), bias=False), nn.BatchNorm3d(64)
+        self.conv1, self.bn1 = (
+            nn.Conv3d(3, 64, (5, 7, 7), 2, (2, 3, 3), bias=False),
+            nn.BatchNorm3d(64),
+        )
         inputs = 64
         for number, (channels, stride, pattern) in enumerate(STAGES, 1):
-            blocks = [Bottleneck(4 * channels if place else inputs, channels, 1 if place else stride, time)
-                      for place, time in enumerate(pattern)]
+            blocks = [
+                Bottleneck(
+                    4 * channels if place else inputs, channels, 1 if place else stride, time
+                )
+                for place, time in enumerate(pattern)
+            ]
             setattr(self, f"layer{number}", nn.Sequential(*blocks))
             inputs = 4 * channels
         self.fc = nn.Linear(2048, outputs)
@@ -69,21 +84,29 @@ class Pytorchvideo(nn.Module):
     def __init__(self, outputs):
         super().__init__()
         stem, head = nn.Module(), nn.Module()
-        stem.conv, stem.norm = nn.Conv3d(3, 64, (5, 7, 7), (1, 2, 2), (2, 3, 3), bias=False), nn.BatchNorm3d(64)
+        stem.conv, stem.norm = (
+            nn.Conv3d(3, 64, (5, 7, 7), (1, 2, 2), (2, 3, 3), bias=False),
+            nn.BatchNorm3d(64),
+        )
         head.proj = nn.Linear(2048, outputs)
         stages, inputs = [], 64
         for channels, stride, pattern in STAGES:
             stage = nn.Module()
             stage.res_blocks = nn.ModuleList(
-                PytorchvideoBlock(4 * channels if place else inputs, channels, 1 if place else stride, time)
-                for place, time in enumerate(pattern))
+                PytorchvideoBlock(
+                    4 * channels if place else inputs, channels, 1 if place else stride, time
+                )
+                for place, time in enumerate(pattern)
+            )
             stages.append(stage)
             inputs = 4 * channels
         self.blocks = nn.ModuleList([stem, stages[0], nn.MaxPool3d((2, 1, 1)), *stages[1:], head])
 
     def forward(self, x):
         stem, *middle, head = self.blocks
-        x = nn.functional.max_pool3d(stem.norm(stem.conv(x)).relu(), (1, 3, 3), (1, 2, 2), (0, 1, 1))
+        x = nn.functional.max_pool3d(
+            stem.norm(stem.conv(x)).relu(), (1, 3, 3), (1, 2, 2), (0, 1, 1)
+        )
         for part in middle:
             for block in getattr(part, "res_blocks", [part]):
                 x = block(x)

@@ -2,22 +2,36 @@
 
 from torch import nn
 
-REPEATS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+REPEATS = {
+    18: (2, 2, 2, 2),
+    34: (3, 4, 6, 3),
+    50: (3, 4, 6, 3),
+    101: (3, 4, 23, 3),
+    152: (3, 8, 36, 3),
+}
 
 
 class Block(nn.Module):
     def __init__(self, inputs, channels, stride, kernels):
         super().__init__()
-        widths = [inputs, *[channels] * (len(kernels) - 1), channels * (4 if len(kernels) == 3 else 1)]
+        widths = [
+            inputs,
+            *[channels] * (len(kernels) - 1),
+            channels * (4 if len(kernels) == 3 else 1),
+        ]
         strides = (1, stride, 1) if len(kernels) == 3 else (stride, 1)
         self.count = len(kernels)
         for number, (kernel, step) in enumerate(zip(kernels, strides), 1):
-            conv = nn.Conv2d(widths[number - 1], widths[number], kernel, step, kernel // 2, bias=False)
+            conv = nn.Conv2d(
+                widths[number - 1], widths[number], kernel, step, kernel // 2, bias=False
+            )
             setattr(self, f"conv{number}", conv)
             setattr(self, f"bn{number}", nn.BatchNorm2d(widths[number]))
         self.downsample = None
         if stride > 1 or inputs != widths[-1]:
-            self.downsample = nn.Sequential(nn.Conv2d(inputs, widths[-1], 1, stride, bias=False), nn.BatchNorm2d(widths[-1]))
+            self.downsample = nn.Sequential(
+                nn.Conv2d(inputs, widths[-1], 1, stride, bias=False), nn.BatchNorm2d(widths[-1])
+            )
         self.outputs = widths[-1]
 
     def forward(self, x):
@@ -39,7 +53,9 @@ class Stem(nn.Module):
         for stage, repeats in enumerate(REPEATS[depth]):
             blocks = []
             for place in range(repeats):
-                blocks.append(Block(inputs, 64 * 2**stage, 2 if stage and not place else 1, kernels))
+                blocks.append(
+                    Block(inputs, 64 * 2**stage, 2 if stage and not place else 1, kernels)
+                )
                 inputs = blocks[-1].outputs
             setattr(self, f"layer{stage + 1}", nn.Sequential(*blocks))
         self.outputs = inputs

@@ -8,7 +8,8 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import fabricated  # noqa: E402
-from tfanon.report import collect, effects  # noqa: E402
+
+from tfanon.report import load_runs, paired_differences  # noqa: E402
 
 
 def grid(folder, bounds, weights, change=None, seeds=(0, 1)):
@@ -19,18 +20,28 @@ def grid(folder, bounds, weights, change=None, seeds=(0, 1)):
             for seed in seeds:
                 folders.append(folder / f"B{bound:g}-lambda{weight:g}-seed{seed}")
                 cmap = 0.7 + bound - weight / 100
-                fabricated.run(folders[-1], seed, 0.02 * seed, (0.9 - bound, cmap - 0.1, cmap), penalty_bound=bound,
-                               penalty_weight=weight, **(change or {}))
-    return collect.load(folders)[0]
+                fabricated.run(
+                    folders[-1],
+                    seed,
+                    0.02 * seed,
+                    (0.9 - bound, cmap - 0.1, cmap),
+                    penalty_bound=bound,
+                    penalty_weight=weight,
+                    **(change or {}),
+                )
+    return load_runs.load(folders)[0]
 
 
 def test_pairs_differ_in_one_flag_and_in_nothing_else(tmp_path):
-    table = effects.table(grid(tmp_path, (0.05, 0.1, 0.2), (1.0, 5.0)))
+    table = paired_differences.table(grid(tmp_path, (0.05, 0.1, 0.2), (1.0, 5.0)))
     arrow = "\N{RIGHTWARDS ARROW}"
     rows = {row[0]: row for row in table.rows}
     # B in two steps, never .05 to .2 at once: 2 lambdas x 2 seeds; lambda in one: 3 B x 2 seeds.
     assert {name: row[1] for name, row in rows.items()} == {
-        f"B: 0.05 {arrow} 0.1": 4, f"B: 0.1 {arrow} 0.2": 4, f"\N{GREEK SMALL LETTER LAMDA}: 1 {arrow} 5": 6}
+        f"B: 0.05 {arrow} 0.1": 4,
+        f"B: 0.1 {arrow} 0.2": 4,
+        f"\N{GREEK SMALL LETTER LAMDA}: 1 {arrow} 5": 6,
+    }
     _, _, top1, leak, mean, fell = rows[f"B: 0.1 {arrow} 0.2"]
     assert top1.values == pytest.approx([-0.1] * 4) and leak.values == pytest.approx([0.1] * 4)
     assert mean.values == pytest.approx([0.1] * 4) and fell == "0 of 4"
@@ -41,4 +52,6 @@ def test_pairs_differ_in_one_flag_and_in_nothing_else(tmp_path):
 def test_runs_that_differ_in_two_flags_are_no_pair(tmp_path):
     ours = grid(tmp_path / "ours", (0.1,), (5.0,))
     theirs = grid(tmp_path / "theirs", (0.2,), (1.0,))
-    assert effects.table(ours + theirs) is None and effects.table(ours) is None
+    assert (
+        paired_differences.table(ours + theirs) is None and paired_differences.table(ours) is None
+    )

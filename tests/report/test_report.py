@@ -14,26 +14,44 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import fabricated  # noqa: E402
-from tfanon.report import __main__ as report, gallery, pictures, sheets, svg  # noqa: E402
-from tfanon.report.merit import Number  # noqa: E402
+
+from tfanon.media import contact_sheet  # noqa: E402
+from tfanon.report import __main__ as report  # noqa: E402
+from tfanon.report import gallery, svg, tables
+from tfanon.report.aggregate import Number  # noqa: E402
 
 
 def written(tmp_path, *folders, **settings):
     """(exit status, HTML, folder) of a report."""
     out = tmp_path / "report"
-    status = report.work([str(folder) for folder in folders], report.Settings(output=str(out), **settings))
+    status = report.work(
+        [str(folder) for folder in folders], report.Settings(output=str(out), **settings)
+    )
     return status, (out / "report.html").read_text(), out
 
 
 def test_a_sweep_s_page_and_numbers(tmp_path, capsys):
     status, html, out = written(tmp_path, fabricated.sweep(tmp_path / "sweep"))
     assert status == 0 and "6 runs, 5 anonymizers" in capsys.readouterr().out
-    for words in ("f_A, B = 0.05", "85.0 ± 0.0", "35.0 ± 1.0", "hypervolume", "Table 1: known action",
-                  "Gait and other motion", "prefers-color-scheme:dark", "@media print", "data:image/png;base64,"):
+    for words in (
+        "f_A, B = 0.05",
+        "85.0 ± 0.0",
+        "35.0 ± 1.0",
+        "hypervolume",
+        "Table 1: known action",
+        "Gait and other motion",
+        "prefers-color-scheme:dark",
+        "@media print",
+        "data:image/png;base64,",
+    ):
         assert words in html
     found = json.loads((out / "report.json").read_text())
     assert found["schema_version"] == 1 and len(found["runs"]) == 6
-    assert {one["name"] for one in found["anonymizers"] if one["unbeaten"]} == {"raw", "downsample", "f_A, B = 0.05"}
+    assert {one["name"] for one in found["anonymizers"] if one["unbeaten"]} == {
+        "raw",
+        "downsample",
+        "f_A, B = 0.05",
+    }
     assert found["tables"]["results"]["rows"][0][1]["mean"] == pytest.approx(0.9)
     with open(out / "tables/results.csv", newline="") as file:
         row = next(row for row in csv.DictReader(file) if row["anonymizer"] == "f_A, B = 0.2")
@@ -52,35 +70,57 @@ def test_the_page_fetches_nothing(tmp_path):
 
 
 def test_every_text_is_escaped(tmp_path):
-    evil = "<img src=x onerror=alert(1)>&\""
+    evil = '<img src=x onerror=alert(1)>&"'
     folder = fabricated.run(tmp_path / evil.replace("/", ""), gates=False)
     path = folder / "evaluation/strict/results.json"
     found = json.loads(path.read_text())
     found["notes"] = [evil]
     found["gates"][0]["attacker"] = evil
-    found["attacks"] = [{**attack, "network": evil, "anonymizer": evil} for attack in found["attacks"]]
+    found["attacks"] = [
+        {**attack, "network": evil, "anonymizer": evil} for attack in found["attacks"]
+    ]
     path.write_text(json.dumps(found))
     _, html, out = written(tmp_path, folder)
     assert "<img src=x" not in html and "&lt;img src=x onerror=alert(1)&gt;&amp;&quot;" in html
     for drawn in re.findall(r"<svg.*?</svg>", html):
         ElementTree.fromstring(drawn)
-    assert "<img src=x onerror" in (out / "tables/attackers.csv").read_text()  # text there, and LaTeX's own escapes:
-    assert r"\textless{}img src=x onerror=alert(1)\textgreater{}\&" in (out / "tables/attackers.tex").read_text()
+    assert (
+        "<img src=x onerror" in (out / "tables/attackers.csv").read_text()
+    )  # text there, and LaTeX's own escapes:
+    assert (
+        r"\textless{}img src=x onerror=alert(1)\textgreater{}\&"
+        in (out / "tables/attackers.tex").read_text()
+    )
 
 
 def test_a_failed_gate_comes_first_and_makes_the_exit_status(tmp_path, capsys):
     status, html, _ = written(tmp_path, fabricated.run(tmp_path / "run", gates=False))
-    assert status == 1 and '"raw is read" in run (strict): fresh came to 0.9' in capsys.readouterr().err
-    assert html.index('<div class="bad"><strong>Not to be trusted') < html.index("What is missing") < html.index("<h2")
+    assert (
+        status == 1
+        and '"raw is read" in run (strict): fresh came to 0.9' in capsys.readouterr().err
+    )
+    assert (
+        html.index('<div class="bad"><strong>Not to be trusted')
+        < html.index("What is missing")
+        < html.index("<h2")
+    )
     status, html, _ = written(tmp_path, fabricated.run(tmp_path / "good"))
     assert status == 0 and 'class="bad"' not in html
 
 
-@pytest.mark.parametrize("pictures, source, shown, said", [
-    ("synthetic", "synthetic", True, False), ("synthetic", "ucf101", False, True), ("real", "ucf101", True, False),
-    ("none", "synthetic", False, False)])
+@pytest.mark.parametrize(
+    "pictures, source, shown, said",
+    [
+        ("synthetic", "synthetic", True, False),
+        ("synthetic", "ucf101", False, True),
+        ("real", "ucf101", True, False),
+        ("none", "synthetic", False, False),
+    ],
+)
 def test_people_of_real_data_are_shown_on_demand_only(tmp_path, pictures, source, shown, said):
-    _, html, _ = written(tmp_path, fabricated.run(tmp_path / "run", clip_source=source), pictures=pictures)
+    _, html, _ = written(
+        tmp_path, fabricated.run(tmp_path / "run", clip_source=source), pictures=pictures
+    )
     assert ("data:image/png" in html) == shown and ("may show real people" in html) == said
 
 
@@ -100,17 +140,27 @@ def test_every_f_a_stands_in_one_sheet_beside_raw(tmp_path, monkeypatch):
     folder = fabricated.sweep(tmp_path / "sweep")
     shown = {}
     for grey, point in ((50, "B0.05-seed0"), (60, "B0.2-seed0"), (99, "B0.2-seed1")):
-        rows = {name: np.full((pictures.COUNT, 8, 8, 3), 200 if name == "raw" else grey, np.uint8)
-                for name in ("raw", "blur", "downsample", "f_A")}
-        pictures.write(folder / point / "pictures/images.png", pictures.grid(rows))
+        rows = {
+            name: np.full((contact_sheet.COUNT, 8, 8, 3), 200 if name == "raw" else grey, np.uint8)
+            for name in ("raw", "blur", "downsample", "f_A")
+        }
+        contact_sheet.write(folder / point / "pictures/images.png", contact_sheet.grid(rows))
     monkeypatch.setattr(gallery, "_png", lambda sheet: shown.setdefault("sheet", sheet).tobytes())
     _, html, _ = written(tmp_path, folder)
-    assert html.count("images.png</figcaption>") == 1 and "f_A side by side: images.png, seed 0" in html
-    assert [row.mean() for row in pictures.cut(shown["sheet"], 3, pictures.COUNT)] == [200, 50, 60]
+    assert (
+        html.count("images.png</figcaption>") == 1
+        and "f_A side by side: images.png, seed 0" in html
+    )
+    assert [row.mean() for row in contact_sheet.cut(shown["sheet"], 3, contact_sheet.COUNT)] == [
+        200,
+        50,
+        60,
+    ]
 
 
 def test_it_works_without_logs_pictures_or_evaluation(tmp_path):
     import shutil
+
     folder = fabricated.run(tmp_path / "run", evaluated=False)
     for name in ("logs", "pictures"):
         shutil.rmtree(folder / name)
@@ -126,47 +176,80 @@ def test_nothing_to_report_on(tmp_path):
 
 
 def test_cells_in_words():
-    assert sheets.in_words(Number((0.5,), (0.4, 0.62))) == "50.0 (40.0–62.0)"
-    assert sheets.in_words(Number((0.4, 0.6))) == "50.0 ± 14.1"  # deviation sqrt(.02)
-    assert [sheets.in_words(cell) for cell in (None, 21.456, 40, "x")] == ["-", "21.46", "40", "x"]
+    assert tables.in_words(Number((0.5,), (0.4, 0.62))) == "50.0 (40.0–62.0)"
+    assert tables.in_words(Number((0.4, 0.6))) == "50.0 ± 14.1"  # deviation sqrt(.02)
+    assert [tables.in_words(cell) for cell in (None, 21.456, 40, "x")] == ["-", "21.46", "40", "x"]
 
 
 def test_csv_has_a_column_for_each_part_and_no_formulas():
-    table = sheets.Table("t", "T", ("who", "share"), (
-        ("=1+1", Number((0.4, 0.6))), ("b", Number((0.5,), (0.4, 0.6))), ("c", None)))
-    rows = list(csv.reader(sheets.to_csv(table).splitlines()))
+    table = tables.Table(
+        "t",
+        "T",
+        ("who", "share"),
+        (("=1+1", Number((0.4, 0.6))), ("b", Number((0.5,), (0.4, 0.6))), ("c", None)),
+    )
+    rows = list(csv.reader(tables.to_csv(table).splitlines()))
     assert rows[0] == ["who", "share", "share std", "share low", "share high"]
-    assert rows[1][0] == "'=1+1" and float(rows[1][2]) == pytest.approx(0.02 ** 0.5) and rows[1][3:] == ["", ""]
+    assert (
+        rows[1][0] == "'=1+1"
+        and float(rows[1][2]) == pytest.approx(0.02**0.5)
+        and rows[1][3:] == ["", ""]
+    )
     assert rows[2] == ["b", "0.5", "", "0.4", "0.6"] and rows[3] == ["c", "", "", "", ""]
 
 
 def test_latex_escapes():
-    assert sheets.escape_latex("a_b & 50% \\x\n~{λ}") == (
-        r"a\_b \& 50\% \textbackslash{}x \textasciitilde{}\{$\lambda$\}")
+    assert tables.escape_latex("a_b & 50% \\x\n~{λ}") == (
+        r"a\_b \& 50\% \textbackslash{}x \textasciitilde{}\{$\lambda$\}"
+    )
 
 
-@pytest.mark.parametrize("values, expected", [
-    ([0, 100], [0, 20, 40, 60, 80, 100]), ([0.092, 0.133], [0.09, 0.1, 0.11, 0.12, 0.13, 0.14]),
-    ([3, 3], [2.6, 2.8, 3.0, 3.2, 3.4]), ([], [0, 0.2, 0.4, 0.6, 0.8, 1.0])])
+@pytest.mark.parametrize(
+    "values, expected",
+    [
+        ([0, 100], [0, 20, 40, 60, 80, 100]),
+        ([0.092, 0.133], [0.09, 0.1, 0.11, 0.12, 0.13, 0.14]),
+        ([3, 3], [2.6, 2.8, 3.0, 3.2, 3.4]),
+        ([], [0, 0.2, 0.4, 0.6, 0.8, 1.0]),
+    ],
+)
 def test_ticks_are_round_and_hold_every_value(values, expected):
     assert svg.ticks(values, 5) == pytest.approx(expected)
 
 
 def test_a_plot_puts_points_where_they_belong():
-    drawn = ElementTree.fromstring(svg.scatter([svg.Dot("a", 0, 0), svg.Dot("b", 100, 50, shape="square")], "x", "y"))
-    circle, = (node for node in drawn.iter() if node.tag.endswith("circle"))
+    drawn = ElementTree.fromstring(
+        svg.scatter([svg.Dot("a", 0, 0), svg.Dot("b", 100, 50, shape="square")], "x", "y")
+    )
+    (circle,) = (node for node in drawn.iter() if node.tag.endswith("circle"))
     # The axes begin at the left and at the bottom margin.
     assert (float(circle.get("cx")), float(circle.get("cy"))) == (svg.LEFT, svg.HEIGHT - svg.BOTTOM)
-    square, = (node for node in drawn.iter() if node.tag.endswith("rect"))
-    assert float(square.get("x")) + 5 == svg.WIDTH - svg.RIGHT and float(square.get("y")) + 5 == svg.TOP
+    (square,) = (node for node in drawn.iter() if node.tag.endswith("rect"))
+    assert (
+        float(square.get("x")) + 5 == svg.WIDTH - svg.RIGHT
+        and float(square.get("y")) + 5 == svg.TOP
+    )
 
 
 def test_the_name_of_a_line_does_not_lie_on_a_dot_at_its_beginning():
-    drawn = ElementTree.fromstring(svg.scatter([svg.Dot("black", 0, 12)], "x", "y", rules=[("y", 12, "chance")],
-                                               reach=((0, 40), (0, 100))))
-    places = {node.text: (float(node.get("x")), node.get("text-anchor")) for node in drawn.iter()
-              if node.tag.endswith("text")}
-    assert places["chance"] == (svg.WIDTH - svg.RIGHT - 6, "end") and places["black"][0] < svg.WIDTH / 2
+    drawn = ElementTree.fromstring(
+        svg.scatter(
+            [svg.Dot("black", 0, 12)],
+            "x",
+            "y",
+            rules=[("y", 12, "chance")],
+            reach=((0, 40), (0, 100)),
+        )
+    )
+    places = {
+        node.text: (float(node.get("x")), node.get("text-anchor"))
+        for node in drawn.iter()
+        if node.tag.endswith("text")
+    }
+    assert (
+        places["chance"] == (svg.WIDTH - svg.RIGHT - 6, "end")
+        and places["black"][0] < svg.WIDTH / 2
+    )
 
 
 def test_names_do_not_lie_on_each_other():

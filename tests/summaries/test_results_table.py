@@ -4,23 +4,48 @@ import copy
 
 import pytest
 
-from tfanon.report import table
+from tfanon.summaries import results_table
 
 RESULTS = {
     "schema_version": 1,
     "rows": [
-        {"anonymizer": "raw", "action_top1": 0.9, "action_interval": [0.8, 0.95], "action_chance": 1 / 6,
-         "images": {"cmap": 0.95, "cmap_interval": [0.9, 0.97], "cmap_chance": 0.5, "cmap_above_floor": 0.45,
-                    "f1": 0.9, "f1_chance": 2 / 3, "f1_above_floor": 0.2333, "average_precision": {"hat": 0.95}}},
-        {"anonymizer": "unetpp", "action_top1": 0.7, "action_interval": [0.6, 0.8], "action_chance": 1 / 6,
-         "images": {"cmap": 0.55, "cmap_interval": [0.5, 0.6], "cmap_chance": 0.5, "cmap_above_floor": 0.05,
-                    "f1": float("nan"), "f1_chance": 2 / 3, "f1_above_floor": -0.06667}},
+        {
+            "anonymizer": "raw",
+            "action_top1": 0.9,
+            "action_interval": [0.8, 0.95],
+            "action_chance": 1 / 6,
+            "images": {
+                "cmap": 0.95,
+                "cmap_interval": [0.9, 0.97],
+                "cmap_chance": 0.5,
+                "cmap_above_floor": 0.45,
+                "f1": 0.9,
+                "f1_chance": 2 / 3,
+                "f1_above_floor": 0.2333,
+                "average_precision": {"hat": 0.95},
+            },
+        },
+        {
+            "anonymizer": "unetpp",
+            "action_top1": 0.7,
+            "action_interval": [0.6, 0.8],
+            "action_chance": 1 / 6,
+            "images": {
+                "cmap": 0.55,
+                "cmap_interval": [0.5, 0.6],
+                "cmap_chance": 0.5,
+                "cmap_above_floor": 0.05,
+                "f1": float("nan"),
+                "f1_chance": 2 / 3,
+                "f1_above_floor": -0.06667,
+            },
+        },
     ],
 }
 
 
 def test_table_for_a_terminal():
-    assert table.format_table(RESULTS).splitlines() == [
+    assert results_table.format_table(RESULTS).splitlines() == [
         "anonymizer       action top-1 ↑               cMAP ↓  above floor ↓  F1 ↓  above floor ↓",
         "-" * 88,
         "raw         90.0 (80.0 to 95.0)  95.0 (90.0 to 97.0)           45.0  90.0           23.3",
@@ -31,7 +56,7 @@ def test_table_for_a_terminal():
 
 
 def test_table_for_the_readme():
-    assert table.format_markdown(RESULTS).splitlines() == [
+    assert results_table.format_markdown(RESULTS).splitlines() == [
         "| anonymizer | action top-1 ↑ | cMAP ↓ | above floor ↓ | F1 ↓ | above floor ↓ |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
         "| raw | 90.0 | 95.0 | 45.0 | 90.0 | 23.3 |",
@@ -42,8 +67,13 @@ def test_table_for_the_readme():
 
 def test_a_second_probe_has_its_own_columns():
     results = copy.deepcopy(RESULTS)
-    results["rows"][1]["clips"] = {"cmap": 0.8, "cmap_above_floor": 0.6, "cmap_chance": 0.2, "f1": 0.7}
-    head, _, raw, unetpp, chance = table.format_markdown(results).splitlines()
+    results["rows"][1]["clips"] = {
+        "cmap": 0.8,
+        "cmap_above_floor": 0.6,
+        "cmap_chance": 0.2,
+        "f1": 0.7,
+    }
+    head, _, raw, unetpp, chance = results_table.format_markdown(results).splitlines()
     assert "| images: cMAP ↓ |" in head
     assert head.endswith("| clips: cMAP ↓ | above floor ↓ | clips: F1 ↓ | above floor ↓ |")
     assert raw.endswith("| - | - | - | - |")
@@ -52,12 +82,18 @@ def test_a_second_probe_has_its_own_columns():
 
 
 def test_without_a_probe_the_action_is_left():
-    results = {"schema_version": 1, "rows": [{"anonymizer": "raw", "action_top1": 0.5, "action_chance": 0.25}]}
-    assert table.format_markdown(results).splitlines()[2:] == ["| raw | 50.0 |", "| chance | 25.0 |"]
+    results = {
+        "schema_version": 1,
+        "rows": [{"anonymizer": "raw", "action_top1": 0.5, "action_chance": 0.25}],
+    }
+    assert results_table.format_markdown(results).splitlines()[2:] == [
+        "| raw | 50.0 |",
+        "| chance | 25.0 |",
+    ]
 
 
 def test_numbers_of_a_row():
-    found = table.numbers(RESULTS["rows"][0])
+    found = results_table.numbers(RESULTS["rows"][0])
     assert found["action_top1"] == 0.9 and found["images/cmap"] == 0.95
     assert not any("interval" in name or "precision" in name for name in found)
 
@@ -66,18 +102,18 @@ def test_spread_by_hand():
     # .9 and .7: mean .8, deviation sqrt((.1 ** 2 + .1 ** 2) / 1) = .1414.
     other = copy.deepcopy(RESULTS)
     other["rows"][0]["action_top1"] = 0.7
-    both = table.spread([RESULTS, other])
+    both = results_table.spread([RESULTS, other])
     assert both["runs"] == 2 and "action_interval" not in both["rows"][0]
-    assert both["rows"][0]["action_top1"] == pytest.approx({"mean": 0.8, "std": 0.02 ** 0.5})
-    raw = table.format_markdown(both).splitlines()[2]
+    assert both["rows"][0]["action_top1"] == pytest.approx({"mean": 0.8, "std": 0.02**0.5})
+    raw = results_table.format_markdown(both).splitlines()[2]
     assert raw.startswith("| raw | 80.0 ± 14.1 | 95.0 ± 0.0 | 45.0 ± 0.0 |")
-    assert "16.7 ± 0.0" in table.format_table(both)
+    assert "16.7 ± 0.0" in results_table.format_table(both)
 
 
 def test_spread_takes_only_runs_of_the_same_rows():
     other = copy.deepcopy(RESULTS)
     other["rows"].pop()
     with pytest.raises(ValueError, match="the same anonymizers"):
-        table.spread([RESULTS, other])
+        results_table.spread([RESULTS, other])
     with pytest.raises(ValueError, match="two runs or more"):
-        table.spread([RESULTS])
+        results_table.spread([RESULTS])

@@ -1,14 +1,16 @@
 import json
 import pathlib
 
-from tfanon import config
+from tfanon.core import config
 from tools import seeds
 
 
 def run_of(folder, seed, top1):
     folder.mkdir()
     row = {"anonymizer": "f_A", "action_top1": top1, "action_chance": 0.125}
-    (folder / "results.json").write_text(json.dumps({"schema_version": 1, "seed": seed, "rows": [row]}))
+    (folder / "results.json").write_text(
+        json.dumps({"schema_version": 1, "seed": seed, "rows": [row]})
+    )
     return str(folder)
 
 
@@ -23,7 +25,10 @@ def test_folds_may_share_a_seed(tmp_path, capsys):
     folders = [run_of(tmp_path / name, 0, top1) for name, top1 in (("ann", 0.6), ("bob", 0.8))]
     for folder in folders:
         name = pathlib.Path(folder).name
-        config.write_flagfile(config.Config(workdir=folder, split_column=f"actor={name}"), pathlib.Path(folder) / "run.flags")
+        config.write_flagfile(
+            config.Config(workdir=folder, split_column=f"actor={name}"),
+            pathlib.Path(folder) / "run.flags",
+        )
     assert seeds.main(["", *folders]) == 0
     assert "| f_A | 70.0 \N{PLUS-MINUS SIGN} 14.1 |" in capsys.readouterr().out  # sqrt(.01 + .01)
 

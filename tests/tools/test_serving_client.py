@@ -16,13 +16,14 @@ import streaming
 import tensorflow as tf
 
 from tfanon.exporting import exporter
-from tfanon.media import image_io, writer
+from tfanon.media import array_writer, image_io
 from tfanon.models import per_frame
 
 grpc = pytest.importorskip("grpc")
 pytest.importorskip("tensorflow_serving.apis")
 
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc  # noqa: E402
+
 from tools import serving_client  # noqa: E402
 
 
@@ -43,8 +44,12 @@ class Prediction(prediction_service_pb2_grpc.PredictionServiceServicer):
     def Predict(self, request, context):
         self.seen.append(dict(context.invocation_metadata()))
         if request.model_spec.name != "tfanon":
-            context.abort(grpc.StatusCode.NOT_FOUND, f"Servable not found: {request.model_spec.name}")
-        given = {name: tf.constant(tf.make_ndarray(value)) for name, value in request.inputs.items()}
+            context.abort(
+                grpc.StatusCode.NOT_FOUND, f"Servable not found: {request.model_spec.name}"
+            )
+        given = {
+            name: tf.constant(tf.make_ndarray(value)) for name, value in request.inputs.items()
+        }
         answer = predict_pb2.PredictResponse()
         for name, value in self.signatures[request.model_spec.signature_name](**given).items():
             answer.outputs[name].CopyFrom(tf.make_tensor_proto(value))
@@ -56,7 +61,11 @@ def served(servicer, credentials=None):
     """Host and port of a gRPC server of the servicer, encrypted where there are credentials."""
     server, place = grpc.server(concurrent.futures.ThreadPoolExecutor(2)), "127.0.0.1:0"
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(servicer, server)
-    port = server.add_secure_port(place, credentials) if credentials else server.add_insecure_port(place)
+    port = (
+        server.add_secure_port(place, credentials)
+        if credentials
+        else server.add_insecure_port(place)
+    )
     server.start()
     try:
         yield f"127.0.0.1:{port}"
@@ -77,13 +86,17 @@ def rest_handler(signatures):
         def do_POST(self):
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             found = self.path == "/v1/models/tfanon:predict"
-            given = {name: tf.constant([base64.b64decode(one["b64"]) for one in value])
-                     for name, value in asked["inputs"].items()}
-            answer, = signatures[asked["signature_name"]](**given).values()
+            given = {
+                name: tf.constant([base64.b64decode(one["b64"]) for one in value])
+                for name, value in asked["inputs"].items()
+            }
+            (answer,) = signatures[asked["signature_name"]](**given).values()
             body = {"outputs": [{"b64": base64.b64encode(one).decode()} for one in answer.numpy()]}
             self.send_response(200 if found else 404)
             self.end_headers()
-            self.wfile.write(json.dumps(body if found else {"error": "Servable not found"}).encode())
+            self.wfile.write(
+                json.dumps(body if found else {"error": "Servable not found"}).encode()
+            )
 
         def log_message(self, *_):
             pass
@@ -93,7 +106,9 @@ def rest_handler(signatures):
 
 @pytest.fixture(scope="module")
 def over_rest(rest_handler):
-    with streaming.running(http.server.ThreadingHTTPServer(("127.0.0.1", 0), rest_handler)) as place:
+    with streaming.running(
+        http.server.ThreadingHTTPServer(("127.0.0.1", 0), rest_handler)
+    ) as place:
         yield f"http://{place}"
 
 
@@ -103,9 +118,28 @@ def certificate(tmp_path_factory):
     if not shutil.which("openssl"):
         pytest.skip("openssl is not installed: there is no certificate to test with")
     folder = tmp_path_factory.mktemp("tls")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=127.0.0.1",
-                    "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", folder / "key.pem", "-out", folder / "ca.pem"],
-                   check=True, capture_output=True)
+    subprocess.run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "1",
+            "-subj",
+            "/CN=127.0.0.1",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+            "-keyout",
+            folder / "key.pem",
+            "-out",
+            folder / "ca.pem",
+        ],
+        check=True,
+        capture_output=True,
+    )
     return folder / "key.pem", folder / "ca.pem"
 
 
@@ -130,7 +164,9 @@ def picture(tmp_path):
 
 
 def anonymize(given, output, server, **more):
-    return serving_client.anonymized([str(given)], serving_client.Settings(output=str(output), server=server, **more))
+    return serving_client.anonymized(
+        [str(given)], serving_client.Settings(output=str(output), server=server, **more)
+    )
 
 
 def test_a_picture_by_both_ways(over_grpc, over_rest, picture, tmp_path):
@@ -146,18 +182,23 @@ def test_another_model_s_result_is_not_taken_for_this_one_s(over_grpc, picture, 
     assert anonymize(picture, output, over_grpc[0]) == anonymize(picture, output, over_grpc[0]) == 0
     assert "done before" in capsys.readouterr().out
     assert anonymize(picture, output, over_grpc[0], model_name="strong") == 1
-    assert "was not made from this input with these settings; give --overwrite" in capsys.readouterr().out
+    assert (
+        "was not made from this input with these settings; give --overwrite"
+        in capsys.readouterr().out
+    )
 
 
 def test_a_video_keeps_its_frames(over_grpc, tmp_path):
     frames = np.random.default_rng(1).integers(0, 256, (11, 32, 48, 3), np.uint8)
-    writer.write_video(tmp_path / "in.mp4", frames)
+    array_writer.write_video(tmp_path / "in.mp4", frames)
     assert anonymize(tmp_path / "in.mp4", tmp_path / "out.mp4", over_grpc[0]) == 0
     record = json.loads((tmp_path / "out.mp4.manifest.json").read_text())
     assert record["files"]["out.mp4"]["frames"] == 11  # batches of 8 and of 3
 
 
-def test_encrypted_only_to_a_server_whose_certificate_is_trusted(over_tls, certificate, picture, tmp_path, capsys):
+def test_encrypted_only_to_a_server_whose_certificate_is_trusted(
+    over_tls, certificate, picture, tmp_path, capsys
+):
     for server, said in zip(over_tls, ("UNAVAILABLE", "CERTIFICATE_VERIFY_FAILED")):
         output = tmp_path / f"{server[:5]}.png"
         assert anonymize(picture, output, server, timeout=10.0) == 1
@@ -172,7 +213,10 @@ def test_ctrl_c_is_one_line(over_grpc, picture, tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(serving_client.Batch, "run", stopped)
     assert anonymize(picture, tmp_path / "out.png", over_grpc[0]) == 130
-    assert capsys.readouterr().err == "tools.serving_client: stopped; the same command goes on from here.\n"
+    assert (
+        capsys.readouterr().err
+        == "tools.serving_client: stopped; the same command goes on from here.\n"
+    )
 
 
 def test_a_token_is_sent(over_grpc, picture, tmp_path, monkeypatch):
@@ -205,15 +249,23 @@ def test_the_token_is_not_carried_to_another_address(picture, tmp_path, monkeypa
 
 
 def test_a_model_that_is_not_there(over_grpc, over_rest, picture, tmp_path, capsys):
-    for server, said in ((over_grpc[0], "NOT_FOUND: Servable not found: other"), (over_rest, '404 Not Found {"error"')):
+    for server, said in (
+        (over_grpc[0], "NOT_FOUND: Servable not found: other"),
+        (over_rest, '404 Not Found {"error"'),
+    ):
         assert anonymize(picture, tmp_path / "out.png", server, model_name="other") == 1
         assert said in capsys.readouterr().out
         assert not (tmp_path / "out.png").exists()
 
 
-def test_a_server_that_gives_frames_back_unchanged_is_refused(over_grpc, picture, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(over_grpc[1], "signatures", {
-        "image_bytes": lambda image_bytes: {"anonymized_bytes": image_bytes}})
+def test_a_server_that_gives_frames_back_unchanged_is_refused(
+    over_grpc, picture, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(
+        over_grpc[1],
+        "signatures",
+        {"image_bytes": lambda image_bytes: {"anonymized_bytes": image_bytes}},
+    )
     assert anonymize(picture, tmp_path / "out.png", over_grpc[0]) == 1
     assert "came back unchanged" in capsys.readouterr().out
     assert not (tmp_path / "out.png").exists()
@@ -222,13 +274,20 @@ def test_a_server_that_gives_frames_back_unchanged_is_refused(over_grpc, picture
 def test_an_answer_of_another_size_or_none_is_refused(picture):
     settings = serving_client.Settings()
     jpeg = serving_client.encoded(np.zeros([8, 8, 3], np.uint8))
-    for answer, said in (([jpeg], r"answered 1 frames of \(16, 16, 3\) with 1 of \[\(8, 8, 3\)\]"),
-                         ([b"nothing"], "no JPEG")):
-        run = serving_client.caller(settings, lambda address, settings, answer=answer: lambda images: answer)
+    for answer, said in (
+        ([jpeg], r"answered 1 frames of \(16, 16, 3\) with 1 of \[\(8, 8, 3\)\]"),
+        ([b"nothing"], "no JPEG"),
+    ):
+        run = serving_client.caller(
+            settings, lambda address, settings, answer=answer: lambda images: answer
+        )
         with pytest.raises(serving_client.Unsafe, match=said):
             run(np.zeros([1, 16, 16, 3], np.uint8))
 
 
 def test_an_address_that_is_none(picture, tmp_path, capsys):
     assert anonymize(picture, tmp_path / "out.png", "127.0.0.1:8500") == 1
-    assert "--server is grpc, grpcs, http, https://HOST:PORT, not '127.0.0.1:8500'" in capsys.readouterr().err
+    assert (
+        "--server is grpc, grpcs, http, https://HOST:PORT, not '127.0.0.1:8500'"
+        in capsys.readouterr().err
+    )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfanon import fitting, losses, trainer
+from tfanon.training import loop, losses, trainer
 
 
 def learner(rate=0.1):
@@ -24,37 +24,47 @@ def dataset(first, last):
 
 
 def plan(folder, epochs=3):
-    return fitting.Plan("test", folder / "phase", folder / "logs", steps_per_epoch=2, epochs=epochs,
-                        checkpoint_every=3, log_every=2)
+    return loop.Plan(
+        "test",
+        folder / "phase",
+        folder / "logs",
+        steps_per_epoch=2,
+        epochs=epochs,
+        checkpoint_every=3,
+        log_every=2,
+    )
 
 
 def test_every_step_is_taken_once(tmp_path):
     # a moves by 0.1 a step; 2 steps, resumed, then 4 more: 0.6.
-    fitting.fit(learner(), dataset, plan(tmp_path, epochs=1))
+    loop.fit(learner(), dataset, plan(tmp_path, epochs=1))
     model = learner()
-    assert fitting.fit(model, dataset, plan(tmp_path)) == {"epoch": 3, "score": None}
+    assert loop.fit(model, dataset, plan(tmp_path)) == {"epoch": 3, "score": None}
     assert model.network.a.numpy() == pytest.approx(0.6)
 
 
 def test_every_step_is_announced(tmp_path):
-    fitting.fit(learner(), dataset, plan(tmp_path, epochs=1))
+    loop.fit(learner(), dataset, plan(tmp_path, epochs=1))
     seen = []
-    fitting.fit(learner(), dataset, plan(tmp_path), before=seen.append)
+    loop.fit(learner(), dataset, plan(tmp_path), before=seen.append)
     assert seen == [2, 3, 4, 5]  # of six, two are done
 
 
 def test_the_best_epoch_of_the_held_out_slice_wins(tmp_path):
     # Scores .2, .9, .5 after epochs 1, 2, 3: epoch 2, where a = 0.4.
     model, scores = learner(), iter([0.2, 0.9, 0.5])
-    assert fitting.fit(model, dataset, plan(tmp_path), score=lambda: next(scores)) == {"epoch": 2, "score": 0.9}
+    assert loop.fit(model, dataset, plan(tmp_path), score=lambda: next(scores)) == {
+        "epoch": 2,
+        "score": 0.9,
+    }
     assert model.network.a.numpy() == pytest.approx(0.4)
 
 
 def test_the_curve_has_every_epoch_also_after_a_stop(tmp_path):
     curve, scores = [], iter([0.2, 0.9, 0.5])
-    fitting.fit(learner(), dataset, plan(tmp_path, epochs=2), score=lambda: next(scores), curve=curve)
+    loop.fit(learner(), dataset, plan(tmp_path, epochs=2), score=lambda: next(scores), curve=curve)
     assert curve == [[2, 0.2], [4, 0.9]]
-    fitting.fit(learner(), dataset, plan(tmp_path), score=lambda: next(scores), curve=curve)
+    loop.fit(learner(), dataset, plan(tmp_path), score=lambda: next(scores), curve=curve)
     assert curve == [[2, 0.2], [4, 0.9], [6, 0.5]]
 
 
@@ -62,37 +72,53 @@ def test_no_epoch_follows_a_perfect_one(tmp_path, capsys):
     # Perfect after epoch 2, where a = 0.4; a run of all six steps selects the same. Another start has nothing to do.
     model, scores = learner(), iter([0.2, 1.0])
     for _ in range(2):
-        found = fitting.fit(model, dataset, plan(tmp_path), score=lambda: next(scores), perfect=1.0)
+        found = loop.fit(model, dataset, plan(tmp_path), score=lambda: next(scores), perfect=1.0)
         assert found == {"epoch": 2, "score": 1.0} and model.network.a.numpy() == pytest.approx(0.4)
         model = learner()
-    assert "test: nothing beats 1 on the held-out slice, reached at step 4 of 6." in capsys.readouterr().err
+    assert (
+        "test: nothing beats 1 on the held-out slice, reached at step 4 of 6."
+        in capsys.readouterr().err
+    )
 
 
 def test_a_score_that_is_none_selects_nothing(tmp_path):
     # cMAP is not a number where nobody held out has an attribute.
     model, scores = learner(), iter([np.nan, np.nan, np.nan])
-    assert fitting.fit(model, dataset, plan(tmp_path), score=lambda: next(scores))["epoch"] == 3
+    assert loop.fit(model, dataset, plan(tmp_path), score=lambda: next(scores))["epoch"] == 3
     assert model.network.a.numpy() == pytest.approx(0.6)
     model, scores = learner(), iter([np.nan, 0.3, np.nan])
-    assert fitting.fit(model, dataset, plan(tmp_path / "other"), score=lambda: next(scores)) == {"epoch": 2, "score": 0.3}
+    assert loop.fit(model, dataset, plan(tmp_path / "other"), score=lambda: next(scores)) == {
+        "epoch": 2,
+        "score": 0.3,
+    }
     assert model.network.a.numpy() == pytest.approx(0.4)
 
 
 def test_scores_that_are_too_few_to_choose_by_are_noted_and_the_last_epoch_stands(tmp_path):
     # Perfect after epoch 1 already; all three are trained, and a = 0.6 stays.
     model, curve, scores = learner(), [], iter([1.0, 0.9, 0.5])
-    found = fitting.fit(model, dataset, plan(tmp_path), score=lambda: next(scores), curve=curve, perfect=1.0, choose=False)
+    found = loop.fit(
+        model,
+        dataset,
+        plan(tmp_path),
+        score=lambda: next(scores),
+        curve=curve,
+        perfect=1.0,
+        choose=False,
+    )
     assert found == {"epoch": 3, "score": 0.5} and curve == [[2, 1.0], [4, 0.9], [6, 0.5]]
     assert model.network.a.numpy() == pytest.approx(0.6)
     again = learner()
-    assert fitting.fit(again, dataset, plan(tmp_path), choose=False) == found
+    assert loop.fit(again, dataset, plan(tmp_path), choose=False) == found
     assert again.network.a.numpy() == pytest.approx(0.6)
 
 
 def test_what_selects_no_epoch_is_scored_no_more_often_than_a_curve_needs(tmp_path):
     # 50 epochs of 2 steps, LOOKS = 20: every second epoch, counted from the last.
     asked, curve, long = [], [], dataclasses.replace(plan(tmp_path), epochs=50)
-    fitting.fit(learner(), dataset, long, score=lambda: asked.append(0) or 0.5, curve=curve, choose=False)
+    loop.fit(
+        learner(), dataset, long, score=lambda: asked.append(0) or 0.5, curve=curve, choose=False
+    )
     assert [step for step, _ in curve] == list(range(4, 101, 4)) and len(asked) == 25
 
 
@@ -101,7 +127,7 @@ def test_nan_stops_and_says_what_and_when(tmp_path):
         return dataset(first, last).map(lambda x, y: (x * np.nan, y))
 
     with pytest.raises(FloatingPointError, match="loss became nan between steps 0 and 2 of test"):
-        fitting.fit(learner(), broken, plan(tmp_path))
+        loop.fit(learner(), broken, plan(tmp_path))
     assert not list((tmp_path / "phase").glob("step-*"))
 
 
@@ -111,16 +137,24 @@ def test_a_signal_saves_and_stops(tmp_path):
             if step == 2:
                 os.kill(os.getpid(), signal.SIGTERM)
             return np.int64(step)
+
         return tf.data.Dataset.range(first, last).map(
-            lambda step: (tf.ones((2, 4, 4, 3)), tf.ones((2, 4, 4, 3)) + 0 * tf.cast(
-                tf.ensure_shape(tf.numpy_function(note, [step], tf.int64), []), tf.float32)))
+            lambda step: (
+                tf.ones((2, 4, 4, 3)),
+                tf.ones((2, 4, 4, 3))
+                + 0
+                * tf.cast(
+                    tf.ensure_shape(tf.numpy_function(note, [step], tf.int64), []), tf.float32
+                ),
+            )
+        )
 
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(fitting.Stopped, match="SIGTERM at step . of 6 of test"):
-        fitting.fit(learner(), interrupted, plan(tmp_path))
+    with pytest.raises(loop.Stopped, match="SIGTERM at step . of 6 of test"):
+        loop.fit(learner(), interrupted, plan(tmp_path))
     assert signal.getsignal(signal.SIGTERM) == before
     model = learner()
-    fitting.fit(model, dataset, plan(tmp_path))
+    loop.fit(model, dataset, plan(tmp_path))
     assert model.network.a.numpy() == pytest.approx(0.6)
 
 
@@ -130,9 +164,11 @@ def test_a_signal_while_a_step_is_logged_loses_nothing(tmp_path, during, stopped
         if step == during:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    rare = dataclasses.replace(plan(tmp_path, epochs=1), steps_per_epoch=6, checkpoint_every=100, log_every=1)
-    with pytest.raises(fitting.Stopped, match=f"SIGTERM at step {stopped} of 6 of test"):
-        fitting.fit(learner(), dataset, rare, watchers=[watch])
+    rare = dataclasses.replace(
+        plan(tmp_path, epochs=1), steps_per_epoch=6, checkpoint_every=100, log_every=1
+    )
+    with pytest.raises(loop.Stopped, match=f"SIGTERM at step {stopped} of 6 of test"):
+        loop.fit(learner(), dataset, rare, watchers=[watch])
     model = learner()
-    fitting.fit(model, lambda first, last: dataset(first, last) if first == stopped else None, rare)
+    loop.fit(model, lambda first, last: dataset(first, last) if first == stopped else None, rare)
     assert model.network.a.numpy() == pytest.approx(0.6)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfanon import losses
+from tfanon.training import losses
 
 XLA = pytest.mark.parametrize("jit_compile", [False, True], ids=["graph", "xla"])
 
@@ -26,7 +26,9 @@ def clip(value, n=1):
 def test_penalty_beyond_the_bound(jit_compile):
     # x = 1, x_anon = 0.5: RMS = 0.5, penalty = 0.5 - 0.3 = 0.2.
     # d RMS / d x_anon = (x_anon - x) / (n RMS) = -0.5 / (96 * 0.5) = -1 / 96; its norm is 1 / sqrt(96).
-    value, gradient = value_and_gradient(lambda y: losses.penalty(clip(1.0), y, 0.3), clip(0.5), jit_compile)
+    value, gradient = value_and_gradient(
+        lambda y: losses.penalty(clip(1.0), y, 0.3), clip(0.5), jit_compile
+    )
     np.testing.assert_allclose(value, [0.2], atol=1e-6)
     np.testing.assert_allclose(gradient, clip(-1 / 96), rtol=1e-5)
     assert np.linalg.norm(gradient) == pytest.approx(1 / np.sqrt(96), rel=1e-5)
@@ -34,7 +36,9 @@ def test_penalty_beyond_the_bound(jit_compile):
 
 @XLA
 def test_penalty_has_no_value_and_no_gradient_inside_the_bound(jit_compile):
-    value, gradient = value_and_gradient(lambda y: losses.penalty(clip(0.5), y, 0.3), clip(0.7), jit_compile)
+    value, gradient = value_and_gradient(
+        lambda y: losses.penalty(clip(0.5), y, 0.3), clip(0.7), jit_compile
+    )
     assert value == 0 and not gradient.any()
 
 
@@ -43,7 +47,8 @@ def test_penalty_has_no_value_and_no_gradient_inside_the_bound(jit_compile):
 @pytest.mark.parametrize("reduction", sorted(losses.REDUCTIONS))
 def test_penalty_is_finite_where_nothing_changed(jit_compile, bound, reduction):
     value, gradient = value_and_gradient(
-        lambda y: losses.penalty(clip(0.5), y, bound, reduction), clip(0.5), jit_compile)
+        lambda y: losses.penalty(clip(0.5), y, bound, reduction), clip(0.5), jit_compile
+    )
     assert value == pytest.approx(0, abs=1e-5) and np.isfinite(gradient).all()
 
 
@@ -69,14 +74,17 @@ def orthogonal(n, d=32):
 
 
 @XLA
-@pytest.mark.parametrize("case, expected", [
-    # N = 8, temperature 0.1, so exp(10) for equal vectors, 14 negatives.
-    ("equal_views_orthogonal_images", np.log(1 + 14 * np.exp(-10.0))),  # 6.354e-4
-    ("all_equal", np.log(15)),
-    ("all_orthogonal", np.log(15)),
-    ("opposite_positives", np.log(np.exp(-10.0) + 14) + 10),  # 12.639061
-    ("views_opposite", np.log(7 * np.exp(10.0) + 8 * np.exp(-10.0)) + 10),  # 21.945910
-])
+@pytest.mark.parametrize(
+    "case, expected",
+    [
+        # N = 8, temperature 0.1, so exp(10) for equal vectors, 14 negatives.
+        ("equal_views_orthogonal_images", np.log(1 + 14 * np.exp(-10.0))),  # 6.354e-4
+        ("all_equal", np.log(15)),
+        ("all_orthogonal", np.log(15)),
+        ("opposite_positives", np.log(np.exp(-10.0) + 14) + 10),  # 12.639061
+        ("views_opposite", np.log(7 * np.exp(10.0) + 8 * np.exp(-10.0)) + 10),  # 21.945910
+    ],
+)
 def test_nt_xent_vectors(case, expected, jit_compile):
     ones = np.ones((8, 32), np.float32)
     z, z_prime = {
@@ -98,7 +106,9 @@ def test_nt_xent_is_equation_6_in_both_directions():
     u = np.concatenate([z, z_prime])
     u /= np.linalg.norm(u, axis=1, keepdims=True)
     h = np.exp(u @ u.T / 0.5)
-    one_way = [-np.log(h[i, (i + 5) % 10] / sum(h[i, k] for k in range(10) if k != i)) for i in range(10)]
+    one_way = [
+        -np.log(h[i, (i + 5) % 10] / sum(h[i, k] for k in range(10) if k != i)) for i in range(10)
+    ]
     expected = (np.array(one_way[:5]) + one_way[5:]) / 2
     np.testing.assert_allclose(losses.nt_xent(z, z_prime, 0.5), expected, rtol=1e-5)
 
@@ -149,7 +159,9 @@ def test_negative_entropy_by_hand(jit_compile):
     # by the mean.  Far out nothing is left to lose, and nothing is NaN.
     logits = np.array([[0, np.log(3)], [200, -200]], np.float32)
     value, gradient = value_and_gradient(losses.negative_entropy, logits, jit_compile)
-    np.testing.assert_allclose(value, [(0.75 * np.log(3) - np.log(4) - np.log(2)) / 2, 0], rtol=1e-6)
+    np.testing.assert_allclose(
+        value, [(0.75 * np.log(3) - np.log(4) - np.log(2)) / 2, 0], rtol=1e-6
+    )
     np.testing.assert_allclose(gradient, [[0, 3 / 32 * np.log(3)], [0, 0]], rtol=1e-5, atol=1e-7)
 
 
@@ -158,26 +170,38 @@ def test_triplet_by_hand(jit_compile):
     # |a - p| = 5, |a - n| = 1 and 7: 5 - 1 + 1 = 5; 5 - 7 + 1 < 0, so 0.  d/da is (a - p) / 5 - (a - n) / 1.
     anchor, positive = np.zeros((2, 2), np.float32), np.array([[3, 4], [3, 4]], np.float32)
     negative = np.array([[0, 1], [7, 0]], np.float32)
-    value, gradient = value_and_gradient(lambda a: losses.triplet(a, positive, negative), anchor, jit_compile)
+    value, gradient = value_and_gradient(
+        lambda a: losses.triplet(a, positive, negative), anchor, jit_compile
+    )
     np.testing.assert_allclose(value, [5, 0], rtol=1e-6)
     np.testing.assert_allclose(gradient, [[-0.6, -0.8 + 1], [0, 0]], atol=1e-6)
-    value, gradient = value_and_gradient(lambda a: losses.triplet(a, anchor, anchor), anchor, jit_compile)
-    np.testing.assert_allclose(value, [1, 1])  # nothing moves yet: the margin, and a gradient that is no NaN
+    value, gradient = value_and_gradient(
+        lambda a: losses.triplet(a, anchor, anchor), anchor, jit_compile
+    )
+    np.testing.assert_allclose(
+        value, [1, 1]
+    )  # nothing moves yet: the margin, and a gradient that is no NaN
     assert np.isfinite(gradient).all()
 
 
 def test_attributes_of_an_ensemble():
     # [N, M, P]: the same as each member's alone.
     rng = np.random.default_rng(0)
-    truth, logits = rng.integers(0, 2, (3, 2, 4)).astype(np.float32), rng.normal(size=(3, 2, 4)).astype(np.float32)
+    truth, logits = (
+        rng.integers(0, 2, (3, 2, 4)).astype(np.float32),
+        rng.normal(size=(3, 2, 4)).astype(np.float32),
+    )
     value = losses.attributes(truth, logits)
     for member in range(2):
-        np.testing.assert_allclose(value[:, member], losses.attributes(truth[:, member], logits[:, member]), rtol=1e-6)
+        np.testing.assert_allclose(
+            value[:, member], losses.attributes(truth[:, member], logits[:, member]), rtol=1e-6
+        )
 
 
 def test_action_and_attributes_by_hand():
     # softmax(0, ln 3) = (1/4, 3/4); sigmoid(0) = 1/2, sigmoid(ln 3) = 3/4.
     logits = np.array([[0, np.log(3)]], np.float32)
     np.testing.assert_allclose(losses.action([1], logits), [-np.log(0.75)], rtol=1e-6)
-    np.testing.assert_allclose(losses.attributes(np.float32([[1, 0]]), logits),
-                               [(np.log(2) - np.log(0.25)) / 2], rtol=1e-6)
+    np.testing.assert_allclose(
+        losses.attributes(np.float32([[1, 0]]), logits), [(np.log(2) - np.log(0.25)) / 2], rtol=1e-6
+    )

@@ -3,19 +3,36 @@
 import dataclasses
 
 import pytest
-
 from exporting import runs
-from tfanon import checkpoint, experiment, phases, registry, replicas, sharing
-from tfanon.config import FREE, Config
-from tfanon.data import tables
-from tfanon.data.sources import synthetic
 
-TINY = {"anonymizer": "tiny", "action_network": "tiny", "privacy_network": "tiny", "baselines": ("raw",)}
-OTHER = {"anonymizer": "unet", "action_network": "c3d", "privacy_network": "resnet18", "action_judge": "i3d",
-         "privacy_judge": "resnet34", "penalty_reduction": "batch", "budget_batch_norm": "batch",
-         "strategy": "mirrored", "precision": "mixed_float16", "data_format": "tfds", "attribute_set": "vispr2",
-         "on_bad_video": "raise",
-         "anonymizer_output": "linear"}
+from tfanon import experiment
+from tfanon.core import checkpoint, registry
+from tfanon.core.config import FREE, Config
+from tfanon.data import splits
+from tfanon.data.sources import synthetic
+from tfanon.training import distribution, phase_cache, phases
+
+TINY = {
+    "anonymizer": "tiny",
+    "action_network": "tiny",
+    "privacy_network": "tiny",
+    "baselines": ("raw",),
+}
+OTHER = {
+    "anonymizer": "unet",
+    "action_network": "c3d",
+    "privacy_network": "resnet18",
+    "action_judge": "i3d",
+    "privacy_judge": "resnet34",
+    "penalty_reduction": "batch",
+    "budget_batch_norm": "batch",
+    "strategy": "mirrored",
+    "precision": "mixed_float16",
+    "data_format": "tfds",
+    "attribute_set": "vispr2",
+    "on_bad_video": "raise",
+    "anonymizer_output": "linear",
+}
 
 
 def other_value(field, value):
@@ -24,37 +41,73 @@ def other_value(field, value):
         return OTHER[field]
     if isinstance(value, bool):
         return not value
-    return value + ("x",) if isinstance(value, tuple) else value + type(value)(1) if not isinstance(value, str) else "x"
+    return (
+        value + ("x",)
+        if isinstance(value, tuple)
+        else value + type(value)(1)
+        if not isinstance(value, str)
+        else "x"
+    )
 
 
 def changes(phase, **settings):
     """The flags that make a phase another one."""
     config = Config(**settings)
-    return {field.name for field in dataclasses.fields(Config) if sharing.relevant(phase, config) != sharing.relevant(
-        phase, dataclasses.replace(config, **{field.name: other_value(field.name, getattr(config, field.name))}))}
+    return {
+        field.name
+        for field in dataclasses.fields(Config)
+        if phase_cache.relevant(phase, config)
+        != phase_cache.relevant(
+            phase,
+            dataclasses.replace(
+                config, **{field.name: other_value(field.name, getattr(config, field.name))}
+            ),
+        )
+    }
 
 
 def test_what_each_phase_depends_on():
     everything = {field.name for field in dataclasses.fields(Config)} - set(FREE) - {"baselines"}
-    game = sharing.GAME | sharing.ANONYMIZER | sharing.INITIALISE
-    judges = sharing.ACTION_JUDGE | sharing.PRIVACY_JUDGE | sharing.PRIVATE_CLIPS
-    assert changes("initialise") == everything - sharing.GAME - judges - sharing.CLIPS
+    game = phase_cache.GAME | phase_cache.ANONYMIZER | phase_cache.INITIALISE
+    judges = phase_cache.ACTION_JUDGE | phase_cache.PRIVACY_JUDGE | phase_cache.PRIVATE_CLIPS
+    assert changes("initialise") == everything - phase_cache.GAME - judges - phase_cache.CLIPS
     assert changes("anonymize") == everything - judges
-    assert changes("anonymize", warm_action=True) == everything - sharing.PRIVACY_JUDGE - sharing.PRIVATE_CLIPS
+    assert (
+        changes("anonymize", warm_action=True)
+        == everything - phase_cache.PRIVACY_JUDGE - phase_cache.PRIVATE_CLIPS
+    )
     # The judge is f_T's network unless it is named.
-    others = game | sharing.PRIVACY_JUDGE | sharing.PRIVATE_CLIPS
+    others = game | phase_cache.PRIVACY_JUDGE | phase_cache.PRIVATE_CLIPS
     assert changes("action-blur") == everything - others | {"action_network"}
     assert changes("action-blur", action_judge="tiny") == everything - others
     assert changes("privacy-images-raw") == (
-        everything - game - sharing.ACTION_JUDGE - sharing.CLIPS - sharing.PRIVATE_CLIPS | {"privacy_network"})
+        everything - game - phase_cache.ACTION_JUDGE - phase_cache.CLIPS - phase_cache.PRIVATE_CLIPS
+        | {"privacy_network"}
+    )
     assert changes("pretrain-small3d") == changes("action-raw")
-    assert changes("action-f_A") == everything - sharing.PRIVACY_JUDGE - sharing.PRIVATE_CLIPS
-    assert changes("privacy-clips-f_A") == everything - sharing.ACTION_JUDGE
+    assert (
+        changes("action-f_A") == everything - phase_cache.PRIVACY_JUDGE - phase_cache.PRIVATE_CLIPS
+    )
+    assert changes("privacy-clips-f_A") == everything - phase_cache.ACTION_JUDGE
     assert changes("attack") == everything - game | {"action_network", "privacy_network"}
-    for phase in ("initialise", "anonymize", "action-raw", "privacy-images-raw", "action-f_A", "privacy-images-f_A"):
-        assert {"seed", "data_dir", "clip_source", "image_source", "held_out", "precision"} <= changes(phase)
+    for phase in (
+        "initialise",
+        "anonymize",
+        "action-raw",
+        "privacy-images-raw",
+        "action-f_A",
+        "privacy-images-f_A",
+    ):
+        assert {
+            "seed",
+            "data_dir",
+            "clip_source",
+            "image_source",
+            "held_out",
+            "precision",
+        } <= changes(phase)
     with pytest.raises(ValueError, match="No phase is called 'judge'"):
-        sharing.relevant("judge", Config())
+        phase_cache.relevant("judge", Config())
 
 
 class Watched(Config):
@@ -70,11 +123,32 @@ class Watched(Config):
 
 def test_phases_read_no_flag_that_they_are_said_not_to_depend_on(monkeypatch, tmp_path):
     runs.add_tiny_networks(monkeypatch)
-    synthetic.write(tmp_path / "data" / "synthetic", synthetic.Size(
-        train_people=2, test_people=1, train_images=8, test_images=4, shortest=20, longest=24, side=32))
-    config = Watched(**TINY, workdir=str(tmp_path / "run"), data_dir=str(tmp_path / "data"), resolution=32, frames=2,
-                     eval_clips=1, epochs_reconstruct=1, epochs_action=1, epochs_privacy=1, batch_privacy=4,
-                     batch_action=4, batch_reconstruct=4)
+    synthetic.write(
+        tmp_path / "data" / "synthetic",
+        synthetic.Size(
+            train_people=2,
+            test_people=1,
+            train_images=8,
+            test_images=4,
+            shortest=20,
+            longest=24,
+            side=32,
+        ),
+    )
+    config = Watched(
+        **TINY,
+        workdir=str(tmp_path / "run"),
+        data_dir=str(tmp_path / "data"),
+        resolution=32,
+        frames=2,
+        eval_clips=1,
+        epochs_reconstruct=1,
+        epochs_action=1,
+        epochs_privacy=1,
+        batch_privacy=4,
+        batch_action=4,
+        batch_reconstruct=4,
+    )
     copy = dataclasses.replace
 
     def quiet(settings, **more):  # to copy a field is not to look at it
@@ -88,7 +162,7 @@ def test_phases_read_no_flag_that_they_are_said_not_to_depend_on(monkeypatch, tm
 
     def reads(work):
         Watched.read = set()
-        run = phases.Run(config, tables.load(config), replicas.make_strategy("one_device"))
+        run = phases.Run(config, splits.load(config), distribution.make_strategy("one_device"))
         work(run)
         return Watched.read - set(FREE) - {"baselines"}  # they are read for a phase's number alone
 
@@ -98,11 +172,17 @@ def test_phases_read_no_flag_that_they_are_said_not_to_depend_on(monkeypatch, tm
         ("action-raw", lambda run: phases.judge_action(run, "raw", raw)),
         ("privacy-images-raw", lambda run: phases.judge_privacy(run, "raw", raw, "images")),
     ):
-        extra = reads(work) - set(sharing.relevant(phase, config))
+        extra = reads(work) - set(phase_cache.relevant(phase, config))
         # The game's network is the judge's where none is named; --warm_action and --epochs_pretrain are read to number the
         # phases, and --private_labels and those of PRIVATE_CLIPS to load what other phases look at.
-        assert extra <= {"warm_action", "epochs_pretrain", "action_network", "privacy_network", "private_labels",
-                         *sharing.PRIVATE_CLIPS}, (phase, extra)
+        assert extra <= {
+            "warm_action",
+            "epochs_pretrain",
+            "action_network",
+            "privacy_network",
+            "private_labels",
+            *phase_cache.PRIVATE_CLIPS,
+        }, (phase, extra)
         assert (tmp_path / "run" / "phases" / phase / "done.json").exists()
 
 
@@ -121,49 +201,90 @@ def test_finished_phases_are_shared_where_their_flags_are_equal(tmp_path):
     names = ("action-raw", "anonymize", "initialise", "privacy-images-raw")
     first = finished(tmp_path / "first", *names, penalty_bound=0.1)
     point = Config(workdir=str(tmp_path / "point"), penalty_bound=0.2)
-    assert sharing.share(point, [first]) == ["action-raw", "initialise", "privacy-images-raw"]
+    assert phase_cache.share(point, [first]) == ["action-raw", "initialise", "privacy-images-raw"]
     for name in ("action-raw", "initialise"):
-        assert (tmp_path / "point/phases" / name / "network.weights.h5").read_text() == f"first {name}"
+        assert (
+            tmp_path / "point/phases" / name / "network.weights.h5"
+        ).read_text() == f"first {name}"
         assert (tmp_path / "point/logs" / name / "events.1").read_text() == "curve"
-        assert (tmp_path / "point/phases" / name / "done.json").samefile(tmp_path / "first/phases" / name / "done.json")
+        assert (tmp_path / "point/phases" / name / "done.json").samefile(
+            tmp_path / "first/phases" / name / "done.json"
+        )
     assert not (tmp_path / "point/phases/anonymize").exists()
-    assert sharing.share(point, [first]) == []
+    assert phase_cache.share(point, [first]) == []
 
 
 def test_nothing_is_shared_between_seeds_or_data_or_from_an_unfinished_phase(tmp_path):
     first = finished(tmp_path / "first", "initialise", "action-raw")
     for other in ({"seed": 1}, {"data_dir": "elsewhere"}, {"resolution": 112}):
-        assert sharing.share(Config(workdir=str(tmp_path / "point"), **other), [first]) == []
+        assert phase_cache.share(Config(workdir=str(tmp_path / "point"), **other), [first]) == []
     (tmp_path / "first/phases/initialise/done.json").unlink()
-    assert sharing.share(Config(workdir=str(tmp_path / "point")), [first]) == ["action-raw"]
+    assert phase_cache.share(Config(workdir=str(tmp_path / "point")), [first]) == ["action-raw"]
 
 
-@pytest.mark.parametrize("played, asked, shared", [
-    pytest.param({"penalty_bound": 0.3}, {"penalty_bound": 0.2, "penalty_weight": 5.0}, True, id="no clip changed so much"),
-    pytest.param({"penalty_bound": 0.3}, {"penalty_bound": 0.16}, True, id="just that much"),
-    pytest.param({"penalty_bound": 0.3}, {"penalty_bound": 0.1}, False, id="more"),
-    pytest.param({"penalty_bound": 0.3}, {"penalty_bound": 0.1, "penalty_weight": 0.0}, True, id="SPAct wanted"),
-    pytest.param({"penalty_bound": 0.1, "penalty_weight": 0.0}, {"penalty_bound": 0.2}, True, id="SPAct there"),
-    pytest.param({"penalty_bound": 0.1}, {"penalty_bound": 0.2}, False, id="the penalty pulled there"),
-    pytest.param({"penalty_bound": 0.3}, {"penalty_bound": 0.2, "penalty_reduction": "frame"}, False, id="other norm"),
-    pytest.param({"penalty_bound": 0.3, "objective": "new"}, {"penalty_bound": 0.2, "objective": "new"}, False,
-                 id="not Eq. 3")])
+@pytest.mark.parametrize(
+    "played, asked, shared",
+    [
+        pytest.param(
+            {"penalty_bound": 0.3},
+            {"penalty_bound": 0.2, "penalty_weight": 5.0},
+            True,
+            id="no clip changed so much",
+        ),
+        pytest.param({"penalty_bound": 0.3}, {"penalty_bound": 0.16}, True, id="just that much"),
+        pytest.param({"penalty_bound": 0.3}, {"penalty_bound": 0.1}, False, id="more"),
+        pytest.param(
+            {"penalty_bound": 0.3},
+            {"penalty_bound": 0.1, "penalty_weight": 0.0},
+            True,
+            id="SPAct wanted",
+        ),
+        pytest.param(
+            {"penalty_bound": 0.1, "penalty_weight": 0.0},
+            {"penalty_bound": 0.2},
+            True,
+            id="SPAct there",
+        ),
+        pytest.param(
+            {"penalty_bound": 0.1}, {"penalty_bound": 0.2}, False, id="the penalty pulled there"
+        ),
+        pytest.param(
+            {"penalty_bound": 0.3},
+            {"penalty_bound": 0.2, "penalty_reduction": "frame"},
+            False,
+            id="other norm",
+        ),
+        pytest.param(
+            {"penalty_bound": 0.3, "objective": "new"},
+            {"penalty_bound": 0.2, "objective": "new"},
+            False,
+            id="not Eq. 3",
+        ),
+    ],
+)
 def test_a_game_in_which_B_is_never_reached_is_played_once(tmp_path, played, asked, shared):
     first = finished(tmp_path / "first", "anonymize", "privacy-images-f_A", **played)
-    checkpoint.write_json(tmp_path / "first/phases/anonymize/done.json", {"result": {"largest_change": 0.16}, "sha256": ""})
-    found = sharing.share(Config(workdir=str(tmp_path / "point"), **asked), [first])
+    checkpoint.write_json(
+        tmp_path / "first/phases/anonymize/done.json",
+        {"result": {"largest_change": 0.16}, "sha256": ""},
+    )
+    found = phase_cache.share(Config(workdir=str(tmp_path / "point"), **asked), [first])
     assert found == (["anonymize", "privacy-images-f_A"] if shared else [])
 
 
 def test_the_largest_change_of_an_earlier_version_is_not_guessed(tmp_path):
     first = finished(tmp_path / "first", "anonymize", penalty_bound=0.9)
-    assert sharing.share(Config(workdir=str(tmp_path / "point"), penalty_bound=0.8), [first]) == []
+    assert (
+        phase_cache.share(Config(workdir=str(tmp_path / "point"), penalty_bound=0.8), [first]) == []
+    )
 
 
 def test_a_lock_is_not_shared(tmp_path):
     first = finished(tmp_path / "first", "action-raw")
     (tmp_path / "first/phases/action-raw/.lock").touch()
-    assert sharing.share(Config(workdir=str(tmp_path / "point"), processes=2), [first]) == ["action-raw"]
+    assert phase_cache.share(Config(workdir=str(tmp_path / "point"), processes=2), [first]) == [
+        "action-raw"
+    ]
     assert not (tmp_path / "point/phases/action-raw/.lock").exists()
 
 
@@ -173,6 +294,8 @@ def test_a_disk_without_links_gets_copies(tmp_path, monkeypatch):
 
     first = finished(tmp_path / "first", "initialise")
     monkeypatch.setattr("os.link", refuse)
-    assert sharing.share(Config(workdir=str(tmp_path / "point")), [first]) == ["initialise"]
-    given, taken = (tmp_path / name / "phases/initialise/network.weights.h5" for name in ("first", "point"))
+    assert phase_cache.share(Config(workdir=str(tmp_path / "point")), [first]) == ["initialise"]
+    given, taken = (
+        tmp_path / name / "phases/initialise/network.weights.h5" for name in ("first", "point")
+    )
     assert taken.read_text() == "first initialise" and not taken.samefile(given)

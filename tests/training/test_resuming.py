@@ -13,10 +13,11 @@ from helpers import TRAIN
 from processes import TINY, data, finish, start, weights  # noqa: F401  data is a fixture
 
 from tfanon import experiment
-from tfanon.config import Config
+from tfanon.core.config import Config
 
 # A run that kills itself: at the n-th moment at which a file of a phase is about to get its name.
-SUICIDE = """
+SUICIDE = (
+    """
 import os, signal
 real, moment, seen = os.replace, {moment}, 0
 def replace(source, target):
@@ -27,7 +28,9 @@ def replace(source, target):
             os.kill(os.getpid(), signal.SIGKILL)
     real(source, target)
 os.replace = replace
-""" + TRAIN
+"""
+    + TRAIN
+)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +48,9 @@ def test_baselines_stand_beside_f_A(tiny):
     assert [row["anonymizer"] for row in results["rows"]] == ["blur", "f_A"]
     for row in results["rows"]:
         assert 0 <= row["action_top1"] <= 1 and 0 <= row["images"]["cmap"] <= 1
-        assert row["images"]["cmap_above_floor"] == pytest.approx(row["images"]["cmap"] - row["images"]["cmap_chance"])
+        assert row["images"]["cmap_above_floor"] == pytest.approx(
+            row["images"]["cmap"] - row["images"]["cmap_chance"]
+        )
     assert (workdir / "results.txt").read_text().strip() in out
 
 
@@ -71,12 +76,16 @@ def test_a_start_that_computed_nothing_binds_nobody(tmp_path):
             pass  # where a name that is wrong is refused
     (tmp_path / "phases/initialise").mkdir(parents=True)
     (tmp_path / "phases/initialise/step-00000010.weights.h5").touch()
-    with pytest.raises(ValueError, match="--penalty_bound=0.2 there, --penalty_bound=0.1 asked for"):
+    with pytest.raises(
+        ValueError, match="--penalty_bound=0.2 there, --penalty_bound=0.1 asked for"
+    ):
         with experiment.claimed(configs[0]):
             pass
 
 
-@pytest.mark.parametrize("moments", [(4,), pytest.param((3, 4), marks=pytest.mark.large)])  # its weights, its manifest
+@pytest.mark.parametrize(
+    "moments", [(4,), pytest.param((3, 4), marks=pytest.mark.large)]
+)  # its weights, its manifest
 def test_killed_and_run_again_ends_bit_for_bit_the_same(tiny, data, tmp_path, moments):
     # Two processes against the one of the run that was not interrupted.
     killed_and_run_again(tmp_path, data, [*TINY, "--processes=2"], "anonymize", *moments)
@@ -96,8 +105,18 @@ def test_two_workers_end_alike(data, tmp_path):
     with contextlib.ExitStack() as held:
         sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2)]
         addresses = [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
-    workers = [start(tmp_path / str(index), data, *TINY, "--strategy=multi_worker", TF_CONFIG=json.dumps(
-        {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}})) for index in range(2)]
+    workers = [
+        start(
+            tmp_path / str(index),
+            data,
+            *TINY,
+            "--strategy=multi_worker",
+            TF_CONFIG=json.dumps(
+                {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+            ),
+        )
+        for index in range(2)
+    ]
     for worker in workers:
         code, _, err = finish(worker)
         assert code == 0, err
@@ -121,7 +140,9 @@ def assert_equal(expected, found, above=20):
 
 def killed_and_run_again(workdir, data, networks, phase, *moments):
     for moment in moments:
-        code, _, err = finish(start(workdir, data, *networks, code=SUICIDE.format(phase=phase, moment=moment)))
+        code, _, err = finish(
+            start(workdir, data, *networks, code=SUICIDE.format(phase=phase, moment=moment))
+        )
         assert code == -signal.SIGKILL, err
     code, _, err = finish(start(workdir, data, *networks))
     assert code == 0, err
@@ -137,10 +158,18 @@ def test_an_attack_during_training_changes_no_weight(tiny, data, tmp_path):
     code, _, err = finish(start(tmp_path, data, *TINY, "--attack_every=1"))
     assert code == 0, err
     assert_equal(weights(tiny[0]), weights(tmp_path))
-    path, = tmp_path.glob("logs/anonymize/events*")
-    attacks = [event.step for event in tf.compat.v1.train.summary_iterator(str(path))
-               for value in event.summary.value if value.tag == "attack/cmap_above_floor"]
-    assert attacks == [4, 8, 12]  # 24 clips, 8 of them held out, two batches of 2 a step: 4 steps an epoch
+    (path,) = tmp_path.glob("logs/anonymize/events*")
+    attacks = [
+        event.step
+        for event in tf.compat.v1.train.summary_iterator(str(path))
+        for value in event.summary.value
+        if value.tag == "attack/cmap_above_floor"
+    ]
+    assert attacks == [
+        4,
+        8,
+        12,
+    ]  # 24 clips, 8 of them held out, two batches of 2 a step: 4 steps an epoch
 
 
 def test_sigterm_saves_and_exits(data, tmp_path):

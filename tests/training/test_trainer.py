@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 from helpers import batch, fit, full_batch, judge, minimax, same, values
 
-from tfanon import losses, trainer
-from tfanon.objectives import penalty
+from tfanon.training import losses, trainer
+from tfanon.training.objectives import penalty
 
 
 class Constant(keras.Model):
@@ -22,14 +22,19 @@ class Constant(keras.Model):
 
 
 def ones_batch():
-    return {"clips": np.ones((2, 2, 4, 4, 3), np.float32), "labels": np.zeros(2, np.int32),
-            "pairs": np.ones((2, 2, 4, 4, 3), np.float32)}
+    return {
+        "clips": np.ones((2, 2, 4, 4, 3), np.float32),
+        "labels": np.zeros(2, np.int32),
+        "pairs": np.ones((2, 2, 4, 4, 3), np.float32),
+    }
 
 
 def test_one_step_of_the_anonymizer():
     # f_A(x) = a x with a = 0 and x = 1: RMS = 1, L_P = 1 - B = 0.7, dL_P/da = -1.
     # L_T and L_B constant, lambda = 1, alpha_A = 0.1:  a <- 0 - 0.1 * (-1) = 0.1.
-    model = minimax(helpers.Scale(0.0), Constant(5), Constant(6), penalty_bound=0.3, penalty_weight=1.0)
+    model = minimax(
+        helpers.Scale(0.0), Constant(5), Constant(6), penalty_bound=0.3, penalty_weight=1.0
+    )
     logs = model.train_step((ones_batch(), ones_batch()))
     assert model.f_A.a.numpy() == pytest.approx(0.1)
     assert float(logs["L_P"]) == pytest.approx(0.7)
@@ -45,10 +50,18 @@ def test_the_penalty_does_nothing_inside_the_bound():
     assert float(logs["active"]) == 0.0
 
 
-@pytest.mark.parametrize("reduction, largest", [("clip", 0.5), ("frame", 0.5**0.5), ("batch", 0.125**0.5)])
+@pytest.mark.parametrize(
+    "reduction, largest", [("clip", 0.5), ("frame", 0.5**0.5), ("batch", 0.125**0.5)]
+)
 def test_the_largest_change_of_the_game_is_kept(reduction, largest):
     # f_A(x) = 0. One clip is 1 in half of its first frame, a quarter of all; the other is black.
-    model = minimax(helpers.Scale(0.0), Constant(5), Constant(6), penalty_reduction=reduction, penalty_weight=0.0)
+    model = minimax(
+        helpers.Scale(0.0),
+        Constant(5),
+        Constant(6),
+        penalty_reduction=reduction,
+        penalty_weight=0.0,
+    )
     clips = np.zeros((2, 2, 4, 4, 3), np.float32)
     clips[0, 0, :2] = 1
     for brightness, known in ((0.5, largest / 2), (1.0, largest), (0.5, largest)):
@@ -63,7 +76,9 @@ def test_step_1_moves_f_A_alone(batch_norm):
     before = {name: values(getattr(model, name)) for name in ("f_A", "f_T", "f_B")}
     model._step_1_anonymizer(batch(0))
     assert same(before["f_T"], values(model.f_T)) and same(before["f_B"], values(model.f_B))
-    assert not any(np.array_equal(a, b) for a, b in zip(before["f_A"], values(model.f_A)) if a.size > 4)
+    assert not any(
+        np.array_equal(a, b) for a, b in zip(before["f_A"], values(model.f_A)) if a.size > 4
+    )
 
 
 def test_step_2_moves_the_judges_alone():
@@ -76,12 +91,20 @@ def test_step_2_moves_the_judges_alone():
 
 def test_step_1_descends_equation_3():
     # The step of f_A is the gradient of Eq. 3 taken by difference quotient, at a weight of f_A.
-    settings = dict(penalty_bound=0.05, penalty_weight=3.0, utility_weight=0.7, budget_weight=0.3, temperature=0.5)
+    settings = dict(
+        penalty_bound=0.05,
+        penalty_weight=3.0,
+        utility_weight=0.7,
+        budget_weight=0.3,
+        temperature=0.5,
+    )
     model, data = minimax(**settings, optimizer=lambda: keras.optimizers.SGD(1.0)), batch(3)
 
     def L_A():
         anon = model.anonymized(data, training=True)
-        L_T = tf.reduce_mean(losses.action(data["labels"], model.f_T(anon["clips"], training=False)))
+        L_T = tf.reduce_mean(
+            losses.action(data["labels"], model.f_T(anon["clips"], training=False))
+        )
         L_B = model.objective.nt_xent(model.f_B(penalty.views(anon["pairs"]), training=False))
         L_P = tf.reduce_mean(losses.penalty(data["clips"], anon["clips"], 0.05))
         return float(0.7 * L_T - 0.3 * L_B + 3.0 * L_P)
@@ -130,8 +153,13 @@ class Watching(keras.Model):
         return self.a * x
 
 
-@pytest.mark.parametrize("video, shapes", [
-    (False, [(4 * 2 + 4 * 2 * 2 + 4 * 2, 8, 8, 3)]), (True, [(4 + 4 * 2, 2, 8, 8, 3), (4 * 2, 8, 8, 3)])])
+@pytest.mark.parametrize(
+    "video, shapes",
+    [
+        (False, [(4 * 2 + 4 * 2 * 2 + 4 * 2, 8, 8, 3)]),
+        (True, [(4 + 4 * 2, 2, 8, 8, 3), (4 * 2, 8, 8, 3)]),
+    ],
+)
 def test_a_video_network_gets_whole_clips(video, shapes):
     # Four clips of two frames, two others of each, four pairs: 32 frames in one pass, or 12 clips and then 8 images.
     model, data = minimax(f_A=Watching(video)), full_batch(0)
@@ -159,7 +187,10 @@ def test_f_B_starts_afresh_on_every_replica(two_replicas):
         variable.assign(variable + 1)
     model.before_step(4)
     for before, variable in zip(start, model.f_B.variables):
-        assert all(np.array_equal(before, value) for value in two_replicas.experimental_local_results(variable.value))
+        assert all(
+            np.array_equal(before, value)
+            for value in two_replicas.experimental_local_results(variable.value)
+        )
 
 
 def test_batch_statistics_are_of_this_batch():
@@ -167,12 +198,16 @@ def test_batch_statistics_are_of_this_batch():
     model, data = minimax(), batch(0)
     in_batch = model.objective.budget(model.f_B, data, data, "batch")
     inference = model.objective.budget(model.f_B, data, data, "inference")
-    z = model.f_B(penalty.views(data["pairs"]), training=True)  # moves the averages, so it comes last
+    z = model.f_B(
+        penalty.views(data["pairs"]), training=True
+    )  # moves the averages, so it comes last
     assert float(in_batch) == pytest.approx(float(model.objective.nt_xent(z)), rel=1e-5)
     assert float(in_batch) != pytest.approx(float(inference), rel=1e-2)
 
 
-@pytest.mark.parametrize("batch_norm", [pytest.param("inference", marks=pytest.mark.large), "batch"])
+@pytest.mark.parametrize(
+    "batch_norm", [pytest.param("inference", marks=pytest.mark.large), "batch"]
+)
 def test_one_replica_and_two_take_the_same_steps(two_replicas, batch_norm):
     alone, logs = fit(budget_batch_norm=batch_norm, penalty_bound=0.1)
     with two_replicas.scope():
@@ -183,19 +218,27 @@ def test_one_replica_and_two_take_the_same_steps(two_replicas, batch_norm):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("precision, jit_compile", [
-    pytest.param("float32", False, id="float32-graph"),
-    pytest.param("float32", True, id="float32-xla", marks=pytest.mark.large),
-    pytest.param("mixed_bfloat16", False, id="mixed_bfloat16-graph"),
-    pytest.param("mixed_bfloat16", True, id="mixed_bfloat16-xla"),
-    pytest.param("mixed_float16", False, id="mixed_float16-graph"),
-    pytest.param("mixed_float16", True, id="mixed_float16-xla", marks=pytest.mark.large)])
+@pytest.mark.parametrize(
+    "precision, jit_compile",
+    [
+        pytest.param("float32", False, id="float32-graph"),
+        pytest.param("float32", True, id="float32-xla", marks=pytest.mark.large),
+        pytest.param("mixed_bfloat16", False, id="mixed_bfloat16-graph"),
+        pytest.param("mixed_bfloat16", True, id="mixed_bfloat16-xla"),
+        pytest.param("mixed_float16", False, id="mixed_float16-graph"),
+        pytest.param("mixed_float16", True, id="mixed_float16-xla", marks=pytest.mark.large),
+    ],
+)
 def test_every_precision_trains(precision, jit_compile):
     keras.config.set_dtype_policy(precision)
 
     def optimizer():
         adam = keras.optimizers.Adam(1e-2)
-        return keras.optimizers.LossScaleOptimizer(adam, initial_scale=2**6) if precision == "mixed_float16" else adam
+        return (
+            keras.optimizers.LossScaleOptimizer(adam, initial_scale=2**6)
+            if precision == "mixed_float16"
+            else adam
+        )
 
     before = values(minimax(optimizer=optimizer).f_A)
     model, logs = fit(optimizer=optimizer, jit_compile=jit_compile)

@@ -3,32 +3,39 @@
 "Retrained" or "parrot" attacker of SPAct, TeD-SPAD and the paper's Tables 1, 7 and 8. It sees single frames.
 """
 
-from tfanon import phases
-from tfanon.attackers import _common
+from tfanon.attacks.common import attack_run
+from tfanon.training import phases
 
 NEEDS = "images or clips with private attributes"
 
 
-def attack(run, name, f_A, network="", start=_common.SCRATCH):
+def attack(run, name, f_A, network="", start=attack_run.SCRATCH):
     """An entry per probe.  network: a file of tfanon/models/privacy; empty: the run's judge.  start: "scratch", or the
     .weights.h5 of tfanon.weights that it starts from.
     """
     network = network or run.config.privacy_judge_network
-    return [_common.entry(name, "fresh", network, start, probe, read(run, name, f_A, probe, network, start)[1])
-            for probe in run.tables.probes]
+    return [
+        attack_run.entry(
+            name, "fresh", network, start, probe, read(run, name, f_A, probe, network, start)[1]
+        )
+        for probe in run.tables.probes
+    ]
 
 
-def read(run, name, f_A, probe, network, start=_common.SCRATCH):
+def read(run, name, f_A, probe, network, start=attack_run.SCRATCH):
     """(name of the phase, what the network scored)."""
-    named = _common.named("fresh", network, start, probe, name)
+    named = attack_run.named("fresh", network, start, probe, name)
     return named, phases.read_attributes(
-        run, named, f_A, probe, lambda attributes: _common.reader(network, start, attributes))
+        run, named, f_A, probe, lambda attributes: attack_run.reader(network, start, attributes)
+    )
 
 
-def on_raw(run, probe, network, start=_common.SCRATCH):
+def on_raw(run, probe, network, start=attack_run.SCRATCH):
     """(the network as this attack trained it on raw data, what it scored there)."""
-    named, found = read(run, "raw", _common.raw(), probe, network, start)
+    named, found = read(run, "raw", attack_run.raw(), probe, network, start)
     with run.strategy.scope():
-        f_B = _common.reader(network, _common.SCRATCH, len(run.tables.probes[probe].train.attribute_names))
+        f_B = attack_run.reader(
+            network, attack_run.SCRATCH, len(run.tables.probes[probe].train.attribute_names)
+        )
     run.phase(named).result(f_B)
     return f_B, found

@@ -9,17 +9,27 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from tfanon import phases, trainer
-from tfanon.attackers import _common, _verification
+from tfanon.attacks.common import attack_run, verification
+from tfanon.training import phases, trainer
 
 NEEDS = "a private column 'identity' of three people or more"
 
 
-def attack(run, name, f_A, network="", start=_common.SCRATCH, column="identity"):
+def attack(run, name, f_A, network="", start=attack_run.SCRATCH, column="identity"):
     """An entry per probe that has the column.  network, start: as in fresh; of a video all frames are pooled."""
     network = network or run.config.privacy_judge_network
-    return [_common.entry(name, "identity", network, start, probe, _read(run, name, f_A, probe, network, start, column))
-            for probe in run.tables.probes if len(_columns(run, probe, column)) > 2]
+    return [
+        attack_run.entry(
+            name,
+            "identity",
+            network,
+            start,
+            probe,
+            _read(run, name, f_A, probe, network, start, column),
+        )
+        for probe in run.tables.probes
+        if len(_columns(run, probe, column)) > 2
+    ]
 
 
 def _columns(run, probe, column):
@@ -29,29 +39,37 @@ def _columns(run, probe, column):
 
 
 def _read(run, name, f_A, probe, network, start, column):
-    phase = run.phase(_common.named("identity", network, start, probe, name))
+    phase = run.phase(attack_run.named("identity", network, start, probe, name))
     if (found := phase.result()) is not None:
         return found
     columns, splits, views = _columns(run, probe, column), run.tables.probes[probe], phases.FRAMES
-    splits = dataclasses.replace(splits, **{split: _only(getattr(splits, split), columns)
-                                            for split in ("train", "held_out", "test")})
+    splits = dataclasses.replace(
+        splits,
+        **{
+            split: _only(getattr(splits, split), columns) for split in ("train", "held_out", "test")
+        },
+    )
     run.seeded(f"identity-{probe}")
     with run.strategy.scope():
-        network = _common.reader(network, start, len(columns))
-        if probe in _common.videos(run):
-            network, views = _common.over_time(network), phases.CLIPS
+        network = attack_run.reader(network, start, len(columns))
+        if probe in attack_run.videos(run):
+            network, views = attack_run.over_time(network), phases.CLIPS
         learner = trainer.Learner(network, _loss, f_A)
     learnt = phases.learn(
-        run, phase, learner, splits, phases.epochs_of(run.config, probe), views, _verification.top1)
-    embed = tf.function(_common.behind(f_A, _common.trunk(network)), reduce_retracing=True)
-    found = _verification.scores(learner, embed, views.evaluation(splits.test, run.config))
+        run, phase, learner, splits, phases.epochs_of(run.config, probe), views, verification.top1
+    )
+    embed = tf.function(attack_run.behind(f_A, attack_run.trunk(network)), reduce_retracing=True)
+    found = verification.scores(learner, embed, views.evaluation(splits.test, run.config))
     return phase.finish(network, {**found, **learnt})
 
 
 def _only(examples, columns):
     """Examples with some attributes; each row is one person of them."""
-    chosen = dataclasses.replace(examples, attributes=np.ascontiguousarray(examples.attributes[:, columns]),
-                                 attribute_names=tuple(examples.attribute_names[number] for number in columns))
+    chosen = dataclasses.replace(
+        examples,
+        attributes=np.ascontiguousarray(examples.attributes[:, columns]),
+        attribute_names=tuple(examples.attribute_names[number] for number in columns),
+    )
     return chosen.take(chosen.attributes.sum(axis=1) == 1)
 
 

@@ -11,16 +11,18 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from tfanon import losses, phases, trainer
-from tfanon.attackers import _common, _decoder, fresh
+from tfanon.attacks import fresh
+from tfanon.attacks.common import attack_run, decoder
 from tfanon.data import pipeline
-from tfanon.report import pictures, samples
+from tfanon.media import contact_sheet
+from tfanon.summaries import samples
+from tfanon.training import losses, phases, trainer
 
 NEEDS = fresh.NEEDS
 SMALLEST = 11  # pixels: the window of SSIM, which MS-SSIM needs after four halvings too
 
 
-def attack(run, name, f_A, network="", start=_common.SCRATCH, width=1.0):
+def attack(run, name, f_A, network="", start=attack_run.SCRATCH, width=1.0):
     """Two entries per probe: how alike the reconstruction is, and what is read from it.
 
     network, start: of the attacker on raw data, as in fresh.  width: of the decoder.
@@ -30,21 +32,33 @@ def attack(run, name, f_A, network="", start=_common.SCRATCH, width=1.0):
         phase = run.phase(f"reconstruction-{width:g}-{probe}-{name}")
         alike, g = _decode(run, phase, f_A, probe, width)
         _draw(run, phase, probe, name, f_A, g)
-        read = _read(run, _common.named(f"reconstruction+frozen-{width:g}", network, start, probe, name),
-                     f_A, g, probe, network, start)
+        read = _read(
+            run,
+            attack_run.named(f"reconstruction+frozen-{width:g}", network, start, probe, name),
+            f_A,
+            g,
+            probe,
+            network,
+            start,
+        )
         read = {**read, "budget": alike["budget"]}
-        found += [_common.entry(name, "reconstruction", _decoder.called(width), _common.SCRATCH, probe, alike),
-                  _common.entry(name, "reconstruction+frozen", network, start, probe, read)]
+        found += [
+            attack_run.entry(
+                name, "reconstruction", decoder.called(width), attack_run.SCRATCH, probe, alike
+            ),
+            attack_run.entry(name, "reconstruction+frozen", network, start, probe, read),
+        ]
     return found
 
 
 def _decode(run, phase, f_A, probe, width):
     """(how alike raw and reconstruction are, a function that returns the trained decoder: only who needs it builds it)."""
+
     @functools.cache
     def g():
         run.seeded(f"reconstruction-{probe}")
         with run.strategy.scope():
-            network = _decoder.build(width)
+            network = decoder.build(width)
         phase.result(network)
         return network
 
@@ -52,9 +66,16 @@ def _decode(run, phase, f_A, probe, width):
         return found, g
     with run.strategy.scope():
         learner = trainer.Learner(g(), losses.reconstruction, f_A)
-    splits, views = _half(run.tables.probes[probe], run.config.seed), phases.Views(_pairs, _frames, "batch_privacy")
-    epochs = 2 * phases.epochs_of(run.config, probe)  # of half of the examples: as many steps as other attackers
-    learnt = phases.learn(run, phase, learner, splits, epochs, views, _psnr, run.config.rate_reconstruct)
+    splits, views = (
+        _half(run.tables.probes[probe], run.config.seed),
+        phases.Views(_pairs, _frames, "batch_privacy"),
+    )
+    epochs = 2 * phases.epochs_of(
+        run.config, probe
+    )  # of half of the examples: as many steps as other attackers
+    learnt = phases.learn(
+        run, phase, learner, splits, epochs, views, _psnr, run.config.rate_reconstruct
+    )
     return phase.finish(g(), {**_likeness(learner, _frames(splits.test, run.config)), **learnt}), g
 
 
@@ -67,11 +88,23 @@ def _draw(run, phase, probe, name, f_A, g):
     if path.exists():
         return
     test = run.tables.probes[probe].test
-    x = samples.first(_frames(test.take(samples.spread(len(test), pictures.COUNT)), run.config), pictures.COUNT)
+    x = samples.first(
+        _frames(test.take(samples.spread(len(test), contact_sheet.COUNT)), run.config),
+        contact_sheet.COUNT,
+    )
     x_anon = f_A(x, training=False)
-    rows = {"raw": x, name: x_anon, "reconstruction": tf.clip_by_value(g()(x_anon, training=False), 0.0, 1.0)}
-    pictures.write(path, pictures.grid({label: frames.numpy() for label, frames in rows.items()},
-                                       scale=samples.scale(run.config)))
+    rows = {
+        "raw": x,
+        name: x_anon,
+        "reconstruction": tf.clip_by_value(g()(x_anon, training=False), 0.0, 1.0),
+    }
+    contact_sheet.write(
+        path,
+        contact_sheet.grid(
+            {label: frames.numpy() for label, frames in rows.items()},
+            scale=samples.scale(run.config),
+        ),
+    )
 
 
 def _read(run, name, f_A, g, probe, network, start):
@@ -79,14 +112,14 @@ def _read(run, name, f_A, g, probe, network, start):
     phase = run.phase(name)
     if (found := phase.result()) is not None:
         return found
-    reconstruct, (f_B, raw) = _common.behind(f_A, g()), fresh.on_raw(run, probe, network, start)
-    found = _common.scores(run, probe, lambda x: f_B(reconstruct(x), training=False))
+    reconstruct, (f_B, raw) = attack_run.behind(f_A, g()), fresh.on_raw(run, probe, network, start)
+    found = attack_run.scores(run, probe, lambda x: f_B(reconstruct(x), training=False))
     return phase.finish(None, {**found, "selected": raw["selected"], "curve": []})
 
 
 def _half(splits, seed):
     rows = np.random.default_rng(seed).permutation(len(splits.train))
-    return dataclasses.replace(splits, train=splits.train.take(np.sort(rows[:-(-len(rows) // 2)])))
+    return dataclasses.replace(splits, train=splits.train.take(np.sort(rows[: -(-len(rows) // 2)])))
 
 
 def _pairs(examples, config, first, last):
@@ -99,7 +132,9 @@ def _frames(examples, config):
 
 
 def _psnr(learner, dataset):
-    return float(np.mean(np.concatenate([tf.image.psnr(x, learner.forward(x), 1.0) for x, *_ in dataset])))
+    return float(
+        np.mean(np.concatenate([tf.image.psnr(x, learner.forward(x), 1.0) for x, *_ in dataset]))
+    )
 
 
 def _likeness(learner, dataset):

@@ -3,27 +3,45 @@
 What hides frame by frame need not hide in many; STPrivacy's argument.
 """
 
-from tfanon import phases, registry
-from tfanon.attackers import _common
-from tfanon.converting import starting
+from tfanon.attacks.common import attack_run
+from tfanon.core import registry
+from tfanon.pretrained import load_pretrained
+from tfanon.training import phases
 
 NEEDS = "clips with private attributes"
 
 
-def attack(run, name, f_A, network="", start=_common.SCRATCH):
+def attack(run, name, f_A, network="", start=attack_run.SCRATCH):
     """An entry per probe of whole videos.
 
     network: a file of tfanon/models/privacy, whose features are averaged over time, or one of tfanon/models/actions,
     one output per attribute; empty: the run's judge.  start: as in fresh.
     """
     network = network or run.config.privacy_judge_network
-    return [_common.entry(name, "whole_video", network, start, probe, phases.read_attributes(
-        run, _common.named("whole_video", network, start, probe, name), f_A, probe,
-        lambda attributes: build(network, start, attributes), phases.CLIPS)) for probe in _common.videos(run)]
+    return [
+        attack_run.entry(
+            name,
+            "whole_video",
+            network,
+            start,
+            probe,
+            phases.read_attributes(
+                run,
+                attack_run.named("whole_video", network, start, probe, name),
+                f_A,
+                probe,
+                lambda attributes: build(network, start, attributes),
+                phases.CLIPS,
+            ),
+        )
+        for probe in attack_run.videos(run)
+    ]
 
 
 def build(network, start, attributes):
     """A network for clips: [N, T, H, W, 3] -> logits [N, attributes]."""
     if network in registry.names("actions"):
-        return starting.build("actions", network, _common.weights(start), classes=attributes)
-    return _common.over_time(_common.reader(network, start, attributes))
+        return load_pretrained.build(
+            "actions", network, attack_run.weights(start), classes=attributes
+        )
+    return attack_run.over_time(attack_run.reader(network, start, attributes))

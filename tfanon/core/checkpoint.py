@@ -6,7 +6,7 @@ import pathlib
 from absl import logging
 from keras.ops import convert_to_numpy
 
-from tfanon import files
+from tfanon.core import files
 
 
 def write_json(path, value):
@@ -27,8 +27,12 @@ def load_weights(model, path, digest):
     verify(path, digest)
     try:
         model.load_weights(str(path))
-    except ValueError as problem:  # Keras lists every layer; one line is enough to know that the code has changed
-        raise ValueError(f"{path} holds another network than {model.name}: {str(problem).strip().splitlines()[0]}") from None
+    except (
+        ValueError
+    ) as problem:  # Keras lists every layer; one line is enough to know that the code has changed
+        raise ValueError(
+            f"{path} holds another network than {model.name}: {str(problem).strip().splitlines()[0]}"
+        ) from None
 
 
 def verify(path, digest):
@@ -37,7 +41,9 @@ def verify(path, digest):
         raise ValueError(f"{path} is missing.")
     found = files.sha256(path)
     if found != digest:
-        raise ValueError(f"{path} was altered: its SHA-256 is {found[:12]}..., recorded is {digest[:12]}...")
+        raise ValueError(
+            f"{path} was altered: its SHA-256 is {found[:12]}..., recorded is {digest[:12]}..."
+        )
 
 
 class Checkpoints:
@@ -57,7 +63,10 @@ class Checkpoints:
         weights = self.folder / f"step-{step:09d}.weights.h5"
         digest = save_weights(model, weights)
         states = [convert_to_numpy(state).tolist() for state in _random_states(model)]
-        write_json(self._manifest(step), {"step": step, "sha256": digest, "random": states, "extra": extra or {}})
+        write_json(
+            self._manifest(step),
+            {"step": step, "sha256": digest, "random": states, "extra": extra or {}},
+        )
         self.clear(keep=self.keep)
 
     def restore(self, model):
@@ -71,7 +80,12 @@ class Checkpoints:
                 for state, value in zip(_random_states(model), manifest["random"], strict=True):
                     state.assign(value)
             except (ValueError, KeyError) as problem:
-                logging.warning("Checkpoint %d of %s is unusable, the one before is taken: %s", step, self.folder, problem)
+                logging.warning(
+                    "Checkpoint %d of %s is unusable, the one before is taken: %s",
+                    step,
+                    self.folder,
+                    problem,
+                )
                 continue
             return step, manifest["extra"]
         return 0, {}
@@ -87,7 +101,9 @@ class Checkpoints:
 
     def _named_file(self, step):
         try:
-            return json.loads(self._manifest(step).read_text())["extra"].get("file", "").split(".")[0]
+            return (
+                json.loads(self._manifest(step).read_text())["extra"].get("file", "").split(".")[0]
+            )
         except (ValueError, KeyError):  # an altered manifest names nothing; restore says so
             return ""
 
@@ -100,4 +116,6 @@ class Checkpoints:
 
 def _random_states(model):
     """The variables of dropout's generators, which Keras leaves out of a weights file."""
-    return [variable for variable in model.variables if variable.path.endswith("seed_generator_state")]
+    return [
+        variable for variable in model.variables if variable.path.endswith("seed_generator_state")
+    ]

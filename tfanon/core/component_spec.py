@@ -13,7 +13,7 @@ import inspect
 import re
 import zlib
 
-from tfanon import registry
+from tfanon.core import registry
 
 TYPES = {int: "a whole number", float: "a number", str: "a word"}
 
@@ -34,7 +34,9 @@ def split(kind, text, function="build"):
     Raises ValueError as build does.
     """
     name, _, rest = text.partition(":")
-    return name, _settings(text, name, rest, _parameters(getattr(registry.find(kind, name), function)))
+    return name, _settings(
+        text, name, rest, _parameters(getattr(registry.find(kind, name), function))
+    )
 
 
 def file_name(text):
@@ -51,10 +53,14 @@ def _settings(text, name, rest, known):
     for part in rest.split(";") if rest else ():
         key, equals, value = part.partition("=")
         if not equals or not value or key in found:
-            raise ValueError(f"'{text}' is not understood at '{part}': write {name}:key=value;key=value, "
-                             "each key once.")
+            raise ValueError(
+                f"'{text}' is not understood at '{part}': write {name}:key=value;key=value, "
+                "each key once."
+            )
         if key not in known:
-            raise ValueError(f"'{text}': {name} has no setting '{key}'; it has: {', '.join(known) or 'none'}.")
+            raise ValueError(
+                f"'{text}': {name} has no setting '{key}'; it has: {', '.join(known) or 'none'}."
+            )
         found[key] = _converted(text, key, value, type(known[key]))
     return found
 
@@ -62,7 +68,11 @@ def _settings(text, name, rest, known):
 def _parameters(function):
     """{keyword: its default}."""
     parameters = inspect.signature(function).parameters.values()
-    return {parameter.name: parameter.default for parameter in parameters if parameter.default is not parameter.empty}
+    return {
+        parameter.name: parameter.default
+        for parameter in parameters
+        if parameter.default is not parameter.empty
+    }
 
 
 def _converted(text, key, value, kind):

@@ -68,12 +68,13 @@ def show_name(name: Any) -> str:
 
 def _escape(character: str) -> str:
     if "\udc80" <= character <= "\udcff":  # how Python keeps a byte of a name that is no text
-        return f"\\x{ord(character) - 0xdc00:02x}"
+        return f"\\x{ord(character) - 0xDC00:02x}"
     return character.encode("unicode_escape").decode("ascii")
 
 
 def unfailing(call: Callable[[Any], Any]) -> Callable[[Any], None]:
     """The function without its errors: for what shows the work and is no part of it."""
+
     def suppressed(value: Any) -> None:
         with contextlib.suppress(Exception):
             call(value)

@@ -34,8 +34,12 @@ def whole_file(path, sync=True, replace=True):
         yield unfinished
         if sync:
             _sync(unfinished)
-        if not replace and path.exists():  # os.link would leave no gap here, but cards and buckets know no hard links
-            raise Appeared(f"{path} has appeared meanwhile and stays as it is; give --overwrite, or another -o.")
+        if (
+            not replace and path.exists()
+        ):  # os.link would leave no gap here, but cards and buckets know no hard links
+            raise Appeared(
+                f"{path} has appeared meanwhile and stays as it is; give --overwrite, or another -o."
+            )
         os.replace(unfinished, path)
         if sync:
             _sync(path.parent)
@@ -55,7 +59,9 @@ def locked(path, wait=True):
     while True:
         with open(path, "a", encoding="utf-8") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            if _is_at(lock, path):  # else it was removed while it was waited for, and another may have the new one
+            if _is_at(
+                lock, path
+            ):  # else it was removed while it was waited for, and another may have the new one
                 yield lock
                 return
 
@@ -81,7 +87,7 @@ def fit_name(name: str, longest: int = LONGEST_NAME) -> str:
     if len(name_bytes) <= longest:
         return name
     end = f"~{hashlib.sha256(name_bytes).hexdigest()[:16]}{name[-KEPT_END:]}"
-    begin = name_bytes[:longest - len(os.fsencode(end))]
+    begin = name_bytes[: longest - len(os.fsencode(end))]
     return begin.decode(sys.getfilesystemencoding(), "ignore") + end  # no half of a character
 
 

@@ -8,10 +8,13 @@ import pathlib
 import re
 import shlex
 
-from tfanon import config, files
+from tfanon.core import config, files
 
 SCHEMA_VERSION = 1
-SHORT = {"penalty_bound": "B", "penalty_weight": "lambda"}  # the paper's symbols, in a folder's name
+SHORT = {
+    "penalty_bound": "B",
+    "penalty_weight": "lambda",
+}  # the paper's symbols, in a folder's name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +43,9 @@ def read(path, base, given):
     for line in config.read_text(path).replace("\\\n", " ").split("\n"):
         try:
             if words := shlex.split(line, comments=True):
-                own, axes = config.parsed([*config.changed_lines(base), *words], config.Config, Axes)
+                own, axes = config.parsed(
+                    [*config.changed_lines(base), *words], config.Config, Axes
+                )
                 found.append(((*axes.grid, *given), own))
         except ValueError as error:
             raise ValueError(f"{path}: '{line.strip()}': {error}") from None
@@ -54,9 +59,15 @@ def points(folder, grids):
     Raises ValueError where one is no flag or no value of it, or a point comes twice.
     """
     if not folder or not grids or not all(given for given, _ in grids):
-        raise ValueError("Give --sweep_dir=FOLDER and, for each flag that varies, --grid=FLAG=VALUE,VALUE,..")
+        raise ValueError(
+            "Give --sweep_dir=FOLDER and, for each flag that varies, --grid=FLAG=VALUE,VALUE,.."
+        )
     found = [point for given, base in grids for point in _points(folder, given, base)]
-    if twice := [name for name, count in collections.Counter(point.name for point in found).items() if count > 1]:
+    if twice := [
+        name
+        for name, count in collections.Counter(point.name for point in found).items()
+        if count > 1
+    ]:
         raise ValueError(f"--grid gives a point twice: {', '.join(twice)}.")
     return found
 
@@ -64,26 +75,38 @@ def points(folder, grids):
 def _points(folder, given, base):
     axes = [_axis(text) for text in given]
     if len({name for name, _ in axes}) < len(axes):
-        raise ValueError(f"--grid names a flag twice: {', '.join(name for name, _ in axes)}. Give its values in one.")
-    return [_point(folder, dict(chosen), base) for chosen in itertools.product(
-        *([(name, value) for value in values] for name, values in axes))]
+        raise ValueError(
+            f"--grid names a flag twice: {', '.join(name for name, _ in axes)}. Give its values in one."
+        )
+    return [
+        _point(folder, dict(chosen), base)
+        for chosen in itertools.product(
+            *([(name, value) for value in values] for name, values in axes)
+        )
+    ]
 
 
 def _axis(text):
     name, _, values = text.partition("=")
     values = [value for value in values.split(",") if value]
     if not values or isinstance(getattr(config.Config(), name, None), tuple) or name == "workdir":
-        raise ValueError(f"--grid={text} is not FLAG=VALUE,VALUE,.. of a flag with one value"
-                         f"{'; each point has a folder of its own' if name == 'workdir' else ''}.")
+        raise ValueError(
+            f"--grid={text} is not FLAG=VALUE,VALUE,.. of a flag with one value"
+            f"{'; each point has a folder of its own' if name == 'workdir' else ''}."
+        )
     return name, values
 
 
 def _point(folder, given, base):
     chosen = config.with_flags(base, given)
     values = {name: getattr(chosen, name) for name in given}
-    name = "-".join(f"{SHORT.get(flag_, flag_)}{'=' if isinstance(value, str) else ''}{_plain(value)}"
-                    for flag_, value in values.items())
-    return Point(name, values, dataclasses.replace(chosen, workdir=str(pathlib.Path(folder) / name)))
+    name = "-".join(
+        f"{SHORT.get(flag_, flag_)}{'=' if isinstance(value, str) else ''}{_plain(value)}"
+        for flag_, value in values.items()
+    )
+    return Point(
+        name, values, dataclasses.replace(chosen, workdir=str(pathlib.Path(folder) / name))
+    )
 
 
 def _plain(value):
@@ -99,6 +122,13 @@ def record(folder, found):
         new = [{"name": point.name, "flags": point.flags} for point in found]
         names = {point["name"] for point in new}
         with files.whole_file(path) as unfinished:
-            unfinished.write_text(json.dumps({
-                "schema_version": SCHEMA_VERSION,
-                "points": [*(point for point in old if point["name"] not in names), *new]}, indent=1) + "\n")
+            unfinished.write_text(
+                json.dumps(
+                    {
+                        "schema_version": SCHEMA_VERSION,
+                        "points": [*(point for point in old if point["name"] not in names), *new],
+                    },
+                    indent=1,
+                )
+                + "\n"
+            )

@@ -102,7 +102,11 @@ def shares(count):
     the next batch.
     """
     threads = str(max(1, count_cores() // count))
-    return {"TF_NUM_INTRAOP_THREADS": threads, "TF_FORCE_GPU_ALLOW_GROWTH": "true"} if count > 1 else {}
+    return (
+        {"TF_NUM_INTRAOP_THREADS": threads, "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+        if count > 1
+        else {}
+    )
 
 
 def environment(count: int) -> dict[str, str]:
@@ -131,8 +135,15 @@ def beside(command, count):
     When the block ends, and when this process ends in whatever way, they get a SIGTERM; the block waits for them.
     Each has to call end_with_parent().
     """
-    children = [subprocess.Popen([sys.executable, *command], stdin=subprocess.PIPE, start_new_session=True,
-                                 env={**os.environ, "TQDM_POSITION": str(place)}) for place in range(1, count + 1)]
+    children = [
+        subprocess.Popen(
+            [sys.executable, *command],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+            env={**os.environ, "TQDM_POSITION": str(place)},
+        )
+        for place in range(1, count + 1)
+    ]
     try:
         yield
     finally:
@@ -152,8 +163,11 @@ def _wait(child):
 
 def end_with_parent():
     """Send this process a SIGTERM when the one that started it by beside() has left its block or is no more."""
+
     def watch():
-        os.read(sys.stdin.fileno(), 1)  # nothing is ever written: it returns when the other end is closed
+        os.read(
+            sys.stdin.fileno(), 1
+        )  # nothing is ever written: it returns when the other end is closed
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -8,18 +8,20 @@ FOLDERS = {
     "actions": "tfanon.models.actions",
     "privacy": "tfanon.models.privacy",
     "regions": "tfanon.models.regions",
-    "objectives": "tfanon.objectives",
+    "objectives": "tfanon.training.objectives",
     "sources": "tfanon.data.sources",
     "builders": "tfanon.data.builders",
-    "attackers": "tfanon.attackers",
-    "protocols": "tfanon.protocols",
+    "attackers": "tfanon.attacks",
+    "protocols": "tfanon.attacks.protocols",
 }
 
 
 def names(kind):
     """The choices of a kind, in alphabetical order."""
     folder = importlib.import_module(FOLDERS[kind])
-    return sorted(module.name for module in pkgutil.iter_modules(folder.__path__) if module.name[0] != "_")
+    return sorted(
+        module.name for module in pkgutil.iter_modules(folder.__path__) if module.name[0] != "_"
+    )
 
 
 def check(kind, name):

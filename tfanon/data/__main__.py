@@ -13,24 +13,26 @@ sets are those of the flags. `--helpfull` explains the flags.
 """
 
 import json
-import os
 import pathlib
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: its banner hides our lines
+from absl import app, logging
 
-from absl import app, logging  # noqa: E402
-
-from tfanon import config, exits, files  # noqa: E402
-from tfanon.data import describe, tables, verify, whole  # noqa: E402
-from tfanon.data.settings import Settings  # noqa: E402
-from tfanon.media import limits  # noqa: E402
-from tfanon.report import pictures  # noqa: E402
+from tfanon.core import config, exit_status, files
+from tfanon.data import dataset_index, describe, splits, verify
+from tfanon.data.options import Settings
+from tfanon.media import (
+    contact_sheet,
+    limits,
+)
 
 
 def run_verify(names, chosen, settings):
     """Prints the summary; the exit status is 1 where there is a problem."""
     path = settings.output or "verify.json"
-    data_sets, notes = whole.read(names, chosen), () if names else whole.leaks(chosen)
+    data_sets, notes = (
+        dataset_index.read(names, chosen),
+        () if names else dataset_index.leaks(chosen),
+    )
     report = verify.verify(data_sets, chosen.frames, settings, f"{path}.journal", notes)
     _write_json(path, report)
     print(verify.summary(report, path))
@@ -39,7 +41,7 @@ def run_verify(names, chosen, settings):
 
 def run_describe(names, chosen, settings):
     """Prints frequencies and floors."""
-    report = describe.describe(whole.read(names, chosen), settings)
+    report = describe.describe(dataset_index.read(names, chosen), settings)
     _write_json(settings.output or "describe.json", report)
     print(describe.text(report))
     return 0
@@ -48,23 +50,30 @@ def run_describe(names, chosen, settings):
 def run_peek(names, chosen, settings):
     """Draws the first training batch."""
     if names:
-        raise ValueError("peek shows the training batch of --clip_source and --image_source; it takes no names.")
-    from tfanon.data import decode, peek  # TensorFlow, for which the other commands need not wait
+        raise ValueError(
+            "peek shows the training batch of --clip_source and --image_source; it takes no names."
+        )
+    from tfanon.data import (
+        decode,
+        preview,
+    )  # TensorFlow, for which the other commands need not wait
+
     path = settings.output or "peek.png"
     with decode.clear_errors():
-        rows = peek.rows(tables.load(chosen), chosen)
-    pictures.write(path, pictures.grid(rows, scale=max(1, 96 // chosen.resolution)))
+        rows = preview.rows(splits.load(chosen), chosen)
+    contact_sheet.write(path, contact_sheet.grid(rows, scale=max(1, 96 // chosen.resolution)))
     print(f"{path}: {len(rows)} rows, {chosen.resolution}x{chosen.resolution} pixels a frame.")
     return 0
 
 
 def run_build(names, chosen, settings):
     """Writes TensorFlow Datasets below --data_dir."""
-    from tfanon.data import records
+    from tfanon.data import tfds_store
+
     if not names:
         raise ValueError("build takes the names of data sets, such as: build hmdb51 vispr.")
     for name in names:
-        print(f"{name}: {records.build(name, chosen)}")
+        print(f"{name}: {tfds_store.build(name, chosen)}")
     return 0
 
 
@@ -77,7 +86,10 @@ def main(arguments):
     logging.set_verbosity(logging.INFO)
     chosen = config.from_flags()
     limits.allow(**chosen.limits())
-    return exits.status("tfanon.data", lambda: COMMANDS[arguments[1]](arguments[2:], chosen, config.from_flags(Settings)))
+    return exit_status.status(
+        "tfanon.data",
+        lambda: COMMANDS[arguments[1]](arguments[2:], chosen, config.from_flags(Settings)),
+    )
 
 
 def _write_json(path, report):

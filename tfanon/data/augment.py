@@ -30,7 +30,7 @@ def clip(frames, u):
     """Augment a clip.  frames: [T, H, W, 3].  u: [CLIP] uniform in [0, 1).  Returns [T, H, W, 3]."""
     height, width = _size(frames)
     frames = flip(colour(frames, u), u[COLOUR])
-    for box in (u[COLOUR + 1:COLOUR + 6], u[COLOUR + 6:COLOUR + 11]):
+    for box in (u[COLOUR + 1 : COLOUR + 6], u[COLOUR + 6 : COLOUR + 11]):
         frames = erase(frames, box, 0.4, (height // 6, height // 3), (width // 6, width // 3))
     return frames
 
@@ -40,14 +40,22 @@ def image(frames, u):
     """Augment one view of an image.  frames: [T, H, W, 3], T usually 1.  u: [IMAGE].  Returns [T, H, W, 3]."""
     height, width = _size(frames)
     frames = flip(colour(frames, u), u[COLOUR])
-    return erase(frames, u[COLOUR + 1:], 0.25, _scaled(height), _scaled(width))
+    return erase(frames, u[COLOUR + 1 :], 0.25, _scaled(height), _scaled(width))
 
 
 def colour(frames, u):
     """Contrast, hue, saturation, brightness, greyscale and gamma, each with its probability.  u: [>= COLOUR]."""
-    frames = _sometimes(u[0] < 0.125, lambda x: _blend(x, tf.reduce_mean(_grey(x)), _between(u[1], 0.9, 1.1)), frames)
-    frames = _sometimes(u[2] < 0.15, lambda x: tf.image.adjust_hue(x, _between(u[3], -0.05, 0.05)), frames)
-    frames = _sometimes(u[4] < 0.15, lambda x: _blend(x, _grey(x), _between(u[5], 0.9, 1.1)), frames)
+    frames = _sometimes(
+        u[0] < 0.125,
+        lambda x: _blend(x, tf.reduce_mean(_grey(x)), _between(u[1], 0.9, 1.1)),
+        frames,
+    )
+    frames = _sometimes(
+        u[2] < 0.15, lambda x: tf.image.adjust_hue(x, _between(u[3], -0.05, 0.05)), frames
+    )
+    frames = _sometimes(
+        u[4] < 0.15, lambda x: _blend(x, _grey(x), _between(u[5], 0.9, 1.1)), frames
+    )
     frames = _sometimes(u[6] < 0.15, lambda x: _blend(x, 0.0, _between(u[7], 0.9, 1.1)), frames)
     frames = _sometimes(u[8] < 0.1, lambda x: tf.broadcast_to(_grey(x), tf.shape(x)), frames)
     gamma = tf.logical_and(u[8] < 0.1, u[9] < 0.75)

@@ -45,9 +45,13 @@ class Examples:
         if self.attributes is not None:
             _check_attributes(self.attributes, len(self.paths), len(self.attribute_names))
         if self.frames is not None and len(self.frames) != len(self.paths):
-            raise ValueError(f"Frames must be one per path; given {len(self.frames)} and {len(self.paths)} paths.")
+            raise ValueError(
+                f"Frames must be one per path; given {len(self.frames)} and {len(self.paths)} paths."
+            )
         if self.groups and len(self.groups) != len(self.paths):
-            raise ValueError(f"Groups must be one per path; given {len(self.groups)} and {len(self.paths)} paths.")
+            raise ValueError(
+                f"Groups must be one per path; given {len(self.groups)} and {len(self.paths)} paths."
+            )
 
     def __len__(self):
         return len(self.paths)
@@ -65,20 +69,27 @@ class Examples:
             labels=None if self.labels is None else self.labels[indices],
             attributes=None if self.attributes is None else self.attributes[indices],
             frames=None if self.frames is None else self.frames[indices],
-            groups=tuple(self.groups[i] for i in indices) if self.groups else ())
+            groups=tuple(self.groups[i] for i in indices) if self.groups else (),
+        )
 
 
 def _check_labels(labels, rows, classes):
     if labels.dtype != np.int32 or labels.shape != (rows,):
-        raise ValueError(f"Labels must be int32 [{rows}], one per path; given {labels.dtype} {list(labels.shape)}.")
+        raise ValueError(
+            f"Labels must be int32 [{rows}], one per path; given {labels.dtype} {list(labels.shape)}."
+        )
     if rows and not 0 <= labels.min() <= labels.max() < classes:
-        raise ValueError(f"Labels must be in 0..{classes - 1}, the classes; given {labels.min()}..{labels.max()}.")
+        raise ValueError(
+            f"Labels must be in 0..{classes - 1}, the classes; given {labels.min()}..{labels.max()}."
+        )
 
 
 def _check_attributes(attributes, rows, names):
     if attributes.dtype != np.float32 or attributes.shape != (rows, names):
-        raise ValueError(f"Attributes must be float32 [{rows}, {names}], one row per path and one column per name; "
-                         f"given {attributes.dtype} {list(attributes.shape)}.")
+        raise ValueError(
+            f"Attributes must be float32 [{rows}, {names}], one row per path and one column per name; "
+            f"given {attributes.dtype} {list(attributes.shape)}."
+        )
     if not np.isin(attributes, (0, 1)).all():
         raise ValueError("Attributes must be 0 or 1.")
 
@@ -90,7 +101,9 @@ def check(batch):
     (eager tensors, numpy arrays), the range of the pixels is looked at too.
     """
     if not set(RANK) <= set(batch) <= {*RANK, *EXTRAS}:
-        raise ValueError(f"A batch has {', '.join(RANK)}; given {', '.join(sorted(batch)) or 'nothing'}.")
+        raise ValueError(
+            f"A batch has {', '.join(RANK)}; given {', '.join(sorted(batch)) or 'nothing'}."
+        )
     for name, value in batch.items():
         _check_tensor(name, value)
     _check_shapes(batch["clips"].shape, batch["labels"].shape, batch["pairs"].shape)
@@ -98,20 +111,30 @@ def check(batch):
 
 
 def _check_tensor(name, value):
-    dtype = np.dtype(getattr(value.dtype, "as_numpy_dtype", value.dtype)).name  # TensorFlow's dtype or numpy's
+    dtype = np.dtype(
+        getattr(value.dtype, "as_numpy_dtype", value.dtype)
+    ).name  # TensorFlow's dtype or numpy's
     wanted, rank = DTYPE.get(name, "float32"), {**RANK, **EXTRAS}[name]
     if dtype != wanted or len(value.shape) != rank:
-        raise ValueError(f"{name} must be {wanted} of rank {rank}; given {dtype} {list(value.shape)}.")
+        raise ValueError(
+            f"{name} must be {wanted} of rank {rank}; given {dtype} {list(value.shape)}."
+        )
     if name == "labels" or not (isinstance(value, np.ndarray) or hasattr(value, "numpy")):
         return
     low, high = np.min(value), np.max(value)
     if not (low >= 0 and high <= 1):  # NaN fails as well
-        raise ValueError(f"{name} must be in [0, 1]; given {low:g}..{high:g}. Divide 8-bit pixels by 255.")
+        raise ValueError(
+            f"{name} must be in [0, 1]; given {low:g}..{high:g}. Divide 8-bit pixels by 255."
+        )
 
 
 def _check_shapes(clips, labels, pairs):
     if clips[-1] != 3 or pairs[-1] != 3 or pairs[1] != 2:
-        raise ValueError("clips must be [N, T, H, W, 3] and pairs [M, 2, H, W, 3]; "
-                         f"given {list(clips)} and {list(pairs)}.")
+        raise ValueError(
+            "clips must be [N, T, H, W, 3] and pairs [M, 2, H, W, 3]; "
+            f"given {list(clips)} and {list(pairs)}."
+        )
     if None not in (clips[0], labels[0]) and clips[0] != labels[0]:
-        raise ValueError(f"There must be one label per clip; given {clips[0]} clips and {labels[0]} labels.")
+        raise ValueError(
+            f"There must be one label per clip; given {clips[0]} clips and {labels[0]} labels."
+        )

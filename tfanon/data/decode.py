@@ -15,7 +15,7 @@ import tensorflow as tf
 from absl import logging
 
 from tfanon.data import sampling
-from tfanon.media import image_io, reader
+from tfanon.media import frame_reader, image_io
 
 
 class Files:
@@ -26,7 +26,9 @@ class Files:
     on_bad_video: raise or skip.  max_bad_fraction: share of unreadable rows above which reading stops.
     """
 
-    def __init__(self, paths, resolution, on_bad_video, max_bad_fraction, frames=1, stride=1, numbers=None):
+    def __init__(
+        self, paths, resolution, on_bad_video, max_bad_fraction, frames=1, stride=1, numbers=None
+    ):
         if not paths:
             raise ValueError("No files to read: the split is empty.")
         self.paths, self.resolution = tuple(paths), resolution
@@ -41,7 +43,7 @@ class Files:
     @property
     def videos(self):
         """Whether a row is a whole video; a split holds one kind."""
-        return self.numbers is None and any(map(reader.is_video, self.paths))
+        return self.numbers is None and any(map(frame_reader.is_video, self.paths))
 
     def read(self, row, moment, windows):
         """The pixels of one row, as TensorFlow ops.
@@ -52,9 +54,12 @@ class Files:
         """
         # stateful=False is true, and under op determinism a stateful op would read one file at a time.
         pixels, used = tf.numpy_function(
-            self._read_or_next, [row, moment, windows], [tf.uint8, tf.int64], stateful=False)
+            self._read_or_next, [row, moment, windows], [tf.uint8, tf.int64], stateful=False
+        )
         side = self.resolution
-        return tf.ensure_shape(pixels, [windows.shape[0], self.frames, side, side, 3]), tf.ensure_shape(used, [])
+        return tf.ensure_shape(
+            pixels, [windows.shape[0], self.frames, side, side, 3]
+        ), tf.ensure_shape(used, [])
 
     def read_some(self, rows, moments, windows):
         """read() of n rows by one call, for the price of which a small image is read two or three times.
@@ -63,9 +68,12 @@ class Files:
         Returns uint8 [n, V, T, H, W, 3] and int64 [n].
         """
         pixels, used = tf.numpy_function(
-            self._read_some, [rows, moments, windows], [tf.uint8, tf.int64], stateful=False)
+            self._read_some, [rows, moments, windows], [tf.uint8, tf.int64], stateful=False
+        )
         side = self.resolution
-        return tf.ensure_shape(pixels, [*windows.shape[:2], self.frames, side, side, 3]), tf.ensure_shape(used, rows.shape)
+        return tf.ensure_shape(
+            pixels, [*windows.shape[:2], self.frames, side, side, 3]
+        ), tf.ensure_shape(used, rows.shape)
 
     def _read_some(self, rows, moments, windows):
         pixels, used = zip(*(self._read_or_next(*one) for one in zip(rows, moments, windows)))
@@ -74,7 +82,9 @@ class Files:
     def _read_or_next(self, row, moment, windows):
         with reading() as ending:
             if ending:  # nobody will look at it
-                return np.zeros((len(windows), self.frames, self.resolution, self.resolution, 3), np.uint8), row
+                return np.zeros(
+                    (len(windows), self.frames, self.resolution, self.resolution, 3), np.uint8
+                ), row
             return self._first_readable(row, moment, windows)
 
     def _first_readable(self, row, moment, windows):
@@ -82,22 +92,28 @@ class Files:
             used = (int(row) + step) % len(self.paths)
             try:
                 return self._read(used, moment, windows), np.int64(used)
-            except reader.MediaError as error:
+            except frame_reader.MediaError as error:
                 self._note(used, str(error))
-        raise reader.MediaError(f"None of the {len(self)} files can be read; the first: {self.bad[min(self.bad)]}")
+        raise frame_reader.MediaError(
+            f"None of the {len(self)} files can be read; the first: {self.bad[min(self.bad)]}"
+        )
 
     def _read(self, row, moment, windows):
         path, side = self.paths[row], self.resolution
-        if not reader.is_video(path):
+        if not frame_reader.is_video(path):
             return image_io.read_image(path, side, side, windows)[:, None]
         choose = self.choose(row, moment)
-        return np.stack([reader.read_frames(path, choose, side, side, view) for view in windows])
+        return np.stack(
+            [frame_reader.read_frames(path, choose, side, side, view) for view in windows]
+        )
 
     def choose(self, row, moment):
         """Function of a video's number of frames that returns the numbers of those that are shown."""
         if self.numbers is not None:
             return lambda num_frames: [min(self.numbers[row], num_frames - 1)]
-        return lambda num_frames: sampling.frame_indices(num_frames, self.frames, self.stride, moment)
+        return lambda num_frames: sampling.frame_indices(
+            num_frames, self.frames, self.stride, moment
+        )
 
     def _note(self, row, message):
         """Count an unreadable row, name it once in the log, stop where that is asked for."""
@@ -106,13 +122,21 @@ class Files:
             self.bad[row] = message
             count = len(self.bad)
         if self.on_bad_video == "raise":
-            raise reader.MediaError(f"{message} (--on_bad_video=skip would read the next file instead.)")
+            raise frame_reader.MediaError(
+                f"{message} (--on_bad_video=skip would read the next file instead.)"
+            )
         if new:
-            logging.warning("Unreadable file %d of %d: %s The next one takes its place.", count, len(self), message)
+            logging.warning(
+                "Unreadable file %d of %d: %s The next one takes its place.",
+                count,
+                len(self),
+                message,
+            )
         if count > self.max_bad_fraction * len(self):
-            raise reader.MediaError(
+            raise frame_reader.MediaError(
                 f"{count} of {len(self)} files cannot be read, more than --max_bad_fraction={self.max_bad_fraction:g} "
-                f"allows; the last: {message}")
+                f"allows; the last: {message}"
+            )
 
 
 class _Ending:
@@ -143,7 +167,9 @@ class _Ending:
     def close(self, quiet=0.1, patience=10.0):
         """Return when no read has been asked for in `quiet` seconds, or after `patience` seconds."""
         self.closed, self.last, begin = True, time.monotonic(), time.monotonic()
-        while time.monotonic() - begin < patience and (self.under_way or time.monotonic() - self.last < quiet):
+        while time.monotonic() - begin < patience and (
+            self.under_way or time.monotonic() - self.last < quiet
+        ):
             time.sleep(0.01)
 
 
@@ -160,7 +186,7 @@ def clear_errors(*kinds):
     try:
         yield
     except tf.errors.OpError as error:
-        for kind in (reader.MediaError, *kinds):
+        for kind in (frame_reader.MediaError, *kinds):
             if found := re.search(rf"\b{kind.__name__}: (.*)", str(error)):
                 raise kind(found[1].strip()) from None
         raise

@@ -8,8 +8,8 @@ import math
 
 import tensorflow as tf
 
-from tfanon import processes
-from tfanon.data import augment, order, records, sampling
+from tfanon.core import processes
+from tfanon.data import augment, sampling, stateless_random, tfds_store
 from tfanon.data.decode import Files
 
 READERS = 16  # each holds an example that waits for its turn
@@ -27,7 +27,8 @@ def anonymization(clips, images, config, first, last, extras=()):
     view = _pair(images, config, "anonymization pairs", extras)
     both = tf.data.Dataset.zip(
         _two_batches(clip, config.batch_clips, config, first, last),
-        _two_batches(view, config.batch_pairs, config, first, last))
+        _two_batches(view, config.batch_pairs, config, first, last),
+    )
 
     def dicts(clip_batches, pair_batches):
         one, two = ({**c, **p} for c, p in zip(clip_batches, pair_batches))
@@ -43,7 +44,9 @@ def reconstruction(clips, images, config, first, last):
 
     def example(position):
         of_kind = position[None] // 2
-        return tf.cond(position % 2 == 0, lambda: image(of_kind)[0][0], lambda: frame(of_kind)[0][0])
+        return tf.cond(
+            position % 2 == 0, lambda: image(of_kind)[0][0], lambda: frame(of_kind)[0][0]
+        )
 
     return _finish(_batches(example, config.batch_reconstruct, config, first, last))
 
@@ -63,7 +66,9 @@ def attributes(examples, config, first, last):
         pixels, rows = views(positions)
         return pixels, tf.gather(targets, rows)
 
-    positions = tf.data.Dataset.range(first * batch, last * batch).batch(math.gcd(batch, TOGETHER), drop_remainder=True)
+    positions = tf.data.Dataset.range(first * batch, last * batch).batch(
+        math.gcd(batch, TOGETHER), drop_remainder=True
+    )
     return _finish(_map(positions, some, config).unbatch().batch(batch, drop_remainder=True))
 
 
@@ -121,19 +126,19 @@ def _clip(clips, config, stream, extras=()):
     Clips that have attributes alone have no label.
     """
     files = _files(clips, config, config.frames, config.stride)
-    key = order.stream_key(config.seed, stream)
+    key = stateless_random.stream_key(config.seed, stream)
 
     def example(position):
-        u = order.uniform(position, 1 + augment.WINDOW + augment.CLIP, key)
+        u = stateless_random.uniform(position, 1 + augment.WINDOW + augment.CLIP, key)
         windows = augment.window(u[None, 1:4], config.min_crop)
-        pixels, row = files.read(order.row_at(position, len(files), key), u[0], windows)
+        pixels, row = files.read(stateless_random.row_at(position, len(files), key), u[0], windows)
         found = {"clips": augment.clip(_to_float(pixels[0]), u[4:])}
         if clips.labels is not None:
             found["labels"] = tf.gather(tf.constant(clips.labels), row)
         if "clip_attributes" in extras:
             found["clip_attributes"] = tf.gather(tf.constant(clips.attributes), row)
         if "others" in extras:
-            others = order.stream_key(config.seed, f"{stream} others")
+            others = stateless_random.stream_key(config.seed, f"{stream} others")
             found["others"] = _others(files, row, u[0], position, others, config)
         return found
 
@@ -142,8 +147,12 @@ def _clip(clips, config, stream, extras=()):
 
 def _others(files, row, moment, position, key, config):
     """[2, T, H, W, 3]: the clip that begins at a moment of a video with other draws, and one that begins elsewhere."""
-    u = tf.reshape(order.uniform(position, 2 * (1 + augment.WINDOW + augment.CLIP), key), [2, -1])
-    away = (moment + 0.25 + 0.5 * u[1, 0]) % 1.0  # at least a quarter of the possible moments from the first
+    u = tf.reshape(
+        stateless_random.uniform(position, 2 * (1 + augment.WINDOW + augment.CLIP), key), [2, -1]
+    )
+    away = (
+        moment + 0.25 + 0.5 * u[1, 0]
+    ) % 1.0  # at least a quarter of the possible moments from the first
     views = []
     for draw, begin in zip(tf.unstack(u), (moment, away)):
         pixels, _ = files.read(row, begin, augment.window(draw[None, 1:4], config.min_crop))
@@ -157,14 +166,14 @@ def _pair(images, config, stream, extras=()):
     extras: "attributes" adds those of the image.
     """
     files = _files(images, config)
-    key = order.stream_key(config.seed, stream)
+    key = stateless_random.stream_key(config.seed, stream)
 
     def example(position):
-        u = order.uniform(position, 1 + 2 * (augment.WINDOW + augment.IMAGE), key)
+        u = stateless_random.uniform(position, 1 + 2 * (augment.WINDOW + augment.IMAGE), key)
         draws = tf.reshape(u[1:], [2, augment.WINDOW + augment.IMAGE])
-        windows = augment.window(draws[:, :augment.WINDOW], config.min_crop)
-        pixels, row = files.read(order.row_at(position, len(files), key), u[0], windows)
-        views = [augment.image(_to_float(pixels[v]), draws[v, augment.WINDOW:]) for v in range(2)]
+        windows = augment.window(draws[:, : augment.WINDOW], config.min_crop)
+        pixels, row = files.read(stateless_random.row_at(position, len(files), key), u[0], windows)
+        views = [augment.image(_to_float(pixels[v]), draws[v, augment.WINDOW :]) for v in range(2)]
         found = {"pairs": tf.concat(views, axis=0)}
         if "attributes" in extras:
             found["attributes"] = tf.gather(tf.constant(images.attributes), row)
@@ -176,13 +185,20 @@ def _pair(images, config, stream, extras=()):
 def _views(examples, config, stream):
     """Function positions [n] -> (an augmented view of an image or of a random frame of a video each [n, H, W, 3], rows [n])."""
     files = _files(examples, config)
-    key = order.stream_key(config.seed, stream)
+    key = stateless_random.stream_key(config.seed, stream)
 
     def views(positions):
         each = tf.unstack(positions)
-        u = tf.stack([order.uniform(position, 1 + augment.WINDOW + augment.IMAGE, key) for position in each])
-        wanted = tf.stack([order.row_at(position, len(files), key) for position in each])
-        pixels, rows = files.read_some(wanted, u[:, 0], augment.window(u[:, None, 1:4], config.min_crop))
+        u = tf.stack(
+            [
+                stateless_random.uniform(position, 1 + augment.WINDOW + augment.IMAGE, key)
+                for position in each
+            ]
+        )
+        wanted = tf.stack([stateless_random.row_at(position, len(files), key) for position in each])
+        pixels, rows = files.read_some(
+            wanted, u[:, 0], augment.window(u[:, None, 1:4], config.min_crop)
+        )
         images = zip(tf.unstack(_to_float(pixels[:, 0])), tf.unstack(u[:, 4:]))
         return tf.concat([augment.image(*image) for image in images], axis=0), rows
 
@@ -198,9 +214,20 @@ def _central(files, position, config, each=None):
 
 
 def _files(examples, config, frames=1, stride=1):
-    kind = records.Frames if config.data_format == "tfds" and examples.paths[0].store.side else Files
-    return kind(examples.paths, config.resolution, config.on_bad_video, config.max_bad_fraction, frames, stride,
-                 examples.frames)
+    kind = (
+        tfds_store.Frames
+        if config.data_format == "tfds" and examples.paths[0].store.side
+        else Files
+    )
+    return kind(
+        examples.paths,
+        config.resolution,
+        config.on_bad_video,
+        config.max_bad_fraction,
+        frames,
+        stride,
+        examples.frames,
+    )
 
 
 def _to_float(pixels):
@@ -221,13 +248,17 @@ def _two_batches(example, batch, config, first, last):
     tf.distribute knows how to share out among replicas.
     """
     if config.same_batch:
-        return _batches(example, batch, config, first, last).map(lambda *one: (_single(one), _single(one)))
+        return _batches(example, batch, config, first, last).map(
+            lambda *one: (_single(one), _single(one))
+        )
 
     def examples(index):
         position = index // batch * 2 * batch + index % batch
         return example(position), example(position + batch)
 
-    return _map(tf.data.Dataset.range(first * batch, last * batch), examples, config).batch(batch, drop_remainder=True)
+    return _map(tf.data.Dataset.range(first * batch, last * batch), examples, config).batch(
+        batch, drop_remainder=True
+    )
 
 
 def _single(parts):
@@ -240,7 +271,9 @@ def _in_order(example, count, batch, config):
 
 def _map(positions, example, config):
     threads = config.read_threads or min(READERS, processes.count_cores())
-    example = tf.autograph.experimental.do_not_convert(example)  # no Python branch on a tensor in here
+    example = tf.autograph.experimental.do_not_convert(
+        example
+    )  # no Python branch on a tensor in here
     return positions.map(example, num_parallel_calls=threads, deterministic=True)
 
 

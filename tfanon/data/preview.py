@@ -10,8 +10,12 @@ def rows(tables, config):
 
     tables: of data/tables.py.  They are the first step of Algorithm 1, so --seed decides what is shown.
     """
-    (batch, _), = pipeline.anonymization(tables.clips.train, tables.images.train, config, 0, 1)
+    ((batch, _),) = pipeline.anonymization(tables.clips.train, tables.images.train, config, 0, 1)
     classes = tables.clips.train.classes
-    clips = {f"{number} {classes[label]}": clip.numpy()
-             for number, (clip, label) in enumerate(zip(batch["clips"][:CLIPS], batch["labels"]), 1)}
-    return clips | {f"pair {number}": pair.numpy() for number, pair in enumerate(batch["pairs"][:PAIRS], 1)}
+    clips = {
+        f"{number} {classes[label]}": clip.numpy()
+        for number, (clip, label) in enumerate(zip(batch["clips"][:CLIPS], batch["labels"]), 1)
+    }
+    return clips | {
+        f"pair {number}": pair.numpy() for number, pair in enumerate(batch["pairs"][:PAIRS], 1)
+    }

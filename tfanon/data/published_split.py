@@ -43,12 +43,16 @@ class Catalog:
         """
         paths = self.records or tuple(os.path.join(self.root, path) for path in self.paths)
         groups = tuple(map(group, self.paths)) if group else ()
-        return Examples(paths, self.labels, self.classes, self.attributes, self.attribute_names, groups=groups).take(rows)
+        return Examples(
+            paths, self.labels, self.classes, self.attributes, self.attribute_names, groups=groups
+        ).take(rows)
 
     def counts(self):
         """{division: {word: rows}}."""
-        return {name: dict(zip(*(part.tolist() for part in np.unique(words, return_counts=True))))
-                for name, words in self.splits.items()}
+        return {
+            name: dict(zip(*(part.tolist() for part in np.unique(words, return_counts=True))))
+            for name, words in self.splits.items()
+        }
 
 
 def train_and_test(catalog, division, keep=True, group=None):
@@ -57,8 +61,10 @@ def train_and_test(catalog, division, keep=True, group=None):
     keep: mask of the rows that may be trained on.  group: as in Catalog.examples.
     """
     words = catalog.splits[division]
-    return {"train": catalog.examples((words == "train") & keep, group),
-            "test": catalog.examples(words == "test", group)}
+    return {
+        "train": catalog.examples((words == "train") & keep, group),
+        "test": catalog.examples(words == "test", group),
+    }
 
 
 def check_kind(source, kind, kinds):

@@ -20,7 +20,9 @@ def frame_indices(num_frames, frames, stride, position):
 
 def spread(clips):
     """Positions float32 [clips] of evaluation's clips: evenly over [0, 1]; a single clip lies in the middle."""
-    return np.linspace(0.0, 1.0, clips, dtype=np.float32) if clips > 1 else np.array([0.5], np.float32)
+    return (
+        np.linspace(0.0, 1.0, clips, dtype=np.float32) if clips > 1 else np.array([0.5], np.float32)
+    )
 
 
 def _span(frames, stride):

@@ -6,10 +6,10 @@ import os
 import numpy as np
 from absl import logging
 
-from tfanon import registry
-from tfanon.data import split
+from tfanon.core import registry
+from tfanon.data import holdout
 from tfanon.data.batch import Examples
-from tfanon.data.sources import _lists
+from tfanon.data.parsing import text_lists
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,13 +49,19 @@ class Tables:
 def load(config):
     """The Tables of a Config.  Raises ValueError that names the folder, file, column or split at fault."""
     if config.warm_action and config.judge_clip_source:
-        raise ValueError("--warm_action starts f_T as the judge of raw clips, so --judge_clip_source must be empty: "
-                         "f_T learns the actions of --clip_source.")
+        raise ValueError(
+            "--warm_action starts f_T as the judge of raw clips, so --judge_clip_source must be empty: "
+            "f_T learns the actions of --clip_source."
+        )
     clips = _splits("clips", config.clip_source, config.clip_folder, config)
     if config.private_labels == "clips":
         clips = dataclasses.replace(clips, train=_with_attributes(clips.train, config))
     images = _splits("images", config.image_source, config.image_folder, config)
-    judged = (config.judge_clip_source, "") if config.judge_clip_source else (config.clip_source, config.clip_folder)
+    judged = (
+        (config.judge_clip_source, "")
+        if config.judge_clip_source
+        else (config.clip_source, config.clip_folder)
+    )
     action = _splits("clips", *judged, config) if config.judge_clip_source else clips
     action = _tested_on("clips", config.test_clip_source, action, config)
     probes = {}
@@ -69,9 +75,11 @@ def load(config):
 def _splits(kind, source, folder, config):
     loaded = _load(kind, source, folder, config)
     if "train" not in loaded:
-        raise ValueError(f"The data set {source} is for evaluation only: it has no training split. Give it as "
-                         "--test_clip_source or --test_image_source.")
-    train, held_out = split.hold_out(loaded["train"], config.held_out, config.seed)
+        raise ValueError(
+            f"The data set {source} is for evaluation only: it has no training split. Give it as "
+            "--test_clip_source or --test_image_source."
+        )
+    train, held_out = holdout.hold_out(loaded["train"], config.held_out, config.seed)
     return Splits(train, held_out, loaded["test"])
 
 
@@ -82,13 +90,22 @@ def _with_attributes(clips, config):
     loaded = _load("private_clips", config.clip_source, config.clip_folder, config)
     if loaded["train"].attributes is None:
         return clips
-    known = {path: row for examples in loaded.values() for path, row in zip(examples.paths, examples.attributes)}
+    known = {
+        path: row
+        for examples in loaded.values()
+        for path, row in zip(examples.paths, examples.attributes)
+    }
     missing = [path for path in clips.paths if path not in known]
     if missing:
-        raise ValueError(f"--private_labels=clips: {len(missing)} of the {len(clips)} training clips of "
-                         f"{config.clip_source} have no private labels; the first: {missing[0]}")
-    return dataclasses.replace(clips, attributes=np.stack([known[path] for path in clips.paths]),
-                               attribute_names=loaded["train"].attribute_names)
+        raise ValueError(
+            f"--private_labels=clips: {len(missing)} of the {len(clips)} training clips of "
+            f"{config.clip_source} have no private labels; the first: {missing[0]}"
+        )
+    return dataclasses.replace(
+        clips,
+        attributes=np.stack([known[path] for path in clips.paths]),
+        attribute_names=loaded["train"].attribute_names,
+    )
 
 
 def _tested_on(kind, source, splits, config):
@@ -99,8 +116,10 @@ def _tested_on(kind, source, splits, config):
     for name in ("classes",) if kind == "clips" else ("attribute_names",):
         trained, tested = getattr(splits.train, name), getattr(test, name)
         if trained != tested:
-            raise ValueError(f"--test_{kind[:-1]}_source={source} has other {name.replace('_', ' ')} than what is "
-                             f"trained on: {', '.join(tested[:8])} .. and {', '.join(trained[:8])} ..")
+            raise ValueError(
+                f"--test_{kind[:-1]}_source={source} has other {name.replace('_', ' ')} than what is "
+                f"trained on: {', '.join(tested[:8])} .. and {', '.join(trained[:8])} .."
+            )
     return dataclasses.replace(splits, test=test)
 
 
@@ -108,26 +127,34 @@ def _load(kind, source, folder, config):
     """{split: Examples}; an empty split is a ValueError, missing files are counted."""
     module = registry.find("sources", source)
     if config.data_format == "tfds":
-        from tfanon.data import records  # TensorFlow, for which reading lists need not wait
-        loaded = module.choose(kind, records.read(source, config), config)
+        from tfanon.data import tfds_store  # TensorFlow, for which reading lists need not wait
+
+        loaded = module.choose(kind, tfds_store.read(source, config), config)
     else:
         loaded = module.load(kind, os.path.join(config.data_dir, folder or source), config)
     for name, examples in loaded.items():
         if not len(examples):
             raise ValueError(f"The data set {source} has no {kind} to {name} on with these flags.")
-        _lists.check_there(examples, config)
+        text_lists.check_there(examples, config)
     return loaded
 
 
 def _notes(clips, images, action, probes):
     """A line for each test split of which a part was trained on."""
-    trained = {*clips.train.paths, *clips.held_out.paths, *images.train.paths, *images.held_out.paths}
+    trained = {
+        *clips.train.paths,
+        *clips.held_out.paths,
+        *images.train.paths,
+        *images.held_out.paths,
+    }
     lines = []
     for name, splits in {"action": action, **probes}.items():
         tested = set(splits.test.paths)
         seen = tested & (trained | {*splits.train.paths, *splits.held_out.paths})
         if seen:
-            lines.append(f"{len(seen)} of the {len(tested)} files that the test of {name} looks at were trained on.")
+            lines.append(
+                f"{len(seen)} of the {len(tested)} files that the test of {name} looks at were trained on."
+            )
     for line in lines:
         logging.warning(line)
     return tuple(lines)

@@ -23,8 +23,12 @@ def row_at(position, rows, key):
     """
     if rows == 1:
         return tf.zeros_like(position)
-    seed = tf.random.experimental.stateless_fold_in(tf.constant(key), position // rows, alg="philox")
-    return tf.random.experimental.index_shuffle(position % rows, seed, tf.constant(rows - 1, tf.int64))
+    seed = tf.random.experimental.stateless_fold_in(
+        tf.constant(key), position // rows, alg="philox"
+    )
+    return tf.random.experimental.index_shuffle(
+        position % rows, seed, tf.constant(rows - 1, tf.int64)
+    )
 
 
 def uniform(position, count, key):

@@ -15,9 +15,9 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from tfanon import registry
-from tfanon.data import decode, sampling
-from tfanon.data.catalog import Catalog
+from tfanon.core import registry
+from tfanon.data import decode
+from tfanon.data.published_split import Catalog
 
 FOLDER, SPLIT = "tfds", "files"
 
@@ -29,14 +29,21 @@ def read(name, config):
     """
     _check_name(name)
     folder = pathlib.Path(config.data_dir, FOLDER, name, config.tfds_config)
-    versions = sorted(folder.glob("*/dataset_info.json"), key=lambda path: [*map(int, path.parent.name.split("."))])
+    versions = sorted(
+        folder.glob("*/dataset_info.json"),
+        key=lambda path: [*map(int, path.parent.name.split("."))],
+    )
     if not versions:
-        raise ValueError(f"No built data set in {folder}: `python -m tfanon.data build {name} --tfds_config="
-                         f"{config.tfds_config} --data_dir={config.data_dir}` makes it.")
+        raise ValueError(
+            f"No built data set in {folder}: `python -m tfanon.data build {name} --tfds_config="
+            f"{config.tfds_config} --data_dir={config.data_dir}` makes it."
+        )
     store = open_store(str(versions[-1].parent))
     if 0 < store.side < config.resolution:
-        raise ValueError(f"{folder} holds frames of {store.side}x{store.side} pixels, fewer than --resolution="
-                         f"{config.resolution}: take a larger --tfds_config=jpeg.., or --tfds_config=encoded.")
+        raise ValueError(
+            f"{folder} holds frames of {store.side}x{store.side} pixels, fewer than --resolution="
+            f"{config.resolution}: take a larger --tfds_config=jpeg.., or --tfds_config=encoded."
+        )
     return from_metadata(store)
 
 
@@ -49,16 +56,22 @@ def build(name, config):
     tfds = import_tfds()
     builder = tfds.core.community.builder_cls_from_module(f"tfanon.data.builders.{name}")
     if config.tfds_config not in builder.builder_configs:
-        raise ValueError(f"--tfds_config={config.tfds_config} is none of {', '.join(builder.builder_configs)}.")
+        raise ValueError(
+            f"--tfds_config={config.tfds_config} is none of {', '.join(builder.builder_configs)}."
+        )
     builder = builder(config=config.tfds_config, data_dir=os.path.join(config.data_dir, FOLDER))
-    builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=config.data_dir))
+    builder.download_and_prepare(
+        download_config=tfds.download.DownloadConfig(manual_dir=config.data_dir)
+    )
     return str(builder.data_path)
 
 
 def _check_name(name):
     if name not in registry.names("builders"):
-        raise ValueError(f"--data_format=tfds has no data set {name}; tfanon/data/builders/ has: "
-                         f"{', '.join(registry.names('builders'))}.")
+        raise ValueError(
+            f"--data_format=tfds has no data set {name}; tfanon/data/builders/ has: "
+            f"{', '.join(registry.names('builders'))}."
+        )
 
 
 @functools.lru_cache(maxsize=None)  # the clips and the images of a run, its test sets
@@ -76,11 +89,17 @@ class Store:
     def __init__(self, folder):
         tfds = import_tfds()
         builder = tfds.builder_from_directory(folder)
-        self.folder, self.metadata, self.features = folder, builder.info.metadata, builder.info.features
+        self.folder, self.metadata, self.features = (
+            folder,
+            builder.info.metadata,
+            builder.info.features,
+        )
         self.pictures = next((name for name in ("video", "image") if name in self.features), None)
         self.side = self.features[self.pictures].shape[-2] if self.pictures else 0
         self.decoders = {self.pictures: tfds.decode.SkipDecoding()} if self.pictures else None
-        self.rows = builder.as_data_source(SPLIT, deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES)
+        self.rows = builder.as_data_source(
+            SPLIT, deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES
+        )
 
     def content(self, row):
         """The bytes of the file in a row."""
@@ -88,7 +107,9 @@ class Store:
 
     def jpegs(self, record):
         """The frames string [n] of a serialized row, still encoded, as TensorFlow ops."""
-        return tf.reshape(self.features.deserialize_example(record, decoders=self.decoders)[self.pictures], [-1])
+        return tf.reshape(
+            self.features.deserialize_example(record, decoders=self.decoders)[self.pictures], [-1]
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,10 +137,14 @@ class Frames(decode.Files):
     def read(self, row, moment, windows):
         record = tf.numpy_function(self._record, [row], tf.string, stateful=False)
         jpegs = self.paths[0].store.jpegs(record)
-        numbers = tf.numpy_function(self._choose, [row, tf.size(jpegs), moment], tf.int64, stateful=False)
+        numbers = tf.numpy_function(
+            self._choose, [row, tf.size(jpegs), moment], tf.int64, stateful=False
+        )
         wanted = tf.unstack(tf.gather(jpegs, tf.ensure_shape(numbers, [self.frames])))
         whole = tf.stack([tf.io.decode_jpeg(jpeg, channels=3) for jpeg in wanted])
-        return tf.stack([cut(whole, window, self.resolution) for window in tf.unstack(windows)]), row
+        return tf.stack(
+            [cut(whole, window, self.resolution) for window in tf.unstack(windows)]
+        ), row
 
     def read_some(self, rows, moments, windows):
         each = zip(*(tf.unstack(values) for values in (rows, moments, windows)))
@@ -143,29 +168,42 @@ def cut(frames, window, side):
     reach = tf.maximum(1.0, tf.round(window[0] * stored))
     top, left = tf.unstack(tf.cast(tf.round(window[1:] * (stored - reach)), tf.int32))
     reach = tf.cast(reach, tf.int32)
-    scaled = tf.image.resize(frames[:, top:top + reach, left:left + reach], [side, side])
+    scaled = tf.image.resize(frames[:, top : top + reach, left : left + reach], [side, side])
     return tf.cast(scaled + 0.5, tf.uint8)
 
 
 def to_metadata(catalog, folder):
     """A Catalog as JSON takes it.  folder: that the data sets lie in."""
-    return {"root": os.path.relpath(catalog.root, folder), "paths": list(catalog.paths),
-            "splits": {name: words.tolist() for name, words in catalog.splits.items()},
-            "labels": _listed(catalog.labels), "classes": list(catalog.classes),
-            "attributes": _listed(catalog.attributes), "attribute_names": list(catalog.attribute_names),
-            "frame_values": [values.tolist() for values in catalog.frame_values or ()]}
+    return {
+        "root": os.path.relpath(catalog.root, folder),
+        "paths": list(catalog.paths),
+        "splits": {name: words.tolist() for name, words in catalog.splits.items()},
+        "labels": _listed(catalog.labels),
+        "classes": list(catalog.classes),
+        "attributes": _listed(catalog.attributes),
+        "attribute_names": list(catalog.attribute_names),
+        "frame_values": [values.tolist() for values in catalog.frame_values or ()],
+    }
 
 
 def from_metadata(store):
     """The Catalog that to_metadata was given, with Records for files."""
     about = store.metadata
-    records = tuple(Record(os.path.normpath(os.path.join(about["root"], path)), store, row)
-                    for row, path in enumerate(about["paths"]))
+    records = tuple(
+        Record(os.path.normpath(os.path.join(about["root"], path)), store, row)
+        for row, path in enumerate(about["paths"])
+    )
     return Catalog(
-        store.folder, tuple(about["paths"]), {name: np.array(words) for name, words in about["splits"].items()},
-        _array(about["labels"], np.int32), tuple(about["classes"]), _array(about["attributes"], np.float32),
+        store.folder,
+        tuple(about["paths"]),
+        {name: np.array(words) for name, words in about["splits"].items()},
+        _array(about["labels"], np.int32),
+        tuple(about["classes"]),
+        _array(about["attributes"], np.float32),
         tuple(about["attribute_names"]),
-        tuple(np.array(values, np.uint8) for values in about["frame_values"]) or None, records)
+        tuple(np.array(values, np.uint8) for values in about["frame_values"]) or None,
+        records,
+    )
 
 
 def _listed(array):
@@ -179,8 +217,10 @@ def _array(values, dtype):
 def import_tfds():
     """The package tensorflow_datasets.  Raises ValueError where it is not installed."""
     try:
-        import tensorflow_datasets as tfds
         import importlib_resources  # noqa: F401  which it needs and does not ask for
+        import tensorflow_datasets as tfds
     except ImportError as missing:
-        raise ValueError(f"--data_format=tfds needs the package {missing.name}: pip install 'tfanon[tfds]'.") from None
+        raise ValueError(
+            f"--data_format=tfds needs the package {missing.name}: pip install 'tfanon[tfds]'."
+        ) from None
     return tfds

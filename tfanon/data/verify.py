@@ -16,8 +16,8 @@ import re
 
 import tqdm
 
-from tfanon.data.journal import Journal
-from tfanon.media import children, limits
+from tfanon.data.probe_cache import Journal
+from tfanon.media import limits, worker_pool
 
 SCHEMA_VERSION = 1
 KINDS = ("counts", "missing", "unreadable", "too_short", "duplicates", "leaks")
@@ -36,7 +36,12 @@ def verify(data_sets, frames, settings, journal, notes=()):
         answers = examine([path for path in paths if os.path.isfile(path)], known, settings)
     reports = {data_set.name: _report(data_set, answers, frames) for data_set in data_sets}
     problems = len(notes) + sum(len(report[kind]) for report in reports.values() for kind in KINDS)
-    return {"schema_version": SCHEMA_VERSION, "problems": problems, "notes": list(notes), "data_sets": reports}
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "problems": problems,
+        "notes": list(notes),
+        "data_sets": reports,
+    }
 
 
 def full_paths(catalog):
@@ -48,7 +53,7 @@ def examine(paths, known, settings):
     """{path: answer of media/probe.py}, from the journal where it is known there."""
     answers = {path: answer for path in paths if (answer := known.get(path))}
     todo = [path for path in paths if path not in answers]
-    done = children.examine(todo, True, settings.seconds_per_file, settings.workers)
+    done = worker_pool.examine(todo, True, settings.seconds_per_file, settings.workers)
     for path, answer in tqdm.tqdm(done, "verify", len(todo), unit="file", disable=None):
         known.add(path, answer)
         answers[path] = answer
@@ -61,15 +66,25 @@ def _report(data_set, answers, frames):
     read = {path: answer for path, answer in found.items() if answer and "error" not in answer}
     same = _groups({path: answer["sha256"] for path, answer in read.items()})
     return {
-        "listed": len(catalog), "readable": len(read), "splits": catalog.counts(), "published": data_set.published,
+        "listed": len(catalog),
+        "readable": len(read),
+        "splits": catalog.counts(),
+        "published": data_set.published,
         "counts": _counts(data_set),
         "missing": [path for path, answer in found.items() if not answer],
-        "unreadable": [{"path": path, "error": answer["error"]} for path, answer in found.items()
-                       if answer and "error" in answer],
-        "too_short": [{"path": path, "frames": answer["frames"]} for path, answer in read.items()
-                      if limits.is_video(path) and answer["frames"] < frames],
+        "unreadable": [
+            {"path": path, "error": answer["error"]}
+            for path, answer in found.items()
+            if answer and "error" in answer
+        ],
+        "too_short": [
+            {"path": path, "frames": answer["frames"]}
+            for path, answer in read.items()
+            if limits.is_video(path) and answer["frames"] < frames
+        ],
         "duplicates": same,
-        "leaks": _leaks(catalog, same)}
+        "leaks": _leaks(catalog, same),
+    }
 
 
 def _counts(data_set):
@@ -81,9 +96,16 @@ def _counts(data_set):
         absent = {UNUSED} - set(splits[division])
         if absent & set(words):
             del pairs["files"]
-        pairs |= {f"split {division} {word}": (count, splits[division].get(word, 0))
-                  for word, count in words.items() if word not in absent}
-    return [f"{what}: {count} published, {there} listed" for what, (count, there) in pairs.items() if count != there]
+        pairs |= {
+            f"split {division} {word}": (count, splits[division].get(word, 0))
+            for word, count in words.items()
+            if word not in absent
+        }
+    return [
+        f"{what}: {count} published, {there} listed"
+        for what, (count, there) in pairs.items()
+        if count != there
+    ]
 
 
 def _groups(values):
@@ -100,30 +122,44 @@ def _leaks(catalog, same):
     leaks = []
     for division, words in catalog.splits.items():
         word = dict(zip(catalog.paths, words.tolist()))
-        leaks += [{"split": division, "paths": group} for group in same + takes
-                  if {"train", "test"} <= {word[path] for path in group}]
+        leaks += [
+            {"split": division, "paths": group}
+            for group in same + takes
+            if {"train", "test"} <= {word[path] for path in group}
+        ]
     return leaks
 
 
 def summary(report, path):
     """One screen: a line per data set, and the first problem of each kind.  path: of the whole report."""
-    lines = [f"{'data set':24}{'listed':>8}{'readable':>10}" + "".join(f"{kind:>12}" for kind in KINDS)]
+    lines = [
+        f"{'data set':24}{'listed':>8}{'readable':>10}" + "".join(f"{kind:>12}" for kind in KINDS)
+    ]
     for name, about in report["data_sets"].items():
-        lines.append(f"{name:24}{about['listed']:8}{about['readable']:10}"
-                     + "".join(f"{len(about[kind]):12}" for kind in KINDS))
+        lines.append(
+            f"{name:24}{about['listed']:8}{about['readable']:10}"
+            + "".join(f"{len(about[kind]):12}" for kind in KINDS)
+        )
     for name, about in report["data_sets"].items():
         for kind in KINDS:
             if about[kind]:
                 more = f" (and {len(about[kind]) - 1} more)" if about[kind][1:] else ""
                 lines.append(f"{name}, {kind}: {_line(about[kind][0])}{more}")
     problems = report["problems"]
-    return "\n".join([*lines, *report["notes"],
-                      f"{problems or 'No'} problem{'' if problems == 1 else 's'}; {path} has all of it."])
+    return "\n".join(
+        [
+            *lines,
+            *report["notes"],
+            f"{problems or 'No'} problem{'' if problems == 1 else 's'}; {path} has all of it.",
+        ]
+    )
 
 
 def _line(finding):
     if isinstance(finding, list):
         return " = ".join(finding)
     if isinstance(finding, dict):
-        return finding.get("error") or ", ".join(f"{name} {_line(value)}" for name, value in finding.items())
+        return finding.get("error") or ", ".join(
+            f"{name} {_line(value)}" for name, value in finding.items()
+        )
     return str(finding)

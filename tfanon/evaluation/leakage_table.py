@@ -1,49 +1,87 @@
 """results.json of an evaluation for a terminal: a row per attack, a column per anonymizer, per cent above the floor."""
 
-from tfanon.attackers import _common
+from tfanon.attacks.common import attack_run
 
 NONE = "-"
 
 
 def format_table(results):
     """Action, attacks with their maximum and mean, reconstruction, flicker, gates and notes, as lines of text."""
-    names = list(dict.fromkeys(
-        entry["anonymizer"] for part in ("flicker", "actions", "attacks") for entry in results[part]))
-    lines = [["", *names], *_actions(results, names), *_attacks(results, names), *_likeness(results, names)]
+    names = list(
+        dict.fromkeys(
+            entry["anonymizer"]
+            for part in ("flicker", "actions", "attacks")
+            for entry in results[part]
+        )
+    )
+    lines = [
+        ["", *names],
+        *_actions(results, names),
+        *_attacks(results, names),
+        *_likeness(results, names),
+    ]
     flicker = {entry["anonymizer"]: entry["flicker"] for entry in results["flicker"]}
     lines.append(["flicker", *(_cell(flicker.get(name), 100, 2) for name in names)])
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    text = ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in lines]
-    return "\n".join([text[0], "-" * max(map(len, text)), *text[1:], "", *_gates(results), *results["notes"]])
+    text = [
+        "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip()
+        for line in lines
+    ]
+    return "\n".join(
+        [text[0], "-" * max(map(len, text)), *text[1:], "", *_gates(results), *results["notes"]]
+    )
 
 
 def distrust(results):
     """The line that a report with failed gates must show; "" where all passed."""
-    failed = [f"{gate['gate']} ({gate['attacker']}, {gate['probe']})"
-              for gate in results["gates"] if not gate["passed"]]
-    return f"THIS REPORT IS NOT TO BE TRUSTED: these gates failed: {'; '.join(failed)}." if failed else ""
+    failed = [
+        f"{gate['gate']} ({gate['attacker']}, {gate['probe']})"
+        for gate in results["gates"]
+        if not gate["passed"]
+    ]
+    return (
+        f"THIS REPORT IS NOT TO BE TRUSTED: these gates failed: {'; '.join(failed)}."
+        if failed
+        else ""
+    )
 
 
 def _actions(results, names):
-    values = {(entry["network"], entry["anonymizer"]): entry["action_top1"] for entry in results["actions"]}
+    values = {
+        (entry["network"], entry["anonymizer"]): entry["action_top1"]
+        for entry in results["actions"]
+    }
     chance = {entry["network"]: entry["action_chance"] for entry in results["actions"]}
-    return [[f"action top-1, {network} (chance {_cell(chance[network])})",
-             *(_cell(values.get((network, name))) for name in names)] for network in chance]
+    return [
+        [
+            f"action top-1, {network} (chance {_cell(chance[network])})",
+            *(_cell(values.get((network, name))) for name in names),
+        ]
+        for network in chance
+    ]
 
 
 def _attacks(results, names):
     """A row per attack, then the largest and the mean of each probe: their attributes and floors are not the same."""
     rows = {}
     for entry in results["attacks"]:
-        if (leak := _common.leak(entry)) is not None:
+        if (leak := attack_run.leak(entry)) is not None:
             rows.setdefault(_title(entry), {})[entry["anonymizer"]] = leak
     if not rows:
         return []
     lines = [[title, *(_cell(row.get(name)) for name in names)] for title, row in rows.items()]
     for probe in dict.fromkeys(entry["probe"] for entry in results["attacks"] if "cmap" in entry):
         summary = [most_and_mean(results["attacks"], name, probe) for name in names]
-        lines += [[f"MOST that an attacker reads of attributes of {probe}", *(_cell(most) for most, _ in summary)],
-                  [f"mean of the attackers of {probe}, without frozen", *(_cell(mean) for _, mean in summary)]]
+        lines += [
+            [
+                f"MOST that an attacker reads of attributes of {probe}",
+                *(_cell(most) for most, _ in summary),
+            ],
+            [
+                f"mean of the attackers of {probe}, without frozen",
+                *(_cell(mean) for _, mean in summary),
+            ],
+        ]
     return lines
 
 
@@ -52,8 +90,13 @@ def most_and_mean(attacks, name, probe):
 
     "frozen" is for comparison only and does not pull the mean down.
     """
-    leaks = [entry["cmap_above_floor"] for entry in attacks
-             if (entry["anonymizer"], entry["probe"]) == (name, probe) and "cmap" in entry and entry["attacker"] != "frozen"]
+    leaks = [
+        entry["cmap_above_floor"]
+        for entry in attacks
+        if (entry["anonymizer"], entry["probe"]) == (name, probe)
+        and "cmap" in entry
+        and entry["attacker"] != "frozen"
+    ]
     return (max(leaks), sum(leaks) / len(leaks)) if leaks else (None, None)
 
 
@@ -68,14 +111,22 @@ def _likeness(results, names):
 
 
 def _title(entry):
-    start = "" if entry["start"] == _common.SCRATCH else f" from {entry['start']}"
+    start = "" if entry["start"] == attack_run.SCRATCH else f" from {entry['start']}"
     return f"{entry['attacker']}, {entry['network']}{start}, {entry['probe']}"
 
 
 def _gates(results):
-    words = {True: "passed", False: "FAILED", "raw is read": "at least", "noise leaks nothing": "at most"}
-    lines = [f"{words[gate['passed']]}: {gate['gate']} ({gate['attacker']}, {gate['network']}, {gate['probe']}): cMAP "
-             f"{_cell(gate['value'])}, {words[gate['gate']]} {_cell(gate['bound'])}" for gate in results["gates"]]
+    words = {
+        True: "passed",
+        False: "FAILED",
+        "raw is read": "at least",
+        "noise leaks nothing": "at most",
+    }
+    lines = [
+        f"{words[gate['passed']]}: {gate['gate']} ({gate['attacker']}, {gate['network']}, {gate['probe']}): cMAP "
+        f"{_cell(gate['value'])}, {words[gate['gate']]} {_cell(gate['bound'])}"
+        for gate in results["gates"]
+    ]
     return [*lines, *([distrust(results)] if distrust(results) else [])]
 
 

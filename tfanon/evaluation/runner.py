@@ -3,9 +3,12 @@
 import dataclasses
 import functools
 
-from tfanon import evaluation, phases, registry
-from tfanon.attackers import _common, fresh
+from tfanon.attacks import fresh
+from tfanon.attacks.common import attack_run
+from tfanon.core import registry
 from tfanon.data import pipeline
+from tfanon.metrics import criteria
+from tfanon.training import phases
 
 SCHEMA_VERSION = 1
 
@@ -17,8 +20,10 @@ def judge(run, plan, targets, raw_gate):
     Raises ValueError where there is nothing to attack.
     """
     if plan.attacks and not run.tables.probes:
-        raise ValueError("There is nothing to attack: neither the images nor the clips of this run have private "
-                         "attributes.")
+        raise ValueError(
+            "There is nothing to attack: neither the images nor the clips of this run have private "
+            "attributes."
+        )
     count = len(targets) * (len(plan.actions) + len(plan.attacks)) + 2 * bool(plan.attacks)
     run = dataclasses.replace(run, count=count)
     gates, run = _gates(run, plan, raw_gate)
@@ -31,11 +36,21 @@ def judge(run, plan, targets, raw_gate):
         for attacker, choice in plan.attacks:
             module = registry.find("attackers", attacker)
             found = module.attack(run, name, f_A, **choice)
-            nothing |= {} if found else {attacker: f"{attacker} attacked nothing: it needs {module.NEEDS}."}
+            nothing |= (
+                {}
+                if found
+                else {attacker: f"{attacker} attacked nothing: it needs {module.NEEDS}."}
+            )
             attacks += found
             run = _next(run)
-    return {"schema_version": SCHEMA_VERSION, "actions": actions, "attacks": attacks, "flicker": flicker,
-            "gates": gates, "notes": [*run.tables.notes, *plan.notes, *nothing.values()]}
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "actions": actions,
+        "attacks": attacks,
+        "flicker": flicker,
+        "gates": gates,
+        "notes": [*run.tables.notes, *plan.notes, *nothing.values()],
+    }
 
 
 def _next(run):
@@ -47,10 +62,16 @@ def _gates(run, plan, raw_gate):
     if not plan.attacks:
         return [], run
     choices = [choice for attacker, choice in plan.attacks if attacker == "fresh"] or [{}]
-    raw = [entry for choice in choices for entry in fresh.attack(run, "raw", _common.raw(), **choice)]
+    raw = [
+        entry
+        for choice in choices
+        for entry in fresh.attack(run, "raw", attack_run.raw(), **choice)
+    ]
     run = _next(run)
     noise = fresh.attack(run, "noise", registry.find("anonymizers", "noise").build(), **choices[0])
-    return [*(read(entry, raw_gate) for entry in raw), *(silent(entry) for entry in noise)], _next(run)
+    return [*(read(entry, raw_gate) for entry in raw), *(silent(entry) for entry in noise)], _next(
+        run
+    )
 
 
 def read(entry, share):
@@ -70,18 +91,30 @@ def silent(entry):
 
 def _gate(name, entry, bound):
     passed = entry["cmap"] >= bound if name == "raw is read" else entry["cmap"] <= bound
-    return {"gate": name, **{key: entry[key] for key in ("attacker", "network", "start", "probe")},
-            "value": entry["cmap"], "bound": bound, "passed": bool(passed)}
+    return {
+        "gate": name,
+        **{key: entry[key] for key in ("attacker", "network", "start", "probe")},
+        "value": entry["cmap"],
+        "bound": bound,
+        "passed": bool(passed),
+    }
 
 
 def _action(run, name, f_A, network):
     """Criterion 1 by one network, started as in the run where it is the run's own."""
     own = network == run.config.action_judge_network
-    config = dataclasses.replace(run.config, action_judge=network,
-                                 action_judge_weights=run.config.action_judge_weights if own else "")
+    config = dataclasses.replace(
+        run.config,
+        action_judge=network,
+        action_judge_weights=run.config.action_judge_weights if own else "",
+    )
     found = phases.judge_action(dataclasses.replace(run, config=config), f"{network}-{name}", f_A)
-    return {"anonymizer": name, "network": network, **found,
-            "parameters": _parameters(network, len(run.tables.action.train.classes))}
+    return {
+        "anonymizer": name,
+        "network": network,
+        **found,
+        "parameters": _parameters(network, len(run.tables.action.train.classes)),
+    }
 
 
 @functools.cache
@@ -96,6 +129,8 @@ def _flicker(run, name, f_A):
         return []
     phase = run.phase(f"flicker-{name}")
     if (found := phase.result()) is None:
-        clips = pipeline.evaluation_clips(run.tables.action.test, dataclasses.replace(run.config, eval_clips=1))
-        found = phase.finish(None, {"flicker": evaluation.mean_flicker(f_A, clips)})
+        clips = pipeline.evaluation_clips(
+            run.tables.action.test, dataclasses.replace(run.config, eval_clips=1)
+        )
+        found = phase.finish(None, {"flicker": criteria.mean_flicker(f_A, clips)})
     return [{"anonymizer": name, **found}]

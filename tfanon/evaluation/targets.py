@@ -9,9 +9,9 @@ import tempfile
 import numpy as np
 import tensorflow as tf
 
-from tfanon import registry, specs
-from tfanon.anonymizing import network
-from tfanon.media import reader, writer
+from tfanon.core import component_spec, registry
+from tfanon.inference import network
+from tfanon.media import array_writer, frame_reader
 
 CODED = "+h264"
 
@@ -31,9 +31,11 @@ def make(name, f_A, crf):
         outside = network.load(name)
         return pathlib.Path(name).name, Outside(outside), outside.sha256
     try:
-        return name, specs.build("anonymizers", name), ""
+        return name, component_spec.build("anonymizers", name), ""
     except ValueError as problem:
-        raise ValueError(f"--anonymizers: there is no file {name}, and: {problem} f_A is the run's own.") from None
+        raise ValueError(
+            f"--anonymizers: there is no file {name}, and: {problem} f_A is the run's own."
+        ) from None
 
 
 class Outside:
@@ -47,7 +49,11 @@ class Outside:
 
     def __call__(self, x, training=False):
         frames = tf.reshape(x, tf.concat([[-1], tf.shape(x)[-3:]], axis=0))
-        given = tf.image.resize(frames, self.outside.size, antialias=True) if self.outside.fixed else frames
+        given = (
+            tf.image.resize(frames, self.outside.size, antialias=True)
+            if self.outside.fixed
+            else frames
+        )
         y = tf.numpy_function(self._run, [given], tf.float32, stateful=False)
         y = tf.ensure_shape(y, given.shape)
         if self.outside.fixed:
@@ -57,8 +63,9 @@ class Outside:
     def _run(self, frames):
         levels = np.rint(np.clip(frames, 0, 1) * 255).astype(np.uint8)
         batch = self.outside.batch
-        return np.concatenate([self.outside(levels[first:first + batch])
-                               for first in range(0, len(levels), batch)]) / np.float32(255)
+        return np.concatenate(
+            [self.outside(levels[first : first + batch]) for first in range(0, len(levels), batch)]
+        ) / np.float32(255)
 
 
 class Coded:
@@ -74,12 +81,14 @@ class Coded:
     def _code(self, y):
         clips = np.rint(np.clip(y, 0, 1) * 255).astype(np.uint8).reshape(len(y), -1, *y.shape[-3:])
         with tempfile.TemporaryDirectory() as folder:
-            coded = [coded_clip(pathlib.Path(folder) / f"{number}.mp4", clip, self.crf)
-                     for number, clip in enumerate(clips)]
+            coded = [
+                coded_clip(pathlib.Path(folder) / f"{number}.mp4", clip, self.crf)
+                for number, clip in enumerate(clips)
+            ]
         return (np.stack(coded) / np.float32(255)).reshape(y.shape)
 
 
 def coded_clip(path, clip, crf):
     """uint8 [T, H, W, 3] written to `path` as H.264 and read again."""
-    writer.write_video(path, clip, crf=crf)
-    return reader.read_frames(str(path), range, *clip.shape[1:3])
+    array_writer.write_video(path, clip, crf=crf)
+    return frame_reader.read_frames(str(path), range, *clip.shape[1:3])

@@ -31,9 +31,13 @@ def fine_tuned(f_A, frames, steps, rate=RATE, seed=0):
     def step(x):
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(tf.square(answer(rounded, x) - f_A(x, training=False)))
-        optimizer.apply(tape.gradient(loss, rounded.trainable_variables), rounded.trainable_variables)
+        optimizer.apply(
+            tape.gradient(loss, rounded.trainable_variables), rounded.trainable_variables
+        )
 
-    batches = tf.data.Dataset.from_tensor_slices(frames).shuffle(len(frames), seed).repeat().batch(BATCH)
+    batches = (
+        tf.data.Dataset.from_tensor_slices(frames).shuffle(len(frames), seed).repeat().batch(BATCH)
+    )
     for x in batches.take(steps):
         step(x)
     return copy
@@ -50,16 +54,26 @@ def with_rounding(network, frames):
         y = layer(*args, **kwargs)
         return Rounding(*ranges[layer.name])(y) if layer.name in ranges else y
 
-    return keras.models.clone_model(network, clone_function=tflite.limiting(network), call_function=call)
+    return keras.models.clone_model(
+        network, clone_function=tflite.limiting(network), call_function=call
+    )
 
 
 def _ranges(network, frames):
     """{layer: (lowest, highest)} of what it puts out, with 0, where a TFLite file holds that in 8 bits."""
     layers = rounded_layers(network)
     see = keras.Model(network.input, [layer.output for layer in layers])
-    seen = [[(float(tf.reduce_min(y)), float(tf.reduce_max(y))) for y in see(frames[first:first + BATCH], training=False)]
-            for first in range(0, len(frames), BATCH)]
-    lows, highs = np.minimum(np.min(seen, axis=0), 0)[:, 0], np.maximum(np.max(seen, axis=0), 0)[:, 1]
+    seen = [
+        [
+            (float(tf.reduce_min(y)), float(tf.reduce_max(y)))
+            for y in see(frames[first : first + BATCH], training=False)
+        ]
+        for first in range(0, len(frames), BATCH)
+    ]
+    lows, highs = (
+        np.minimum(np.min(seen, axis=0), 0)[:, 0],
+        np.maximum(np.max(seen, axis=0), 0)[:, 1],
+    )
     return {layer.name: (float(low), float(high)) for layer, low, high in zip(layers, lows, highs)}
 
 
@@ -70,8 +84,11 @@ def rounded_layers(network):
     """
     swallowing = (keras.layers.BatchNormalization, keras.layers.ReLU)
     swallowed = {id(layer.input) for layer in network.layers if isinstance(layer, swallowing)}
-    return [layer for layer in network.layers
-            if not isinstance(layer, keras.layers.InputLayer) and id(layer.output) not in swallowed]
+    return [
+        layer
+        for layer in network.layers
+        if not isinstance(layer, keras.layers.InputLayer) and id(layer.output) not in swallowed
+    ]
 
 
 @keras.saving.register_keras_serializable("tfanon")
@@ -91,8 +108,10 @@ class Rounding(keras.layers.Layer):
 
 def answer(rounded, x):
     """What a network with_rounding makes of x, its kernels rounded too."""
-    weights = [rounded_kernel(variable.value) if variable.name == "kernel" else variable.value
-               for variable in rounded.trainable_variables]
+    weights = [
+        rounded_kernel(variable.value) if variable.name == "kernel" else variable.value
+        for variable in rounded.trainable_variables
+    ]
     fixed = [variable.value for variable in rounded.non_trainable_variables]
     return rounded.stateless_call(weights, fixed, x, training=False)[0]
 

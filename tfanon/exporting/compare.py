@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfanon.anonymizing import network
 from tfanon.exporting import onnx_file, saved_model, signatures
+from tfanon.inference import network
 
 HALF_LEVEL = 0.5 / 255  # what rounding to uint8 may add
 JPEG_PSNR = 40.0  # one level of difference can move a coefficient of a JPEG by its whole step
@@ -18,7 +18,11 @@ class Refused(ValueError):
 
 def load(path, threads=0):
     """The anonymizing.network.Network of any exported file or folder."""
-    return onnx_file.load(path, threads) if path.name == onnx_file.NAME else network.load(str(path), threads=threads)
+    return (
+        onnx_file.load(path, threads)
+        if path.name == onnx_file.NAME
+        else network.load(str(path), threads=threads)
+    )
 
 
 def answer_of_keras(f_A, levels):
@@ -32,26 +36,47 @@ def saved_model_files(folder, f_A, levels, tolerance):
     """{"saved_model:NAME": comparison} of each signature of the SavedModel in `folder`.  Raises Refused."""
     found, loaded = {}, tf.saved_model.load(str(folder)).signatures
     frames, values = answer_of_keras(f_A, levels), levels / np.float32(255)
-    clip = answer_of_keras(f_A, levels[None])[0]  # of a network that looks beyond a frame it is another one
+    clip = answer_of_keras(f_A, levels[None])[
+        0
+    ]  # of a network that looks beyond a frame it is another one
     for signature, key, given, expected, rounding in (
-        ("frames_uint8", "frames", levels, frames, HALF_LEVEL), ("frames_float", "frames", values, frames, 0),
+        ("frames_uint8", "frames", levels, frames, HALF_LEVEL),
+        ("frames_float", "frames", values, frames, 0),
         ("clip_uint8", "clips", levels[None], clip, HALF_LEVEL),
     ):
         name = f"{saved_model.NAME}:{signature}"
         with tf.device("/CPU:0"):
-            answer = loaded[signature](**{key: tf.constant(given)})["anonymized"].numpy().reshape(levels.shape)
-        found[name] = {**_about(key, "anonymized", given), **compare(name, answer, expected, tolerance + rounding)}
+            answer = (
+                loaded[signature](**{key: tf.constant(given)})["anonymized"]
+                .numpy()
+                .reshape(levels.shape)
+            )
+        found[name] = {
+            **_about(key, "anonymized", given),
+            **compare(name, answer, expected, tolerance + rounding),
+        }
     name = f"{saved_model.NAME}:image_bytes"
-    return found | {name: {"input": "image_bytes", "output": "anonymized_bytes", "shape": [len(levels)],
-                           "dtype": "string", **_compare_jpeg(name, loaded["image_bytes"], f_A, levels)}}
+    return found | {
+        name: {
+            "input": "image_bytes",
+            "output": "anonymized_bytes",
+            "shape": [len(levels)],
+            "dtype": "string",
+            **_compare_jpeg(name, loaded["image_bytes"], f_A, levels),
+        }
+    }
 
 
 def file(path, f_A, levels, tolerance=None, psnr=None):
     """{name: comparison} of a TFLite or ONNX file.  Raises Refused beyond the tolerance or below the PSNR."""
     run = load(path).run  # before rounding, where the file does not round
     answer = np.concatenate([run(frame[None]) for frame in levels])
-    return {path.name: {**_about("frames", "anonymized", levels[:1]),
-                        **compare(path.name, answer, answer_of_keras(f_A, levels), tolerance, psnr)}}
+    return {
+        path.name: {
+            **_about("frames", "anonymized", levels[:1]),
+            **compare(path.name, answer, answer_of_keras(f_A, levels), tolerance, psnr),
+        }
+    }
 
 
 def compare(name, answer, expected, largest=None, psnr=None):
@@ -62,14 +87,25 @@ def compare(name, answer, expected, largest=None, psnr=None):
     """
     answer = answer / 255 if answer.dtype == np.uint8 else answer.astype(np.float64)
     difference = np.abs(answer - expected)
-    found = {"largest_difference": float(np.max(difference)), "mean_difference": float(np.mean(difference)),
-             "psnr": _psnr(difference)}
+    found = {
+        "largest_difference": float(np.max(difference)),
+        "mean_difference": float(np.mean(difference)),
+        "psnr": _psnr(difference),
+    }
     if largest is not None and not found["largest_difference"] <= largest:
-        raise Refused(f"{name} differs from Keras by up to {found['largest_difference']:.3g} "
-                      f"(mean {found['mean_difference']:.3g}); {largest:.3g} is allowed")
+        raise Refused(
+            f"{name} differs from Keras by up to {found['largest_difference']:.3g} "
+            f"(mean {found['mean_difference']:.3g}); {largest:.3g} is allowed"
+        )
     if psnr is not None and not found["psnr"] >= psnr:
-        raise Refused(f"{name} has a PSNR of {found['psnr']:.1f} dB to Keras; {psnr:.1f} dB is the least allowed")
-    return found | {name: value for name, value in (("allowed", largest), ("least_psnr", psnr)) if value is not None}
+        raise Refused(
+            f"{name} has a PSNR of {found['psnr']:.1f} dB to Keras; {psnr:.1f} dB is the least allowed"
+        )
+    return found | {
+        name: value
+        for name, value in (("allowed", largest), ("least_psnr", psnr))
+        if value is not None
+    }
 
 
 def _compare_jpeg(name, signature, f_A, levels):

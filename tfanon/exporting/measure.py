@@ -25,8 +25,19 @@ def measure(path, size, threads=1, repeats=30):
     path: of any exported file or folder.  size: (H, W) of the frames.
     Raises ValueError where it fails, which ends in the process's last line, or in the signal that ended it.
     """
-    done = subprocess.run([sys.executable, "-m", "tfanon.exporting.measure", str(path), *map(str, size), str(threads),
-                           str(repeats)], capture_output=True, text=True)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "tfanon.exporting.measure",
+            str(path),
+            *map(str, size),
+            str(threads),
+            str(repeats),
+        ],
+        capture_output=True,
+        text=True,
+    )
     if done.returncode:
         raise ValueError(f"{path} could not be measured: {_why(done)}")
     return json.loads(done.stdout.splitlines()[-1])
@@ -34,15 +45,22 @@ def measure(path, size, threads=1, repeats=30):
 
 def _why(done):
     if done.returncode < 0:  # as where memory runs out: what it said before is no reason
-        return f"signal {-done.returncode} ({signal.strsignal(-done.returncode)}) ended its process."
-    return (done.stderr.strip().splitlines() or [f"its process ended with status {done.returncode}."])[-1]
+        return (
+            f"signal {-done.returncode} ({signal.strsignal(-done.returncode)}) ended its process."
+        )
+    return (
+        done.stderr.strip().splitlines() or [f"its process ended with status {done.returncode}."]
+    )[-1]
 
 
 def costs(path, size, threads=(1, 2), repeats=30):
     """Time on each number of threads, work and memory on the first of them, as export.json has them."""
     found = {count: measure(path, size, count, repeats) for count in threads}
-    return {"milliseconds": {str(count): cost["milliseconds"] for count, cost in found.items()},
-            "cpu_milliseconds": found[threads[0]]["cpu_milliseconds"], "peak_mib": found[threads[0]]["peak_mib"]}
+    return {
+        "milliseconds": {str(count): cost["milliseconds"] for count, cost in found.items()},
+        "cpu_milliseconds": found[threads[0]]["cpu_milliseconds"],
+        "peak_mib": found[threads[0]]["peak_mib"],
+    }
 
 
 def size_of(path):
@@ -52,6 +70,7 @@ def size_of(path):
 
 def _clock(path, height, width, threads, repeats):
     import numpy as np
+
     network = _load(pathlib.Path(path), threads)
     frame = np.random.default_rng(0).integers(0, 256, (1, height, width, 3), np.uint8)
     times, works = [], []
@@ -60,19 +79,25 @@ def _clock(path, height, width, threads, repeats):
         network(frame)
         times.append(1000 * (time.perf_counter() - time_before))
         works.append(1000 * (time.process_time() - work_before))
-    return {"milliseconds": statistics.median(times[WARM_UP:]), "cpu_milliseconds": statistics.median(works[WARM_UP:]),
-            "peak_mib": _peak()}
+    return {
+        "milliseconds": statistics.median(times[WARM_UP:]),
+        "cpu_milliseconds": statistics.median(works[WARM_UP:]),
+        "peak_mib": _peak(),
+    }
 
 
 def _load(path, threads):
     """The network, without TensorFlow in memory where it is not needed."""
     if path.suffix == ".onnx":
         from tfanon.exporting import onnx_file
+
         return onnx_file.load(path, threads)
     if path.is_dir():
         import tensorflow as tf
+
         tf.config.threading.set_inter_op_parallelism_threads(1)
-    from tfanon.anonymizing import network
+    from tfanon.inference import network
+
     return network.load(str(path), threads=threads)
 
 

@@ -4,8 +4,8 @@ import importlib.util
 
 import numpy as np
 
-from tfanon import files
-from tfanon.anonymizing.network import Network
+from tfanon.core import files
+from tfanon.inference.network import Network
 
 NAME = "anonymizer.onnx"
 OPSET = 17
@@ -13,23 +13,37 @@ OPSET = 17
 
 def check():
     """Raises ValueError where the extra is not installed: what writes such a file, and what runs it for the proof."""
-    if missing := [name for name in ("tf2onnx", "onnxruntime") if importlib.util.find_spec(name) is None]:
-        raise ValueError(f"ONNX needs the extra `onnx`: pip install 'tfanon[onnx]' ({', '.join(missing)} not found).")
+    if missing := [
+        name for name in ("tf2onnx", "onnxruntime") if importlib.util.find_spec(name) is None
+    ]:
+        raise ValueError(
+            f"ONNX needs the extra `onnx`: pip install 'tfanon[onnx]' ({', '.join(missing)} not found)."
+        )
 
 
 def write(module, path, fixed=False):
     """Write a signatures.Anonymizer: `frames` [N, H, W, 3] float32 in [0, 1] -> `anonymized`, the same shape."""
-    import tf2onnx
     import tensorflow as tf  # not to run such a file, and its memory is measured
-    spec = [tf.TensorSpec([None, *(module.size if fixed else (None, None)), 3], tf.float32, name="frames")]
+    import tf2onnx
+
+    spec = [
+        tf.TensorSpec(
+            [None, *(module.size if fixed else (None, None)), 3], tf.float32, name="frames"
+        )
+    ]
     concrete = module.concrete("frames", spec[0].shape, tf.float32)
-    tf2onnx.convert.from_function(tf.function(concrete, input_signature=spec, autograph=False), spec, opset=OPSET,
-                                  output_path=str(path))
+    tf2onnx.convert.from_function(
+        tf.function(concrete, input_signature=spec, autograph=False),
+        spec,
+        opset=OPSET,
+        output_path=str(path),
+    )
 
 
 def load(path, threads=0):
     """The Network of such a file.  threads: 0 leaves their number to ONNX Runtime."""
     import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -39,4 +53,6 @@ def load(path, threads=0):
     def run(frames):
         return session.run(["anonymized"], {"frames": frames / np.float32(255)})[0]
 
-    return Network(path.name, files.sha256(path), run, (height, width) if fixed else None, fixed=fixed)
+    return Network(
+        path.name, files.sha256(path), run, (height, width) if fixed else None, fixed=fixed
+    )

@@ -9,9 +9,11 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from tfanon import evaluation, metrics
 from tfanon.data import pipeline
-from tfanon.exporting import compare, finished
+from tfanon.exporting import compare
+from tfanon.metrics import criteria
+from tfanon.metrics import scores as metrics
+from tfanon.training import run_folder
 
 
 class Judges:
@@ -24,9 +26,12 @@ class Judges:
     def __init__(self, run, size, eval_clips=0):
         self.run, self.size = run, size
         self.config = dataclasses.replace(
-            run.config, resolution=max(size), eval_clips=eval_clips or run.config.eval_clips)
-        self.action = _graph(finished.action_judge(run), 5)
-        self.privacy = {probe: _graph(finished.privacy_judge(run, probe), 4) for probe in run.tables.probes}
+            run.config, resolution=max(size), eval_clips=eval_clips or run.config.eval_clips
+        )
+        self.action = _graph(run_folder.action_judge(run), 5)
+        self.privacy = {
+            probe: _graph(run_folder.privacy_judge(run, probe), 4) for probe in run.tables.probes
+        }
 
     def scores(self, anonymize):
         """{"action_top1": .., PROBE: {"cmap": .., "f1": ..}, ..}; shares in [0, 1].
@@ -34,23 +39,34 @@ class Judges:
         anonymize: float32 [n, H, W, 3] in [0, 1] -> the same, as a numpy array.
         """
         clips = pipeline.evaluation_clips(self.run.tables.action.test, self.config)
-        found = {"action_top1": evaluation.action_top1(self._behind(anonymize, self.action), clips)}
+        found = {"action_top1": criteria.action_top1(self._behind(anonymize, self.action), clips)}
         for probe, judge in self.privacy.items():
             images = pipeline.evaluation_images(self.run.tables.probes[probe].test, self.config)
-            probabilities, truth, _ = evaluation.privacy_curves(self._behind(anonymize, judge), images)
-            found[probe] = {"cmap": metrics.cmap(probabilities, truth), "f1": metrics.f1(probabilities, truth)}
+            probabilities, truth, _ = criteria.privacy_curves(
+                self._behind(anonymize, judge), images
+            )
+            found[probe] = {
+                "cmap": metrics.cmap(probabilities, truth),
+                "f1": metrics.f1(probabilities, truth),
+            }
         return found
 
     def _behind(self, anonymize, judge):
         def forward(x):
             frames = tf.reshape(x, [-1, *x.shape[-3:]])
-            y = self._resized(anonymize(self._resized(frames, self.size)), (self.run.config.resolution,) * 2)
+            y = self._resized(
+                anonymize(self._resized(frames, self.size)), (self.run.config.resolution,) * 2
+            )
             return judge(tf.reshape(y, [*x.shape[:-3], *y.shape[-3:]]))
 
-        return evaluation.Judge(forward)
+        return criteria.Judge(forward)
 
     def _resized(self, frames, size):
-        return frames if tuple(frames.shape[1:3]) == tuple(size) else tf.image.resize(frames, size, antialias=True)
+        return (
+            frames
+            if tuple(frames.shape[1:3]) == tuple(size)
+            else tf.image.resize(frames, size, antialias=True)
+        )
 
 
 def of_keras(f_A):
@@ -74,12 +90,16 @@ def check(name, found, keras, points):
     """Raises Refused where the file is worse than Keras by more than so many points of top-1 or of cMAP."""
     lost = 100 * (keras["action_top1"] - found["action_top1"])
     if lost > points:
-        raise compare.Refused(f"{name} loses {lost:.1f} points of action top-1 against Keras; {points:g} are allowed")
+        raise compare.Refused(
+            f"{name} loses {lost:.1f} points of action top-1 against Keras; {points:g} are allowed"
+        )
     for probe in keras.keys() - {"action_top1"}:
         leaked = 100 * (found[probe]["cmap"] - keras[probe]["cmap"])
         if leaked > points:
-            raise compare.Refused(f"{name} leaks {leaked:.1f} points of cMAP more than Keras ({probe}); {points:g} are "
-                                  "allowed")
+            raise compare.Refused(
+                f"{name} leaks {leaked:.1f} points of cMAP more than Keras ({probe}); {points:g} are "
+                "allowed"
+            )
 
 
 def _graph(network, rank):

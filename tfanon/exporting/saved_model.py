@@ -7,7 +7,7 @@ import pathlib
 import tensorflow as tf
 from absl import logging
 
-from tfanon.anonymizing import network
+from tfanon.inference import network
 
 NAME = "saved_model"
 
@@ -18,8 +18,12 @@ def write(module, folder, fixed=False):
         tf.saved_model.save(module, str(folder), signatures=module.signatures(fixed))
     about = pathlib.Path(folder) / network.ABOUT
     about.parent.mkdir()
-    about.write_text(json.dumps({"size": module.size, "trained_size": module.trained_size, "multiple": module.multiple})
-                     + "\n")
+    about.write_text(
+        json.dumps(
+            {"size": module.size, "trained_size": module.trained_size, "multiple": module.multiple}
+        )
+        + "\n"
+    )
 
 
 @contextlib.contextmanager

@@ -13,8 +13,8 @@ import pathlib
 import re
 import shutil
 
-from tfanon import files
-from tfanon.exporting import requests, saved_model, warmup
+from tfanon.core import files
+from tfanon.exporting import saved_model, serving_protos, warmup
 
 BATCHING = """\
 max_batch_size { value: 8 }
@@ -35,8 +35,10 @@ def check(settings):
     if "saved_model" not in settings.formats:
         raise ValueError("--serving_dir needs saved_model among --formats.")
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", settings.serving_name):
-        raise ValueError(f"--serving_name is letters, digits, '_', '.' and '-', not '{settings.serving_name}'.")
-    requests.messages()
+        raise ValueError(
+            f"--serving_name is letters, digits, '_', '.' and '-', not '{settings.serving_name}'."
+        )
+    serving_protos.messages()
 
 
 def write(exported, folder, name="tfanon", root=""):
@@ -56,8 +58,11 @@ def write(exported, folder, name="tfanon", root=""):
         os.rename(stage, version)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
-    for file, text in (("batching.config", BATCHING), ("monitoring.config", MONITORING),
-                       ("models.config", _models(name, pathlib.PurePosixPath(root or folder) / name))):
+    for file, text in (
+        ("batching.config", BATCHING),
+        ("monitoring.config", MONITORING),
+        ("models.config", _models(name, pathlib.PurePosixPath(root or folder) / name)),
+    ):
         with files.whole_file(folder / file) as unfinished:
             unfinished.write_text(text)
     return version
@@ -70,8 +75,10 @@ def _newest(folder):
 
 def _models(name, path):
     from google.protobuf import text_format
-    configs, _, _ = requests.messages()
+
+    configs, _, _ = serving_protos.messages()
     model = configs.ModelConfig(name=name, base_path=str(path), model_platform="tensorflow")
     model.model_version_policy.latest.num_versions = 1
-    return text_format.MessageToString(configs.ModelServerConfig(
-        model_config_list=configs.ModelConfigList(config=[model])))
+    return text_format.MessageToString(
+        configs.ModelServerConfig(model_config_list=configs.ModelConfigList(config=[model]))
+    )

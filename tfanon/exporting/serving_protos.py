@@ -9,8 +9,9 @@ def messages():
         from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
         from tensorflow_serving.config import model_server_config_pb2
     except ImportError:
-        raise ValueError("TensorFlow Serving's messages need the extra `serving`: pip install 'tfanon[serving]'."
-                         ) from None
+        raise ValueError(
+            "TensorFlow Serving's messages need the extra `serving`: pip install 'tfanon[serving]'."
+        ) from None
     return model_server_config_pb2, predict_pb2, prediction_log_pb2
 
 

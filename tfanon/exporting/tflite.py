@@ -9,8 +9,12 @@ import tensorflow as tf
 from tfanon.exporting import signatures
 
 # What --quantize may ask for, and the file it makes.
-NAMES = {"none": "anonymizer.tflite", "float16": "anonymizer_float16.tflite",
-         "dynamic": "anonymizer_dynamic.tflite", "int8": "anonymizer_int8.tflite"}
+NAMES = {
+    "none": "anonymizer.tflite",
+    "float16": "anonymizer_float16.tflite",
+    "dynamic": "anonymizer_dynamic.tflite",
+    "int8": "anonymizer_int8.tflite",
+}
 
 
 LIMIT = 6.0  # of what a sigmoid is given in 8 bits: beyond it the answer moves by less than a grey level
@@ -26,7 +30,9 @@ def convert(f_A, size, quantize="none", representative=None):
     """
     module = signatures.Anonymizer(limited(f_A) if quantize == "int8" else f_A, size)
     # N stays open: an N of 1 would be folded into f_A's reshapes, and no phone could resize it.
-    concrete = module.concrete("frames", [None, *module.size, 3], tf.float32, clipped=quantize != "int8")
+    concrete = module.concrete(
+        "frames", [None, *module.size, 3], tf.float32, clipped=quantize != "int8"
+    )
     converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     if quantize != "none":
@@ -65,7 +71,11 @@ class LimitedSigmoid(keras.layers.Layer):
 def limited(f_A):
     """f_A for frames with a LimitedSigmoid at its end, sharing its weights; f_A itself where it ends otherwise."""
     network = getattr(f_A, "network", f_A)
-    return keras.models.clone_model(network, clone_function=limiting(network)) if _ends_in_sigmoid(network) else f_A
+    return (
+        keras.models.clone_model(network, clone_function=limiting(network))
+        if _ends_in_sigmoid(network)
+        else f_A
+    )
 
 
 def limiting(network):
@@ -76,7 +86,9 @@ def limiting(network):
 
 def _ends_in_sigmoid(network):
     last = network.layers[-1]
-    return isinstance(last, keras.layers.Activation) and last.activation is keras.activations.sigmoid
+    return (
+        isinstance(last, keras.layers.Activation) and last.activation is keras.activations.sigmoid
+    )
 
 
 def _spanning(frames):

@@ -9,11 +9,15 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from tfanon.anonymizing import network
-from tfanon.exporting import requests
+from tfanon.exporting import serving_protos
+from tfanon.inference import network
 
 NAME = "assets.extra/tf_serving_warmup_requests"
-BATCHES = (1, 2, 8)  # each size of a batch prepares kernels of its own; the server reads at most 1,000 records
+BATCHES = (
+    1,
+    2,
+    8,
+)  # each size of a batch prepares kernels of its own; the server reads at most 1,000 records
 CLIP = 8  # frames
 SEED = 0
 
@@ -26,22 +30,29 @@ def write(folder, name):
     folder = pathlib.Path(folder)
     size = json.loads((folder / network.ABOUT).read_text())["size"]
     signatures = tf.saved_model.load(str(folder)).signatures
-    records = [_record(name, signature, signatures[signature], batch, size) for signature in sorted(signatures)
-               for batch in BATCHES]
+    records = [
+        _record(name, signature, signatures[signature], batch, size)
+        for signature in sorted(signatures)
+        for batch in BATCHES
+    ]
     with tf.io.TFRecordWriter(str(folder / NAME)) as writer:
         for record in records:
             writer.write(record.SerializeToString())
 
 
 def _record(name, signature, concrete, batch, size):
-    (key, spec), = concrete.structured_input_signature[1].items()
+    ((key, spec),) = concrete.structured_input_signature[1].items()
     value = _noise(spec, batch, size)
     try:
         concrete(**{key: tf.constant(value)})
     except tf.errors.OpError as problem:
-        raise ValueError(f"The signature {signature} does not take its warm-up request: {problem.message}") from None
-    _, _, logs = requests.messages()
-    return logs.PredictionLog(predict_log=logs.PredictLog(request=requests.request(name, signature, key, value)))
+        raise ValueError(
+            f"The signature {signature} does not take its warm-up request: {problem.message}"
+        ) from None
+    _, _, logs = serving_protos.messages()
+    return logs.PredictionLog(
+        predict_log=logs.PredictLog(request=serving_protos.request(name, signature, key, value))
+    )
 
 
 def _noise(spec, batch, size):

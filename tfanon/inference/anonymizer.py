@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 from absl import logging
 
-from tfanon.anonymizing import framing, guard, network, tested_size
+from tfanon.inference import network, output_check, tested_size, tiling
 
 
 class Anonymizer:
@@ -27,16 +27,26 @@ class Anonymizer:
         self.network, self.layout, self.overlap = _sized(network, size, layout), layout, overlap
         self.allow_untested_size = allow_untested_size
         if layout == "tile" and not 0 <= overlap < min(self.network.size) // 2:
-            raise ValueError(f"The overlap of tiles of {self.network.size} is 0 to {min(self.network.size) // 2 - 1} "
-                             f"pixels, not {overlap}.")
+            raise ValueError(
+                f"The overlap of tiles of {self.network.size} is 0 to {min(self.network.size) // 2 - 1} "
+                f"pixels, not {overlap}."
+            )
         self._refuse_far_network_size()
         self.warnings = self._list_warnings()
         for line in self.warnings:
             logging.warning(line)
 
     @classmethod
-    def load(cls, model="", mode="", size=None, layout="squeeze", overlap=16, threads=0,
-             allow_untested_size=False):
+    def load(
+        cls,
+        model="",
+        mode="",
+        size=None,
+        layout="squeeze",
+        overlap=16,
+        threads=0,
+        allow_untested_size=False,
+    ):
         """From a run's folder, a SavedModel's or a .tflite file, or with mode="blur", pixelate, blacken or downsample.
 
         The rest as for the class; threads: of TFLite.  Raises ValueError where nothing can be loaded.
@@ -61,10 +71,10 @@ class Anonymizer:
         if self.layout == "squeeze":
             answer = self.network(frames)
         elif self.layout == "tile":
-            answer = framing.tiled(self.network, frames, self.overlap)
+            answer = tiling.tiled(self.network, frames, self.overlap)
         else:
-            answer = framing.whole(self.network, frames)
-        guard.check(frames, answer, first)
+            answer = tiling.whole(self.network, frames)
+        output_check.check(frames, answer, first)
         return answer
 
     def __call__(self, frames):
@@ -74,11 +84,18 @@ class Anonymizer:
         """
         frames = np.asarray(frames)
         if frames.dtype != np.uint8 or frames.ndim not in (3, 4) or frames.shape[-1] != 3:
-            raise ValueError(f"Frames are uint8 [n, H, W, 3] or [H, W, 3], not {frames.dtype} {list(frames.shape)}.")
+            raise ValueError(
+                f"Frames are uint8 [n, H, W, 3] or [H, W, 3], not {frames.dtype} {list(frames.shape)}."
+            )
         if frames.ndim == 3:
             return self(frames[None])[0]
-        return np.concatenate([self._same_size(frames[first:first + self.network.batch], first)
-                               for first in range(0, len(frames), self.network.batch)] or [frames])
+        return np.concatenate(
+            [
+                self._same_size(frames[first : first + self.network.batch], first)
+                for first in range(0, len(frames), self.network.batch)
+            ]
+            or [frames]
+        )
 
     def stream(self, source, authority=""):
         """Anonymized frames of a source, one by one: uint8 [H, W, 3], upright.
@@ -90,8 +107,9 @@ class Anonymizer:
         and a lost stream is not asked for again.
         Raises as __call__ does, and media.limits.MediaError where the source breaks.
         """
-        from tfanon.anonymizing import streams
-        yield from streams.anonymized(self, source, authority)
+        from tfanon.inference import frame_streams
+
+        yield from frame_streams.anonymized(self, source, authority)
 
     def _refuse_far_network_size(self) -> None:
         """Raise ValueError for a network size far from the tested one, unless that is allowed."""
@@ -103,8 +121,11 @@ class Anonymizer:
         if tested_size.is_far(size, tested):
             known = tested_size.format_size(tested)
             tested_size.refuse_untested_size(
-                self.network.name, f"at {tested_size.format_size(size)}", tested,
-                f"Give --network_size={known}, or a model of another size")
+                self.network.name,
+                f"at {tested_size.format_size(size)}",
+                tested,
+                f"Give --network_size={known}, or a model of another size",
+            )
 
     def _refuse_far_frames(self, size: tuple[int, int]) -> None:
         """Raise ValueError for frames seen at a size far larger than the tested one, unless allowed."""
@@ -114,7 +135,8 @@ class Anonymizer:
         if tested_size.is_far_larger(size, tested):
             where = f"on frames of {tested_size.format_size(size)} with --layout={self.layout}"
             tested_size.refuse_untested_size(
-                self.network.name, where, tested, "Give --layout=squeeze")
+                self.network.name, where, tested, "Give --layout=squeeze"
+            )
 
     def _scales(self) -> bool:
         """Whether the network hides as much in frames of any size; a tile is a part of one."""
@@ -135,6 +157,7 @@ class Anonymizer:
 
     def _same_size(self, frames, first):
         from tfanon.media import scaling
+
         height, width = frames.shape[1:3]
         view = self.view(height, width)
         return scaling.resized(self.run(scaling.resized(frames, *view), first), height, width)
@@ -145,11 +168,17 @@ def _sized(network, size, layout):
     if layout not in ("squeeze", "tile", "whole"):
         raise ValueError(f"The layout is squeeze, tile or whole, not '{layout}'.")
     if network.fixed and (layout == "whole" or size and tuple(size) != network.size):
-        raise ValueError(f"{network.name} takes frames of {network.size[0]}x{network.size[1]} only: "
-                         "layouts squeeze and tile, and no other network size, suit it.")
+        raise ValueError(
+            f"{network.name} takes frames of {network.size[0]}x{network.size[1]} only: "
+            "layouts squeeze and tile, and no other network size, suit it."
+        )
     size = tuple(size) if size else network.size
     if layout != "whole" and size is None:
-        raise ValueError(f"{network.name} does not say at which size it works: give one, such as 224x224 (H x W).")
+        raise ValueError(
+            f"{network.name} does not say at which size it works: give one, such as 224x224 (H x W)."
+        )
     if size and any(side < 1 or side % network.multiple for side in size):
-        raise ValueError(f"{network.name} works at multiples of {network.multiple}, not at {size[0]}x{size[1]}.")
+        raise ValueError(
+            f"{network.name} works at multiples of {network.multiple}, not at {size[0]}x{size[1]}."
+        )
     return dataclasses.replace(network, size=size)

@@ -12,9 +12,9 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.utils import shared
 
-from tfanon import files
-from tfanon.anonymizing import batch
-from tfanon.anonymizing.manifest import Manifest, of_folder
+from tfanon.core import files
+from tfanon.inference import job_runner
+from tfanon.inference.manifest import Manifest, of_folder
 
 RECORDS = ".records"
 # Beam's own choice would first try to download another direct runner.
@@ -33,12 +33,14 @@ class Anonymize(beam.DoFn):
 
     def setup(self):
         """Called by Beam before the first element."""
-        self.anonymizer = self.once.acquire(lambda: batch.load(self.settings))
+        self.anonymizer = self.once.acquire(lambda: job_runner.load(self.settings))
 
     def process(self, job):
         """Called by Beam with each element."""
         for _ in range(1 + self.retries):
-            one = batch.Batch(self.anonymizer, self.settings, record_of(job, self.settings), tell=logging.info)
+            one = job_runner.Batch(
+                self.anonymizer, self.settings, record_of(job, self.settings), tell=logging.info
+            )
             if not one.run([job]):
                 return
 
@@ -59,7 +61,12 @@ def run(todo, settings, retries=2, options=(), left_out=None):
         options = [f"--runner={RUNNER}", *options]
     try:
         with beam.Pipeline(options=PipelineOptions(list(options))) as pipeline:
-            pipeline | beam.Create(todo) | beam.Reshuffle() | beam.ParDo(Anonymize(settings, retries))
+            (
+                pipeline
+                | beam.Create(todo)
+                | beam.Reshuffle()
+                | beam.ParDo(Anonymize(settings, retries))
+            )
     except RuntimeError as problem:
         raise _signal(problem) or problem
     return collected(todo, settings, left_out)
@@ -78,10 +85,16 @@ def collected(todo, settings, left_out=None):
     left_out: as for a Manifest.
     """
     records = [json.loads(record_of(job, settings).read_text(encoding="utf-8")) for job in todo]
-    about = {name: records[0][name]
-             for name in ("model", "settings", "tested_size", "warnings", "versions")}
+    about = {
+        name: records[0][name]
+        for name in ("model", "settings", "tested_size", "warnings", "versions")
+    }
     manifest = Manifest(of_folder(settings), about, left_out)
     for record in records:
         manifest.unsaved |= record["files"]
     manifest.write()
-    return {job.name: manifest.files[job.name] for job in todo if manifest.files[job.name]["status"] != "done"}
+    return {
+        job.name: manifest.files[job.name]
+        for job in todo
+        if manifest.files[job.name]["status"] != "done"
+    }

@@ -3,7 +3,7 @@
 import threading
 import time
 
-from tfanon.media import live
+from tfanon.media import live_source
 from tfanon.media.limits import MediaError
 
 PAUSE = 0.5  # seconds before a lost stream is asked for again
@@ -27,7 +27,12 @@ class Grabber:
         self.given, self.reconnect, self.keep, self.authority = given, reconnect, keep, authority
         self.end = time.monotonic() + seconds if seconds else float("inf")
         self.dropped = self.connections = 0
-        self._changed, self._frame, self._error, self._closed = threading.Condition(), None, None, False
+        self._changed, self._frame, self._error, self._closed = (
+            threading.Condition(),
+            None,
+            None,
+            False,
+        )
         self._thread = threading.Thread(target=self._grab, daemon=True)
 
     def __enter__(self):
@@ -36,7 +41,7 @@ class Grabber:
 
     def __exit__(self, *_):
         self.close()
-        self._thread.join(live.PATIENCE)
+        self._thread.join(live_source.PATIENCE)
 
     def close(self):
         """End the iteration after the frame that waits; may be called by a signal's handler or another thread."""
@@ -45,7 +50,9 @@ class Grabber:
     def __iter__(self):
         while time.monotonic() < self.end:
             with self._changed:
-                self._changed.wait_for(lambda: self._frame or self._error or self._closed, timeout=0.1)
+                self._changed.wait_for(
+                    lambda: self._frame or self._error or self._closed, timeout=0.1
+                )
                 entry, self._frame = self._frame, None
                 self._changed.notify_all()
             if entry:
@@ -59,7 +66,7 @@ class Grabber:
         lost = None
         while not self._closed:
             try:
-                with live.opened(self.given, authority=self.authority) as frames:
+                with live_source.opened(self.given, authority=self.authority) as frames:
                     self.connections += 1
                     for frame in frames:
                         lost = None

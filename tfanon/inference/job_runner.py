@@ -8,13 +8,13 @@ from importlib import metadata as installed
 from tqdm import tqdm
 
 import tfanon
-from tfanon import exits, files
-from tfanon.anonymizing import video
-from tfanon.anonymizing.anonymizer import Anonymizer
-from tfanon.anonymizing.inputs import Job
-from tfanon.anonymizing.manifest import Manifest
-from tfanon.anonymizing.settings import pair
-from tfanon.media import image_io, limits, source
+from tfanon.core import exit_status, files
+from tfanon.inference import video
+from tfanon.inference.anonymizer import Anonymizer
+from tfanon.inference.jobs import Job
+from tfanon.inference.manifest import Manifest
+from tfanon.inference.options import pair
+from tfanon.media import image_io, limits, video_reader
 
 PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "av", "numpy", "pillow")
 
@@ -28,21 +28,31 @@ class Batch:
     left_out: {folder or pattern: what is left out of it}, for the record.
     """
 
-    def __init__(self, anonymizer, settings, manifest, quiet=True, show=lambda pixels: None,
-                 tell=print, left_out=None):
+    def __init__(
+        self,
+        anonymizer,
+        settings,
+        manifest,
+        quiet=True,
+        show=lambda pixels: None,
+        tell=print,
+        left_out=None,
+    ):
         self.anonymizer, self.settings, self.quiet = anonymizer, settings, quiet
-        self.show, self.tell = exits.unfailing(show), exits.unfailing(tell)
+        self.show, self.tell = exit_status.unfailing(show), exit_status.unfailing(tell)
         self.encoding = settings.encoding()
         self.manifest = Manifest(manifest, about(anonymizer, settings), left_out)
 
     def run(self, jobs):
         """Do what is not done yet; returns the number of failures.  One line per file goes to `tell`."""
-        with exits.unfailing_output():  # the bars are no part of the work either
+        with exit_status.unfailing_output():  # the bars are no part of the work either
             return self._all(jobs)
 
     def _all(self, jobs: list[Job]) -> int:
         failures = 0
-        with tqdm(jobs, unit="file", disable=self.quiet or len(jobs) < 2, dynamic_ncols=True) as bar:
+        with tqdm(
+            jobs, unit="file", disable=self.quiet or len(jobs) < 2, dynamic_ncols=True
+        ) as bar:
             for job in bar:
                 failures += not self._one(job)
         self.manifest.write()
@@ -53,15 +63,21 @@ class Batch:
         try:
             files.clear_leftovers(job.target)
             done = f"{job.given} -> {job.target}: done before" if self._finished(job) else None
-            self.tell(exits.show_name(done or self._made(job)))
+            self.tell(exit_status.show_name(done or self._made(job)))
             return True
-        except files.Appeared:  # by another command's hand: it is looked at as one that was there before
+        except (
+            files.Appeared
+        ):  # by another command's hand: it is looked at as one that was there before
             return self._one(job)
-        except Exception as error:  # the one place where everything is caught: the other files of a batch go on
+        except (
+            Exception
+        ) as error:  # the one place where everything is caught: the other files of a batch go on
             reason = describe_error(error, job)
-            with contextlib.suppress(OSError):  # the disk may be full; manifest.json is tried again at the end
+            with contextlib.suppress(
+                OSError
+            ):  # the disk may be full; manifest.json is tried again at the end
                 self.manifest.note(job.name, status="failed", input=str(job.given), error=reason)
-            self.tell(exits.show_name(f"{job.given}: FAILED, nothing was written: {reason}"))
+            self.tell(exit_status.show_name(f"{job.given}: FAILED, nothing was written: {reason}"))
             return False
 
     def _finished(self, job):
@@ -74,33 +90,63 @@ class Batch:
         self.manifest.read()  # another command may have made it since this one began
         if self.manifest.finished(*entry):
             return True
-        raise ValueError(f"{job.target} exists and was not made from this input with these settings; "
-                         "give --overwrite, or another -o.")
+        raise ValueError(
+            f"{job.target} exists and was not made from this input with these settings; "
+            "give --overwrite, or another -o."
+        )
 
     def _made(self, job):
         """Make one result; returns its line."""
         begin, state, digest = time.monotonic(), os.stat(job.given), files.sha256(job.given)
 
-        def written(path, record):  # noted before the file gets its name: a kill in between leaves no stranger there
+        def written(
+            path, record
+        ):  # noted before the file gets its name: a kill in between leaves no stranger there
             now = os.stat(job.given)
             if (now.st_mtime_ns, now.st_size) != (state.st_mtime_ns, state.st_size):
                 raise ValueError(f"{job.given} changed while it was read.")
             self.manifest.note(
-                job.name, status="done", input=str(job.given), input_sha256=digest, output=str(job.target),
-                output_sha256=record["sha256"], frames=record["frames"], seconds=record["seconds"],
-                sound=record["sound"], notes=record["notes"], took=round(time.monotonic() - begin, 3))
+                job.name,
+                status="done",
+                input=str(job.given),
+                input_sha256=digest,
+                output=str(job.target),
+                output_sha256=record["sha256"],
+                frames=record["frames"],
+                seconds=record["seconds"],
+                sound=record["sound"],
+                notes=record["notes"],
+                took=round(time.monotonic() - begin, 3),
+            )
 
         record = (self._video if limits.is_video(str(job.given)) else self._image)(job, written)
         return _report(job, record, time.monotonic() - begin)
 
     def _video(self, job, written):
         keep = self.settings.audio == "keep"
-        with source.open_video(str(job.given), keep, on_damage=self.settings.on_damage) as opened, tqdm(
-                total=opened.expected, desc=exits.show_name(job.given.name), unit="frame",
-                leave=False, disable=self.quiet, dynamic_ncols=True) as bar:
-            return video.anonymize(opened, job.target, self.anonymizer, self.encoding,
-                                   self.settings.metadata == "keep", lambda pixels: (bar.update(), self.show(pixels)),
-                                   written, self.settings.overwrite)
+        with (
+            video_reader.open_video(
+                str(job.given), keep, on_damage=self.settings.on_damage
+            ) as opened,
+            tqdm(
+                total=opened.expected,
+                desc=exit_status.show_name(job.given.name),
+                unit="frame",
+                leave=False,
+                disable=self.quiet,
+                dynamic_ncols=True,
+            ) as bar,
+        ):
+            return video.anonymize(
+                opened,
+                job.target,
+                self.anonymizer,
+                self.encoding,
+                self.settings.metadata == "keep",
+                lambda pixels: (bar.update(), self.show(pixels)),
+                written,
+                self.settings.overwrite,
+            )
 
     def _image(self, job, written):
         pixels = self.anonymizer(image_io.read_still(str(job.given)))
@@ -108,8 +154,13 @@ class Batch:
             image_io.write_still(unfinished, pixels, self.encoding.quality)
             if image_io.read_still(str(unfinished)).shape != pixels.shape:
                 raise ValueError(f"{job.target} could not be read back.")
-            record = {"frames": 1, "seconds": 0.0, "sound": "none", "notes": [],
-                      "sha256": files.sha256(unfinished)}
+            record = {
+                "frames": 1,
+                "seconds": 0.0,
+                "sound": "none",
+                "notes": [],
+                "sha256": files.sha256(unfinished),
+            }
             written(unfinished, record)
         self.show(pixels)
         return record
@@ -119,9 +170,11 @@ def _report(job: Job, record: dict, took: float) -> str:
     """The line of a file that was made.  took: in seconds."""
     sound = "" if record["sound"] == "none" else f", sound {record['sound']}"
     notes = "".join(f"; {note}" for note in record["notes"])
-    return (f"{job.given} -> {job.target}: {record['frames']} frames, {record['seconds']:.2f} s"
-            f"{sound}, in {took:.2f} s ({record['frames'] / took:.1f} fps), "
-            f"SHA-256 {record['sha256'][:12]}{notes}")
+    return (
+        f"{job.given} -> {job.target}: {record['frames']} frames, {record['seconds']:.2f} s"
+        f"{sound}, in {took:.2f} s ({record['frames'] / took:.1f} fps), "
+        f"SHA-256 {record['sha256'][:12]}{notes}"
+    )
 
 
 def describe_error(error: Exception, job: Job) -> str:
@@ -132,9 +185,9 @@ def describe_error(error: Exception, job: Job) -> str:
         known = place in (None, job.given, str(job.given))
         text = error.strerror if known else f"{error.strerror}: {place}"
     for path in (str(job.given), str(job.target)):  # a line break in a name does not end the line
-        text = text.replace(path, exits.show_name(path))
+        text = text.replace(path, exit_status.show_name(path))
     lines = text.strip().splitlines() or [type(error).__name__]
-    return exits.show_name(lines[0])
+    return exit_status.show_name(lines[0])
 
 
 def load(settings):
@@ -143,17 +196,31 @@ def load(settings):
     Raises ValueError as Anonymizer.load does.
     """
     limits.allow(**settings.limits())
-    return Anonymizer.load(settings.model, settings.mode, pair(settings.network_size, "network_size"), settings.layout,
-                           settings.overlap, settings.threads, settings.allow_untested_size)
+    return Anonymizer.load(
+        settings.model,
+        settings.mode,
+        pair(settings.network_size, "network_size"),
+        settings.layout,
+        settings.overlap,
+        settings.threads,
+        settings.allow_untested_size,
+    )
 
 
 def about(anonymizer, settings):
     """What a manifest says of the run as a whole."""
     network = anonymizer.network
-    shaping = settings.shaping() | {"network_size": list(network.size or ()), "batch": network.batch}
-    return {"model": {"name": network.name, "sha256": network.sha256}, "settings": shaping,
-            "tested_size": list(network.tested_size or ()), "warnings": list(anonymizer.warnings),
-            "versions": versions()}
+    shaping = settings.shaping() | {
+        "network_size": list(network.size or ()),
+        "batch": network.batch,
+    }
+    return {
+        "model": {"name": network.name, "sha256": network.sha256},
+        "settings": shaping,
+        "tested_size": list(network.tested_size or ()),
+        "warnings": list(anonymizer.warnings),
+        "versions": versions(),
+    }
 
 
 def versions():
@@ -165,4 +232,3 @@ def versions():
         except installed.PackageNotFoundError:
             continue
     return found
-

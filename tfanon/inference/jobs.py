@@ -9,10 +9,10 @@ import tempfile
 import unicodedata
 from collections.abc import Sequence
 
-from tfanon import files
-from tfanon.anonymizing import search
-from tfanon.anonymizing.search import LeftOut, is_media
-from tfanon.media import image_io, limits, sink
+from tfanon.core import files
+from tfanon.inference import media_search
+from tfanon.inference.media_search import LeftOut, is_media
+from tfanon.media import image_io, limits, video_writer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,8 +70,9 @@ def plan_jobs(inputs: Sequence[str], output: str) -> Plan:
             input.
     """
     if not output:
-        raise ValueError("Where does the result go? Give -o FILE, -o FOLDER, or -o - for raw "
-                         "frames.")
+        raise ValueError(
+            "Where does the result go? Give -o FILE, -o FOLDER, or -o - for raw frames."
+        )
     target = pathlib.Path(output)
     alone = len(inputs) == 1 and os.path.lexists(inputs[0]) and not os.path.isdir(inputs[0])
     if alone and is_media(target) and not target.is_dir():
@@ -94,8 +95,10 @@ def _check_file(given: str) -> None:
     """Raise ValueError unless this is a file with the ending of a video or an image."""
     limits.check_ending(given)
     if _is_special(given):
-        raise ValueError(f"{given} is a pipe, a socket or a device. Give a file, or '-' for raw "
-                         "frames on standard input.")
+        raise ValueError(
+            f"{given} is a pipe, a socket or a device. Give a file, or '-' for raw "
+            "frames on standard input."
+        )
 
 
 def _is_special(given: str) -> bool:
@@ -105,7 +108,7 @@ def _is_special(given: str) -> bool:
 
 def _plan_folder(inputs: Sequence[str], output: pathlib.Path) -> Plan:
     """The Plan for results that go into a folder."""
-    found, left_out, named = [], [], LeftOut(search.NAMED)
+    found, left_out, named = [], [], LeftOut(media_search.NAMED)
     for given in inputs:
         if os.path.lexists(given) and not os.path.isdir(given):
             if len(inputs) == 1:
@@ -138,12 +141,12 @@ def _search(
     """(path, folder below which it keeps its folders) of what a folder or a pattern holds."""
     is_folder = os.path.isdir(given)
     if is_folder:
-        base, parts = pathlib.Path(given), search.EVERYTHING
-    elif search.is_pattern(given):
-        base, parts = search.split_pattern(given)
+        base, parts = pathlib.Path(given), media_search.EVERYTHING
+    elif media_search.is_pattern(given):
+        base, parts = media_search.split_pattern(given)
     else:
         raise ValueError(f"{given}: no such file or folder.")
-    paths = search.find_media(base, parts, output, left_out)
+    paths = media_search.find_media(base, parts, output, left_out)
     if not paths and not left_out and not is_folder:
         raise ValueError(_describe_nothing(given, []))
     return [(path, base) for path in paths]
@@ -171,7 +174,7 @@ def _name_jobs(
 
 
 def _origins(
-    found: Sequence[tuple[pathlib.Path, str | pathlib.Path]]
+    found: Sequence[tuple[pathlib.Path, str | pathlib.Path]],
 ) -> list[tuple[pathlib.Path, str]]:
     """(path, its path below the folder that it comes with), without repeats."""
     pairs = {(os.path.abspath(path), os.path.relpath(path, base)): path for path, base in found}
@@ -202,7 +205,7 @@ def _result_name(origin: str) -> str:
     """The result's path below the output folder.  origin: the input's below its own folder."""
     path = pathlib.Path(origin)
     ending = path.suffix.lower()
-    if ending in sink.CONTAINERS or ending in image_io.FORMATS:
+    if ending in video_writer.CONTAINERS or ending in image_io.FORMATS:
         return str(path)
     added = ".mp4" if limits.is_video(origin) else ".jpg"
     return str(files.fit_path(f"{path}{added}"))
@@ -232,10 +235,12 @@ def _folds_case(folder: pathlib.Path) -> bool:
 def _refuse_to_replace_inputs(found: Sequence[Job]) -> None:
     """Raise ValueError where a result would replace a file that is to be read."""
     for job in found:
-        if search.is_same(job.given, job.target):
+        if media_search.is_same(job.given, job.target):
             raise ValueError(f"{job.given} would be replaced by its own result; give another -o.")
     results = {os.path.realpath(job.target) for job in found}
     for job in found:
         if os.path.realpath(job.given) in results:
-            raise ValueError(f"{job.given} is an input, and another input's result would replace "
-                             "it; give another -o.")
+            raise ValueError(
+                f"{job.given} is an input, and another input's result would replace "
+                "it; give another -o."
+            )

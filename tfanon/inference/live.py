@@ -7,10 +7,11 @@ import pathlib
 import signal
 import time
 
-from tfanon import files
-from tfanon.anonymizing import video
-from tfanon.anonymizing.grabber import Grabber, Lost
-from tfanon.media import live as sources, reader, scaling, sink, source
+from tfanon.core import files
+from tfanon.inference import video
+from tfanon.inference.frame_grabber import Grabber, Lost
+from tfanon.media import frame_reader, scaling, video_reader, video_writer
+from tfanon.media import live_source as sources
 from tfanon.media.limits import MediaError
 
 UNIT = fractions.Fraction(1, 1000)  # of the time stamps that are written: when a frame arrived
@@ -24,13 +25,22 @@ class Recorder:
     Raises MediaError or OSError where a file cannot be written; that file is then not there.
     """
 
-    def __init__(self, target, encoding, segment=0.0, overwrite=False, finished=lambda path, frames: None):
-        self.target, self.encoding, self.segment, self.overwrite = pathlib.Path(target), encoding, segment, overwrite
+    def __init__(
+        self, target, encoding, segment=0.0, overwrite=False, finished=lambda path, frames: None
+    ):
+        self.target, self.encoding, self.segment, self.overwrite = (
+            pathlib.Path(target),
+            encoding,
+            segment,
+            overwrite,
+        )
         self.finished = finished
         self.open, self.files = None, {}  # path of each file: its frames
         encoding.name_for(self.target.suffix.lower())
         if self.target.suffix.lower() == ".avi":
-            raise ValueError("Live frames come at uneven times, which an .avi file cannot hold; an .mkv file can.")
+            raise ValueError(
+                "Live frames come at uneven times, which an .avi file cannot hold; an .mkv file can."
+            )
         self._free(self._name(1))
 
     def write(self, pixels, size, arrival):
@@ -41,15 +51,15 @@ class Recorder:
             self._start(size, arrival)
         self.stamp = max(self.stamp + 1, round((arrival - self.began) / UNIT))
         self.stamps.append(self.stamp)
-        with reader.errors_named(self.path):
+        with frame_reader.errors_named(self.path):
             self.sink.write(pixels, self.stamp, 0)
 
     def finish(self):
         """Make the file that is being written whole, check it, and give it its name."""
         if self.open:
-            with self.open, reader.errors_named(self.path):
+            with self.open, frame_reader.errors_named(self.path):
                 self.sink.finish()
-                sink.check(self.unfinished, self.stamps, UNIT)
+                video_writer.check(self.unfinished, self.stamps, UNIT)
             self.open, self.files[str(self.path)] = None, len(self.stamps)
             self.finished(str(self.path), len(self.stamps))
 
@@ -63,14 +73,22 @@ class Recorder:
     def _start(self, size, arrival):
         self.path = self._free(self._name(len(self.files) + 1))
         self.open = contextlib.ExitStack()
-        self.unfinished = self.open.enter_context(files.whole_file(self.path, replace=self.overwrite))
-        form = source.Form(*size, UNIT, fractions.Fraction(25))
-        with reader.errors_named(self.path):
-            self.sink = self.open.enter_context(contextlib.closing(sink.Sink(self.unfinished, form, self.encoding)))
+        self.unfinished = self.open.enter_context(
+            files.whole_file(self.path, replace=self.overwrite)
+        )
+        form = video_reader.Form(*size, UNIT, fractions.Fraction(25))
+        with frame_reader.errors_named(self.path):
+            self.sink = self.open.enter_context(
+                contextlib.closing(video_writer.Sink(self.unfinished, form, self.encoding))
+            )
         self.began, self.stamp, self.stamps = arrival, -1, array.array("q")
 
     def _name(self, number):
-        return self.target.with_stem(f"{self.target.stem}-{number:05d}") if self.segment else self.target
+        return (
+            self.target.with_stem(f"{self.target.stem}-{number:05d}")
+            if self.segment
+            else self.target
+        )
 
     def _free(self, path):
         if path.exists() and not self.overwrite:
@@ -106,8 +124,16 @@ class Nowhere(Pipe):
         """Keep nothing."""
 
 
-def run(given, recorder, anonymizer, max_latency=0.5, max_seconds=0.0, reconnect=60.0, seen=lambda pixels: None,
-        authority=""):
+def run(
+    given,
+    recorder,
+    anonymizer,
+    max_latency=0.5,
+    max_seconds=0.0,
+    reconnect=60.0,
+    seen=lambda pixels: None,
+    authority="",
+):
     """Anonymize a live source until it is over, a signal comes or `max_seconds` have passed; returns a record.
 
     recorder: a Recorder, or anything with its write, finish and discard.  max_latency: seconds from a frame's arrival
@@ -117,12 +143,17 @@ def run(given, recorder, anonymizer, max_latency=0.5, max_seconds=0.0, reconnect
     """
     scaler, begin, shown, late = scaling.Scaler(), time.monotonic(), 0, 0
     find_turn = scaling.TurnFinder()
-    with Grabber(given, reconnect, not max_latency, max_seconds, authority) as grabber, _until_signalled(grabber):
+    with (
+        Grabber(given, reconnect, not max_latency, max_seconds, authority) as grabber,
+        _until_signalled(grabber),
+    ):
         try:
             for arrival, frame in grabber:
                 rotation = find_turn(frame)
                 size = (frame.width, frame.height) if rotation % 2 else (frame.height, frame.width)
-                pixels = video.upright(frame, rotation, (frame.height, frame.width), anonymizer, scaler)
+                pixels = video.upright(
+                    frame, rotation, (frame.height, frame.width), anonymizer, scaler
+                )
                 answer = anonymizer.run(pixels[None], shown)[0]
                 if max_latency and time.monotonic() - arrival > max_latency:
                     late += 1
@@ -138,16 +169,26 @@ def run(given, recorder, anonymizer, max_latency=0.5, max_seconds=0.0, reconnect
             raise
         recorder.finish()
     if not shown:
-        raise MediaError(f"{sources.shown(given)}: no frame was anonymized in time; {grabber.dropped + late} came. A "
-                         "larger --max_latency may help, or a model that was trained at a smaller size.")
-    return {"frames": shown, "dropped": grabber.dropped + late, "connections": grabber.connections,
-            "seconds": round(time.monotonic() - begin, 3), "files": recorder.files}
+        raise MediaError(
+            f"{sources.shown(given)}: no frame was anonymized in time; {grabber.dropped + late} came. A "
+            "larger --max_latency may help, or a model that was trained at a smaller size."
+        )
+    return {
+        "frames": shown,
+        "dropped": grabber.dropped + late,
+        "connections": grabber.connections,
+        "seconds": round(time.monotonic() - begin, 3),
+        "files": recorder.files,
+    }
 
 
 @contextlib.contextmanager
 def _until_signalled(grabber):
     """Ctrl-C and SIGTERM end a live source as its own end would: what was anonymized is a whole file."""
-    before = {number: signal.signal(number, lambda *_: grabber.close()) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {
+        number: signal.signal(number, lambda *_: grabber.close())
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield
     finally:

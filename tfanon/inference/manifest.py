@@ -25,7 +25,7 @@ import os
 import pathlib
 from collections.abc import Mapping
 
-from tfanon import files
+from tfanon.core import files
 
 SCHEMA_VERSION = 1
 
@@ -51,7 +51,9 @@ class Manifest:
     def __init__(self, path, about, left_out: Mapping[str, dict] | None = None):
         self.path, self.about, self.left_out = pathlib.Path(path), about, dict(left_out or {})
         self.journal = self.path.with_name(files.fit_name(f".{self.path.name}.journal"))
-        self.recipe = hashlib.sha256(json.dumps([about["model"], about["settings"]], sort_keys=True).encode()).hexdigest()
+        self.recipe = hashlib.sha256(
+            json.dumps([about["model"], about["settings"]], sort_keys=True).encode()
+        ).hexdigest()
         self.unsaved = {}  # entries that are not on disk: the disk was full
         self.read()
 
@@ -67,16 +69,22 @@ class Manifest:
         What came through a pipe or from a camera has no digest of its input, and is no file's result.
         """
         entry = self.files.get(name, {})
-        return (entry.get("status") == "done" and entry.get("recipe") == self.recipe and target.is_file()
-                and entry.get("input_sha256") == files.sha256(given)
-                and entry.get("output_sha256") == files.sha256(target))
+        return (
+            entry.get("status") == "done"
+            and entry.get("recipe") == self.recipe
+            and target.is_file()
+            and entry.get("input_sha256") == files.sha256(given)
+            and entry.get("output_sha256") == files.sha256(target)
+        )
 
     def note(self, name, **entry):
         """Keep an entry, on disk before this returns."""
         self.files[name] = self.unsaved[name] = entry | {"recipe": self.recipe}
         with files.locked(self.journal) as journal:
             for item in self.unsaved.items():
-                journal.write("\n" + json.dumps(item))  # the line before may have been torn by a kill
+                journal.write(
+                    "\n" + json.dumps(item)
+                )  # the line before may have been torn by a kill
             journal.flush()
             os.fsync(journal.fileno())
         self.unsaved.clear()
@@ -88,8 +96,12 @@ class Manifest:
             files.clear_leftovers(self.path)
             left_out = self.left_out_before | self.left_out
             left_out = {source: kinds for source, kinds in left_out.items() if kinds}
-            whole = {"schema_version": SCHEMA_VERSION, **self.about, "left_out": left_out,
-                     "files": dict(sorted(self.files.items()))}
+            whole = {
+                "schema_version": SCHEMA_VERSION,
+                **self.about,
+                "left_out": left_out,
+                "files": dict(sorted(self.files.items())),
+            }
             with files.whole_file(self.path) as unfinished:
                 unfinished.write_text(json.dumps(whole, indent=1) + "\n", encoding="ascii")
             self.journal.unlink(missing_ok=True)
@@ -103,7 +115,9 @@ class Manifest:
             whole = json.loads(self.path.read_text(encoding="utf-8"))
             return dict(whole["files"]), dict(whole.get("left_out", {}))
         except (ValueError, KeyError, TypeError):
-            raise ValueError(f"{self.path} is no record of tfanon.anonymize; give another --manifest.") from None
+            raise ValueError(
+                f"{self.path} is no record of tfanon.anonymize; give another --manifest."
+            ) from None
 
     def _journal(self):
         found = {}

@@ -7,8 +7,8 @@ import os
 import pathlib
 from collections.abc import Iterable, Iterator, Sequence
 
-from tfanon import exits
-from tfanon.media import image_io, limits, sink
+from tfanon.core import exit_status
+from tfanon.media import image_io, limits, video_writer
 
 WILDCARDS = "*?["
 EVERYTHING = ("**", "*")  # the pattern that a folder stands for
@@ -57,7 +57,7 @@ class LeftOut:
         """The same in one line for the terminal."""
         count = self.endings.total() + self.kinds.total() + len(self.unreadable)
         entries = "1 entry is" if count == 1 else f"{count} entries are"
-        return exits.show_name(f"{self.source}: {entries} left out: {self.describe()}")
+        return exit_status.show_name(f"{self.source}: {entries} left out: {self.describe()}")
 
     def describe(self) -> str:
         """The same without the source."""
@@ -85,7 +85,7 @@ def _name_some(names: Iterable[str]) -> str:
 def is_media(path: str | os.PathLike) -> bool:
     """Whether `path` ends as a video or an image does that can be read or written."""
     read = (*limits.VIDEO_ENDINGS, *limits.IMAGE_ENDINGS)
-    return pathlib.Path(path).suffix.lower() in (*read, *sink.CONTAINERS, *image_io.FORMATS)
+    return pathlib.Path(path).suffix.lower() in (*read, *video_writer.CONTAINERS, *image_io.FORMATS)
 
 
 def is_pattern(text: str) -> bool:

@@ -16,10 +16,13 @@ from collections.abc import Callable
 import numpy as np
 from absl import logging
 
-from tfanon import files, keras_setup
+from tfanon.core import files, keras_setup
 
 MODES = ("blacken", "blur", "downsample", "pixelate")
-MODE_SIZE = (224, 224)  # the resolution at which the fixed anonymizers are defined and were measured
+MODE_SIZE = (
+    224,
+    224,
+)  # the resolution at which the fixed anonymizers are defined and were measured
 SCALING = ("blur", "pixelate")  # modes whose strength follows the size of the frame
 ABOUT = "assets.extra/tfanon.json"  # inside a SavedModel: what its signatures do not say
 
@@ -71,23 +74,32 @@ def load(model="", mode="", threads=0):
     Raises ValueError where neither or both are given, and where the path is none of these.
     """
     if bool(model) == bool(mode):
-        raise ValueError(f"Give a model (a run's folder, a SavedModel, a .tflite file) or a mode ({', '.join(MODES)}): "
-                         f"one of the two, not {'both' if model else 'neither'}.")
+        raise ValueError(
+            f"Give a model (a run's folder, a SavedModel, a .tflite file) or a mode ({', '.join(MODES)}): "
+            f"one of the two, not {'both' if model else 'neither'}."
+        )
     path = pathlib.Path(model)
     if model and path.is_file() and path.suffix == ".tflite":
-        from tfanon.anonymizing import lite
-        return lite.load(path, threads)
-    for told, make in ((mode, lambda: _mode(mode)), (model and (path / "run.flags").is_file(), lambda: _run(path)),
-                       (model and (path / "saved_model.pb").is_file(), lambda: _saved_model(path))):
+        from tfanon.inference import tflite
+
+        return tflite.load(path, threads)
+    for told, make in (
+        (mode, lambda: _mode(mode)),
+        (model and (path / "run.flags").is_file(), lambda: _run(path)),
+        (model and (path / "saved_model.pb").is_file(), lambda: _saved_model(path)),
+    ):
         if told:
             _limit_tensorflow(threads)
             return make()
-    raise ValueError(f"{model} is no model: a run's folder has run.flags in it, a SavedModel's saved_model.pb, "
-                     f"a TFLite file ends in .tflite{'' if path.exists() else '; there is nothing at that path'}.")
+    raise ValueError(
+        f"{model} is no model: a run's folder has run.flags in it, a SavedModel's saved_model.pb, "
+        f"a TFLite file ends in .tflite{'' if path.exists() else '; there is nothing at that path'}."
+    )
 
 
 def _limit_tensorflow(threads):
     import tensorflow as tf
+
     with contextlib.suppress(RuntimeError):  # it is already at work
         if threads:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
@@ -95,7 +107,8 @@ def _limit_tensorflow(threads):
 
 @keras_setup.keras_settings()
 def _mode(name):
-    from tfanon import registry
+    from tfanon.core import registry
+
     if name not in MODES:
         raise ValueError(f"No mode called '{name}': choose {', '.join(MODES)}.")
     digest = hashlib.sha256(name.encode()).hexdigest()
@@ -111,29 +124,42 @@ def _run(folder):
     Frames reach it one by one.  For a network that looks at several at once this is not what its run was judged on, and
     a line says so.
     """
-    from tfanon import checkpoint, config, registry
+    from tfanon.core import checkpoint, config, registry
+
     settings = config.from_flagfile(folder / "run.flags")
     phase = folder / "phases" / "anonymize"
     if not (phase / "done.json").is_file():
-        raise ValueError(f"{folder} holds no trained anonymizer yet: {phase / 'done.json'} is missing.")
+        raise ValueError(
+            f"{folder} holds no trained anonymizer yet: {phase / 'done.json'} is missing."
+        )
     digest = json.loads((phase / "done.json").read_text())["sha256"]
     f_A = registry.find("anonymizers", settings.anonymizer).build(
-        width=settings.anonymizer_width, output=settings.anonymizer_output)
+        width=settings.anonymizer_width, output=settings.anonymizer_output
+    )
     checkpoint.load_weights(f_A, phase / "network.weights.h5", digest)
     if getattr(f_A, "video", False):
-        logging.warning("%s: %s was judged on clips and sees each frame here as a clip that stands still: the numbers of "
-                        "the run are not those of this output. python -m tfanon.export judges it frame by frame.",
-                        folder, settings.anonymizer)
+        logging.warning(
+            "%s: %s was judged on clips and sees each frame here as a clip that stands still: the numbers of "
+            "the run are not those of this output. python -m tfanon.export judges it frame by frame.",
+            folder,
+            settings.anonymizer,
+        )
     size = (settings.resolution,) * 2
     multiple = getattr(f_A, "multiple", 1)
-    return Network(settings.anonymizer, digest, _compiled(f_A), size, multiple=multiple, tested_size=size)
+    return Network(
+        settings.anonymizer, digest, _compiled(f_A), size, multiple=multiple, tested_size=size
+    )
 
 
 def _compiled(f_A):
     """f_A on uint8 frames of any number and size, as one graph."""
     import tensorflow as tf
-    graph = tf.function(lambda x: f_A(tf.cast(x, tf.float32) / 255.0, training=False),
-                        input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8)], autograph=False)
+
+    graph = tf.function(
+        lambda x: f_A(tf.cast(x, tf.float32) / 255.0, training=False),
+        input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8)],
+        autograph=False,
+    )
     graph.get_concrete_function()  # now: Keras may have other settings when the first frame comes
     return lambda frames: graph(frames).numpy()
 
@@ -141,17 +167,29 @@ def _compiled(f_A):
 def _saved_model(folder):
     """A SavedModel with tfanon's signatures, or with any one of frames [N, H, W, 3]."""
     import tensorflow as tf
+
     try:
         loaded = tf.saved_model.load(str(folder))
     except (OSError, tf.errors.OpError) as error:
         raise ValueError(f"{folder} could not be loaded: {str(error).splitlines()[0]}") from None
-    name = next((name for name in ("frames_float", "frames_uint8", "serving_default") if name in loaded.signatures), None)
+    name = next(
+        (
+            name
+            for name in ("frames_float", "frames_uint8", "serving_default")
+            if name in loaded.signatures
+        ),
+        None,
+    )
     if name is None:
-        raise ValueError(f"{folder} has no signature for frames; it has: {', '.join(loaded.signatures) or 'none'}.")
+        raise ValueError(
+            f"{folder} has no signature for frames; it has: {', '.join(loaded.signatures) or 'none'}."
+        )
     signature = loaded.signatures[name]
     (given, spec), *others = signature.structured_input_signature[1].items()
     if others or spec.shape.rank != 4 or len(signature.structured_outputs) != 1:
-        raise ValueError(f"{folder}: the signature {name} does not take frames [N, H, W, 3] to frames.")
+        raise ValueError(
+            f"{folder}: the signature {name} does not take frames [N, H, W, 3] to frames."
+        )
     fixed = spec.shape[1:3].as_list() if spec.shape[1:3].is_fully_defined() else None
     about = _about(folder)
 
@@ -162,8 +200,16 @@ def _saved_model(folder):
     run.keeps = loaded  # its variables live as long as it does
     size = tuple(fixed or about.get("size") or ()) or None
     tested = tuple(about.get("trained_size") or ()) or size
-    return Network("saved_model", _digest(folder), run, size, fixed=fixed is not None, multiple=about.get("multiple", 1),
-                   batch=spec.shape[0] or 4, tested_size=tested)
+    return Network(
+        "saved_model",
+        _digest(folder),
+        run,
+        size,
+        fixed=fixed is not None,
+        multiple=about.get("multiple", 1),
+        batch=spec.shape[0] or 4,
+        tested_size=tested,
+    )
 
 
 def _about(folder):

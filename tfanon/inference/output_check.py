@@ -2,13 +2,15 @@
 
 import numpy as np
 
-from tfanon.anonymizing.network import Unsafe
+from tfanon.inference.network import Unsafe
 
 BLOCK = 8  # pixels
 DETAIL = 4.0  # grey levels of mean deviation inside a block, above which there is something to be recognised
 SHARE = 0.1  # of its detail by which a block must have changed to count as changed
 LARGEST = 0.5  # share of detailed blocks that may look unchanged
-FAINT = 1.0  # as DETAIL, in frames that did not change in a single pixel: darkness can be brightened
+FAINT = (
+    1.0  # as DETAIL, in frames that did not change in a single pixel: darkness can be brightened
+)
 
 
 def check(before, after, first=0):
@@ -20,7 +22,9 @@ def check(before, after, first=0):
     for number, (x, y) in enumerate(zip(before, after), start=first):
         share = unchanged(x, y)
         if share > LARGEST:
-            raise Unsafe(f"Frame {number} came back unchanged from the network ({share:.0%} of its detail).")
+            raise Unsafe(
+                f"Frame {number} came back unchanged from the network ({share:.0%} of its detail)."
+            )
 
 
 def unchanged(x, y):
@@ -42,4 +46,6 @@ def _blocks(x):
     """float32 [H / b, b, W / b, b]; rows and columns that fill no block are left out."""
     side = min(BLOCK, *x.shape[:2])
     height, width = x.shape[0] // side, x.shape[1] // side
-    return x[:height * side, :width * side, 1].reshape(height, side, width, side).astype(np.float32)
+    return (
+        x[: height * side, : width * side, 1].reshape(height, side, width, side).astype(np.float32)
+    )

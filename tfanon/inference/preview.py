@@ -12,9 +12,14 @@ class Preview:
     def __init__(self, title="tfanon"):
         try:
             import tkinter
+
             self.root = tkinter.Tk()
-        except Exception as error:  # tkinter is not part of every Python, and its own error is one of many
-            raise ValueError(f"--preview needs a display and tkinter: {str(error).splitlines()[0]}") from None
+        except (
+            Exception
+        ) as error:  # tkinter is not part of every Python, and its own error is one of many
+            raise ValueError(
+                f"--preview needs a display and tkinter: {str(error).splitlines()[0]}"
+            ) from None
         self.root.title(title)
         self.label = tkinter.Label(self.root)
         self.label.pack()
@@ -25,6 +30,7 @@ class Preview:
         if self.root is None:
             return
         from PIL import Image, ImageTk
+
         image = Image.fromarray(pixels)
         image.thumbnail((WIDEST, WIDEST))
         self.photo = ImageTk.PhotoImage(image)

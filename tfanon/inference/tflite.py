@@ -7,8 +7,8 @@ import zipfile
 
 import numpy as np
 
-from tfanon import files, processes
-from tfanon.anonymizing.network import Network
+from tfanon.core import files, processes
+from tfanon.inference.network import Network
 
 ABOUT = "tfanon.json"  # the file at the end of a TFLite file
 
@@ -19,8 +19,11 @@ def interpreter(path, threads=0):
         from ai_edge_litert.interpreter import Interpreter
     except ImportError:
         import tensorflow as tf
+
         Interpreter = tf.lite.Interpreter
-    return Interpreter(model_path=str(path), num_threads=threads or max(1, processes.count_cores() - 1))
+    return Interpreter(
+        model_path=str(path), num_threads=threads or max(1, processes.count_cores() - 1)
+    )
 
 
 def load(path, threads=0):
@@ -35,9 +38,17 @@ def load(path, threads=0):
         raise ValueError(f"{path} could not be loaded: {str(error).splitlines()[0]}") from None
     ins, outs = runtime.get_input_details(), runtime.get_output_details()
     shape = tuple(int(side) for side in ins[0]["shape"])
-    if len(ins) != 1 or len(outs) != 1 or len(shape) != 4 or shape[3] != 3 or tuple(outs[0]["shape"]) != shape:
-        raise ValueError(f"{path} does not take frames [N, H, W, 3] to frames: {[tuple(i['shape']) for i in ins]} -> "
-                         f"{[tuple(o['shape']) for o in outs]}.")
+    if (
+        len(ins) != 1
+        or len(outs) != 1
+        or len(shape) != 4
+        or shape[3] != 3
+        or tuple(outs[0]["shape"]) != shape
+    ):
+        raise ValueError(
+            f"{path} does not take frames [N, H, W, 3] to frames: {[tuple(i['shape']) for i in ins]} -> "
+            f"{[tuple(o['shape']) for o in outs]}."
+        )
 
     turn = threading.Lock()  # an interpreter is one pair of hands
 
@@ -46,7 +57,9 @@ def load(path, threads=0):
             return np.stack([_one(runtime, ins[0], outs[0], frame) for frame in frames])
 
     tested = tuple(read_about(path).get("trained_size") or ()) or shape[1:3]
-    return Network(path.name, files.sha256(path), run, shape[1:3], fixed=True, batch=1, tested_size=tested)
+    return Network(
+        path.name, files.sha256(path), run, shape[1:3], fixed=True, batch=1, tested_size=tested
+    )
 
 
 def write_about(path: pathlib.Path, about: dict) -> None:
@@ -55,7 +68,9 @@ def write_about(path: pathlib.Path, about: dict) -> None:
     So TFLite's own metadata packs files that belong to a model; no interpreter reads that far.
     """
     with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr(zipfile.ZipInfo(ABOUT), json.dumps(about))  # a ZipInfo of its own: no time of day in it
+        archive.writestr(
+            zipfile.ZipInfo(ABOUT), json.dumps(about)
+        )  # a ZipInfo of its own: no time of day in it
 
 
 def read_about(path: pathlib.Path) -> dict:

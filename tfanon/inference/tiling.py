@@ -29,7 +29,7 @@ def tiled(network, frames, overlap):
     ramp = (_ramp(tall, overlap)[:, None] * _ramp(wide, overlap))[..., None]
     for top in starts(frames.shape[1], tall, overlap):
         for left in starts(frames.shape[2], wide, overlap):
-            window = np.s_[:, top:top + tall, left:left + wide]
+            window = np.s_[:, top : top + tall, left : left + wide]
             answer[window] += ramp * network(np.ascontiguousarray(frames[window]))
             weights[window[1:]] += ramp
     return np.rint(answer / weights).astype(np.uint8)[:, :height, :width]

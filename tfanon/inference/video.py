@@ -10,9 +10,9 @@ import pathlib
 
 import numpy as np
 
-from tfanon import files
-from tfanon.anonymizing.ahead import ahead
-from tfanon.media import avi_check, reader, scaling, sink, source
+from tfanon.core import files
+from tfanon.inference.prefetch import ahead
+from tfanon.media import avi_check, frame_reader, scaling, video_reader, video_writer
 
 DEPTH = 8  # frames that may wait between two stages
 
@@ -26,8 +26,16 @@ class Frame:
     pixels: np.ndarray
 
 
-def anonymize(video, target, anonymizer, encoding, metadata=False, seen=lambda frame: None,
-              written=lambda path, about: None, overwrite=True):
+def anonymize(
+    video,
+    target,
+    anonymizer,
+    encoding,
+    metadata=False,
+    seen=lambda frame: None,
+    written=lambda path, about: None,
+    overwrite=True,
+):
     """Anonymize an open source.Video (or one like it) into the file `target`.
 
     metadata: whether it is kept.  seen(pixels): called with each anonymized frame, upright.
@@ -40,20 +48,29 @@ def anonymize(video, target, anonymizer, encoding, metadata=False, seen=lambda f
     ending, notes = pathlib.Path(target).suffix.lower(), []
 
     def make(form):
-        if ending == ".avi" and isinstance(video, source.Video):
+        if ending == ".avi" and isinstance(video, video_reader.Video):
             form = avi_check.fit_form(video)
-        output = sink.Sink(unfinished, form, encoding, ending, video.sounds, video.metadata if metadata else None)
+        output = video_writer.Sink(
+            unfinished, form, encoding, ending, video.sounds, video.metadata if metadata else None
+        )
         notes.extend(output.notes)
         return output
 
     with files.whole_file(target, replace=overwrite) as unfinished:
-        with reader.errors_named(target):
+        with frame_reader.errors_named(target):
             stamps, end = copy(video, make, anonymizer, seen)
             if len(stamps) != video.count:
-                raise sink.MediaError(f"{len(stamps)} of {video.count} frames were written.")
-            sink.check(unfinished, stamps, video.form.time_base, ending)
-        record = {"frames": len(stamps), "seconds": round(float((end - stamps[0]) * video.form.time_base), 6),
-                  "sound": video.sound, "notes": [*video.notes, *notes], "sha256": files.sha256(unfinished)}
+                raise video_writer.MediaError(
+                    f"{len(stamps)} of {video.count} frames were written."
+                )
+            video_writer.check(unfinished, stamps, video.form.time_base, ending)
+        record = {
+            "frames": len(stamps),
+            "seconds": round(float((end - stamps[0]) * video.form.time_base), 6),
+            "sound": video.sound,
+            "notes": [*video.notes, *notes],
+            "sha256": files.sha256(unfinished),
+        }
         written(unfinished, record)
     return record
 
@@ -67,7 +84,11 @@ def copy(video, make, anonymizer, seen=lambda frame: None):
             if not isinstance(item, Frame):
                 output.write_sound(item)
                 continue
-            output.write(scaling.turned(item.pixels, scaling.back(video.form.rotation)), item.stamp, item.duration)
+            output.write(
+                scaling.turned(item.pixels, scaling.back(video.form.rotation)),
+                item.stamp,
+                item.duration,
+            )
             seen(item.pixels)
             stamps.append(item.stamp)
             end = item.stamp + item.duration
@@ -85,9 +106,11 @@ def decoded(video, anonymizer):
     """A Frame for every Picture of the video; packets of sound as they are."""
     scaler = scaling.Scaler()
     for item in video:
-        if isinstance(item, source.Picture):
+        if isinstance(item, video_reader.Picture):
             form = video.form  # to whose size a frame of another one is brought
-            pixels = upright(item.frame, form.rotation, (form.height, form.width), anonymizer, scaler)
+            pixels = upright(
+                item.frame, form.rotation, (form.height, form.width), anonymizer, scaler
+            )
             item = Frame(item.stamp, item.duration, pixels)
         yield item
 

@@ -6,13 +6,15 @@ import av
 import numpy as np
 import tensorflow as tf
 
-from tfanon import files
+from tfanon.core import files
 from tfanon.media import limits
 
 FORMATS = {".mp4": "mp4", ".avi": "avi"}
 # Without macroblock trees, which read memory that nothing wrote, and with what every processor does alike.
-QUALITY = {"libx264": {"crf": "20", "preset": "veryfast", "x264-params": "mbtree=0:cpu-independent=1"},
-           "mpeg4": {"flags": "+qscale", "global_quality": str(3 * 118)}}  # quality 3 of 31; 118 is one step
+QUALITY = {
+    "libx264": {"crf": "20", "preset": "veryfast", "x264-params": "mbtree=0:cpu-independent=1"},
+    "mpeg4": {"flags": "+qscale", "global_quality": str(3 * 118)},
+}  # quality 3 of 31; 118 is one step
 
 
 def write_video(path, frames, fps=25, codec="libx264", gop=16, crf=None):
@@ -26,13 +28,17 @@ def write_video(path, frames, fps=25, codec="libx264", gop=16, crf=None):
     """
     ending = pathlib.Path(path).suffix.lower()
     if ending not in FORMATS:
-        raise ValueError(f"Cannot write video '{path}': the name must end in {' or '.join(FORMATS)}.")
+        raise ValueError(
+            f"Cannot write video '{path}': the name must end in {' or '.join(FORMATS)}."
+        )
     if codec not in QUALITY:
         raise ValueError(f"Cannot write video with codec '{codec}': choose {' or '.join(QUALITY)}.")
     frames = iter(frames)
     first = _checked(next(frames, None), None, path)
-    with files.whole_file(path, sync=False) as unfinished, av.open(
-            limits.address(unfinished), "w", format=FORMATS[ending]) as container:
+    with (
+        files.whole_file(path, sync=False) as unfinished,
+        av.open(limits.address(unfinished), "w", format=FORMATS[ending]) as container,
+    ):
         stream = _add_stream(container, first.shape, fps, codec, gop, crf)
         _encode(container, stream, first)
         for frame in frames:
@@ -66,10 +72,19 @@ def _checked(frame, shape, path):
     if frame is None:
         raise ValueError(f"Cannot write video '{path}': it has no frames.")
     frame = np.ascontiguousarray(frame)
-    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or any(side % 2 for side in frame.shape[:2]):
-        raise ValueError(f"Cannot write video '{path}': a frame must be uint8 [H, W, 3] with even H and W; "
-                         f"given {frame.dtype} {list(frame.shape)}.")
+    if (
+        frame.dtype != np.uint8
+        or frame.ndim != 3
+        or frame.shape[2] != 3
+        or any(side % 2 for side in frame.shape[:2])
+    ):
+        raise ValueError(
+            f"Cannot write video '{path}': a frame must be uint8 [H, W, 3] with even H and W; "
+            f"given {frame.dtype} {list(frame.shape)}."
+        )
     if shape is not None and frame.shape != shape:
-        raise ValueError(f"Cannot write video '{path}': its frames differ in size, {list(shape)} then "
-                         f"{list(frame.shape)}.")
+        raise ValueError(
+            f"Cannot write video '{path}': its frames differ in size, {list(shape)} then "
+            f"{list(frame.shape)}."
+        )
     return frame

@@ -8,13 +8,24 @@ import fractions
 import statistics
 from collections.abc import Sequence
 
-from tfanon.media import picture_times, reader, sink, source
+from tfanon.media import frame_reader, picture_times, video_reader, video_writer
 
-USUAL_RATES = (24, 25, 30, 50, 60, *(fractions.Fraction(1000 * rate, 1001) for rate in (24, 30, 60)), 10, 12, 15, 20)
+USUAL_RATES = (
+    24,
+    25,
+    30,
+    50,
+    60,
+    *(fractions.Fraction(1000 * rate, 1001) for rate in (24, 30, 60)),
+    10,
+    12,
+    15,
+    20,
+)
 NEAR = 1e-3  # share by which a rate that a container derives from rounded times may be off
 
 
-def fit_form(video: source.Video) -> source.Form:
+def fit_form(video: video_reader.Video) -> video_reader.Form:
     """The form of a video with the rate at which all its frames lie in the slots of an .avi file.
 
     Raises:
@@ -26,7 +37,9 @@ def fit_form(video: source.Video) -> source.Form:
     return form
 
 
-def _read_times(video: source.Video) -> tuple[list[int] | None, float, list[tuple[float, float]]]:
+def _read_times(
+    video: video_reader.Video,
+) -> tuple[list[int] | None, float, list[tuple[float, float]]]:
     """Times by the packets, without decoding.
 
     Returns:
@@ -36,12 +49,15 @@ def _read_times(video: source.Video) -> tuple[list[int] | None, float, list[tupl
     """
     codec, stamps, first = video.stream.codec_context.codec.canonical_name, set(), None
     heard: dict[int, list[tuple[float, float]]] = {sound.index: [] for sound in video.sounds}
-    with reader.opened(video.path) as (container, stream):
+    with frame_reader.opened(video.path) as (container, stream):
         for packet in container.demux():
             if packet.pts is None:
                 continue
             if packet.stream.index in heard:
-                seconds = float(packet.pts * packet.time_base), float((packet.duration or 0) * packet.time_base)
+                seconds = (
+                    float(packet.pts * packet.time_base),
+                    float((packet.duration or 0) * packet.time_base),
+                )
                 heard[packet.stream.index].append(seconds)
             if packet.stream is not stream or not picture_times.holds_picture(packet, codec):
                 continue
@@ -49,12 +65,18 @@ def _read_times(video: source.Video) -> tuple[list[int] | None, float, list[tupl
             if packet.pts >= first:  # else it may need a picture that was cut away, and is left out
                 stamps.add(packet.pts)
     origin = float(video.origin * video.stream.time_base)
-    sounds = [(max(0.0, packets[0][0] - origin), _find_gap(packets)) for packets in heard.values() if packets]
+    sounds = [
+        (max(0.0, packets[0][0] - origin), _find_gap(packets))
+        for packets in heard.values()
+        if packets
+    ]
     name = video.container.format.name
-    if name in source.SLOTTED:
+    if name in video_reader.SLOTTED:
         return None, 0.0, sounds
     begin = float(min(stamps, default=0) * video.stream.time_base) - origin
-    derived = name in source.SHIFTED and not reader.has_time_per_picture(video.container, video.stream)
+    derived = name in video_reader.SHIFTED and not frame_reader.has_time_per_picture(
+        video.container, video.stream
+    )
     return (None if derived else sorted(stamp - video.origin for stamp in stamps)), begin, sounds
 
 
@@ -69,11 +91,14 @@ def _find_gap(packets: list[tuple[float, float]]) -> float:
     if len(packets) < 2:
         return 0.0
     usual = statistics.median(duration for _, duration in packets)
-    gaps = [then - time - min(duration, 2 * usual) for (time, duration), (then, _) in zip(packets, packets[1:])]
+    gaps = [
+        then - time - min(duration, 2 * usual)
+        for (time, duration), (then, _) in zip(packets, packets[1:])
+    ]
     return max(0.0, *gaps)
 
 
-def choose_even_rate(form: source.Form, stamps: Sequence[int] | None) -> source.Form:
+def choose_even_rate(form: video_reader.Form, stamps: Sequence[int] | None) -> video_reader.Form:
     """The form with the rate at which all its frames lie in slots, as .avi needs it.
 
     Args:
@@ -91,12 +116,14 @@ def choose_even_rate(form: source.Form, stamps: Sequence[int] | None) -> source.
         places = [(stamp - stamps[0]) * form.time_base * rate for stamp in stamps]
         slots = [round(place) for place in places]
         off = max(abs(slot - place) / rate for slot, place in zip(slots, places))
-        if off <= sink.SLACK and len(set(slots)) == len(slots):
+        if off <= video_writer.SLACK and len(set(slots)) == len(slots):
             return dataclasses.replace(form, rate=fractions.Fraction(rate))
-    raise ValueError(sink.UNEVEN.format("The frames of the original are not evenly spaced"))
+    raise ValueError(video_writer.UNEVEN.format("The frames of the original are not evenly spaced"))
 
 
-def check_sounds(form: source.Form, begin: float, sounds: Sequence[tuple[float, float]]) -> None:
+def check_sounds(
+    form: video_reader.Form, begin: float, sounds: Sequence[tuple[float, float]]
+) -> None:
     """Refuse sound that begins elsewhere than the frames, or has gaps: .avi stores sound without times.
 
     Args:
@@ -107,11 +134,15 @@ def check_sounds(form: source.Form, begin: float, sounds: Sequence[tuple[float, 
     Raises:
         ValueError: A track begins more than one slot before or after the frames, or has a gap of more than one.
     """
-    allowed = 1 / form.rate + sink.SLACK
+    allowed = 1 / form.rate + video_writer.SLACK
     for start, gap in sounds:
         if gap > allowed:
-            raise ValueError(f"The sound has a gap of {gap:.3f} s, which an .avi file cannot hold; .mkv, .mp4 and .mov "
-                             "files can. --audio=drop leaves it out.")
+            raise ValueError(
+                f"The sound has a gap of {gap:.3f} s, which an .avi file cannot hold; .mkv, .mp4 and .mov "
+                "files can. --audio=drop leaves it out."
+            )
         if abs(start - begin) > allowed:
-            raise ValueError(f"The sound begins {start - begin:+.3f} s from the first frame, which an .avi file "
-                             "cannot hold; .mkv, .mp4 and .mov files can. --audio=drop leaves it out.")
+            raise ValueError(
+                f"The sound begins {start - begin:+.3f} s from the first frame, which an .avi file "
+                "cannot hold; .mkv, .mp4 and .mov files can. --audio=drop leaves it out."
+            )

@@ -13,7 +13,11 @@ PAPER, INK = (255, 255, 255), (30, 30, 30)
 def to_uint8(frames):
     """Frames in [0, 1] as uint8, clipped and rounded as the export does it; uint8 passes as it is."""
     frames = np.asarray(frames)
-    return frames if frames.dtype == np.uint8 else np.round(255 * np.clip(frames, 0, 1)).astype(np.uint8)
+    return (
+        frames
+        if frames.dtype == np.uint8
+        else np.round(255 * np.clip(frames, 0, 1)).astype(np.uint8)
+    )
 
 
 def grid(rows, titles=(), scale=1):
@@ -26,13 +30,17 @@ def grid(rows, titles=(), scale=1):
     rows = {name: to_uint8(frames) for name, frames in rows.items()}
     shapes = {frames.shape[1:] if frames.ndim == 4 else None for frames in rows.values()}
     if len(shapes) != 1 or None in shapes:
-        raise ValueError(f"A grid takes rows [n, H, W, 3] of one size; it was given "
-                         f"{ {name: frames.shape for name, frames in rows.items()} }.")
+        raise ValueError(
+            f"A grid takes rows [n, H, W, 3] of one size; it was given "
+            f"{ {name: frames.shape for name, frames in rows.items()} }."
+        )
     height, width = (scale * side for side in next(iter(shapes))[:2])
     columns, font = max(len(frames) for frames in rows.values()), ImageFont.load_default(TEXT)
     left = 2 * GAP + max(int(font.getlength(name)) for name in rows)
     top = TEXT + 2 * GAP if titles else GAP
-    sheet = Image.new("RGB", (left + columns * (width + GAP), top + len(rows) * (height + GAP)), PAPER)
+    sheet = Image.new(
+        "RGB", (left + columns * (width + GAP), top + len(rows) * (height + GAP)), PAPER
+    )
     draw = ImageDraw.Draw(sheet)
     for column, title in enumerate(titles):
         draw.text((left + column * (width + GAP) + width // 2, GAP), title, INK, font, anchor="ma")
@@ -53,9 +61,15 @@ def cut(sheet, rows, columns):
     side -= GAP
     left = sheet.shape[1] - columns * (side + GAP)
     if rest or side < 1 or left < GAP:
-        raise ValueError(f"A sheet of {sheet.shape[1]} x {sheet.shape[0]} pixels has no {rows} rows of {columns} squares.")
-    return np.stack([[sheet[y:y + side, x:x + side] for x in range(left, sheet.shape[1], side + GAP)]
-                     for y in range(GAP, sheet.shape[0], side + GAP)])
+        raise ValueError(
+            f"A sheet of {sheet.shape[1]} x {sheet.shape[0]} pixels has no {rows} rows of {columns} squares."
+        )
+    return np.stack(
+        [
+            [sheet[y : y + side, x : x + side] for x in range(left, sheet.shape[1], side + GAP)]
+            for y in range(GAP, sheet.shape[0], side + GAP)
+        ]
+    )
 
 
 def strip(clip, scale=1):
@@ -81,13 +95,19 @@ def animate(path, rows, titles=(), scale=1, fps=8):
     clips = {name: to_uint8(clips) for name, clips in rows.items()}
     lengths = {clip.shape[1] if clip.ndim == 5 else None for clip in clips.values()}
     if len(lengths) != 1 or None in lengths:
-        raise ValueError(f"An animation takes rows [n, T, H, W, 3] of one T; it was given "
-                         f"{ {name: clip.shape for name, clip in clips.items()} }.")
-    sheets = [Image.fromarray(grid({name: clip[:, t] for name, clip in clips.items()}, titles, scale))
-              for t in range(lengths.pop())]
+        raise ValueError(
+            f"An animation takes rows [n, T, H, W, 3] of one T; it was given "
+            f"{ {name: clip.shape for name, clip in clips.items()} }."
+        )
+    sheets = [
+        Image.fromarray(grid({name: clip[:, t] for name, clip in clips.items()}, titles, scale))
+        for t in range(lengths.pop())
+    ]
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    sheets[0].save(path, save_all=True, append_images=sheets[1:], duration=round(1000 / fps), loop=0)
+    sheets[0].save(
+        path, save_all=True, append_images=sheets[1:], duration=round(1000 / fps), loop=0
+    )
 
 
 def _picture(frame, scale):

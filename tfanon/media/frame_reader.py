@@ -21,16 +21,23 @@ import av
 import numpy as np
 from av.video.frame import PictureType
 
-from tfanon import processes
-from tfanon.media import limits, memory, tone_mapping
+from tfanon.core import processes
+from tfanon.media import frame_cache, limits, tone_mapping
 from tfanon.media.limits import MediaError, is_video  # noqa: F401  (both are part of this module's interface)
 from tfanon.media.scaling import WHOLE, WindowScaler
 
-STRICT = {"err_detect": "explode"}  # a decoder's option: damage is an error, not something to be concealed
+STRICT = {
+    "err_detect": "explode"
+}  # a decoder's option: damage is an error, not something to be concealed
 MOST_THREADS = 16  # of a decoder: more of them hold more frames and are no faster
 CACHED_FILES = 16384  # indexes kept: about 2.5 KB for 300 pictures
 INDEXED_CONTAINERS = ("mov",)  # their index says where each packet lies, apart for each track
-TIMED_CONTAINERS = ("flv", "matroska", "mov", "mpegts")  # they store a presentation time for each packet
+TIMED_CONTAINERS = (
+    "flv",
+    "matroska",
+    "mov",
+    "mpegts",
+)  # they store a presentation time for each packet
 # Codecs of which a packet is one picture that is shown. Not among them: MPEG-4 part 2 (packed B-frames, packets that
 # repeat a picture) and VP8 (pictures that are never shown).
 ONE_PICTURE_PER_PACKET = ("av1", "ffv1", "h264", "hevc", "mjpeg", "png", "prores", "vp9")
@@ -65,7 +72,9 @@ def index_frames(path) -> FrameIndex:
     return _index_frames(*(_state(path) or (path, None, None)))
 
 
-def read_frames(path, choose: Callable[[int], Iterable[int]], height: int, width: int, crop=WHOLE) -> np.ndarray:
+def read_frames(
+    path, choose: Callable[[int], Iterable[int]], height: int, width: int, crop=WHOLE
+) -> np.ndarray:
     """Some pictures of a video, upright, cropped and scaled.
 
     Args:
@@ -91,8 +100,9 @@ def read_frames(path, choose: Callable[[int], Iterable[int]], height: int, width
         check_colour(frame)
         return scaler(frame, crop)
 
-    kept = memory.FRAMES.find(file) or memory.FRAMES.keep(
-        file, index.size, lambda: _decode(path, index, set(range(index.count)), lambda frame: frame))
+    kept = frame_cache.FRAMES.find(file) or frame_cache.FRAMES.keep(
+        file, index.size, lambda: _decode(path, index, set(range(index.count)), lambda frame: frame)
+    )
     if kept:
         found = {number: scale(kept[number]) for number in wanted}
     else:
@@ -107,10 +117,16 @@ def opened(path, explode=False, threads=1):
     explode: a damaged frame is an error, not something to be concealed.  threads: of the decoder; 0: one per core.
     """
     name, source = _source(path)
-    with errors_named(path), av.open(
-            source, format=name, options=limits.OPEN_OPTIONS, metadata_errors="replace") as container:
+    with (
+        errors_named(path),
+        av.open(
+            source, format=name, options=limits.OPEN_OPTIONS, metadata_errors="replace"
+        ) as container,
+    ):
         stream = limits.check_stream(path, container)
-        stream.thread_type = "NONE" if threads == 1 else "AUTO"  # 1: tf.data already reads several files at once
+        stream.thread_type = (
+            "NONE" if threads == 1 else "AUTO"
+        )  # 1: tf.data already reads several files at once
         stream.codec_context.thread_count = threads or min(MOST_THREADS, processes.count_cores())
         if explode:
             stream.codec_context.options = STRICT
@@ -139,7 +155,9 @@ def errors_named(name) -> Iterator[None]:
     try:
         yield
     except (av.FFmpegError, EOFError, MemoryError) as error:
-        raise MediaError(f"{name}: {getattr(error, 'strerror', None) or error or 'out of memory'}.") from None
+        raise MediaError(
+            f"{name}: {getattr(error, 'strerror', None) or error or 'out of memory'}."
+        ) from None
 
 
 def _source(path):
@@ -194,7 +212,9 @@ def _list_time_stamps(path, container, stream) -> tuple[int, ...] | None:
             return None
         if packet.is_discard:
             continue
-        if packet.pts < first.pts:  # it may need a picture that was cut away, and then is never shown
+        if (
+            packet.pts < first.pts
+        ):  # it may need a picture that was cut away, and then is never shown
             return None
         stamps.add(packet.pts)
         check_count(path, len(stamps))
@@ -228,7 +248,9 @@ def _index_by_decoding(path) -> tuple[int, tuple[int, ...] | None, frozenset[int
 def check_count(path, count: int) -> None:
     """Raise MediaError for a video of more than limits.MAX_FRAMES pictures."""
     if count > limits.MAX_FRAMES:
-        raise MediaError(f"{path}: more than {limits.MAX_FRAMES} frames, which is the limit; no flag raises it.")
+        raise MediaError(
+            f"{path}: more than {limits.MAX_FRAMES} frames, which is the limit; no flag raises it."
+        )
 
 
 def _bytes(width, height, pixel):
@@ -236,15 +258,21 @@ def _bytes(width, height, pixel):
     return width * height * (pixel.padded_bits_per_pixel if pixel else 32) // 8
 
 
-def _decode(path, index: FrameIndex, wanted: set[int], convert: Callable[[av.VideoFrame], Any]) -> dict[int, Any]:
+def _decode(
+    path, index: FrameIndex, wanted: set[int], convert: Callable[[av.VideoFrame], Any]
+) -> dict[int, Any]:
     """{number: convert(frame)} of the wanted pictures.  Raises MediaError where one of them cannot be decoded."""
     found = {}
     if index.stamps:
         found = _decode_from_key_frame(path, index, wanted, convert)
-    if len(found) < len(wanted):  # also where the file's own index points behind the key frame that it promises
+    if len(found) < len(
+        wanted
+    ):  # also where the file's own index points behind the key frame that it promises
         found = _decode_from_start(path, index.stamps, wanted, convert)
     if len(found) < len(wanted):
-        raise MediaError(f"{path}: frame {min(wanted - found.keys())} of {index.count} could not be decoded.")
+        raise MediaError(
+            f"{path}: frame {min(wanted - found.keys())} of {index.count} could not be decoded."
+        )
     return found
 
 
@@ -286,7 +314,9 @@ def _decode_from_start(path, stamps, wanted, convert) -> dict[int, Any]:
     return found
 
 
-def _number_pictures(frames: Iterable[av.VideoFrame], stamps) -> Iterator[tuple[int | None, av.VideoFrame]]:
+def _number_pictures(
+    frames: Iterable[av.VideoFrame], stamps
+) -> Iterator[tuple[int | None, av.VideoFrame]]:
     """(number, frame) of each: by its time, None for a time that is not among the stamps; without stamps counted."""
     if stamps is None:
         yield from enumerate(frames)

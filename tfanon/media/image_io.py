@@ -36,7 +36,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from tfanon.media import limits, memory, reader, scaling, tone_mapping
+from tfanon.media import frame_cache, frame_reader, limits, scaling, tone_mapping
 from tfanon.media.limits import MediaError
 
 FORMATS = {
@@ -109,12 +109,12 @@ def read_image(path, height: int, width: int, crops: Sequence = (scaling.WHOLE,)
     Raises:
         MediaError: The file cannot be read, or is cut off; the message names it.
     """
-    file, cut = reader._state(path), scaling.WindowScaler(height, width)
-    kept = memory.FRAMES.find(file)
+    file, cut = frame_reader._state(path), scaling.WindowScaler(height, width)
+    kept = frame_cache.FRAMES.find(file)
     frame, turn = kept[0] if kept else _decode(path)
     if not kept:
-        size = reader._bytes(frame.width, frame.height, frame.format)
-        memory.FRAMES.keep(file, size, lambda: {0: (frame, turn)})
+        size = frame_reader._bytes(frame.width, frame.height, frame.format)
+        frame_cache.FRAMES.keep(file, size, lambda: {0: (frame, turn)})
     return np.stack([cut(frame, crop, turn) for crop in crops])
 
 
@@ -133,7 +133,7 @@ def read_size(path) -> tuple[int, int]:
     with _open_picture(path) as (source, _, picture):
         if picture is not None:
             return picture.size if _read_orientation(picture) in SWAPPED else picture.size[::-1]
-    with reader.opened(source) as (_, stream):
+    with frame_reader.opened(source) as (_, stream):
         return stream.codec_context.height, stream.codec_context.width
 
 
@@ -183,7 +183,7 @@ def _drop_profile(path):
 
     PyAV 18 frees a profile's name twice once the side data of its frame was looked at.
     """
-    content = pathlib.Path(path).read_bytes() if reader._is_file(path) else path.read()
+    content = pathlib.Path(path).read_bytes() if frame_reader._is_file(path) else path.read()
     if PROFILE_CHUNK not in content:
         return path
     end = len(PNG_SIGNATURE)
@@ -198,7 +198,7 @@ def _drop_profile(path):
 
 def _decode_with_libav(path) -> av.VideoFrame:
     """The first frame: what comes after it in a JPEG is a gain map or a preview."""
-    with reader.opened(path, explode=True) as (container, stream):
+    with frame_reader.opened(path, explode=True) as (container, stream):
         for frame in container.decode(stream):
             limits.check_pixels(path, frame.width, frame.height)
             return frame
@@ -211,7 +211,7 @@ def _open_picture(path) -> Iterator[tuple[object, str, ImageFile.ImageFile | Non
 
     The picture is None where Pillow cannot read the header and libav may still be able to.
     """
-    source = path if reader._is_file(path) else HeldFile(path, path.read())
+    source = path if frame_reader._is_file(path) else HeldFile(path, path.read())
     with contextlib.ExitStack() as stack:
         if source is path:
             limits.check_ending(path)

@@ -16,14 +16,21 @@ import sys
 import av
 import numpy as np
 
-from tfanon.media import limits, scaling, source, tone_mapping
+from tfanon.media import limits, scaling, tone_mapping, video_reader
 from tfanon.media.limits import MediaError
 
-PROTOCOLS = {"rtsp": "rtsp,rtp,udp,tcp", "rtsps": "rtsps,rtsp,rtp,srtp,udp,tcp,tls", "http": "http,tcp",
-             "https": "https,tcp,tls"}  # without http: a server could send us on to an address that is not encrypted
+PROTOCOLS = {
+    "rtsp": "rtsp,rtp,udp,tcp",
+    "rtsps": "rtsps,rtsp,rtp,srtp,udp,tcp,tls",
+    "http": "http,tcp",
+    "https": "https,tcp,tls",
+}  # without http: a server could send us on to an address that is not encrypted
 FORMATS = "rtsp,mpjpeg,mpegts,matroska,webm,mov,mp4,flv,jpeg_pipe,h264,hevc"
 CAMERAS = {"linux": ("video4linux2", "/dev/video{}"), "darwin": ("avfoundation", "{}")}
-BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/ca-bundle.pem")  # of Debian and its like, of SUSE
+BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/ssl/ca-bundle.pem",
+)  # of Debian and its like, of SUSE
 PATIENCE = 10.0  # seconds for a connection, and from one frame to the next
 
 
@@ -37,7 +44,11 @@ def shown(given):
 
     Where an unescaped '?' or '#' leaves open which part is the password, nothing but the scheme is shown.
     """
-    return re.sub(r"(?<=://)([^/?#]*@|[^/]*@.*)|[?#].*", "", str(given)) if is_live(given) else str(given)
+    return (
+        re.sub(r"(?<=://)([^/?#]*@|[^/]*@.*)|[?#].*", "", str(given))
+        if is_live(given)
+        else str(given)
+    )
 
 
 @contextlib.contextmanager
@@ -65,9 +76,13 @@ def _connected(given, patience, arguments):
     except OSError as error:
         if error.errno != errno.EIO or "tls_verify" not in arguments.get("options", {}):
             raise
-        trusted = arguments["options"].get("ca_file", "the system's authorities")  # libav says no more than "I/O error"
-        raise MediaError(f"{shown(given)}: no encrypted connection; its certificate must be for this name and signed by "
-                         f"{trusted}; --authority names another PEM file.") from None
+        trusted = arguments["options"].get(
+            "ca_file", "the system's authorities"
+        )  # libav says no more than "I/O error"
+        raise MediaError(
+            f"{shown(given)}: no encrypted connection; its certificate must be for this name and signed by "
+            f"{trusted}; --authority names another PEM file."
+        ) from None
 
 
 def _frames(given, container, stream):
@@ -85,12 +100,16 @@ def _arguments(given, authority=""):
     """What av.open is called with.  Raises MediaError for an address of another kind."""
     if str(given).isdigit():
         if sys.platform not in CAMERAS:
-            raise MediaError(f"Camera {given}: numbers are known on Linux and macOS only; give an rtsp:// address.")
+            raise MediaError(
+                f"Camera {given}: numbers are known on Linux and macOS only; give an rtsp:// address."
+            )
         name, pattern = CAMERAS[sys.platform]
         return {"file": pattern.format(given), "format": name}
     scheme = given.split("://")[0]
     if scheme not in PROTOCOLS:
-        raise MediaError(f"{shown(given)}: an address begins with {', '.join(f'{name}://' for name in PROTOCOLS)}.")
+        raise MediaError(
+            f"{shown(given)}: an address begins with {', '.join(f'{name}://' for name in PROTOCOLS)}."
+        )
     options = {"protocol_whitelist": PROTOCOLS[scheme], "format_whitelist": FORMATS}
     if scheme.startswith("rtsp"):
         options["rtsp_transport"] = "tcp"  # over UDP a lost packet is a damaged picture
@@ -107,8 +126,10 @@ def _trusted(authority):
     libav itself looks where its builders' system has them, which is elsewhere on most others.
     """
     if authority and not os.path.isfile(authority):
-        raise MediaError(f"--authority={authority}: no such file; a PEM file with the certificate of the camera, or of "
-                         "who signed it, would do.")
+        raise MediaError(
+            f"--authority={authority}: no such file; a PEM file with the certificate of the camera, or of "
+            "who signed it, would do."
+        )
     known = [authority, ssl.get_default_verify_paths().cafile, *BUNDLES]
     return next((path for path in known if path and os.path.isfile(path)), None)
 
@@ -124,7 +145,7 @@ class RawVideo:
     def __init__(self, pipe, height, width, rate):
         limits.check_pixels("standard input", width, height)
         rate = fractions.Fraction(rate).limit_denominator(1001)
-        self.pipe, self.form = pipe, source.Form(height, width, 1 / rate, rate)
+        self.pipe, self.form = pipe, video_reader.Form(height, width, 1 / rate, rate)
         self.expected, self.count = None, 0
 
     def __iter__(self):
@@ -132,9 +153,13 @@ class RawVideo:
         size = math.prod(shape)
         while data := self.pipe.read(size):
             if len(data) < size:
-                raise MediaError(f"Standard input ended inside frame {self.count}: {len(data)} of {size} bytes.")
-            frame = av.VideoFrame.from_ndarray(np.frombuffer(data, np.uint8).reshape(shape), format="rgb24")
-            yield source.Picture(self.count, 1, frame)
+                raise MediaError(
+                    f"Standard input ended inside frame {self.count}: {len(data)} of {size} bytes."
+                )
+            frame = av.VideoFrame.from_ndarray(
+                np.frombuffer(data, np.uint8).reshape(shape), format="rgb24"
+            )
+            yield video_reader.Picture(self.count, 1, frame)
             self.count += 1
         if not self.count:
             raise MediaError("Standard input held no frame.")

@@ -14,7 +14,9 @@ import heapq
 
 import av
 
-LARGEST_REPEAT = 19  # bytes of an MPEG-4 part 2 packet that only repeats a picture; libav's own bound
+LARGEST_REPEAT = (
+    19  # bytes of an MPEG-4 part 2 packet that only repeats a picture; libav's own bound
+)
 VP8_IS_SHOWN = 0x10  # bit of a packet's first byte (RFC 6386, 9.1)
 
 
@@ -25,7 +27,9 @@ def holds_picture(packet: av.Packet, codec: str) -> bool:
         packet: As demuxed.
         codec: libav's canonical name of its codec.
     """
-    if packet.is_discard or packet.size <= 1:  # an edit list leaves it out; AVI repeats the picture before
+    if (
+        packet.is_discard or packet.size <= 1
+    ):  # an edit list leaves it out; AVI repeats the picture before
         return False
     if codec == "mpeg4":
         return packet.size > LARGEST_REPEAT
@@ -40,9 +44,13 @@ class TimedPackets:
     def __init__(self, codec: str) -> None:
         self.codec, self.last = codec, None
         self._sent = 0  # packets, in coding order
-        self._waiting: list[tuple[int, int]] = []  # (time, place in coding order) of pictures that have not come out yet
+        self._waiting: list[
+            tuple[int, int]
+        ] = []  # (time, place in coding order) of pictures that have not come out yet
         self._untimed = 0  # packets of pictures that are shown before the file begins
-        self._failed: dict[int, int | None] = {}  # place: time, of packets that failed before the first picture came
+        self._failed: dict[
+            int, int | None
+        ] = {}  # place: time, of packets that failed before the first picture came
         self._dropped: set[int] = set()  # places of pictures in front that did not come out
         self._first: tuple[int, int] | None = None  # time and place of the first picture
         self._is_start = True  # until the second picture
@@ -94,7 +102,9 @@ class TimedPackets:
             return 0, len(missing)
         self._is_start = False
         first_time, first_place = self._first
-        later = {place for place, time in self._failed.items() if time is not None and time >= first_time}
+        later = {
+            place for place, time in self._failed.items() if time is not None and time >= first_time
+        }
         lost, front = missing | later, set()
         place = first_place + 1
         while place in lost or place in self._dropped:
@@ -157,7 +167,9 @@ class NumberedSlots(_CountedPackets):
     def take(self, frame: av.VideoFrame) -> tuple[int | None, int, int]:
         """As TimedPackets; the first picture is shown in the slot of the first packet."""
         self._note_frame(frame)
-        if frame.dts is None:  # the last packet has been: one slot each for what the decoder still held
+        if (
+            frame.dts is None
+        ):  # the last packet has been: one slot each for what the decoder still held
             return self._first_slot if self.last is None else self.last + 1, 0, 0
         if self.last is None:
             self._delay = frame.dts - (self._first_slot or 0)
@@ -178,7 +190,11 @@ class DecoderTimes(_CountedPackets):
             step: Time from one picture to the next, where only some have a time of their own.
         """
         super().__init__(codec)
-        self._step, self._anchor, self._steps = step, None, 0  # pictures since the last one with a time
+        self._step, self._anchor, self._steps = (
+            step,
+            None,
+            0,
+        )  # pictures since the last one with a time
 
     def take(self, frame: av.VideoFrame) -> tuple[int | None, int, int]:
         """As TimedPackets."""
@@ -214,10 +230,17 @@ class SortedTimes(_CountedPackets):
     def take(self, frame: av.VideoFrame) -> tuple[int | None, int, int]:
         """As TimedPackets."""
         self._note_frame(frame)
-        while self.last is None and self._times and frame.pts is not None and self._times[0] < frame.pts:
+        while (
+            self.last is None
+            and self._times
+            and frame.pts is not None
+            and self._times[0] < frame.pts
+        ):
             heapq.heappop(self._times)  # of pictures in front that were left out
         while self.last is not None and self._times and self._times[0] <= self.last:
-            heapq.heappop(self._times)  # of others in front, which a cut has moved to the first time
+            heapq.heappop(
+                self._times
+            )  # of others in front, which a cut has moved to the first time
         if self._times:
             return heapq.heappop(self._times), 0, 0
         stamp = frame.pts if self.last is None else self.last + max(1, frame.duration or 0)

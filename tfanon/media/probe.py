@@ -10,8 +10,8 @@ media/children.py starts it, asks it and starts it again.
 import json
 import sys
 
-from tfanon import files
-from tfanon.media import image_io, limits, reader
+from tfanon.core import files
+from tfanon.media import frame_reader, image_io, limits
 
 TINY = 2  # side that frames are scaled to: they are decoded, and nobody looks at them
 
@@ -33,14 +33,16 @@ def _size(path) -> tuple[int, int]:
     """(height, width) by the header, of an image upright."""
     if not limits.is_video(path):
         return image_io.read_size(path)
-    with reader.opened(path) as (_, stream):
+    with frame_reader.opened(path) as (_, stream):
         return stream.codec_context.height, stream.codec_context.width
 
 
 def _frames(path, whole):
     if limits.is_video(path):
         return (
-            len(reader.read_frames(path, range, TINY, TINY)) if whole else reader.count_frames(path)
+            len(frame_reader.read_frames(path, range, TINY, TINY))
+            if whole
+            else frame_reader.count_frames(path)
         )
     return len(image_io.read_image(path, TINY, TINY)) if whole else 1
 

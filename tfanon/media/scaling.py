@@ -8,7 +8,12 @@ from av.video.reformatter import ColorRange, Colorspace
 
 from tfanon.media import tone_mapping
 
-SPACES = {1: Colorspace.ITU709, 4: Colorspace.FCC, 7: Colorspace.SMPTE240M, 9: Colorspace.BT2020}  # H.273 -> swscale
+SPACES = {
+    1: Colorspace.ITU709,
+    4: Colorspace.FCC,
+    7: Colorspace.SMPTE240M,
+    9: Colorspace.BT2020,
+}  # H.273 -> swscale
 WHOLE = (1.0, 0.0, 0.0)  # the window that leaves nothing out
 BT601 = (2, 5, 6)  # PAL's and NTSC's; what says nothing is taken for it, as swscale does
 FULL = 2  # H.273's range of 0 to 255
@@ -37,28 +42,52 @@ class Scaler:
         """Pixels of a frame with transparency, whose hidden colours stay hidden."""
         colours = tone_mapping.read_sdr_pixels(frame, height, width, self._reformatter)
         scaled = self._alpha_reformatter.reformat(
-            frame, width=width, height=height, format="rgba", interpolation="BILINEAR", threads=1,
-            **tone_mapping.choose_conversion(frame))
-        lines = np.frombuffer(scaled.planes[0], np.uint8).reshape(height, scaled.planes[0].line_size)
-        return lay_on_white(colours, lines[:, :4 * width].reshape(height, width, 4)[..., 3])
+            frame,
+            width=width,
+            height=height,
+            format="rgba",
+            interpolation="BILINEAR",
+            threads=1,
+            **tone_mapping.choose_conversion(frame),
+        )
+        lines = np.frombuffer(scaled.planes[0], np.uint8).reshape(
+            height, scaled.planes[0].line_size
+        )
+        return lay_on_white(colours, lines[:, : 4 * width].reshape(height, width, 4)[..., 3])
 
     def frame(self, pixels, height, width, pixel_format, colour):
         """av.VideoFrame of uint8 [h, w, 3] RGB, stretched to height x width.  colour: as in source.Form."""
-        space, reach = SPACES.get(colour[0], Colorspace.ITU601), ColorRange.JPEG if colour[1] == FULL else ColorRange.MPEG
+        space, reach = (
+            SPACES.get(colour[0], Colorspace.ITU601),
+            ColorRange.JPEG if colour[1] == FULL else ColorRange.MPEG,
+        )
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
         return self._reformatter.reformat(
-            frame, width=width, height=height, format=pixel_format, dst_colorspace=space, dst_color_range=reach,
-            interpolation="BILINEAR", threads=1)
+            frame,
+            width=width,
+            height=height,
+            format=pixel_format,
+            dst_colorspace=space,
+            dst_color_range=reach,
+            interpolation="BILINEAR",
+            threads=1,
+        )
 
 
 class WindowScaler:
     """Cuts a window out of upright frames and scales it to height x width. One swscale context serves a whole clip."""
 
     def __init__(self, height: int, width: int) -> None:
-        self.height, self.width, self._scaler, self._find_turn = height, width, Scaler(), TurnFinder()
+        self.height, self.width, self._scaler, self._find_turn = (
+            height,
+            width,
+            Scaler(),
+            TurnFinder(),
+        )
 
-    def __call__(self, frame: av.VideoFrame, crop: tuple[float, float, float],
-                 rotation: int | None = None) -> np.ndarray:
+    def __call__(
+        self, frame: av.VideoFrame, crop: tuple[float, float, float], rotation: int | None = None
+    ) -> np.ndarray:
         """uint8 [height, width, 3] of a window of a frame.
 
         The whole frame is scaled, then sliced: swscale has no window of its own.
@@ -74,7 +103,7 @@ class WindowScaler:
         stored = (wide, tall) if rotation % 2 else (tall, wide)
         upright = turned(self._scaler.view(frame, *stored), rotation)
         top, left = round(y * (tall - self.height)), round(x * (wide - self.width))
-        return upright[top:top + self.height, left:left + self.width]
+        return upright[top : top + self.height, left : left + self.width]
 
 
 def lay_on_white(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
@@ -157,7 +186,9 @@ def turned(pixels, turn):
     """Pixels [H, W, C] upright.  turn: as above."""
     if not turn:
         return pixels
-    return np.ascontiguousarray(np.rot90(pixels[::-1] if turn >= MIRRORED else pixels, turn % MIRRORED))
+    return np.ascontiguousarray(
+        np.rot90(pixels[::-1] if turn >= MIRRORED else pixels, turn % MIRRORED)
+    )
 
 
 def back(turn):
@@ -170,5 +201,13 @@ def resized(frames, height, width):
     if frames.shape[1:3] == (height, width):
         return frames
     scaler = Scaler()
-    return np.stack([scaler.pixels(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24"), height, width)
-                     for frame in frames])
+    return np.stack(
+        [
+            scaler.pixels(
+                av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24"),
+                height,
+                width,
+            )
+            for frame in frames
+        ]
+    )

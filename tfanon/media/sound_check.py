@@ -8,12 +8,28 @@ import bisect
 
 import av
 
-from tfanon.media import reader
+from tfanon.media import frame_reader
 
-LENIENT = {"flags": "+output_corrupt", "flags2": "+showall"}  # pictures without a reference come out, too
-UNCODED = "pcm_"  # any bytes decode as such sound; decoders of Opus, ADPCM and speech take most, too
+LENIENT = {
+    "flags": "+output_corrupt",
+    "flags2": "+showall",
+}  # pictures without a reference come out, too
+UNCODED = (
+    "pcm_"  # any bytes decode as such sound; decoders of Opus, ADPCM and speech take most, too
+)
 MARKED = (  # codecs of pictures as which no sound decodes
-    "av1", "h264", "hevc", "mjpeg", "mpeg1video", "mpeg2video", "mpeg4", "png", "prores", "vp8", "vp9")
+    "av1",
+    "h264",
+    "hevc",
+    "mjpeg",
+    "mpeg1video",
+    "mpeg2video",
+    "mpeg4",
+    "png",
+    "prores",
+    "vp8",
+    "vp9",
+)
 
 
 class SoundCheck:
@@ -25,11 +41,15 @@ class SoundCheck:
             container: The open file.
             pictures: Its stream of pictures.
         """
-        self._pictures = pictures if container.format.name in reader.INDEXED_CONTAINERS else None
-        self._places: list[tuple[int, int]] = []  # first byte and end of each picture that is indexed so far
+        self._pictures = (
+            pictures if container.format.name in frame_reader.INDEXED_CONTAINERS else None
+        )
+        self._places: list[
+            tuple[int, int]
+        ] = []  # first byte and end of each picture that is indexed so far
         self._known = 0
         self._is_marked = pictures.codec_context.codec.canonical_name in MARKED
-        self._decoder = reader.copy_decoder(pictures, LENIENT)
+        self._decoder = frame_reader.copy_decoder(pictures, LENIENT)
 
     def passes(self, packet: av.Packet) -> bool:
         """Whether a packet can be decoded as sound, is no picture, and shares no byte with one.
@@ -63,7 +83,9 @@ class SoundCheck:
     def _overlaps_picture(self, packet: av.Packet) -> bool:
         self._read_index()
         end = packet.pos + packet.size
-        place = bisect.bisect_left(self._places, (end, 0))  # the first picture that begins at the end or behind
+        place = bisect.bisect_left(
+            self._places, (end, 0)
+        )  # the first picture that begins at the end or behind
         return place > 0 and self._places[place - 1][1] > packet.pos
 
     def _read_index(self) -> None:

@@ -49,7 +49,17 @@ SIMILAR_MATRICES = {  # that libav has converted with these ever since
     13: Colorspace.BT2020,
 }
 PNG_FORMATS = (  # pixel formats that libav's PNG decoder returns
-    "rgb24", "rgba", "gray", "ya8", "pal8", "monob", "rgb48be", "rgba64be", "gray16be", "ya16be")
+    "rgb24",
+    "rgba",
+    "gray",
+    "ya8",
+    "pal8",
+    "monob",
+    "rgb48be",
+    "rgba64be",
+    "gray16be",
+    "ya16be",
+)
 SIGNAL_SPACE = 185  # where signal_color_space lies in libav's AVDOVIColorMetadata
 DOLBY_IPT = 2  # its value for IPT, which is profile 5
 
@@ -81,12 +91,14 @@ def check_colour(path: object, frame: av.VideoFrame) -> None:
     if frame.colorspace == 15 or _dolby_signal(frame) == DOLBY_IPT:
         raise MediaError(
             f"{path}: Dolby Vision without a base layer that others can show (profile 5); convert "
-            "it to profile 8 or to SDR first.")
+            "it to profile 8 or to SDR first."
+        )
     known = frame.format.is_rgb or frame.colorspace in (*KNOWN_MATRICES, *SIMILAR_MATRICES)
     if not known:
         raise MediaError(
             f"{path}: colours of a kind that cannot be read here (matrix {frame.colorspace} of "
-            "ITU-T H.273); convert it to BT.709 first.")
+            "ITU-T H.273); convert it to BT.709 first."
+        )
 
 
 class ColourCheck:
@@ -104,8 +116,11 @@ class ColourCheck:
 
 
 def read_sdr_pixels(
-        frame: av.VideoFrame, height: int, width: int,
-        reformatter: av.video.reformatter.VideoReformatter) -> np.ndarray:
+    frame: av.VideoFrame,
+    height: int,
+    width: int,
+    reformatter: av.video.reformatter.VideoReformatter,
+) -> np.ndarray:
     """SDR pixels of a frame, HDR or not, scaled before they are tone-mapped.
 
     Args:
@@ -123,16 +138,22 @@ def read_sdr_pixels(
     """
     pixel_format = "rgb48le" if is_hdr(frame) else "rgb24"
     scaled = reformatter.reformat(
-        frame, width=width, height=height, format=pixel_format, interpolation="BILINEAR", threads=1,
-        **choose_conversion(frame))
+        frame,
+        width=width,
+        height=height,
+        format=pixel_format,
+        interpolation="BILINEAR",
+        threads=1,
+        **choose_conversion(frame),
+    )
     if not is_hdr(frame):
         return _view(scaled, np.uint8)
     return tone_map(_view(scaled, np.uint16), frame.color_trc, frame.color_primaries, _white(frame))
 
 
 def tone_map(
-        pixels: np.ndarray, transfer: int, primaries: int = BT2020,
-        white: int = FULL_SCALE) -> np.ndarray:
+    pixels: np.ndarray, transfer: int, primaries: int = BT2020, white: int = FULL_SCALE
+) -> np.ndarray:
     """SDR R'G'B' of HDR R'G'B'.
 
     The three channels of a pixel are scaled alike, by what the curve does to the largest, so that
@@ -207,8 +228,11 @@ def compress_highlights(light: np.ndarray | float) -> np.ndarray:
     signal = np.minimum(pq_inverse_eotf(light) / source_peak, 1)
     knee = 1.5 * peak - 0.5
     t = np.maximum(signal - knee, 0) / (1 - knee)
-    spline = ((2 * t**3 - 3 * t**2 + 1) * knee + (t**3 - 2 * t**2 + t) * (1 - knee)
-              + (-2 * t**3 + 3 * t**2) * peak)
+    spline = (
+        (2 * t**3 - 3 * t**2 + 1) * knee
+        + (t**3 - 2 * t**2 + t) * (1 - knee)
+        + (-2 * t**3 + 3 * t**2) * peak
+    )
     compressed = pq_eotf(np.where(signal < knee, signal, spline) * source_peak)
     return np.where(signal < knee, light, compressed)  # without the rounding of there and back
 
@@ -274,7 +298,7 @@ def _view(frame: av.VideoFrame, kind: type) -> np.ndarray:
     """``[height, width, 3]`` of a packed RGB frame, without a copy."""
     plane = frame.planes[0]
     lines = np.frombuffer(plane, np.uint8).reshape(frame.height, plane.line_size).view(kind)
-    return lines[:, :3 * frame.width].reshape(frame.height, frame.width, 3)
+    return lines[:, : 3 * frame.width].reshape(frame.height, frame.width, 3)
 
 
 def _blocks(pixels: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
@@ -327,7 +351,8 @@ def _light_table(transfer: int, white: int) -> np.ndarray:
         light = hlg_inverse_oetf(signal)
     else:
         raise ValueError(
-            f"Transfer characteristic {transfer} is not HDR: give {PQ} (PQ) or {HLG} (HLG).")
+            f"Transfer characteristic {transfer} is not HDR: give {PQ} (PQ) or {HLG} (HLG)."
+        )
     return light.astype(np.float32)
 
 
@@ -342,12 +367,12 @@ def _matrices(primaries: int) -> tuple[np.ndarray, np.ndarray]:
 @functools.cache
 def _curve_table() -> np.ndarray:
     """float32 [ROOTS] over the square root of light: compressed light, 1 is the SDR white."""
-    light = np.linspace(0, 1, ROOTS)**2 * PQ_PEAK
+    light = np.linspace(0, 1, ROOTS) ** 2 * PQ_PEAK
     return (compress_highlights(light) / REFERENCE_WHITE).astype(np.float32)
 
 
 @functools.cache
 def _encoding_table() -> np.ndarray:
     """uint8 [ROOTS] over the square root of light: the inverse EOTF of BT.1886."""
-    light = np.linspace(0, 1, ROOTS)**2
-    return np.round(255 * light**(1 / SDR_GAMMA)).astype(np.uint8)
+    light = np.linspace(0, 1, ROOTS) ** 2
+    return np.round(255 * light ** (1 / SDR_GAMMA)).astype(np.uint8)

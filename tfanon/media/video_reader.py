@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import av
 
-from tfanon.media import limits, picture_times, reader, scaling, tone_mapping
+from tfanon.media import frame_reader, limits, picture_times, scaling, tone_mapping
 from tfanon.media.limits import MediaError
 from tfanon.media.sound_check import SoundCheck
 
@@ -69,8 +69,16 @@ class Video:
         sound: What becomes of the sound: "none", "dropped", "kept" or "kept, M of N tracks".
     """
 
-    def __init__(self, path, form: Form, container, stream, sound: bool = False, on_damage: str = "refuse",
-                 knows_failures: bool = False) -> None:
+    def __init__(
+        self,
+        path,
+        form: Form,
+        container,
+        stream,
+        sound: bool = False,
+        on_damage: str = "refuse",
+        knows_failures: bool = False,
+    ) -> None:
         """
         Args:
             path: Of the file.
@@ -90,12 +98,14 @@ class Video:
         self.leading_dropped = self.resized = self.sound_left_out = 0
         self.cut_short = ""
         self.reached = 0.0  # end of what was seen, in seconds
-        self._noted = self._refused = self._packets = 0  # damage that was seen; that a strict decoder sees; packets
+        self._noted = self._refused = self._packets = (
+            0  # damage that was seen; that a strict decoder sees; packets
+        )
         self._knows_failures = knows_failures
         self._check_colour = tone_mapping.ColourCheck(path)
         self._strict = None  # a decoder that raises at what the stream's own conceals
         if on_damage == "conceal":
-            self._strict = reader.copy_decoder(stream, reader.STRICT)
+            self._strict = frame_reader.copy_decoder(stream, frame_reader.STRICT)
         self.origin = _find_origin(container, stream, self.sounds)
         self._sound_check = SoundCheck(container, stream) if self.sounds else None
         self._times = _choose_times(container, stream)
@@ -114,7 +124,11 @@ class Video:
         if self.stream.frames:
             return self.stream.frames
         length = (self.container.duration or 0) / 1_000_000
-        return round(length * self.stream.average_rate) if length and self.stream.average_rate else None
+        return (
+            round(length * self.stream.average_rate)
+            if length and self.stream.average_rate
+            else None
+        )
 
     @property
     def notes(self) -> list[str]:
@@ -144,7 +158,9 @@ class Video:
         """
         packets = self._demux()
         while True:
-            with reader.errors_named(self.path):  # not around the yields: what a reader does with an item is its own
+            with frame_reader.errors_named(
+                self.path
+            ):  # not around the yields: what a reader does with an item is its own
                 packet = next(packets, None)
                 items = [] if packet is None else list(self._read(packet))
             yield from items
@@ -233,7 +249,7 @@ class Video:
             limits.check_pixels(self.path, frame.width, frame.height)
             self.resized += 1
         self.count += 1
-        reader.check_count(self.path, self.count)
+        frame_reader.check_count(self.path, self.count)
         return Picture(stamp - self.origin, frame.duration or 0, frame)
 
     def _finish(self) -> None:
@@ -258,7 +274,9 @@ class Video:
     def _note_missing(self, number: int) -> None:
         """As _note_damage, of a number of pictures that did not come out."""
         if number and not self._strict:
-            raise MediaError(f"{self.path}: {number} of {self.count + number} frames could not be decoded{HINT}.")
+            raise MediaError(
+                f"{self.path}: {number} of {self.count + number} frames could not be decoded{HINT}."
+            )
         self._noted += number
 
     def _describe_cut(self) -> str:
@@ -267,17 +285,21 @@ class Video:
         if self.reached < promised - SLACK:
             return f"it ends after {self.reached:.2f} of {promised:.2f} seconds"
         needed = 0
-        if container.format.name in reader.INDEXED_CONTAINERS:
+        if container.format.name in frame_reader.INDEXED_CONTAINERS:
             needed = self._bytes_promised()
         elif container.format.name in SLOTTED:
             needed = _find_end_of_riff(self.path)
-        return f"it ends after {container.size} of {needed} bytes" if container.size < needed else ""
+        return (
+            f"it ends after {container.size} of {needed} bytes" if container.size < needed else ""
+        )
 
     def _seconds_promised(self) -> float:
         """By the header; 0 where it promises none that can be relied on."""
         if self.container.format.name in LENGTH_KNOWN:
             return (self.container.duration or 0) / 1_000_000
-        if self.container.format.name in reader.INDEXED_CONTAINERS and not self.stream.frames:  # in fragments, perhaps listed in front
+        if (
+            self.container.format.name in frame_reader.INDEXED_CONTAINERS and not self.stream.frames
+        ):  # in fragments, perhaps listed in front
             return float((self.stream.duration or 0) * self.stream.time_base)
         return 0.0
 
@@ -286,12 +308,20 @@ class Video:
 
         Frames and seconds would not do: an edit list leaves out some of the frames, and moves the others.
         """
-        return max((entry.pos + entry.size for stream in [self.stream, *self.sounds] for entry in stream.index_entries),
-                   default=0)
+        return max(
+            (
+                entry.pos + entry.size
+                for stream in [self.stream, *self.sounds]
+                for entry in stream.index_entries
+            ),
+            default=0,
+        )
 
 
 @contextlib.contextmanager
-def open_video(path, sound: bool = False, threads: int = 0, on_damage: str = "refuse") -> Iterator[Video]:
+def open_video(
+    path, sound: bool = False, threads: int = 0, on_damage: str = "refuse"
+) -> Iterator[Video]:
     """The Video at `path`.
 
     Args:
@@ -309,16 +339,18 @@ def open_video(path, sound: bool = False, threads: int = 0, on_damage: str = "re
         # Several decoders at once would each fail at what the first pictures lack, and an error of one of them loses
         # frames of the others.
         threads = 1
-    with reader.opened(path, explode=strict, threads=threads) as (container, stream):
-        if threads != 1 and not reader.has_time_per_picture(container, stream):
-            stream.thread_type = "SLICE"  # which packet makes the decoder return a picture has to be known
+    with frame_reader.opened(path, explode=strict, threads=threads) as (container, stream):
+        if threads != 1 and not frame_reader.has_time_per_picture(container, stream):
+            stream.thread_type = (
+                "SLICE"  # which packet makes the decoder return a picture has to be known
+            )
         yield Video(path, form, container, stream, sound, on_damage, knows_failures=threads == 1)
 
 
 def _read_start(path) -> tuple[Form, bool]:
     """(Form of the first picture, whether packets before it cannot be decoded, as of a file cut out of another)."""
     fails, size = False, 0
-    with reader.opened(path, explode=True) as (container, stream):
+    with frame_reader.opened(path, explode=True) as (container, stream):
         for packet in container.demux(stream):
             size += packet.size
             try:
@@ -353,13 +385,15 @@ def _describe_sound(tracks: int, kept: int) -> str:
 
 def _choose_times(container, stream) -> picture_times.PictureTimes:
     codec = stream.codec_context.codec.canonical_name
-    if reader.has_time_per_picture(container, stream):
+    if frame_reader.has_time_per_picture(container, stream):
         return picture_times.TimedPackets(codec)
     if container.format.name in SLOTTED:
         return picture_times.NumberedSlots(codec)
     if codec == "mpeg4" and container.format.name not in SHIFTED:
         return picture_times.SortedTimes(codec)
-    return picture_times.DecoderTimes(codec, _find_step(stream) if container.format.name in SHIFTED else None)
+    return picture_times.DecoderTimes(
+        codec, _find_step(stream) if container.format.name in SHIFTED else None
+    )
 
 
 def _find_step(stream) -> fractions.Fraction | None:
@@ -371,7 +405,11 @@ def _find_origin(container, stream, sounds) -> int:
     """Time at which the file's clock starts, in the stream's time base; sound that is kept may come first."""
     if container.format.name not in SHIFTED:
         return 0
-    starts = [track.start_time * track.time_base for track in (stream, *sounds) if track.start_time is not None]
+    starts = [
+        track.start_time * track.time_base
+        for track in (stream, *sounds)
+        if track.start_time is not None
+    ]
     return round(min(starts, default=0) / stream.time_base)
 
 
@@ -395,10 +433,16 @@ def form_of(frame, stream) -> Form:
     """The Form of a stream, by its first frame."""
     limits.check_pixels("a frame", frame.width, frame.height)
     context = stream.codec_context
-    space = 0 if frame.format.is_rgb or frame.format.has_palette else context.colorspace  # RGB without a tag as well
+    space = (
+        0 if frame.format.is_rgb or frame.format.has_palette else context.colorspace
+    )  # RGB without a tag as well
     return Form(
-        frame.height, frame.width, stream.time_base, stream.average_rate or fractions.Fraction(25),
+        frame.height,
+        frame.width,
+        stream.time_base,
+        stream.average_rate or fractions.Fraction(25),
         matrix=scaling.matrix(frame),
         rotation=scaling.turn(frame),
         aspect=stream.sample_aspect_ratio,
-        colour=(space, context.color_range, context.color_primaries, context.color_trc))
+        colour=(space, context.color_range, context.color_primaries, context.color_trc),
+    )

@@ -12,16 +12,28 @@ from collections.abc import Sequence
 import av
 import numpy as np
 
-from tfanon import processes
-from tfanon.media import limits, scaling, source, tone_mapping
+from tfanon.core import processes
+from tfanon.media import limits, scaling, tone_mapping, video_reader
 from tfanon.media.limits import MediaError
 
-CONTAINERS = {".avi": "avi", ".m4v": "mp4", ".mkv": "matroska", ".mov": "mov", ".mp4": "mp4", ".webm": "webm"}
+CONTAINERS = {
+    ".avi": "avi",
+    ".m4v": "mp4",
+    ".mkv": "matroska",
+    ".mov": "mov",
+    ".mp4": "mp4",
+    ".webm": "webm",
+}
 ISO = ("mov", "mp4")
-UNFIT = {".avi": ("libx265",), ".mov": ("libvpx-vp9", "ffv1")}  # codecs that a container does not take
+UNFIT = {
+    ".avi": ("libx265",),
+    ".mov": ("libvpx-vp9", "ffv1"),
+}  # codecs that a container does not take
 SLACK = fractions.Fraction(1, 1000)  # second by which a frame may be off its time
 UNEVEN = "{}: an .avi file cannot hold uneven times; .mkv, .mp4 and .mov files can."
-REORDER = 64  # frames that a demuxer may be ahead of their order in time; encoders here stay below 17
+REORDER = (
+    64  # frames that a demuxer may be ahead of their order in time; encoders here stay below 17
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,20 +44,28 @@ class Codec:
     quality: int
     worst: int
     settings: dict = dataclasses.field(default_factory=dict)
-    counts: bool = False  # wants frame numbers for time stamps: its own format cannot hold finer ones
+    counts: bool = (
+        False  # wants frame numbers for time stamps: its own format cannot hold finer ones
+    )
     pixels: str = "yuv420p"  # its pixel format; phones play no other of H.264 and HEVC
     even: bool = False  # its halved colour planes need even sides
 
 
 CODECS = {
-    "libx264": Codec("crf", 23, 51, {"preset": "superfast"}, even=True),  # the encoder shares the cores with a network
-    "libx265": Codec("crf", 24, 51, {"preset": "veryfast", "x265-params": "log-level=error"}, even=True),
+    "libx264": Codec(
+        "crf", 23, 51, {"preset": "superfast"}, even=True
+    ),  # the encoder shares the cores with a network
+    "libx265": Codec(
+        "crf", 24, 51, {"preset": "veryfast", "x265-params": "log-level=error"}, even=True
+    ),
     "libvpx-vp9": Codec("crf", 32, 63, {"b": "0", "cpu-used": "5", "row-mt": "1"}),
     "mpeg4": Codec("global_quality", 3, 31, {"flags": "+qscale"}, counts=True),
     "mjpeg": Codec("global_quality", 3, 31, {"flags": "+qscale"}, counts=True, pixels="yuvj420p"),
     "ffv1": Codec("", 0, 0, pixels="yuv444p"),
 }
-SMALLEST_CUTREE = 64  # pixels a side: below, cutree of x265 writes beyond its own memory, which ends the process
+SMALLEST_CUTREE = (
+    64  # pixels a side: below, cutree of x265 writes beyond its own memory, which ends the process
+)
 FEWEST = 2  # frames of a whole video for which x265 leaves decoding times unwritten
 LAMBDA = 118  # libav counts qscale in 118ths
 
@@ -65,16 +85,22 @@ class Encoding:
     def name_for(self, ending):
         """The encoder for a container of this ending.  Raises ValueError for an unknown container, codec or quality."""
         if ending not in CONTAINERS:
-            raise ValueError(f"Cannot write a video that ends in '{ending}': choose {' '.join(CONTAINERS)}.")
+            raise ValueError(
+                f"Cannot write a video that ends in '{ending}': choose {' '.join(CONTAINERS)}."
+            )
         name = self.codec or ("libvpx-vp9" if ending == ".webm" else "libx264")
         if name not in CODECS:
             raise ValueError(f"No codec called '{name}': choose {' '.join(CODECS)}.")
         if name in UNFIT.get(ending, ()):
             raise ValueError(f"An {ending} file cannot hold {name}; an .mkv file holds any codec.")
         if ending == ".webm" and name != "libvpx-vp9":
-            raise ValueError(f"A .webm file holds libvpx-vp9, not {name}; an .mkv file holds any codec.")
+            raise ValueError(
+                f"A .webm file holds libvpx-vp9, not {name}; an .mkv file holds any codec."
+            )
         if self.quality is not None and not 0 <= self.quality <= CODECS[name].worst:
-            raise ValueError(f"The quality of {name} goes from 0 to {CODECS[name].worst}, not {self.quality}.")
+            raise ValueError(
+                f"The quality of {name} goes from 0 to {CODECS[name].worst}, not {self.quality}."
+            )
         return name
 
     def options(self, name):
@@ -96,8 +122,15 @@ class Sink:
         notes: What is otherwise than in the original, a phrase each.
     """
 
-    def __init__(self, path, form: source.Form, encoding: Encoding, ending: str | None = None, sounds: Sequence = (),
-                 metadata: dict | None = None) -> None:
+    def __init__(
+        self,
+        path,
+        form: video_reader.Form,
+        encoding: Encoding,
+        ending: str | None = None,
+        sounds: Sequence = (),
+        metadata: dict | None = None,
+    ) -> None:
         """
         Args:
             path: Its name on disk.
@@ -113,8 +146,10 @@ class Sink:
         ending = (ending or pathlib.Path(path).suffix).lower()
         name = encoding.name_for(ending)
         if form.matrix and ending == ".avi":
-            raise ValueError("An .avi file cannot say that its frames are turned, as those of the original are; an .mkv "
-                             "file can.")
+            raise ValueError(
+                "An .avi file cannot say that its frames are turned, as those of the original are; an .mkv "
+                "file can."
+            )
         self.given, self.ending, self.notes = form.time_base, ending, []
         if ending == ".avi":  # it holds no times: a finer unit would fill it with empty frames
             form = dataclasses.replace(form, time_base=1 / form.rate)
@@ -122,12 +157,18 @@ class Sink:
         self.height, self.width = form.height, form.width
         if self.codec.even and (form.height | form.width) % 2:
             self.height, self.width = form.height + form.height % 2, form.width + form.width % 2
-            self.notes.append(f"padded from {form.width}x{form.height} to {self.width}x{self.height}")
+            self.notes.append(
+                f"padded from {form.width}x{form.height} to {self.width}x{self.height}"
+            )
         self.colour = scaling.choose_colour(form.colour)
         if tone_mapping.is_hdr(form.colour):
             self.notes.append(f"HDR ({tone_mapping.HDR[form.colour[3]]}) tone-mapped to SDR")
         self.container = av.open(
-            limits.address(path), "w", format=CONTAINERS[ending], container_options={"fflags": "+bitexact"})
+            limits.address(path),
+            "w",
+            format=CONTAINERS[ending],
+            container_options={"fflags": "+bitexact"},
+        )
         self.container.metadata.update(metadata or {})
         try:
             self.stream = self._add(name, encoding, ending)
@@ -136,13 +177,24 @@ class Sink:
             self.close()
             raise
         if CONTAINERS[ending] in ISO:
-            self.container.options["movie_timescale"] = str(_fine_enough(form.time_base.denominator))
-        if metadata and CONTAINERS[ending] in ISO:  # without it, only the few words that the standard names are written
+            self.container.options["movie_timescale"] = str(
+                _fine_enough(form.time_base.denominator)
+            )
+        if (
+            metadata and CONTAINERS[ending] in ISO
+        ):  # without it, only the few words that the standard names are written
             self.container.options["movflags"] = "use_metadata_tags"
-        self.stamps, self.count = {}, 0  # encoder's time stamp: (stamp, duration) of frames that it still holds
-        self.first_place = None  # of the first frame, in slots, where times are slots: .avi begins with it
+        self.stamps, self.count = (
+            {},
+            0,
+        )  # encoder's time stamp: (stamp, duration) of frames that it still holds
+        self.first_place = (
+            None  # of the first frame, in slots, where times are slots: .avi begins with it
+        )
         self.sound_ends = {}  # index of a track: (time of its last packet, its end), in the units of the file
-        self.end = self.delay = None  # end of the last frame; decoding time before the first one is shown
+        self.end = self.delay = (
+            None  # end of the last frame; decoding time before the first one is shown
+        )
 
     def _add(self, name, encoding, ending):
         form = self.form
@@ -173,13 +225,21 @@ class Sink:
     def _add_sounds(self, sounds) -> dict:
         """{track of the original: its copy}.  Raises ValueError where the container cannot hold one."""
         for sound in sounds:
-            if self.ending == ".avi" and sound.container.format.name == "avi" and sound.codec_context.name == "aac":
-                raise ValueError("AAC out of an .avi file loses its times in another one; .mkv, .mp4 and .mov files keep "
-                                 "them. --audio=drop leaves it out.")
+            if (
+                self.ending == ".avi"
+                and sound.container.format.name == "avi"
+                and sound.codec_context.name == "aac"
+            ):
+                raise ValueError(
+                    "AAC out of an .avi file loses its times in another one; .mkv, .mp4 and .mov files keep "
+                    "them. --audio=drop leaves it out."
+                )
             if not _can_hold(self.ending, sound):
                 able = [ending for ending in CONTAINERS if _can_hold(ending, sound)]
-                raise ValueError(f"An {self.ending} file cannot hold sound in the format {sound.codec_context.name}"
-                                 f"{'; these can: ' + ' '.join(able) if able else ''}. --audio=drop leaves it out.")
+                raise ValueError(
+                    f"An {self.ending} file cannot hold sound in the format {sound.codec_context.name}"
+                    f"{'; these can: ' + ' '.join(able) if able else ''}. --audio=drop leaves it out."
+                )
         return {sound: self.container.add_stream_from_template(sound) for sound in sounds}
 
     def write(self, pixels: np.ndarray, stamp: int, duration: int) -> None:
@@ -210,7 +270,9 @@ class Sink:
             self.first_place = place
         number = round(place - self.first_place)
         if abs(number - (place - self.first_place)) * self.form.time_base > SLACK:
-            raise MediaError(UNEVEN.format(f"Frame {self.count} comes at {float(stamp * self.given):.3f} s"))
+            raise MediaError(
+                UNEVEN.format(f"Frame {self.count} comes at {float(stamp * self.given):.3f} s")
+            )
         return number
 
     def write_sound(self, packet: av.Packet) -> None:
@@ -226,7 +288,10 @@ class Sink:
         track = self.sounds[packet.stream]
         self.container.start_encoding()  # the head of the file decides on the units of its tracks
         units = packet.time_base / track.time_base
-        packet.dts, packet.duration = round(packet.dts * units), round((packet.duration or 0) * units)
+        packet.dts, packet.duration = (
+            round(packet.dts * units),
+            round((packet.duration or 0) * units),
+        )
         packet.pts = packet.dts if packet.pts is None else round(packet.pts * units)
         packet.time_base = track.time_base
         packet.stream = track
@@ -268,8 +333,14 @@ class Sink:
                 self.delay = packet.pts - packet.dts
             if duration:
                 packet.duration = round(duration * self.form.time_base / packet.time_base)
-            if last and self.container.format.name in ISO:  # it ends with the last packet, whichever frame that holds
-                packet.duration = round(self.end * self.form.time_base / packet.time_base) - packet.dts - self.delay
+            if (
+                last and self.container.format.name in ISO
+            ):  # it ends with the last packet, whichever frame that holds
+                packet.duration = (
+                    round(self.end * self.form.time_base / packet.time_base)
+                    - packet.dts
+                    - self.delay
+                )
             self.container.mux(packet)
 
 
@@ -301,21 +372,27 @@ def check(path, stamps, time_base, ending=None):
     with av.open(limits.address(path), format=form) as container:
         stream = container.streams.video[0]
         allowed = min(stream.time_base / 2, SLACK)  # what rounding to a coarser unit may do
-        for number, (wanted, found) in enumerate(itertools.zip_longest(stamps, _in_order(container, stream))):
+        for number, (wanted, found) in enumerate(
+            itertools.zip_longest(stamps, _in_order(container, stream))
+        ):
             if wanted is None or found is None:
-                raise MediaError(f"Too {'many' if wanted is None else 'few'} frames were written; frame {number} is the "
-                                 "first that differs.")
+                raise MediaError(
+                    f"Too {'many' if wanted is None else 'few'} frames were written; frame {number} is the "
+                    "first that differs."
+                )
             if ending == ".avi":  # its slots begin where the first frame is
                 first = (wanted * time_base - found * stream.time_base) if first is None else first
                 found += first / stream.time_base
             if abs(wanted * time_base - found * stream.time_base) > allowed:
-                raise MediaError(f"Frame {number} was written at {float(found * stream.time_base):.6f} s instead of "
-                                 f"{float(wanted * time_base):.6f} s.")
+                raise MediaError(
+                    f"Frame {number} was written at {float(found * stream.time_base):.6f} s instead of "
+                    f"{float(wanted * time_base):.6f} s."
+                )
 
 
 def _in_order(container, stream):
     """Time stamps of the whole packets, sorted as they come."""
-    ahead, slotted = [], container.format.name in source.SLOTTED
+    ahead, slotted = [], container.format.name in video_reader.SLOTTED
     for packet in container.demux(stream):
         stamp = packet.dts if slotted else packet.pts
         if packet.size and stamp is not None and not packet.is_corrupt:

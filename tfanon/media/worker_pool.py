@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 
-from tfanon import processes
+from tfanon.core import processes
 from tfanon.media import limits
 
 COMMAND = (sys.executable, "-m", "tfanon.media.probe")
@@ -26,7 +26,9 @@ def examine(paths, whole, seconds, workers=0):
         for _ in range(min(workers, len(paths))):
             idle.put(stack.enter_context(contextlib.closing(Child(whole, seconds))))
         pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(workers))
-        stack.callback(pool.shutdown, cancel_futures=True)  # whoever stops asking need not wait for the rest
+        stack.callback(
+            pool.shutdown, cancel_futures=True
+        )  # whoever stops asking need not wait for the rest
         asked = {pool.submit(_ask, idle, path): path for path in paths}
         for done in concurrent.futures.as_completed(asked):
             yield asked[done], done.result()
@@ -75,7 +77,12 @@ class Child:
     def _running(self):
         if self.process is None:
             self.process = subprocess.Popen(
-                self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="ascii")
+                self.command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                encoding="ascii",
+            )
         return self.process
 
     def _give_up(self):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from tfanon import metrics
+from tfanon.metrics import scores
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,14 +31,18 @@ def action_scores(learner, dataset, examples):
     examples: the Examples of which the dataset is made. Where they have groups, the interval is that of as many people.
     """
     probabilities, labels, rows = by_example(*outputs(learner, dataset), activation=softmax)
-    return {"action_top1": metrics.top1(probabilities, labels),
-            "action_interval": metrics.top1_interval(probabilities, labels, groups=examples.take(rows).groups),
-            "action_chance": metrics.top1_floor(labels)}
+    return {
+        "action_top1": scores.top1(probabilities, labels),
+        "action_interval": scores.top1_interval(
+            probabilities, labels, groups=examples.take(rows).groups
+        ),
+        "action_chance": scores.top1_floor(labels),
+    }
 
 
 def action_top1(learner, dataset):
     """Criterion 1 alone, for the selection of an epoch."""
-    return metrics.top1(*by_example(*outputs(learner, dataset), activation=softmax)[:2])
+    return scores.top1(*by_example(*outputs(learner, dataset), activation=softmax)[:2])
 
 
 def privacy_scores(learner, dataset, held_out, examples):
@@ -53,7 +57,7 @@ def privacy_scores(learner, dataset, held_out, examples):
 
 def privacy_thresholds(learner, held_out):
     """[P]: the probabilities above which calling an attribute gives the best F1 on held-out examples."""
-    return metrics.best_thresholds(*privacy_curves(learner, held_out)[:2])
+    return scores.best_thresholds(*privacy_curves(learner, held_out)[:2])
 
 
 def attribute_scores(probabilities, truth, rows, thresholds, examples):
@@ -61,20 +65,27 @@ def attribute_scores(probabilities, truth, rows, thresholds, examples):
     thresholds [P] that F1 is tuned to.  Where examples have groups, the intervals are those of as many people.
     """
     groups = examples.take(rows).groups
-    cmap, f1 = metrics.cmap(probabilities, truth), metrics.f1(probabilities, truth)
-    floors = {"cmap_chance": metrics.cmap_floor(truth), "f1_chance": metrics.f1_floor(truth)}
-    return {"cmap": cmap, "cmap_interval": metrics.cmap_interval(probabilities, truth, groups=groups),
-            "f1": f1, "f1_interval": metrics.f1_interval(probabilities, truth, groups=groups), **floors,
-            "cmap_above_floor": cmap - floors["cmap_chance"], "f1_above_floor": f1 - floors["f1_chance"],
-            "f1_logit_half": metrics.f1(probabilities, truth, metrics.LOGIT_HALF),
-            "f1_tuned": metrics.f1(probabilities, truth, thresholds),
-            "average_precision": dict(zip(
-                examples.attribute_names, metrics.average_precisions(probabilities, truth).tolist()))}
+    cmap, f1 = scores.cmap(probabilities, truth), scores.f1(probabilities, truth)
+    floors = {"cmap_chance": scores.cmap_floor(truth), "f1_chance": scores.f1_floor(truth)}
+    return {
+        "cmap": cmap,
+        "cmap_interval": scores.cmap_interval(probabilities, truth, groups=groups),
+        "f1": f1,
+        "f1_interval": scores.f1_interval(probabilities, truth, groups=groups),
+        **floors,
+        "cmap_above_floor": cmap - floors["cmap_chance"],
+        "f1_above_floor": f1 - floors["f1_chance"],
+        "f1_logit_half": scores.f1(probabilities, truth, scores.LOGIT_HALF),
+        "f1_tuned": scores.f1(probabilities, truth, thresholds),
+        "average_precision": dict(
+            zip(examples.attribute_names, scores.average_precisions(probabilities, truth).tolist())
+        ),
+    }
 
 
 def privacy_cmap(learner, dataset):
     """cMAP alone, for the selection of an epoch."""
-    return metrics.cmap(*privacy_curves(learner, dataset)[:2])
+    return scores.cmap(*privacy_curves(learner, dataset)[:2])
 
 
 def privacy_curves(learner, dataset):
@@ -94,7 +105,9 @@ def flicker(x, x_anon):
 def mean_flicker(f_A, dataset):
     """Mean flicker over the clips of an evaluation dataset."""
     graph = tf.function(lambda x: f_A(x, training=False), reduce_retracing=True)
-    return float(np.mean(np.concatenate([flicker(x.numpy(), graph(x).numpy()) for x, *_ in dataset])))
+    return float(
+        np.mean(np.concatenate([flicker(x.numpy(), graph(x).numpy()) for x, *_ in dataset]))
+    )
 
 
 def softmax(logits):
@@ -103,7 +116,7 @@ def softmax(logits):
 
 def by_example(values, truth, index, activation=np.asarray):
     """(mean activation of each example's rows, its truth, its row among the examples)."""
-    examples, means = metrics.by_example(activation(values), index)
+    examples, means = scores.by_example(activation(values), index)
     first = {example: row for row, example in reversed(list(enumerate(index.tolist())))}
     return means, truth[[first[example] for example in examples.tolist()]], examples
 

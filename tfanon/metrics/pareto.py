@@ -25,15 +25,19 @@ class Reference:
     def __post_init__(self):
         _refuse_nan("reference points", [self.raw_leak, self.raw_top1, self.chance_top1])
         if self.raw_leak <= 0 or self.raw_top1 <= self.chance_top1:
-            raise ValueError(f"Raw video leaks {self.raw_leak:.3g} above the floor, its top-1 is {self.raw_top1:.3g} and "
-                             f"that of chance {self.chance_top1:.3g}: judges that find nothing in raw video measure no "
-                             "anonymizer. Train them longer.")
+            raise ValueError(
+                f"Raw video leaks {self.raw_leak:.3g} above the floor, its top-1 is {self.raw_top1:.3g} and "
+                f"that of chance {self.chance_top1:.3g}: judges that find nothing in raw video measure no "
+                "anonymizer. Train them longer."
+            )
 
     def place(self, leaks, top1s):
         """(privacy [n], utility [n]) of operating points, each in [0, 1]."""
         leaks, top1s = _refuse_nan("leaks", leaks), _refuse_nan("top-1", top1s)
         if leaks.shape != top1s.shape or leaks.ndim != 1:
-            raise ValueError(f"Leaks are {leaks.shape} and top-1 {top1s.shape}; give one of each per operating point.")
+            raise ValueError(
+                f"Leaks are {leaks.shape} and top-1 {top1s.shape}; give one of each per operating point."
+            )
         utility = (top1s - self.chance_top1) / (self.raw_top1 - self.chance_top1)
         return np.clip(1.0 - leaks / self.raw_leak, 0, 1), np.clip(utility, 0, 1)
 
@@ -45,8 +49,10 @@ def non_dominated(leaks, top1s):
     stay.  leaks, top1s: [n].  Raises ValueError for NaN.
     """
     leaks, top1s = _refuse_nan("leaks", leaks), _refuse_nan("top-1", top1s)
-    beaten = [np.any((leaks <= leak) & (top1s >= top1) & ((leaks < leak) | (top1s > top1)))
-              for leak, top1 in zip(leaks, top1s)]
+    beaten = [
+        np.any((leaks <= leak) & (top1s >= top1) & ((leaks < leak) | (top1s > top1)))
+        for leak, top1 in zip(leaks, top1s)
+    ]
     kept = np.flatnonzero(~np.array(beaten, bool))
     return kept[np.lexsort((top1s[kept], leaks[kept]))].tolist()
 
@@ -58,7 +64,9 @@ def hypervolume(leaks, top1s, reference):
     """
     privacy, utility = reference.place(leaks, top1s)
     area, reached = 0.0, 0.0
-    for row in np.lexsort((-utility, -privacy)):  # from the most private on, each adds the height it rises by
+    for row in np.lexsort(
+        (-utility, -privacy)
+    ):  # from the most private on, each adds the height it rises by
         if utility[row] > reached:
             area += privacy[row] * (utility[row] - reached)
             reached = utility[row]
@@ -74,14 +82,22 @@ def area(leaks, top1s, reference):
     privacy, utility = reference.place(leaks, top1s)
     raw, chance = len(privacy), len(privacy) + 1
     privacy, utility = np.append(privacy, [0.0, 1.0]), np.append(utility, [1.0, 0.0])
-    between = [row for row in non_dominated(1.0 - privacy, utility)[::-1] if row not in (raw, chance)]
-    order = [raw, *between, chance]  # the ends stay where a point beats them: the curve starts and stops there
+    between = [
+        row for row in non_dominated(1.0 - privacy, utility)[::-1] if row not in (raw, chance)
+    ]
+    order = [
+        raw,
+        *between,
+        chance,
+    ]  # the ends stay where a point beats them: the curve starts and stops there
     return float(np.trapezoid(utility[order], privacy[order]))
 
 
 def _refuse_nan(what, values):
     values = np.asarray(values, np.float64)
     if not np.isfinite(values).all():
-        raise ValueError(f"{int((~np.isfinite(values)).sum())} of {values.size} {what} are NaN or infinite: leave out "
-                         "what could not be measured, and say so.")
+        raise ValueError(
+            f"{int((~np.isfinite(values)).sum())} of {values.size} {what} are NaN or infinite: leave out "
+            "what could not be measured, and say so."
+        )
     return values

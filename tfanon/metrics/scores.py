@@ -24,7 +24,9 @@ def by_example(values, index):
     """
     values, index = np.asarray(values, np.float64), np.asarray(index)
     if index.shape != values.shape[:1]:
-        raise ValueError(f"by_example was given {values.shape[:1]} rows and {index.shape} indices; give one per row.")
+        raise ValueError(
+            f"by_example was given {values.shape[:1]} rows and {index.shape} indices; give one per row."
+        )
     values, index = values[index >= 0], index[index >= 0]
     examples, position, counts = np.unique(index, return_inverse=True, return_counts=True)
     sums = np.zeros((len(examples), *values.shape[1:]))
@@ -102,7 +104,9 @@ def cmap_interval(scores, truth, draws=1000, seed=0, level=0.95, groups=()):
     scores, truth = _scores_and_truth(scores, truth)
     ranked = _ranked(scores, truth)
     draws = _resampled(len(scores), groups, draws, seed)
-    return _percentiles(np.concatenate([_means(_weighted_precisions(*ranked, weights)) for weights in draws]), level)
+    return _percentiles(
+        np.concatenate([_means(_weighted_precisions(*ranked, weights)) for weights in draws]), level
+    )
 
 
 def cmap_by_chance(scores, truth, draws=1000, seed=0, level=0.998):
@@ -113,7 +117,9 @@ def cmap_by_chance(scores, truth, draws=1000, seed=0, level=0.998):
     """
     scores, truth = _scores_and_truth(scores, truth)
     rng = np.random.default_rng(seed)
-    return _percentiles(np.array([cmap(scores, truth[rng.permutation(len(truth))]) for _ in range(draws)]), level)
+    return _percentiles(
+        np.array([cmap(scores, truth[rng.permutation(len(truth))]) for _ in range(draws)]), level
+    )
 
 
 def f1_scores(probabilities, truth, threshold=0.5):
@@ -123,7 +129,9 @@ def f1_scores(probabilities, truth, threshold=0.5):
     whose code thresholds logits at .5.
     """
     probabilities, truth = _scores_and_truth(probabilities, truth, low=0.0, high=1.0)
-    return _weighted_f1(probabilities > np.asarray(threshold, np.float64), truth, np.ones((1, len(truth))))[0]
+    return _weighted_f1(
+        probabilities > np.asarray(threshold, np.float64), truth, np.ones((1, len(truth)))
+    )[0]
 
 
 def f1(probabilities, truth, threshold=0.5):
@@ -135,7 +143,9 @@ def f1_interval(probabilities, truth, draws=1000, seed=0, level=0.95, groups=())
     """(low, high) of f1 at .5 by bootstrap, as cmap_interval."""
     probabilities, truth = _scores_and_truth(probabilities, truth, low=0.0, high=1.0)
     called, draws = probabilities > 0.5, _resampled(len(truth), groups, draws, seed)
-    return _percentiles(np.concatenate([_means(_weighted_f1(called, truth, weights)) for weights in draws]), level)
+    return _percentiles(
+        np.concatenate([_means(_weighted_f1(called, truth, weights)) for weights in draws]), level
+    )
 
 
 def f1_floor(truth):
@@ -163,25 +173,35 @@ def _best_threshold(probabilities, truth):
         return 0.5
     order = np.argsort(-probabilities, kind="stable")
     p, hits = probabilities[order], np.cumsum(truth[order])
-    scores = 2.0 * hits / (np.arange(1, len(p) + 1) + hits[-1])  # F1 if the first k are called present
+    scores = (
+        2.0 * hits / (np.arange(1, len(p) + 1) + hits[-1])
+    )  # F1 if the first k are called present
     below = np.append(p[1:], p[-1] - 1.0)
     scores[p == below] = -1.0  # equal probabilities cannot be told apart
     best = int(np.argmax(scores))
     if best == len(p) - 1:
         return ALWAYS
     middle = (p[best] + below[best]) / 2.0
-    return middle if middle < p[best] else below[best]  # neighbouring floats have nothing between them
+    return (
+        middle if middle < p[best] else below[best]
+    )  # neighbouring floats have nothing between them
 
 
 def _resampled(n, groups, draws, seed):
     """How often each draw of the bootstrap holds each example: arrays [some draws, n] of at most _CELLS numbers."""
-    numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}  # they need not have an order
+    numbers = {
+        group: number for number, group in enumerate(dict.fromkeys(groups))
+    }  # they need not have an order
     of = np.array([numbers[group] for group in groups]) if len(groups) else np.arange(n)
     rng, size, most = np.random.default_rng(seed), of.max() + 1, max(1, _CELLS // n)
     for first in range(0, draws, most):
         rows = min(most, draws - first)
         picks = rng.integers(size, size=(rows, size)) + size * np.arange(rows)[:, None]
-        yield np.bincount(picks.ravel(), minlength=rows * size).reshape(rows, size)[:, of].astype(np.float64)
+        yield (
+            np.bincount(picks.ravel(), minlength=rows * size)
+            .reshape(rows, size)[:, of]
+            .astype(np.float64)
+        )
 
 
 def _ranked(scores, truth):
@@ -209,16 +229,22 @@ def _weighted_precisions(order, truth, ends, weights):
 def _weighted_f1(called, truth, weights):
     """F1 with each example counted weights times.  called: bool [n, P].  weights: [draws, n].  Returns [draws, P]."""
     hits, positives = weights @ (called * truth), weights @ truth
-    return np.where(positives > 0, 2.0 * hits / np.maximum(weights @ called + positives, 1.0), np.nan)
+    return np.where(
+        positives > 0, 2.0 * hits / np.maximum(weights @ called + positives, 1.0), np.nan
+    )
 
 
 def _hits(probabilities, labels):
     probabilities, labels = _finite(probabilities), np.asarray(labels)
     if probabilities.ndim != 2 or labels.shape != probabilities.shape[:1] or not len(labels):
-        raise ValueError(f"Probabilities are {probabilities.shape} and labels {labels.shape}; give [n, K] and [n].")
+        raise ValueError(
+            f"Probabilities are {probabilities.shape} and labels {labels.shape}; give [n, K] and [n]."
+        )
     if labels.min() < 0 or labels.max() >= probabilities.shape[1]:
-        raise ValueError(f"Labels go from {labels.min()} to {labels.max()}, but {probabilities.shape[1]} classes are "
-                         f"scored: give labels from 0 to {probabilities.shape[1] - 1}.")
+        raise ValueError(
+            f"Labels go from {labels.min()} to {labels.max()}, but {probabilities.shape[1]} classes are "
+            f"scored: give labels from 0 to {probabilities.shape[1] - 1}."
+        )
     return np.argmax(probabilities, axis=1) == labels
 
 
@@ -227,8 +253,10 @@ def _scores_and_truth(scores, truth, low=-np.inf, high=np.inf):
     if scores.shape != truth.shape:
         raise ValueError(f"Scores are {scores.shape} and truth {truth.shape}; both must be [n, P].")
     if scores.min() < low or scores.max() > high:
-        raise ValueError(f"Scores go from {scores.min():.4g} to {scores.max():.4g}; give probabilities in [0, 1], "
-                         "that is the sigmoid of the logits.")
+        raise ValueError(
+            f"Scores go from {scores.min():.4g} to {scores.max():.4g}; give probabilities in [0, 1], "
+            "that is the sigmoid of the logits."
+        )
     return scores, truth
 
 
@@ -236,16 +264,20 @@ def _finite(scores):
     scores = np.asarray(scores, np.float64)
     bad = ~np.isfinite(scores)
     if bad.any():
-        raise ValueError(f"{int(bad.sum())} of {scores.size} scores are NaN or infinite, the first in row "
-                         f"{int(np.argwhere(bad)[0][0])}: no ranking holds them. Look for the step at which the judge "
-                         "diverged.")
+        raise ValueError(
+            f"{int(bad.sum())} of {scores.size} scores are NaN or infinite, the first in row "
+            f"{int(np.argwhere(bad)[0][0])}: no ranking holds them. Look for the step at which the judge "
+            "diverged."
+        )
     return scores
 
 
 def _truth(truth):
     truth = np.asarray(truth, np.float64)
     if truth.ndim != 2 or not truth.size or not np.isin(truth, (0.0, 1.0)).all():
-        raise ValueError(f"Truth of shape {truth.shape} must be [n, P], not empty, and hold only 0 and 1.")
+        raise ValueError(
+            f"Truth of shape {truth.shape} must be [n, P], not empty, and hold only 0 and 1."
+        )
     return truth
 
 
@@ -258,7 +290,9 @@ def _means(values):
     """Mean over the last axis without its NaN; NaN, and no warning, where nothing is left."""
     held = ~np.isnan(values)
     counts = held.sum(axis=-1)
-    return np.where(counts > 0, np.where(held, values, 0.0).sum(axis=-1) / np.maximum(counts, 1), np.nan)
+    return np.where(
+        counts > 0, np.where(held, values, 0.0).sum(axis=-1) / np.maximum(counts, 1), np.nan
+    )
 
 
 def _mean(values):

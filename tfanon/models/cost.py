@@ -11,7 +11,9 @@ def multiply_adds(model, shape):
     model: anything that maps a tensor.  shape: that tensor's, all sides known, the batch's size first.
     Counted in the traced graph, so whatever way a layer computes is what is counted.
     """
-    traced = tf.function(lambda x: model(x, training=False)).get_concrete_function(tf.TensorSpec(shape, tf.float32))
+    traced = tf.function(lambda x: model(x, training=False)).get_concrete_function(
+        tf.TensorSpec(shape, tf.float32)
+    )
     graphs = [traced.graph, *(function.graph for function in traced.graph._functions.values())]
     return sum(_of(operation) for graph in graphs for operation in graph.get_operations())
 
@@ -22,7 +24,9 @@ def _of(operation):
         return _elements(operation.outputs[0]) * math.prod(operation.inputs[1].shape[:-1])
     if operation.type == "DepthwiseConv2dNative":
         return _elements(operation.outputs[0]) * math.prod(operation.inputs[1].shape[:2])
-    if operation.type == "Conv2DBackpropInput":  # a transposed convolution: every input element meets every weight
+    if (
+        operation.type == "Conv2DBackpropInput"
+    ):  # a transposed convolution: every input element meets every weight
         return _elements(operation.inputs[2]) * math.prod(operation.inputs[1].shape[:-1])
     if operation.type == "MatMul":
         inner = 0 if operation.get_attr("transpose_a") else 1
@@ -48,5 +52,7 @@ def _of_einsum(operation):
 def _elements(tensor):
     """Raises ValueError where a side is unknown: a count that left something out would mislead."""
     if not tensor.shape.is_fully_defined():
-        raise ValueError(f"The size of {tensor.name} is not known before it runs, so its cost cannot be counted.")
+        raise ValueError(
+            f"The size of {tensor.name} is not known before it runs, so its cost cannot be counted."
+        )
     return math.prod(tensor.shape)

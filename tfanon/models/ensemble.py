@@ -10,7 +10,9 @@ class Ensemble(keras.Model):
     def __init__(self, members):
         super().__init__(name="ensemble", dtype="float32")
         self.members = list(members)
-        self.video = all(getattr(member, "video", False) for member in members)  # it takes whole clips
+        self.video = all(
+            getattr(member, "video", False) for member in members
+        )  # it takes whole clips
         self.built = True  # as its members are
 
     def call(self, x, training=False):

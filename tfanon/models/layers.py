@@ -35,13 +35,22 @@ def imagenet_normalize():
 
 def kaiming_normal():
     """He et al.'s initialiser over the fan out, as in torchvision's residual networks."""
-    return keras.initializers.VarianceScaling(2.0, mode="fan_out", distribution="untruncated_normal")
+    return keras.initializers.VarianceScaling(
+        2.0, mode="fan_out", distribution="untruncated_normal"
+    )
 
 
 def conv(x, channels, kernel=3, stride=1, use_bias=False, initializer=None, name=None):
     """Convolve [N, H, W, C] as PyTorch's Conv2d(padding=kernel // 2)."""
-    return Conv2D(channels, kernel, stride, padding="same", use_bias=use_bias,
-                  kernel_initializer=initializer or kaiming_normal(), name=name)(x)
+    return Conv2D(
+        channels,
+        kernel,
+        stride,
+        padding="same",
+        use_bias=use_bias,
+        kernel_initializer=initializer or kaiming_normal(),
+        name=name,
+    )(x)
 
 
 def pytorch_uniform():
@@ -55,7 +64,9 @@ def batch_norm(name=None, epsilon=1e-5, momentum=0.9):
     return BatchNorm(epsilon=epsilon, momentum=momentum, synchronized=several, name=name)
 
 
-def conv_bn(x, channels, kernel=3, stride=1, initializer=None, relu=True, use_bias=False, name=None):
+def conv_bn(
+    x, channels, kernel=3, stride=1, initializer=None, relu=True, use_bias=False, name=None
+):
     """Convolution, batch normalisation, and ReLU where asked for."""
     x = conv(x, channels, kernel, stride, use_bias, initializer, name=name)
     x = batch_norm(name and f"{name}_bn")(x)
@@ -83,8 +94,10 @@ def convolve(x, kernel, strides, padding="same"):
     dtype = x.dtype
     if dtype.size < 4 and not convolves_in_16_bits():
         x, kernel = tf.cast(x, tf.float32), tf.cast(kernel, tf.float32)
-    if max(kernel.shape[:2]) == 1:  # oneDNN's own stride writes past its buffer (uxlfoundation/oneDNN issue 6035)
-        x, strides = x[:, ::strides[0], ::strides[1]], (1, 1)
+    if (
+        max(kernel.shape[:2]) == 1
+    ):  # oneDNN's own stride writes past its buffer (uxlfoundation/oneDNN issue 6035)
+        x, strides = x[:, :: strides[0], :: strides[1]], (1, 1)
     if max(strides) == 1 or padding == "valid":
         y = tf.nn.conv2d(x, kernel, strides, padding.upper())
     else:  # "SAME" would pad below and to the right only
@@ -102,7 +115,11 @@ def convolves_in_16_bits():
     rounded tensors; the sums are in float32 either way.
     """
     processor = pathlib.Path("/proc/cpuinfo")
-    return bool(tf.config.list_logical_devices("GPU")) or processor.exists() and "bf16" in processor.read_text()
+    return (
+        bool(tf.config.list_logical_devices("GPU"))
+        or processor.exists()
+        and "bf16" in processor.read_text()
+    )
 
 
 @keras.saving.register_keras_serializable("tfanon")
@@ -129,13 +146,21 @@ class BatchNorm(keras.layers.BatchNormalization):
         kept = self.moving_variance * self.momentum
         y = super().call(inputs, training=training, mask=mask)
         if training:
-            self.moving_variance.assign(kept + (self.moving_variance - kept) * self._unbiased(tf.shape(inputs)))
+            self.moving_variance.assign(
+                kept + (self.moving_variance - kept) * self._unbiased(tf.shape(inputs))
+            )
         return y
 
     def _fused(self, frames, training):
         moving = (self.moving_mean, self.moving_variance)
         y, *found = tf.compat.v1.nn.fused_batch_norm(
-            frames, self.gamma, self.beta, *(() if training else moving), epsilon=self.epsilon, is_training=training)
+            frames,
+            self.gamma,
+            self.beta,
+            *(() if training else moving),
+            epsilon=self.epsilon,
+            is_training=training,
+        )
         if training:
             for average, batch in zip(moving, found):  # of the unbiased variance
                 average.assign(average * self.momentum + batch * (1 - self.momentum))

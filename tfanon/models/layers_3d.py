@@ -11,8 +11,16 @@ def conv_bn(x, channels, kernel, strides=(1, 1, 1), relu=True, name=None, time_d
 
     kernel, strides: over (T, H, W).  time_dilation: frames from one tap of the kernel to the next.
     """
-    x = Conv3D(channels, kernel, strides, padding="same", time_dilation=time_dilation, use_bias=False,
-               kernel_initializer=layers.kaiming_normal(), name=name)(x)
+    x = Conv3D(
+        channels,
+        kernel,
+        strides,
+        padding="same",
+        time_dilation=time_dilation,
+        use_bias=False,
+        kernel_initializer=layers.kaiming_normal(),
+        name=name,
+    )(x)
     x = layers.batch_norm(f"{name}_bn")(x)
     return keras.layers.ReLU()(x) if relu else x
 
@@ -48,7 +56,9 @@ class Conv3D(keras.layers.Conv3D):
     def _in_space(self, x, kernel):
         """Every frame by itself."""
         kernel = tf.reshape(kernel, kernel.shape[1:])  # costs nothing, where a slice copies
-        return per_frame.split(layers.convolve(per_frame.merge(x), kernel, self.strides[1:], self.padding), x)
+        return per_frame.split(
+            layers.convolve(per_frame.merge(x), kernel, self.strides[1:], self.padding), x
+        )
 
     def _in_time(self, x, kernel):
         """Every pixel by itself: the clip as an image [N, T, H * W, C], under a kernel [t, 1]."""
@@ -67,7 +77,9 @@ class Conv3D(keras.layers.Conv3D):
             x = tf.pad(x, [[0, 0], [reach // 2, reach // 2], [0, 0], [0, 0], [0, 0]])
         starts = [tap * self.time_dilation for tap in range(taps)]
         ends = [tf.shape(x)[1] - reach + start for start in starts]
-        stacked = tf.concat([x[:, start:end:self.strides[0]] for start, end in zip(starts, ends)], axis=-1)
+        stacked = tf.concat(
+            [x[:, start : end : self.strides[0]] for start, end in zip(starts, ends)], axis=-1
+        )
         stacked = layers.shaped(stacked, [x.shape[0], length, *x.shape[2:4], taps * x.shape[-1]])
         kernel = tf.concat([kernel[tap] for tap in range(taps)], axis=-2)
         y = layers.convolve(per_frame.merge(stacked), kernel, self.strides[1:], self.padding)

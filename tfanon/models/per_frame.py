@@ -21,12 +21,16 @@ def split(y, like):
 def check_frames(name, shape, multiple):
     """Raises ValueError unless `shape` is that of frames or clips whose H and W network `name` can take."""
     if len(shape) not in (4, 5) or shape[-1] != 3:
-        raise ValueError(f"{name} takes frames [N, H, W, 3] or clips [N, T, H, W, 3], not {tuple(shape)}.")
+        raise ValueError(
+            f"{name} takes frames [N, H, W, 3] or clips [N, T, H, W, 3], not {tuple(shape)}."
+        )
     for side, pixels in zip("HW", shape[-3:-1]):
         if pixels is not None and pixels % multiple:
             near = max(1, round(pixels / multiple)) * multiple
-            raise ValueError(f"{name} halves frames until {multiple} pixels are one: {side} must be a multiple of "
-                             f"{multiple}, not {pixels} (H x W is {shape[-3]} x {shape[-2]}); {near} would do.")
+            raise ValueError(
+                f"{name} halves frames until {multiple} pixels are one: {side} must be a multiple of "
+                f"{multiple}, not {pixels} (H x W is {shape[-3]} x {shape[-2]}); {near} would do."
+            )
 
 
 @keras.saving.register_keras_serializable("tfanon")
@@ -57,8 +61,11 @@ class PerFrame(keras.Model):
         return input_shape
 
     def get_config(self):
-        return {**super().get_config(), "network": keras.saving.serialize_keras_object(self.network),
-                "multiple": self.multiple}
+        return {
+            **super().get_config(),
+            "network": keras.saving.serialize_keras_object(self.network),
+            "multiple": self.multiple,
+        }
 
     @classmethod
     def from_config(cls, config):
@@ -92,7 +99,11 @@ class OverTime(keras.Model):
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
-        return {**super().get_config(), "features": serialize(self.features), "head": serialize(self.head)}
+        return {
+            **super().get_config(),
+            "features": serialize(self.features),
+            "head": serialize(self.head),
+        }
 
     @classmethod
     def from_config(cls, config):

@@ -13,8 +13,12 @@ def layer_norm(name):
 
 def dense(units, name, activation=None):
     """A dense layer whose weights start from a normal distribution of deviation .02, cut at two deviations."""
-    return keras.layers.Dense(units, activation, kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.02),
-                              name=name)
+    return keras.layers.Dense(
+        units,
+        activation,
+        kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.02),
+        name=name,
+    )
 
 
 def drop_path(rate):

@@ -5,10 +5,13 @@ Tran et al., A Closer Look at Spatiotemporal Convolutions for Action Recognition
 
 import keras
 
-from tfanon.models import layers, volumes
+from tfanon.models import layers, layers_3d
 
 STAGES = (64, 128, 256, 512)  # channels; all but the first halve T, H and W
-MEAN, DEVIATION = (0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989)  # of torchvision's Kinetics-400 weights
+MEAN, DEVIATION = (
+    (0.43216, 0.394666, 0.37645),
+    (0.22803, 0.22145, 0.216989),
+)  # of torchvision's Kinetics-400 weights
 
 
 def build(name, classes, stem, convolution, keeps_time=()):
@@ -26,15 +29,19 @@ def build(name, classes, stem, convolution, keeps_time=()):
         x = _basic_block(x, channels, strides, convolution, f"stage{stage}_0", dilation)
         x = _basic_block(x, channels, (1, 1, 1), convolution, f"stage{stage}_1")
     x = keras.layers.GlobalAveragePooling3D(dtype="float32")(x)
-    logits = keras.layers.Dense(classes, kernel_initializer=layers.pytorch_uniform(), dtype="float32", name="logits")(x)
+    logits = keras.layers.Dense(
+        classes, kernel_initializer=layers.pytorch_uniform(), dtype="float32", name="logits"
+    )(x)
     return keras.Model(clips, logits, name=name, dtype="float32")
 
 
 def _basic_block(x, channels, strides, convolution, name, dilation=1):
     shortcut = x
     if x.shape[-1] != channels:
-        shortcut = volumes.conv_bn(x, channels, (1, 1, 1), strides, False, f"{name}_shortcut")
-    middle = x.shape[-1] * channels * 27 // (x.shape[-1] * 9 + channels * 3)  # R(2+1)D as large as R3D
+        shortcut = layers_3d.conv_bn(x, channels, (1, 1, 1), strides, False, f"{name}_shortcut")
+    middle = (
+        x.shape[-1] * channels * 27 // (x.shape[-1] * 9 + channels * 3)
+    )  # R(2+1)D as large as R3D
     x = convolution(x, channels, middle, strides, True, f"{name}_a", dilation)
     x = convolution(x, channels, middle, (1, 1, 1), False, f"{name}_b", 1)
     return keras.layers.ReLU(name=name)(keras.layers.Add()([x, shortcut]))

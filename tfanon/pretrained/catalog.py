@@ -13,7 +13,7 @@ KINETICS, IMAGENET = "Kinetics-400", "ImageNet-1k"
 
 @dataclasses.dataclass(frozen=True)
 class Known:
-    """network, layout: as in tfanon.converting.  digest: first digits of the SHA-256, 64 or 8; "" where unpublished."""
+    """network, layout: as in tfanon.pretrained.  digest: first digits of the SHA-256, 64 or 8; "" where unpublished."""
 
     address: str
     network: str
@@ -32,28 +32,64 @@ def _torchvision(network, file, layout, trained_on, digest=""):
 
 KNOWN = {
     "r3d_18": _torchvision("r3d_18", "r3d_18-b3b3357e.pth", "torchvision_video", KINETICS),
-    "r2plus1d_18": _torchvision("r2plus1d_18", "r2plus1d_18-91a641e6.pth", "torchvision_video", KINETICS),
-    "mvit_v2_s": _torchvision("mvit_v2_s", "mvit_v2_s-ae3be167.pth", "torchvision_mvit", KINETICS,
-                              "ae3be16733081f6d1cd40e4ab980ca23d6df6dc6486d15ada05a5e8ab8c9b975"),
-    "i3d_r50": Known("https://dl.fbaipublicfiles.com/pytorchvideo/model_zoo/kinetics/I3D_8x8_R50.pyth", "i3d_r50",
-                     "pytorchvideo_i3d", KINETICS),
-    "resnet18": _torchvision("resnet18", "resnet18-f37072fd.pth", "torchvision_resnet", IMAGENET,
-                             "f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec"),
+    "r2plus1d_18": _torchvision(
+        "r2plus1d_18", "r2plus1d_18-91a641e6.pth", "torchvision_video", KINETICS
+    ),
+    "mvit_v2_s": _torchvision(
+        "mvit_v2_s",
+        "mvit_v2_s-ae3be167.pth",
+        "torchvision_mvit",
+        KINETICS,
+        "ae3be16733081f6d1cd40e4ab980ca23d6df6dc6486d15ada05a5e8ab8c9b975",
+    ),
+    "i3d_r50": Known(
+        "https://dl.fbaipublicfiles.com/pytorchvideo/model_zoo/kinetics/I3D_8x8_R50.pyth",
+        "i3d_r50",
+        "pytorchvideo_i3d",
+        KINETICS,
+    ),
+    "resnet18": _torchvision(
+        "resnet18",
+        "resnet18-f37072fd.pth",
+        "torchvision_resnet",
+        IMAGENET,
+        "f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec",
+    ),
     "resnet34": _torchvision("resnet34", "resnet34-b627a593.pth", "torchvision_resnet", IMAGENET),
-    "resnet50": _torchvision("resnet50", "resnet50-0676ba61.pth", "torchvision_resnet", IMAGENET,
-                             "0676ba61b6795bbe1773cffd859882e5e297624d384b6993f7c9e683e722fb8a"),
-    "resnet101": _torchvision("resnet101", "resnet101-63fe2227.pth", "torchvision_resnet", IMAGENET),
-    "resnet152": _torchvision("resnet152", "resnet152-394f9c45.pth", "torchvision_resnet", IMAGENET),
+    "resnet50": _torchvision(
+        "resnet50",
+        "resnet50-0676ba61.pth",
+        "torchvision_resnet",
+        IMAGENET,
+        "0676ba61b6795bbe1773cffd859882e5e297624d384b6993f7c9e683e722fb8a",
+    ),
+    "resnet101": _torchvision(
+        "resnet101", "resnet101-63fe2227.pth", "torchvision_resnet", IMAGENET
+    ),
+    "resnet152": _torchvision(
+        "resnet152", "resnet152-394f9c45.pth", "torchvision_resnet", IMAGENET
+    ),
     "resnet50_simclr": Known(
         "https://dl.fbaipublicfiles.com/vissl/model_zoo/simclr_rn50_800ep_simclr_8node_resnet_16_07_20.7e8feed1/"
-        "model_final_checkpoint_phase799.torch", "resnet50", "vissl", f"{IMAGENET} without labels"),
-    "unetpp_encoder": _torchvision("unetpp", "resnet18-f37072fd.pth", "torchvision_encoder", IMAGENET,
-                                   "f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec"),
+        "model_final_checkpoint_phase799.torch",
+        "resnet50",
+        "vissl",
+        f"{IMAGENET} without labels",
+    ),
+    "unetpp_encoder": _torchvision(
+        "unetpp",
+        "resnet18-f37072fd.pth",
+        "torchvision_encoder",
+        IMAGENET,
+        "f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec",
+    ),
 }
 
 
 def find(name):
     """The Known of a name.  Raises ValueError that shows the names."""
     if name not in KNOWN:
-        raise ValueError(f"No public weights called '{name}' are known: there are {', '.join(KNOWN)}.")
+        raise ValueError(
+            f"No public weights called '{name}' are known: there are {', '.join(KNOWN)}."
+        )
     return KNOWN[name]

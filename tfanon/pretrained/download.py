@@ -8,8 +8,8 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from tfanon import files
-from tfanon.converting import reading
+from tfanon.core import files
+from tfanon.pretrained import weight_files
 
 PATIENCE = 30  # seconds without a byte
 PIECE = 1 << 20  # bytes
@@ -24,7 +24,9 @@ def fetch(address, folder, digest):
     what came has another digest.
     """
     if not re.fullmatch(r"[0-9a-f]{8,64}", digest):
-        raise ValueError(f"A SHA-256 is known by 8 to 64 of its hexadecimal digits, not by '{digest}'.")
+        raise ValueError(
+            f"A SHA-256 is known by 8 to 64 of its hexadecimal digits, not by '{digest}'."
+        )
     parts = urllib.parse.urlsplit(address)
     if parts.scheme != "https" and parts.hostname not in LOCAL:
         raise ValueError(f"{address} is not an https address.")
@@ -46,8 +48,10 @@ def _check(path, digest, address):
     if not found.startswith(digest):
         if path.suffix == ".part":
             path.unlink()
-        raise ValueError(f"{path} is not the file that was published at {address}: its SHA-256 begins with "
-                         f"{found[:max(8, len(digest))]}, expected is {digest}.")
+        raise ValueError(
+            f"{path} is not the file that was published at {address}: its SHA-256 begins with "
+            f"{found[: max(8, len(digest))]}, expected is {digest}."
+        )
 
 
 def _download(address, begun, target):
@@ -60,9 +64,13 @@ def _download(address, begun, target):
             _append(answer, begun, "ab" if continued else "wb")
     except urllib.error.HTTPError as problem:
         if problem.code != http.client.REQUESTED_RANGE_NOT_SATISFIABLE:  # then it is whole already
-            raise ValueError(_by_hand(address, target, f"the server answered {problem.code} {problem.reason}")) from None
+            raise ValueError(
+                _by_hand(address, target, f"the server answered {problem.code} {problem.reason}")
+            ) from None
     except (OSError, http.client.HTTPException) as problem:
-        raise ValueError(_by_hand(address, target, getattr(problem, "reason", None) or problem)) from None
+        raise ValueError(
+            _by_hand(address, target, getattr(problem, "reason", None) or problem)
+        ) from None
 
 
 def _append(answer, begun, mode):
@@ -70,12 +78,16 @@ def _append(answer, begun, mode):
     written = 0
     with open(begun, mode) as file:
         while piece := answer.read(PIECE):
-            if file.tell() + len(piece) > reading.LARGEST:
-                raise ValueError(f"{begun} grew beyond {reading.LARGEST:,} bytes; no published weights are that large.")
+            if file.tell() + len(piece) > weight_files.LARGEST:
+                raise ValueError(
+                    f"{begun} grew beyond {weight_files.LARGEST:,} bytes; no published weights are that large."
+                )
             file.write(piece)
             written += len(piece)
     if written < expected:
-        raise OSError(f"the connection ended after {written:,} of {expected:,} bytes; the same command goes on from there")
+        raise OSError(
+            f"the connection ended after {written:,} of {expected:,} bytes; the same command goes on from there"
+        )
 
 
 def _by_hand(address, target, reason):

@@ -6,8 +6,14 @@ import re
 import numpy as np
 
 # Our variable: PyTorch's name for it.
-PYTORCH = {"kernel": "weight", "gamma": "weight", "beta": "bias", "bias": "bias",
-           "moving_mean": "running_mean", "moving_variance": "running_var"}
+PYTORCH = {
+    "kernel": "weight",
+    "gamma": "weight",
+    "beta": "bias",
+    "bias": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+}
 COUNTERS = r"(.*\.)?num_batches_tracked"  # PyTorch counts batches where a batch norm's momentum is None; ours is not
 
 
@@ -54,9 +60,11 @@ def by_rules(*rules):
 
     Raises ValueError for a path that none fits: then the network has changed and the layout has not.
     """
+
     def layer(path, network):
         for pattern, name in rules:
             if found := re.fullmatch(pattern, path):
                 return name and found.expand(name)
         raise ValueError(f"The layout has no rule for {network}'s {path}.")
+
     return layer

@@ -5,12 +5,23 @@ import pathlib
 import h5py
 from keras.ops import convert_to_numpy
 
-from tfanon import checkpoint, registry
-from tfanon.converting import record
+from tfanon.core import checkpoint, registry
+from tfanon.pretrained import weights_record
 
-HEADS = ("logits", "projection_0", "projection_1")  # the last layers: of another task they are left as they start
+HEADS = (
+    "logits",
+    "projection_0",
+    "projection_1",
+)  # the last layers: of another task they are left as they start
 OURS = {  # what of a record's arguments may reach build(), and the type it must have
-    "classes": int, "attributes": int, "embedding": int, "variant": str, "dilated": bool, "width": float, "output": str}
+    "classes": int,
+    "attributes": int,
+    "embedding": int,
+    "variant": str,
+    "dilated": bool,
+    "width": float,
+    "output": str,
+}
 OUTPUTS = ("classes", "attributes", "embedding")
 
 
@@ -35,13 +46,15 @@ def check(kind, name, weights, **arguments):
 
     Raises ValueError where its JSON is missing or names another network or other arguments.
     """
-    about = record.read(weights)
+    about = weights_record.read(weights)
     if (about["kind"], about["network"]) != (kind, name):
         raise ValueError(f"{weights} holds weights of {about['network']}, not of {name}.")
     for key, asked in arguments.items():
         given = about["arguments"].get(key, asked)
         if given != asked and key not in OUTPUTS:
-            raise ValueError(f"{weights} holds weights of {name} with {key}={given}, not {key}={asked}.")
+            raise ValueError(
+                f"{weights} holds weights of {name} with {key}={given}, not {key}={asked}."
+            )
     return about
 
 
@@ -50,12 +63,23 @@ def load(weights):
 
     Raises ValueError where the file is missing, is not the one of its JSON, or does not fit the network that names.
     """
-    about = record.read(weights)
-    arguments = {key: value for key, value in about["arguments"].items() if isinstance(value, OURS.get(key, ()))}
-    if arguments != about["arguments"] or about["kind"] not in record.KINDS:
-        raise ValueError(f"{record.beside(weights)} names arguments that no network here takes: {about['arguments']}.")
-    if pathlib.Path(weights).is_file() and (size := pathlib.Path(weights).stat().st_size) != about["bytes"]:
-        raise ValueError(f"{weights} was altered: it has {size:,} bytes, recorded are {about['bytes']:,}.")
+    about = weights_record.read(weights)
+    arguments = {
+        key: value
+        for key, value in about["arguments"].items()
+        if isinstance(value, OURS.get(key, ()))
+    }
+    if arguments != about["arguments"] or about["kind"] not in weights_record.KINDS:
+        raise ValueError(
+            f"{weights_record.beside(weights)} names arguments that no network here takes: {about['arguments']}."
+        )
+    if (
+        pathlib.Path(weights).is_file()
+        and (size := pathlib.Path(weights).stat().st_size) != about["bytes"]
+    ):
+        raise ValueError(
+            f"{weights} was altered: it has {size:,} bytes, recorded are {about['bytes']:,}."
+        )
     checkpoint.verify(weights, about["sha256"])
     model = registry.find(about["kind"], about["network"]).build(**arguments)
     _check_sizes(weights, model)
@@ -83,19 +107,23 @@ def _check_sizes(weights, model):
     if elsewhere:
         raise ValueError(f"{weights} points to other files or places ({', '.join(elsewhere[:5])}).")
     if sum(found) > expected:
-        raise ValueError(f"{weights} holds {sum(found):,} bytes of numbers, more than {model.name}'s {expected:,}.")
+        raise ValueError(
+            f"{weights} holds {sum(found):,} bytes of numbers, more than {model.name}'s {expected:,}."
+        )
 
 
 def _copy(source, model, about, weights):
     """Every variable by its path; heads of another task stay."""
-    given, taken = record.weights(source), record.weights(model)
+    given, taken = weights_record.weights(source), weights_record.weights(model)
     if missing := sorted(set(taken) - set(given) - {path for path in taken if _is_head(path)}):
         raise ValueError(f"{weights} lacks {', '.join(missing[:5])} of {model.name}.")
     for path, variable in taken.items():
         fits = path in given and tuple(given[path].shape) == tuple(variable.shape)
         if not fits and not _is_head(path):
-            raise ValueError(f"{weights} has {path} with the shape {tuple(given[path].shape)}, {model.name} takes "
-                             f"{tuple(variable.shape)}.")
+            raise ValueError(
+                f"{weights} has {path} with the shape {tuple(given[path].shape)}, {model.name} takes "
+                f"{tuple(variable.shape)}."
+            )
         if fits and path not in about["fresh"]:
             variable.assign(convert_to_numpy(given[path]))
 

@@ -18,10 +18,14 @@ def read(path):
     path = pathlib.Path(path)
     is_tensorflow = path.with_name(f"{path.name}.index").exists()
     if not is_tensorflow and not path.is_file():
-        raise ValueError(f"{path} is not a file, and there is no TensorFlow checkpoint {path}.index.")
+        raise ValueError(
+            f"{path} is not a file, and there is no TensorFlow checkpoint {path}.index."
+        )
     for part in files_of(path):
         if part.stat().st_size > LARGEST:
-            raise ValueError(f"{part} has {part.stat().st_size:,} bytes; weights of at most {LARGEST:,} are read.")
+            raise ValueError(
+                f"{part} has {part.stat().st_size:,} bytes; weights of at most {LARGEST:,} are read."
+            )
     return {"": _tensorflow(path)} if is_tensorflow else dict(_groups(_pytorch(path)))
 
 
@@ -36,7 +40,9 @@ def _tensorflow(path):
         reader = tf.train.load_checkpoint(str(path))
         return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
     except (tf.errors.OpError, ValueError) as problem:
-        raise ValueError(f"{path} is no whole TensorFlow checkpoint: {str(problem).splitlines()[0]}") from None
+        raise ValueError(
+            f"{path} is no whole TensorFlow checkpoint: {str(problem).splitlines()[0]}"
+        ) from None
 
 
 def _pytorch(path):
@@ -44,25 +50,40 @@ def _pytorch(path):
     try:
         import torch
     except ImportError:
-        raise ValueError("PyTorch files are read by PyTorch: pip install 'tfanon[convert]'.") from None
+        raise ValueError(
+            "PyTorch files are read by PyTorch: pip install 'tfanon[convert]'."
+        ) from None
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as problem:
         reason = str(problem).splitlines()[0]
-        raise ValueError(f"{path} asks for more than tensors and plain values, so it was not read: {reason}") from None
+        raise ValueError(
+            f"{path} asks for more than tensors and plain values, so it was not read: {reason}"
+        ) from None
     except (RuntimeError, EOFError, KeyError, TypeError, AttributeError) as problem:
-        raise ValueError(f"{path} is no whole PyTorch file: {str(problem).strip().splitlines()[0]}") from None
+        raise ValueError(
+            f"{path} is no whole PyTorch file: {str(problem).strip().splitlines()[0]}"
+        ) from None
 
 
 def _groups(value, where=""):
     """Every dictionary inside `value` that holds named weights, with its place as "a.b"; "module." is taken off."""
     if not isinstance(value, dict):
         return
-    tensors = {name: tensor for name, tensor in value.items() if isinstance(name, str) and hasattr(tensor, "detach")}
+    tensors = {
+        name: tensor
+        for name, tensor in value.items()
+        if isinstance(name, str) and hasattr(tensor, "detach")
+    }
     if any(name.endswith("weight") for name in tensors):
         parallel = all(name.startswith("module.") for name in tensors)
-        yield where, {name.removeprefix("module.") if parallel else name: _numpy(tensor)
-                      for name, tensor in tensors.items()}
+        yield (
+            where,
+            {
+                name.removeprefix("module.") if parallel else name: _numpy(tensor)
+                for name, tensor in tensors.items()
+            },
+        )
     for name, inner in value.items():
         yield from _groups(inner, f"{where}.{name}".lstrip("."))
 

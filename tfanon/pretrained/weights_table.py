@@ -3,17 +3,23 @@
 import dataclasses
 import math
 
-from tfanon import registry
-from tfanon.converting import record
+from tfanon.core import registry
 from tfanon.models import cost
+from tfanon.pretrained import weights_record
 
 ROLES = {"anonymizers": "f_A", "actions": "f_T", "privacy": "f_B"}
 ARGUMENTS = {"anonymizers": {}, "actions": {"classes": 400}, "privacy": {"attributes": 1000}}
 OTHER_CLASSES = {"c3d": 487}  # of Sports-1M, as its paper has it
 IMAGE, CLIP = (224, 224), (16, 224, 224)
 INPUTS = {  # what those were made for that are not made for 224 x 224
-    "c3d": (16, 112, 112), "r3d_18": (16, 112, 112), "r2plus1d_18": (16, 112, 112), "small3d": (8, 64, 64),
-    "small_resnet": (64, 64), "tubelet_vit": CLIP, "video_resnet50": CLIP}
+    "c3d": (16, 112, 112),
+    "r3d_18": (16, 112, 112),
+    "r2plus1d_18": (16, 112, 112),
+    "small3d": (8, 64, 64),
+    "small_resnet": (64, 64),
+    "tubelet_vit": CLIP,
+    "video_resnet50": CLIP,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,16 +36,27 @@ class Row:
 
 def trained():
     """The names of all networks that have something to train, kind by kind."""
-    return [name for kind in record.KINDS for name in registry.names(kind) if parameters(build(kind, name))]
+    return [
+        name
+        for kind in weights_record.KINDS
+        for name in registry.names(kind)
+        if parameters(build(kind, name))
+    ]
 
 
 def row(name):
     """The Row of a network as the paper's tables would use it.  Raises ValueError where there is none of that name."""
-    kind = record.kind_of(name)
+    kind = weights_record.kind_of(name)
     model = build(kind, name)
     size = sides(kind, name)
-    return Row(name, ROLES[kind], parameters(model), cost.multiply_adds(model, (1, *size, 3)),
-               " x ".join(map(str, size)), normalisation(model))
+    return Row(
+        name,
+        ROLES[kind],
+        parameters(model),
+        cost.multiply_adds(model, (1, *size, 3)),
+        " x ".join(map(str, size)),
+        normalisation(model),
+    )
 
 
 def sides(kind, name):
@@ -72,9 +89,15 @@ def normalisation(model):
 
 def table(rows):
     """Markdown."""
-    lines = ["| network | role | parameters | multiply-adds | at | pixels x in [0, 1] become |", "| --- " * 6 + "|"]
-    lines += [f"| `{row.network}` | {row.role} | {row.parameters:,} | {row.multiply_adds / 1e9:.2f} G | {row.input} | "
-              f"{row.normalisation} |" for row in rows]
+    lines = [
+        "| network | role | parameters | multiply-adds | at | pixels x in [0, 1] become |",
+        "| --- " * 6 + "|",
+    ]
+    lines += [
+        f"| `{row.network}` | {row.role} | {row.parameters:,} | {row.multiply_adds / 1e9:.2f} G | {row.input} | "
+        f"{row.normalisation} |"
+        for row in rows
+    ]
     return "\n".join(lines)
 
 

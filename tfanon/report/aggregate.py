@@ -11,7 +11,8 @@ import pathlib
 
 import numpy as np
 
-from tfanon import frontier, registry
+from tfanon.core import registry
+from tfanon.metrics import pareto
 
 RAW, TRAINED = "raw", "f_A"
 FROZEN = "frozen"  # never saw anonymized data: for comparison only
@@ -75,7 +76,10 @@ class Mark:
             return None
         intervals = [seed.get(f"{key}_interval") for seed in self.by_seed.values()]
         known = all(interval and all(map(_finite, interval)) for interval in intervals)
-        return Number(tuple(map(float, found)), tuple(map(float, np.mean(intervals, axis=0))) if known else None)
+        return Number(
+            tuple(map(float, found)),
+            tuple(map(float, np.mean(intervals, axis=0))) if known else None,
+        )
 
 
 def marks(runs):
@@ -83,12 +87,25 @@ def marks(runs):
     groups = {}
     for run in runs:
         for name in anonymizers(run):
-            label = "" if fixed(name) else run.label  # what only the game depends on changes no fixed anonymizer
+            label = (
+                "" if fixed(name) else run.label
+            )  # what only the game depends on changes no fixed anonymizer
             groups.setdefault((name, label, run.setting), {}).setdefault(run.seed, []).append(run)
-    seen = {setting: probes([run for run in runs if run.setting == setting]) for _, _, setting in groups}
-    return [Mark(f"{name}, {label}" if label else name, name, label, setting,
-                 {seed: figures(same, name, probe) for seed, same in sorted(seeds.items())}, probe)
-            for (name, label, setting), seeds in groups.items() for probe in seen[setting]]
+    seen = {
+        setting: probes([run for run in runs if run.setting == setting]) for _, _, setting in groups
+    }
+    return [
+        Mark(
+            f"{name}, {label}" if label else name,
+            name,
+            label,
+            setting,
+            {seed: figures(same, name, probe) for seed, same in sorted(seeds.items())},
+            probe,
+        )
+        for (name, label, setting), seeds in groups.items()
+        for probe in seen[setting]
+    ]
 
 
 def grouped(marks_):
@@ -101,15 +118,26 @@ def grouped(marks_):
 
 def probes(runs):
     """Names of the probes whose attributes were attacked, images first; ("",) where they are not several."""
-    found = {attack["probe"] for run in runs for name in anonymizers(run) for attack in attacks(run, name)
-             if _finite(attack.get("cmap_above_floor"))}
+    found = {
+        attack["probe"]
+        for run in runs
+        for name in anonymizers(run)
+        for attack in attacks(run, name)
+        if _finite(attack.get("cmap_above_floor"))
+    }
     return tuple(sorted(found, reverse=True)) if len(found) > 1 else ("",)
 
 
 def anonymizers(run):
     """Names of all that a run measured, its own results first."""
-    rows = [run.results["rows"], *(found.get(part, []) for found in run.comparable.values()
-                                   for part in ("actions", "attacks", "flicker"))]
+    rows = [
+        run.results["rows"],
+        *(
+            found.get(part, [])
+            for found in run.comparable.values()
+            for part in ("actions", "attacks", "flicker")
+        ),
+    ]
     return list(dict.fromkeys(row["anonymizer"] for part in rows for row in part))
 
 
@@ -121,14 +149,22 @@ def figures(runs, name, probe=""):
     measured, and "..._interval" beside some.
     """
     found = once(attack for run in runs for attack in attacks(run, name, probe))
-    leaks = [attack for attack in found if _finite(attack.get("cmap_above_floor")) and attack["attacker"] != FROZEN]
+    leaks = [
+        attack
+        for attack in found
+        if _finite(attack.get("cmap_above_floor")) and attack["attacker"] != FROZEN
+    ]
     met = sorted({" ".join(str(part) for part in who(attack) if part) for attack in leaks})
     result = {"attacked_by": met, **_row(found), **_action(runs, name)}
     if leaks:
         worst = max(leaks, key=lambda attack: attack["cmap_above_floor"])
         each = dict.fromkeys((who(attack), attack["cmap_above_floor"]) for attack in leaks)
-        result |= {"leak": worst["cmap_above_floor"], "leak_by": title(worst), "leak_interval": _above(worst),
-                   "leak_mean": float(np.mean([leak for _, leak in each]))}
+        result |= {
+            "leak": worst["cmap_above_floor"],
+            "leak_by": title(worst),
+            "leak_interval": _above(worst),
+            "leak_mean": float(np.mean([leak for _, leak in each])),
+        }
     return result | _identity(found) | _flicker(runs, name) | _rebuilt(found)
 
 
@@ -146,25 +182,47 @@ def once(found):
 def attacks(run, name, probe=""):
     """Every attack on one anonymizer by a run's own data, "protocol" and "seed" added to each.  probe: of this one alone."""
     rows = [row for row in run.results["rows"] if row["anonymizer"] == name]
-    own = [{**value, "attacker": "judge", "probe": seen, "protocol": "", "anonymizer": name,
+    own = [
+        {
+            **value,
+            "attacker": "judge",
+            "probe": seen,
+            "protocol": "",
+            "anonymizer": name,
             "network": run.config.privacy_judge_network,
-            "start": pathlib.Path(run.config.privacy_judge_weights).name or "scratch"}
-           for row in rows for seen, value in row.items() if isinstance(value, dict) and "cmap" in value]
-    more = [{**attack, "protocol": protocol} for protocol, found in run.comparable.items()
-            for attack in found["attacks"] if attack["anonymizer"] == name]
-    return [{**attack, "seed": run.seed} for attack in own + more if probe in ("", attack.get("probe"))]
+            "start": pathlib.Path(run.config.privacy_judge_weights).name or "scratch",
+        }
+        for row in rows
+        for seen, value in row.items()
+        if isinstance(value, dict) and "cmap" in value
+    ]
+    more = [
+        {**attack, "protocol": protocol}
+        for protocol, found in run.comparable.items()
+        for attack in found["attacks"]
+        if attack["anonymizer"] == name
+    ]
+    return [
+        {**attack, "seed": run.seed} for attack in own + more if probe in ("", attack.get("probe"))
+    ]
 
 
 def who(attack):
     """What two entries of one network have in common: an evaluation takes the run's judge over as a fresh attacker."""
-    return tuple("fresh" if attack.get(key) == "judge" else attack.get(key)
-                 for key in ("attacker", "network", "start", "probe"))
+    return tuple(
+        "fresh" if attack.get(key) == "judge" else attack.get(key)
+        for key in ("attacker", "network", "start", "probe")
+    )
 
 
 def title(attack):
     """An attacker in words, such as "fresh resnet18, imagenet, images"."""
     start = attack.get("start") if attack["attacker"] != "judge" else None  # as the run says
-    parts = [f"{attack['attacker']} {attack.get('network') or ''}".strip(), start, attack.get("probe")]
+    parts = [
+        f"{attack['attacker']} {attack.get('network') or ''}".strip(),
+        start,
+        attack.get("probe"),
+    ]
     return ", ".join(str(part) for part in parts if part)
 
 
@@ -182,8 +240,11 @@ def worth(marks_, kind=None):
     kind: None for all, else whether they are trained.  Returns {"hypervolume": Number, "area": Number, "points": n}.
     """
     raw = next((mark for mark in marks_ if mark.anonymizer == RAW), None)
-    points = [mark for mark in marks_ if mark.anonymizer != RAW and kind in (None, not fixed(mark.anonymizer))
-              and mark.placed]
+    points = [
+        mark
+        for mark in marks_
+        if mark.anonymizer != RAW and kind in (None, not fixed(mark.anonymizer)) and mark.placed
+    ]
     if not points or not readable(raw):
         return None
     seeds = sorted(set(raw.by_seed).intersection(*(mark.by_seed for mark in points)))
@@ -192,25 +253,33 @@ def worth(marks_, kind=None):
     volumes, areas = [], []
     for seed in seeds:
         ends, placed = raw.by_seed[seed], [mark.by_seed[seed] for mark in points]
-        box = frontier.Reference(ends["leak"], ends["action_top1"], ends["action_chance"])
+        box = pareto.Reference(ends["leak"], ends["action_top1"], ends["action_chance"])
         leaks, top1s = [one["leak"] for one in placed], [one["action_top1"] for one in placed]
-        volumes.append(frontier.hypervolume(leaks, top1s, box))
-        areas.append(frontier.area(leaks, top1s, box))
-    return {"hypervolume": Number(tuple(volumes)), "area": Number(tuple(areas)), "points": len(points)}
+        volumes.append(pareto.hypervolume(leaks, top1s, box))
+        areas.append(pareto.area(leaks, top1s, box))
+    return {
+        "hypervolume": Number(tuple(volumes)),
+        "area": Number(tuple(areas)),
+        "points": len(points),
+    }
 
 
 def readable(raw):
     """Whether the mark of raw video can be an end of the frontier: the judges read it, under every seed."""
     known = raw and all(raw.number(key) for key in ("leak", "action_top1", "action_chance"))
-    return bool(known) and all(seed["leak"] > 0 and seed["action_top1"] > seed["action_chance"]
-                               for seed in raw.by_seed.values())
+    return bool(known) and all(
+        seed["leak"] > 0 and seed["action_top1"] > seed["action_chance"]
+        for seed in raw.by_seed.values()
+    )
 
 
 def unbeaten(marks_):
     """Those marks that no other beats in both means, from the least leak on."""
     placed = [mark for mark in marks_ if mark.placed]
-    rows = frontier.non_dominated([mark.number("leak").mean for mark in placed],
-                                  [mark.number("action_top1").mean for mark in placed])
+    rows = pareto.non_dominated(
+        [mark.number("leak").mean for mark in placed],
+        [mark.number("action_top1").mean for mark in placed],
+    )
     return [placed[row] for row in rows]
 
 
@@ -222,16 +291,35 @@ def fixed(name):
 def _row(found):
     """cMAP and F1 of the run's own judge, on its first probe."""
     own = next((attack for attack in found if attack["attacker"] == "judge"), {})
-    kept = ("cmap", "cmap_chance", "cmap_interval", "f1", "f1_interval", "f1_chance", "f1_logit_half", "f1_tuned")
+    kept = (
+        "cmap",
+        "cmap_chance",
+        "cmap_interval",
+        "f1",
+        "f1_interval",
+        "f1_chance",
+        "f1_logit_half",
+        "f1_tuned",
+    )
     return {key: own[key] for key in kept if key in own}
 
 
 def _action(runs, name):
     """Top-1 by the run's own judge; of an anonymizer that only an evaluation saw, by a judge of that network there."""
-    rows = [row for run in runs for row in [*run.results["rows"], *(
-        row for found in run.comparable.values() for row in found.get("actions", [])
-        if row.get("network") == run.config.action_judge_network)]
-        if row["anonymizer"] == name and "action_top1" in row]
+    rows = [
+        row
+        for run in runs
+        for row in [
+            *run.results["rows"],
+            *(
+                row
+                for found in run.comparable.values()
+                for row in found.get("actions", [])
+                if row.get("network") == run.config.action_judge_network
+            ),
+        ]
+        if row["anonymizer"] == name and "action_top1" in row
+    ]
     return _renamed(rows[0], "action_top1", "action_chance", "action_interval") if rows else {}
 
 
@@ -246,18 +334,29 @@ def _identity(found):
 
 def _renamed(row, value, chance, interval):
     """A value and its chance, and its interval under the value's name."""
-    return {key: row[key] for key in (value, chance) if key in row} | {f"{value}_interval": row.get(interval)}
+    return {key: row[key] for key in (value, chance) if key in row} | {
+        f"{value}_interval": row.get(interval)
+    }
 
 
 def _flicker(runs, name):
-    flicker = [row["flicker"] for run in runs for found in run.comparable.values()
-               for row in found.get("flicker", []) if row["anonymizer"] == name]
+    flicker = [
+        row["flicker"]
+        for run in runs
+        for found in run.comparable.values()
+        for row in found.get("flicker", [])
+        if row["anonymizer"] == name
+    ]
     return {"flicker": flicker[0]} if flicker else {}
 
 
 def _rebuilt(found):
     """Of the best reconstruction."""
-    best = max((attack for attack in found if _finite(attack.get("psnr"))), key=lambda attack: attack["psnr"], default={})
+    best = max(
+        (attack for attack in found if _finite(attack.get("psnr"))),
+        key=lambda attack: attack["psnr"],
+        default={},
+    )
     return {key: best[key] for key in ("psnr", "ssim", "ms_ssim") if best.get(key) is not None}
 
 

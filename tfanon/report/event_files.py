@@ -25,7 +25,10 @@ POINTS, DECIBELS = Unit("points", 100, 1.0), Unit("dB", 1, 0.5)
 def scalars(folder):
     """{tag: [(step, value), ..]} of all event files of a folder, steps rising; of two with a step the later counts."""
     found = collections.defaultdict(dict)
-    for path in sorted(folder.glob("events.out.tfevents.*"), key=lambda path: (path.name.split(".")[3:4], path.name)):
+    for path in sorted(
+        folder.glob("events.out.tfevents.*"),
+        key=lambda path: (path.name.split(".")[3:4], path.name),
+    ):
         for event in _events(path.read_bytes()):
             for value in event.summary.value:
                 number = _number(value)
@@ -37,7 +40,7 @@ def scalars(folder):
 def thin(points):
     """At most MOST points, the last one among them."""
     every = -(-len(points) // MOST)
-    return tuple(points[::-1][::every or 1][::-1])
+    return tuple(points[::-1][:: every or 1][::-1])
 
 
 def rise(points):
@@ -57,11 +60,11 @@ def _events(data):
     """The events of a file of TFRecords, up to the first that a kill has cut off or a disk has damaged."""
     at = 0
     while at + 12 <= len(data):
-        length, = struct.unpack_from("<Q", data, at)
+        (length,) = struct.unpack_from("<Q", data, at)
         if at + 16 + length > len(data):
             return
         try:
-            event = event_pb2.Event.FromString(data[at + 12:at + 12 + length])
+            event = event_pb2.Event.FromString(data[at + 12 : at + 12 + length])
         except message.DecodeError:
             return
         yield event
@@ -73,6 +76,9 @@ def _number(value):
     tensor = value.tensor
     if value.metadata.plugin_data.plugin_name != "scalars" or tensor.dtype != 1:
         return None
-    number = struct.unpack("<f", tensor.tensor_content)[0] if len(tensor.tensor_content) == 4 else (
-        tensor.float_val[0] if tensor.float_val else math.nan)
+    number = (
+        struct.unpack("<f", tensor.tensor_content)[0]
+        if len(tensor.tensor_content) == 4
+        else (tensor.float_val[0] if tensor.float_val else math.nan)
+    )
     return number if math.isfinite(number) else None

@@ -5,7 +5,8 @@ import io
 import numpy as np
 from PIL import Image
 
-from tfanon.report import merit, page, pictures
+from tfanon.media import contact_sheet
+from tfanon.report import aggregate, page
 
 SHEETS = ("images.png", "clips.png")  # of a run's pictures/
 MOVING = "clips.gif"
@@ -13,14 +14,24 @@ MOVING = "clips.gif"
 
 def pages(runs, allowed):
     """The section of a report's page.  allowed: whose pictures it may hold, "synthetic", "real" (too) or "none"."""
-    firsts = list({(run.label, run.setting): run for run in reversed(runs)}.values())[::-1] if allowed != "none" else []
+    firsts = (
+        list({(run.label, run.setting): run for run in reversed(runs)}.values())[::-1]
+        if allowed != "none"
+        else []
+    )
     shown = [run for run in firsts if run.synthetic or allowed == "real"]
     hidden = [run.folder.name for run in firsts if run not in shown]
-    said = [f"Not shown, since they may show real people (--pictures=real): {', '.join(hidden)}."] if hidden else []
+    said = (
+        [f"Not shown, since they may show real people (--pictures=real): {', '.join(hidden)}."]
+        if hidden
+        else []
+    )
     alike = {}
     for run in shown:
         alike.setdefault(run.setting, []).append(run)
-    return page.bullets(said) + "".join(part for same in alike.values() for part in [*_sheets(same), *_rebuilt(same)])
+    return page.bullets(said) + "".join(
+        part for same in alike.values() for part in [*_sheets(same), *_rebuilt(same)]
+    )
 
 
 def _sheets(runs):
@@ -28,13 +39,22 @@ def _sheets(runs):
     first, *others = runs
     for name in SHEETS:
         yield from _file(first, first.folder / "pictures" / name)
-        rows = {run.folder: row for run in runs if (row := _row(run, name, merit.TRAINED)) is not None}
+        rows = {
+            run.folder: row
+            for run in runs
+            if (row := _row(run, name, aggregate.TRAINED)) is not None
+        }
         if others and rows:
-            raw = _row(first, name, merit.RAW)
+            raw = _row(first, name, aggregate.RAW)
             named = {_name(run): rows[run.folder] for run in runs if run.folder in rows}
-            sheet = pictures.grid(named if raw is None else {merit.RAW: raw, **named})
+            sheet = contact_sheet.grid(named if raw is None else {aggregate.RAW: raw, **named})
             yield page.picture(_png(sheet), "png", f"f_A side by side: {name}, seed {first.seed}")
-        yield from (part for run in others if run.folder not in rows for part in _file(run, run.folder / "pictures" / name))
+        yield from (
+            part
+            for run in others
+            if run.folder not in rows
+            for part in _file(run, run.folder / "pictures" / name)
+        )
     yield from _file(first, first.folder / "pictures" / MOVING)
 
 
@@ -45,7 +65,7 @@ def _row(run, name, anonymizer):
         return None
     try:
         sheet = np.asarray(Image.open(path).convert("RGB"))
-        return pictures.cut(sheet, len(rows), pictures.COUNT)[rows.index(anonymizer)]
+        return contact_sheet.cut(sheet, len(rows), contact_sheet.COUNT)[rows.index(anonymizer)]
     except ValueError:  # a test split of fewer pictures than a sheet has
         return None
 
@@ -57,14 +77,16 @@ def _rebuilt(runs):
         for path in sorted(run.folder.glob("evaluation/*/phases/*/sheet.png")):
             if path.parent.name not in fixed:
                 yield from _file(run, path)
-            if merit.TRAINED not in path.parent.name:
+            if aggregate.TRAINED not in path.parent.name:
                 fixed.add(path.parent.name)
 
 
 def _file(run, path):
     """A picture file of a run, if it is there."""
     if path.is_file():
-        yield page.picture(path.read_bytes(), path.suffix[1:], f"{_name(run)}: {path.relative_to(run.folder)}")
+        yield page.picture(
+            path.read_bytes(), path.suffix[1:], f"{_name(run)}: {path.relative_to(run.folder)}"
+        )
 
 
 def _name(run):

@@ -4,7 +4,8 @@ import dataclasses
 import json
 import pathlib
 
-from tfanon import config as settings, sharing
+from tfanon.core import config as settings
+from tfanon.training import phase_cache
 
 SCHEMA_VERSION = 1  # of results.json, evaluation/*/results.json and sweep.json
 SYMBOLS = {"penalty_bound": "B", "penalty_weight": "\N{GREEK SMALL LETTER LAMDA}"}
@@ -34,14 +35,23 @@ class Run:
     @property
     def comparable(self):
         """The evaluations whose numbers are of the run's own data, so that they may stand beside its own."""
-        return {protocol: found for protocol, found in self.evaluations.items() if not found.get("novel")}
+        return {
+            protocol: found
+            for protocol, found in self.evaluations.items()
+            if not found.get("novel")
+        }
 
     @property
     def synthetic(self):
         """Whether no picture of it can show a real person."""
         c = self.config
         return SYNTHETIC >= {
-            c.clip_source, c.image_source, c.judge_clip_source, c.test_clip_source, c.test_image_source}
+            c.clip_source,
+            c.image_source,
+            c.judge_clip_source,
+            c.test_clip_source,
+            c.test_image_source,
+        }
 
 
 def load(paths):
@@ -58,8 +68,10 @@ def load(paths):
             else:
                 without.append(str(folder))
     if not runs:
-        raise ValueError(f"No results in {', '.join(map(str, paths))}: a run has results.json and run.flags when it is "
-                         "trained and judged.")
+        raise ValueError(
+            f"No results in {', '.join(map(str, paths))}: a run has results.json and run.flags when it is "
+            "trained and judged."
+        )
     runs = _labelled(runs)
     _refuse_twins(runs)
     return runs, [f"No results yet, so left out: {in_short(without)}."] if without else []
@@ -72,11 +84,16 @@ def in_short(names):
 
 def _folders(path):
     if (path / "sweep.json").is_file():
-        return [path / _inside(point["name"], path) for point in _read(path / "sweep.json", "points")["points"]]
+        return [
+            path / _inside(point["name"], path)
+            for point in _read(path / "sweep.json", "points")["points"]
+        ]
     if (path / "results.json").is_file() or (path / "run.flags").is_file():
         return [path]
-    raise ValueError(f"{path} is neither a run (results.json, run.flags) nor a sweep (sweep.json)"
-                     f"{'' if path.exists() else '; there is nothing at that path'}.")
+    raise ValueError(
+        f"{path} is neither a run (results.json, run.flags) nor a sweep (sweep.json)"
+        f"{'' if path.exists() else '; there is nothing at that path'}."
+    )
 
 
 def _inside(name, path):
@@ -86,8 +103,10 @@ def _inside(name, path):
 
 
 def _run(folder):
-    evaluations = {path.parent.name: _read(path, "attacks")
-                   for path in sorted(folder.glob("evaluation/*/results.json"))}
+    evaluations = {
+        path.parent.name: _read(path, "attacks")
+        for path in sorted(folder.glob("evaluation/*/results.json"))
+    }
     config = settings.from_flagfile(folder / "run.flags")
     return Run(folder, config, _read(folder / "results.json", "rows"), evaluations)
 
@@ -101,10 +120,15 @@ def _read(path, needed):
     version = found.get("schema_version") if isinstance(found, dict) else None
     key = "name" if needed == "points" else "anonymizer"
     if version != SCHEMA_VERSION or not isinstance(found.get(needed), list):
-        raise ValueError(f"{path} has schema_version {version}; this tfanon reads version {SCHEMA_VERSION}, with a "
-                         f"list of {needed}.")
+        raise ValueError(
+            f"{path} has schema_version {version}; this tfanon reads version {SCHEMA_VERSION}, with a "
+            f"list of {needed}."
+        )
     for part in (needed, "actions", "flicker"):
-        if any(not isinstance(row, dict) or not isinstance(row.get(key), str) for row in found.get(part, [])):
+        if any(
+            not isinstance(row, dict) or not isinstance(row.get(key), str)
+            for row in found.get(part, [])
+        ):
             raise ValueError(f"{path}: not every entry of {part} has its {key}.")
     return found
 
@@ -115,15 +139,25 @@ def _labelled(runs):
     alike, told = {}, _fewest(judged)
     for run, setting in zip(runs, told):
         alike.setdefault(setting, []).append(run)
-    labels = {run.folder: label for same in alike.values() for run, label in zip(same, _labels([*map(_own, same)]))}
-    return [dataclasses.replace(run, label=labels[run.folder], setting=setting)
-            for run, setting in zip(runs, told)]
+    labels = {
+        run.folder: label
+        for same in alike.values()
+        for run, label in zip(same, _labels([*map(_own, same)]))
+    }
+    return [
+        dataclasses.replace(run, label=labels[run.folder], setting=setting)
+        for run, setting in zip(runs, told)
+    ]
 
 
 def _own(run):
     """The flags that only the game depends on."""
     elsewhere = {*settings.APART, *_setting(run.config), "seed", "data_dir"}
-    return {name: value for name, value in dataclasses.asdict(run.config).items() if name not in elsewhere}
+    return {
+        name: value
+        for name, value in dataclasses.asdict(run.config).items()
+        if name not in elsewhere
+    }
 
 
 def _labels(given):
@@ -132,10 +166,15 @@ def _labels(given):
     What comes with an objective, such as its weights or its f_A, is no part of the label.
     """
     objectives = [one.get("objective", "") for one in given]
-    alike = {name: iter(_differences([one for one, own in zip(given, objectives) if own == name]))
-             for name in set(objectives)}
+    alike = {
+        name: iter(_differences([one for one, own in zip(given, objectives) if own == name]))
+        for name in set(objectives)
+    }
     several = len(alike) > 1
-    return [", ".join(part for part in (name if several else "", next(alike[name])) if part) for name in objectives]
+    return [
+        ", ".join(part for part in (name if several else "", next(alike[name])) if part)
+        for name in objectives
+    ]
 
 
 def _setting(config):
@@ -143,14 +182,23 @@ def _setting(config):
 
     Not whether clips are attacked, only as what: their attributes are a probe of their own.
     """
-    flags = sharing.relevant("action-raw", config) | sharing.relevant("privacy-clips-raw", config)
-    return {name: value for name, value in flags.items() if name not in {"seed", "data_dir", "attack_clips"}}
+    flags = phase_cache.relevant("action-raw", config) | phase_cache.relevant(
+        "privacy-clips-raw", config
+    )
+    return {
+        name: value
+        for name, value in flags.items()
+        if name not in {"seed", "data_dir", "attack_clips"}
+    }
 
 
 def _differences(given):
     """For each dict, the entries in which not all agree, in words."""
     names = [name for name in given[0] if len({repr(one.get(name)) for one in given}) > 1]
-    return [", ".join(f"{SYMBOLS.get(name, name)} = {value_in_words(one.get(name))}" for name in names) for one in given]
+    return [
+        ", ".join(f"{SYMBOLS.get(name, name)} = {value_in_words(one.get(name))}" for name in names)
+        for one in given
+    ]
 
 
 def _fewest(given):
@@ -163,7 +211,13 @@ def _fewest(given):
 
 
 def value_in_words(value):
-    return f"{value:g}" if isinstance(value, float) else ",".join(value) if isinstance(value, tuple) else str(value)
+    return (
+        f"{value:g}"
+        if isinstance(value, float)
+        else ",".join(value)
+        if isinstance(value, tuple)
+        else str(value)
+    )
 
 
 def _refuse_twins(runs):
@@ -171,5 +225,7 @@ def _refuse_twins(runs):
     for run in runs:
         twin = seen.setdefault((run.label, run.setting, run.seed), run)
         if twin is not run:
-            raise ValueError(f"{twin.folder} and {run.folder} are the same experiment with the same seed {run.seed}: a "
-                             "spread over both would be too small.")
+            raise ValueError(
+                f"{twin.folder} and {run.folder} are the same experiment with the same seed {run.seed}: a "
+                "spread over both would be too small."
+            )

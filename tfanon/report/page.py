@@ -3,7 +3,8 @@
 import base64
 import html
 
-from tfanon.report import sheets, svg
+from tfanon.report import svg
+from tfanon.report import tables as sheets
 
 # Colours of Okabe and Ito, which people tell apart whatever their eyes, darkened on white until they read as lines.
 STYLE = """
@@ -43,8 +44,11 @@ svg .bar{fill:none;stroke-width:1.2;opacity:.65}svg .dot{stroke:var(--paper);str
 body{max-width:none;padding:0;font-size:10pt}figure,tr,li{break-inside:avoid}h2,h3,.table>p{break-after:avoid}nav{display:none}
 .wide{overflow:visible}table{font-size:8pt}.grid{grid-template-columns:1fr 1fr}
 td,th{padding:.2em .4em}td.n{white-space:normal}}
-""" + "".join(f"svg .s{k}{{stroke:var(--c{k})}}svg .dot.s{k}{{fill:var(--c{k});stroke:var(--paper)}}"
-              f"svg text.t{k}{{fill:var(--c{k})}}\n" for k in range(svg.COLOURS))
+""" + "".join(
+    f"svg .s{k}{{stroke:var(--c{k})}}svg .dot.s{k}{{fill:var(--c{k});stroke:var(--paper)}}"
+    f"svg text.t{k}{{fill:var(--c{k})}}\n"
+    for k in range(svg.COLOURS)
+)
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
@@ -53,16 +57,25 @@ def write(title, subtitle, alarms, sections):
 
     alarms: [(class "bad" or "warn", heading, [sentences]), ..], shown first.  sections: [(heading, HTML), ..].
     """
-    marks = [(f"part{number}", heading, body) for number, (heading, body) in enumerate(sections) if body]
+    marks = [
+        (f"part{number}", heading, body) for number, (heading, body) in enumerate(sections) if body
+    ]
     links = "".join(f'<a href="#{mark}">{html.escape(heading)}</a>' for mark, heading, _ in marks)
-    parts = "".join(f'<h2 id="{mark}">{html.escape(heading)}</h2>{body}' for mark, heading, body in marks)
-    boxes = "".join(f'<div class="{kind}"><strong>{html.escape(heading)}</strong>{bullets(lines)}</div>'
-                    for kind, heading, lines in alarms if lines)
-    return (f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
-            f'<meta name="viewport" content="width=device-width">'
-            f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-            f"<title>{html.escape(title)}</title><style>{STYLE}</style></head><body><h1>{html.escape(title)}</h1>"
-            f'<p class="quiet">{html.escape(subtitle)}</p>{boxes}<nav>{links}</nav>{parts}</body></html>\n')
+    parts = "".join(
+        f'<h2 id="{mark}">{html.escape(heading)}</h2>{body}' for mark, heading, body in marks
+    )
+    boxes = "".join(
+        f'<div class="{kind}"><strong>{html.escape(heading)}</strong>{bullets(lines)}</div>'
+        for kind, heading, lines in alarms
+        if lines
+    )
+    return (
+        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width">'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        f"<title>{html.escape(title)}</title><style>{STYLE}</style></head><body><h1>{html.escape(title)}</h1>"
+        f'<p class="quiet">{html.escape(subtitle)}</p>{boxes}<nav>{links}</nav>{parts}</body></html>\n'
+    )
 
 
 def bullets(lines):
@@ -78,23 +91,34 @@ def plots(drawn, note=""):
     """Several plots beside each other, the title above each, a note below all.  drawn: [(title, SVG), ..]."""
     if not drawn:
         return ""
-    parts = "".join(f"<figure><figcaption>{html.escape(title)}</figcaption>{one}</figure>" for title, one in drawn)
+    parts = "".join(
+        f"<figure><figcaption>{html.escape(title)}</figcaption>{one}</figure>"
+        for title, one in drawn
+    )
     return f'<div class="grid">{parts}</div><p class="quiet">{html.escape(note)}</p>'
 
 
 def numbered(names):
     """A list that says which number is what."""
-    return f'<ol class="key">{"".join(f"<li>{html.escape(name)}</li>" for name in names)}</ol>' if names else ""
+    return (
+        f'<ol class="key">{"".join(f"<li>{html.escape(name)}</li>" for name in names)}</ol>'
+        if names
+        else ""
+    )
 
 
 def tables(found, lead=""):
-    return (f"<p>{html.escape(lead)}</p>" if lead and found else "") + "".join(map(sheets.to_html, found))
+    return (f"<p>{html.escape(lead)}</p>" if lead and found else "") + "".join(
+        map(sheets.to_html, found)
+    )
 
 
 def picture(content, kind, caption):
     """A picture as a part of the page.  content: the bytes of its file.  kind: "png" or "gif"."""
     data = base64.b64encode(content).decode()
-    return figure(f'<img alt="{html.escape(caption)}" src="data:image/{kind};base64,{data}">', caption)
+    return figure(
+        f'<img alt="{html.escape(caption)}" src="data:image/{kind};base64,{data}">', caption
+    )
 
 
 def paragraphs(parts):

@@ -10,7 +10,10 @@ import math
 
 WIDTH, HEIGHT = 620, 400
 LEFT, RIGHT, TOP, BOTTOM = 58, 18, 14, 46
-LETTER, LINE = 7.2, 14  # width and height of a letter, in pixels, as far as placing a name needs them
+LETTER, LINE = (
+    7.2,
+    14,
+)  # width and height of a letter, in pixels, as far as placing a name needs them
 COLOURS = 8
 DASHES = ("", "6 3", "2 3", "8 3 2 3")
 
@@ -50,8 +53,14 @@ def scatter(dots, x_title, y_title, frontier=(), rules=(), reach=((), ()), about
     xs = [value for dot in dots for value in (dot.x, *(dot.bars[0] if dot.bars else ()))]
     ys = [value for dot in dots for value in (dot.y, *(dot.bars[1] if dot.bars else ()))]
     xs, ys = [*xs, *reach[0]], [*ys, *reach[1]]
-    frame = Frame(xs + [v for axis, v, _ in rules if axis == "x"], ys + [v for axis, v, _ in rules if axis == "y"])
-    parts = [frame.axes(x_title, y_title), *(frame.rule(*rule, last=True) for rule in rules)]  # dots begin at the left
+    frame = Frame(
+        xs + [v for axis, v, _ in rules if axis == "x"],
+        ys + [v for axis, v, _ in rules if axis == "y"],
+    )
+    parts = [
+        frame.axes(x_title, y_title),
+        *(frame.rule(*rule, last=True) for rule in rules),
+    ]  # dots begin at the left
     if len(frontier) > 1:
         steps = [((two[0], one[1]), two) for one, two in zip(frontier, frontier[1:])]
         corners = [frontier[0], *(corner for step in steps for corner in step)]
@@ -59,7 +68,9 @@ def scatter(dots, x_title, y_title, frontier=(), rules=(), reach=((), ()), about
     parts += [frame.bars(dot) for dot in dots if dot.bars]
     parts += [_shape(frame.x(dot.x), frame.y(dot.y), dot) for dot in dots]
     up = 9  # above the bar, which would strike the name out
-    places = [(frame.x(dot.x), frame.y(dot.y) - up * bool(dot.bars), dot.name, dot.colour) for dot in dots]
+    places = [
+        (frame.x(dot.x), frame.y(dot.y) - up * bool(dot.bars), dot.name, dot.colour) for dot in dots
+    ]
     parts += names(places, frame)
     return _picture(parts, frame, about)
 
@@ -68,15 +79,31 @@ def lines(curves, x_title, y_title, rules=(), about="", width=WIDTH, height=300)
     """Curves with their names at their ends; a curve without points is left out."""
     curves = [curve for curve in curves if curve.points]
     xs = [x for curve in curves for x, _ in curve.points]
-    ys = [y for curve in curves for _, y in curve.points] + [value for axis, value, _ in rules if axis == "y"]
+    ys = [y for curve in curves for _, y in curve.points] + [
+        value for axis, value, _ in rules if axis == "y"
+    ]
     room = min(LETTER * max((len(curve.name) for curve in curves), default=0) + 10, 0.4 * width)
     frame = Frame(xs, ys, width, height, right=max(RIGHT, room))
     parts = [frame.axes(x_title, y_title), *(frame.rule(*rule) for rule in rules)]
     for curve in curves:
-        dash = f' stroke-dasharray="{DASHES[curve.dash % len(DASHES)]}"' if curve.dash % len(DASHES) else ""
-        parts.append(f'<polyline class="line s{curve.colour % COLOURS}"{dash} points="{frame.path(curve.points)}"/>')
-    ends = [(frame.x(curve.points[-1][0]), frame.y(curve.points[-1][1]), _short(curve.name, room), curve.colour)
-            for curve in curves if curve.name]
+        dash = (
+            f' stroke-dasharray="{DASHES[curve.dash % len(DASHES)]}"'
+            if curve.dash % len(DASHES)
+            else ""
+        )
+        parts.append(
+            f'<polyline class="line s{curve.colour % COLOURS}"{dash} points="{frame.path(curve.points)}"/>'
+        )
+    ends = [
+        (
+            frame.x(curve.points[-1][0]),
+            frame.y(curve.points[-1][1]),
+            _short(curve.name, room),
+            curve.colour,
+        )
+        for curve in curves
+        if curve.name
+    ]
     return _picture(parts + names(ends, frame, beside=True), frame, about)
 
 
@@ -102,33 +129,51 @@ class Frame:
         parts = []
         for value in self.y_ticks:
             y = self.y(value)
-            parts.append(f'<line class="grid" x1="{LEFT}" x2="{end:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
-                         + text(LEFT - 8, y + 4, _number(value, self.y_ticks), "end"))
+            parts.append(
+                f'<line class="grid" x1="{LEFT}" x2="{end:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
+                + text(LEFT - 8, y + 4, _number(value, self.y_ticks), "end")
+            )
         for value in self.x_ticks:
             x = self.x(value)
-            parts.append(f'<line class="axis" x1="{x:.1f}" x2="{x:.1f}" y1="{bottom}" y2="{bottom + 5}"/>'
-                         + text(x, bottom + 19, _number(value, self.x_ticks), "middle"))
+            parts.append(
+                f'<line class="axis" x1="{x:.1f}" x2="{x:.1f}" y1="{bottom}" y2="{bottom + 5}"/>'
+                + text(x, bottom + 19, _number(value, self.x_ticks), "middle")
+            )
         parts.append(f'<line class="axis" x1="{LEFT}" x2="{end:.1f}" y1="{bottom}" y2="{bottom}"/>')
         parts.append(text((LEFT + end) / 2, self.height - 8, x_title, "middle"))
         middle = (TOP + bottom) / 2
-        parts.append(f'<g transform="rotate(-90 14 {middle:.0f})">{text(14, middle, y_title, "middle")}</g>')
+        parts.append(
+            f'<g transform="rotate(-90 14 {middle:.0f})">{text(14, middle, y_title, "middle")}</g>'
+        )
         return "".join(parts)
 
     def rule(self, axis, value, name, last=False):
         """A dashed line at a value, named at its lower or left end, or, where it is of y and `last`, at its right one."""
         if axis == "x":
             x = self.x(value)
-            return (f'<line class="rule" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{self.height - BOTTOM}"/>'
-                    + text(x - 5, self.height - BOTTOM - 8, name, "end", "quiet"))
+            return (
+                f'<line class="rule" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{self.height - BOTTOM}"/>'
+                + text(x - 5, self.height - BOTTOM - 8, name, "end", "quiet")
+            )
         y = self.y(value)
-        return (f'<line class="rule" x1="{LEFT}" x2="{self.width - self.right:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
-                + text(self.width - self.right - 6 if last else LEFT + 6, y - 5, name, "end" if last else "start", "quiet"))
+        return (
+            f'<line class="rule" x1="{LEFT}" x2="{self.width - self.right:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
+            + text(
+                self.width - self.right - 6 if last else LEFT + 6,
+                y - 5,
+                name,
+                "end" if last else "start",
+                "quiet",
+            )
+        )
 
     def bars(self, dot):
         (left, right), (low, high) = dot.bars
         x, y = self.x(dot.x), self.y(dot.y)
-        return (f'<path class="bar s{dot.colour % COLOURS}" d="M{self.x(left):.1f} {y:.1f}H{self.x(right):.1f}'
-                f'M{x:.1f} {self.y(low):.1f}V{self.y(high):.1f}"/>')
+        return (
+            f'<path class="bar s{dot.colour % COLOURS}" d="M{self.x(left):.1f} {y:.1f}H{self.x(right):.1f}'
+            f'M{x:.1f} {self.y(low):.1f}V{self.y(high):.1f}"/>'
+        )
 
 
 def ticks(values, count):
@@ -155,18 +200,27 @@ def names(entries, frame, beside=False):
         leftwards = not beside and x + 10 + wide > frame.width - 2
         start = x - 10 - wide if leftwards else x + (6 if beside else 10)
         top = y - LINE / 2
-        while any(start < other[0] + other[2] and other[0] < start + wide and abs(top - other[1]) < LINE
-                  for other in boxes):
+        while any(
+            start < other[0] + other[2] and other[0] < start + wide and abs(top - other[1]) < LINE
+            for other in boxes
+        ):
             top += 2
         boxes.append((start, top, wide, leftwards, name, colour, x, y))
-    over = max([0.0, *(top + LINE - (frame.height - BOTTOM) for _, top, *_ in boxes)]) if beside else 0.0
-    return [_name(start, top - min(over, max(0.0, top - TOP)), wide, *rest) for start, top, wide, *rest in boxes]
+    over = (
+        max([0.0, *(top + LINE - (frame.height - BOTTOM) for _, top, *_ in boxes)])
+        if beside
+        else 0.0
+    )
+    return [
+        _name(start, top - min(over, max(0.0, top - TOP)), wide, *rest)
+        for start, top, wide, *rest in boxes
+    ]
 
 
 def _short(name, room):
     """A name that fits, its end being what tells one from another."""
     letters = int((room - 10) / LETTER)
-    return name if len(name) <= letters else "\N{HORIZONTAL ELLIPSIS}" + name[-letters + 1:]
+    return name if len(name) <= letters else "\N{HORIZONTAL ELLIPSIS}" + name[-letters + 1 :]
 
 
 def _name(start, top, wide, leftwards, name, colour, x, y):
@@ -194,8 +248,10 @@ def _shape(x, y, dot):
 
 
 def _picture(parts, frame, about):
-    return (f'<svg viewBox="0 0 {frame.width:g} {frame.height:g}" role="img" aria-label="{html.escape(about)}" '
-            f'xmlns="http://www.w3.org/2000/svg">{"".join(parts)}</svg>')
+    return (
+        f'<svg viewBox="0 0 {frame.width:g} {frame.height:g}" role="img" aria-label="{html.escape(about)}" '
+        f'xmlns="http://www.w3.org/2000/svg">{"".join(parts)}</svg>'
+    )
 
 
 def _between(value, ticks_, first, last):

@@ -22,7 +22,10 @@ def format_table(results, intervals=True):
     """The table for a terminal: columns of one width each, the anonymizer's name on the left."""
     lines = _cells(results, intervals)
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    text = ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in lines]
+    text = [
+        "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip()
+        for line in lines
+    ]
     rule = "-" * max(len(line) for line in text)
     return "\n".join([text[0], rule, *text[1:-1], rule, text[-1], *results.get("notes", ())])
 
@@ -58,9 +61,14 @@ def numbers(row):
 
 def _statistics(group):
     """Mean and deviation of every number that all dicts of the group hold, probe by probe."""
-    shared = [key for key in group[0] if all(isinstance(row.get(key), (int, float)) for row in group)]
+    shared = [
+        key for key in group[0] if all(isinstance(row.get(key), (int, float)) for row in group)
+    ]
     values = {key: [row[key] for row in group] for key in shared}
-    found = {key: {"mean": float(np.mean(v)), "std": float(np.std(v, ddof=1))} for key, v in values.items()}
+    found = {
+        key: {"mean": float(np.mean(v)), "std": float(np.std(v, ddof=1))}
+        for key, v in values.items()
+    }
     return found | {probe: _statistics([row[probe] for row in group]) for probe in _probes(group)}
 
 
@@ -68,24 +76,46 @@ def _cells(results, intervals):
     """Strings, line by line: the head, one line per anonymizer, chance."""
     rows = results["rows"]
     probes = _probes(rows)
-    head, columns = ["anonymizer", f"action top-1 {UP}"], [(None, "action_top1", "action_chance", "action_interval")]
+    head, columns = (
+        ["anonymizer", f"action top-1 {UP}"],
+        [(None, "action_top1", "action_chance", "action_interval")],
+    )
     for probe in probes:
         said = f"{probe}: " if len(probes) > 1 else ""
         for name, key in (("cMAP", "cmap"), ("F1", "f1")):
             head += [f"{said}{name} {DOWN}", f"above floor {DOWN}"]
-            columns += [(probe, key, f"{key}_chance", f"{key}_interval"), (probe, f"{key}_above_floor", None, None)]
-    lines = [[row["anonymizer"], *[_cell(_part(row, probe), key, interval if intervals else None)
-                                   for probe, key, _, interval in columns]] for row in rows]
+            columns += [
+                (probe, key, f"{key}_chance", f"{key}_interval"),
+                (probe, f"{key}_above_floor", None, None),
+            ]
+    lines = [
+        [
+            row["anonymizer"],
+            *[
+                _cell(_part(row, probe), key, interval if intervals else None)
+                for probe, key, _, interval in columns
+            ],
+        ]
+        for row in rows
+    ]
     # Every row was measured on the same test split, so chance is the same in all that have it.
-    chance = [next((_cell(_part(row, probe), floor) for row in rows if floor in _part(row, probe)), NONE)
-              for probe, _, floor, _ in columns]
+    chance = [
+        next((_cell(_part(row, probe), floor) for row in rows if floor in _part(row, probe)), NONE)
+        for probe, _, floor, _ in columns
+    ]
     return [head, *lines, ["chance", *chance]]
 
 
 def _probes(rows):
     """Names of the probes in the order in which they appear."""
-    return list(dict.fromkeys(
-        key for row in rows for key, value in row.items() if isinstance(value, dict) and "cmap" in value))
+    return list(
+        dict.fromkeys(
+            key
+            for row in rows
+            for key, value in row.items()
+            if isinstance(value, dict) and "cmap" in value
+        )
+    )
 
 
 def _part(row, probe):
@@ -97,7 +127,9 @@ def _cell(row, key, interval=None):
     if isinstance(value, dict):
         return f"{_percent(value['mean'])} \N{PLUS-MINUS SIGN} {_percent(value['std'])}"
     bounds = row.get(interval) if interval else None
-    return _percent(value) + (f" ({_percent(bounds[0])} to {_percent(bounds[1])})" if bounds else "")
+    return _percent(value) + (
+        f" ({_percent(bounds[0])} to {_percent(bounds[1])})" if bounds else ""
+    )
 
 
 def _percent(value):

@@ -3,22 +3,30 @@
 import tensorflow as tf
 
 from tfanon.data import pipeline
-from tfanon.report import pictures, tensorboard
+from tfanon.media import contact_sheet
+from tfanon.summaries import tensorboard
 
 EVERY = 10  # logs from one picture in TensorBoard to the next
 
 
 def draw(folder, tables, config, anonymizers):
     """Write images.png, clips.png and clips.gif of test examples.  anonymizers: {name: f_A}, a row of pictures each."""
-    images = first(pipeline.evaluation_images(tables.images.test, config), pictures.COUNT)
-    rows = spread(len(tables.clips.test), pictures.COUNT)
-    clips = first(pipeline.evaluation_clips(tables.clips.test.take(rows), config), pictures.COUNT * config.eval_clips)
-    clips = clips[::config.eval_clips]
-    pictures.write(folder / "images.png", pictures.grid(_apply(anonymizers, images), scale=scale(config)))
+    images = first(pipeline.evaluation_images(tables.images.test, config), contact_sheet.COUNT)
+    rows = spread(len(tables.clips.test), contact_sheet.COUNT)
+    clips = first(
+        pipeline.evaluation_clips(tables.clips.test.take(rows), config),
+        contact_sheet.COUNT * config.eval_clips,
+    )
+    clips = clips[:: config.eval_clips]
+    contact_sheet.write(
+        folder / "images.png", contact_sheet.grid(_apply(anonymizers, images), scale=scale(config))
+    )
     moving = _apply(anonymizers, clips)
-    pictures.write(
-        folder / "clips.png", pictures.grid({name: clip[0] for name, clip in moving.items()}, scale=scale(config)))
-    pictures.animate(folder / "clips.gif", moving, scale=scale(config))
+    contact_sheet.write(
+        folder / "clips.png",
+        contact_sheet.grid({name: clip[0] for name, clip in moving.items()}, scale=scale(config)),
+    )
+    contact_sheet.animate(folder / "clips.gif", moving, scale=scale(config))
 
 
 def scale(config):
@@ -36,21 +44,34 @@ def watchers(tables, config, extras=()):
 
     extras: what its objective asks of a batch.
     """
-    batch, _ = next(iter(pipeline.anonymization(tables.clips.train, tables.images.train, config, 0, 1, extras)))
+    batch, _ = next(
+        iter(pipeline.anonymization(tables.clips.train, tables.images.train, config, 0, 1, extras))
+    )
 
     @tf.function
     def look(minimax):
         anon = minimax.anonymized(batch, training=False)
-        return anon["clips"], anon["pairs"], {
-            f"L_B/{mode}": minimax.objective.budget(minimax.f_B, batch, anon, mode) for mode in ("inference", "batch")}
+        return (
+            anon["clips"],
+            anon["pairs"],
+            {
+                f"L_B/{mode}": minimax.objective.budget(minimax.f_B, batch, anon, mode)
+                for mode in ("inference", "batch")
+            },
+        )
 
     def watch(step, minimax):
         clips, pairs, budgets = look(minimax)
-        rates = {f"rate/{name}": getattr(minimax, f"optimizer_{name}").learning_rate for name in "ATB"}
+        rates = {
+            f"rate/{name}": getattr(minimax, f"optimizer_{name}").learning_rate for name in "ATB"
+        }
         tensorboard.scalars(step, {**budgets, **rates})
         if step // config.log_every % EVERY == 0:
-            for name, raw, changed in (("clips", batch["clips"], clips), ("pairs", batch["pairs"], pairs)):
-                shown = slice(None, pictures.COUNT)
+            for name, raw, changed in (
+                ("clips", batch["clips"], clips),
+                ("pairs", batch["pairs"], pairs),
+            ):
+                shown = slice(None, contact_sheet.COUNT)
                 tensorboard.images(step, name, {"raw": raw[shown, 0], "f_A": changed[shown, 0]})
 
     return [watch]

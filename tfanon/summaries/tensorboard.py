@@ -11,7 +11,8 @@ import tensorflow as tf
 from tensorboard.plugins.hparams import api
 from tensorboard.plugins.pr_curve import summary as pr_curve
 
-from tfanon.report import pictures, table
+from tfanon.media import contact_sheet
+from tfanon.summaries import results_table
 
 THRESHOLDS = 201  # of a PR curve, evenly spread over [0, 1]
 
@@ -29,7 +30,7 @@ def scalars(step, values):
 
 def images(step, name, rows, titles=(), scale=1):
     """A sheet of the same samples under each anonymizer; rows, titles and scale as pictures.grid takes them."""
-    tf.summary.image(name, pictures.grid(rows, titles, scale)[None], step=step)
+    tf.summary.image(name, contact_sheet.grid(rows, titles, scale)[None], step=step)
 
 
 def pr_curves(step, names, truth, scores, group="privacy"):
@@ -40,12 +41,18 @@ def pr_curves(step, names, truth, scores, group="privacy"):
     """
     truth, scores = np.asarray(truth), np.asarray(scores, np.float64)
     if scores.shape != truth.shape or scores.shape[1:] != (len(names),):
-        raise ValueError(f"PR curves of {len(names)} attributes need truth and scores [n, {len(names)}], "
-                         f"not {truth.shape} and {scores.shape}.")
+        raise ValueError(
+            f"PR curves of {len(names)} attributes need truth and scores [n, {len(names)}], "
+            f"not {truth.shape} and {scores.shape}."
+        )
     if not (scores.min() >= 0 and scores.max() <= 1):  # NaN fails both
-        raise ValueError(f"Scores go from {scores.min():.4g} to {scores.max():.4g}; give probabilities in [0, 1].")
+        raise ValueError(
+            f"Scores go from {scores.min():.4g} to {scores.max():.4g}; give probabilities in [0, 1]."
+        )
     for column, name in enumerate(names):
-        record = pr_curve.pb(f"{group}/{name}", truth[:, column].astype(bool), scores[:, column], THRESHOLDS)
+        record = pr_curve.pb(
+            f"{group}/{name}", truth[:, column].astype(bool), scores[:, column], THRESHOLDS
+        )
         tf.summary.experimental.write_raw_pb(record.SerializeToString(), step=step)
 
 
@@ -56,10 +63,14 @@ def hparams(folder, config, results):
     row; its numbers are also written as scalars, "final/action_top1" and so on, at step 0.
     """
     settings = {name: _setting(value) for name, value in dataclasses.asdict(config).items()}
-    metrics = {f"final/{name}": value for name, value in table.numbers(results["rows"][-1]).items()}
+    metrics = {
+        f"final/{name}": value for name, value in results_table.numbers(results["rows"][-1]).items()
+    }
     with writer(folder).as_default() as open_writer:
         api.hparams_config(
-            hparams=[api.HParam(name) for name in settings], metrics=[api.Metric(name) for name in metrics])
+            hparams=[api.HParam(name) for name in settings],
+            metrics=[api.Metric(name) for name in metrics],
+        )
         # One name per folder, so that a run which is started again stays one row.
         api.hparams(settings, trial_id=str(pathlib.Path(folder).resolve()))
         scalars(0, metrics)

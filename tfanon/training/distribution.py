@@ -9,7 +9,9 @@ def make_strategy(name):
         return tf.distribute.MirroredStrategy(tf.config.list_logical_devices("GPU") or all_cpus())
     if name == "multi_worker":
         return tf.distribute.MultiWorkerMirroredStrategy()
-    return tf.distribute.OneDeviceStrategy("/gpu:0" if tf.config.list_logical_devices("GPU") else "/cpu:0")
+    return tf.distribute.OneDeviceStrategy(
+        "/gpu:0" if tf.config.list_logical_devices("GPU") else "/cpu:0"
+    )
 
 
 def all_cpus():
@@ -18,7 +20,9 @@ def all_cpus():
 
 def gather(z):
     """Rows of every replica, [N, D] -> [R N, D], so that NT-Xent sees all negatives; gradients flow back to each."""
-    context = tf.distribute.get_replica_context()  # None outside a step: there the whole batch is at hand already
+    context = (
+        tf.distribute.get_replica_context()
+    )  # None outside a step: there the whole batch is at hand already
     return z if context is None or count() == 1 else context.all_gather(z, axis=0)
 
 

@@ -14,9 +14,8 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from tfanon import checkpoint, exits
-from tfanon.report import tensorboard
-
+from tfanon.core import checkpoint, exit_status
+from tfanon.summaries import tensorboard
 
 LOOKS = 20  # at the held-out slice, up to twice as many, where they select no epoch and only draw a curve
 
@@ -28,7 +27,7 @@ class Stopped(Exception):
 def status(command, work):
     """exits.status of work() that trains: 1 too where a loss is not finite, 143 where a signal stopped it."""
     try:
-        return exits.status(command, work)
+        return exit_status.status(command, work)
     except (FloatingPointError, Stopped) as problem:
         print(f"{command}: {problem}", file=sys.stderr)
         return 143 if isinstance(problem, Stopped) else 1
@@ -54,7 +53,17 @@ class Plan:
         return self.steps_per_epoch * self.epochs
 
 
-def fit(model, dataset, plan, score=None, watchers=(), before=None, curve=None, perfect=np.inf, choose=True):
+def fit(
+    model,
+    dataset,
+    plan,
+    score=None,
+    watchers=(),
+    before=None,
+    curve=None,
+    perfect=np.inf,
+    choose=True,
+):
     """Train a compiled model and leave the selected weights in it.
 
     dataset(first, last): the batches of these steps.  score(): larger is better, asked after each epoch of a
@@ -72,7 +81,9 @@ def fit(model, dataset, plan, score=None, watchers=(), before=None, curve=None, 
     if step < plan.steps and not _settles(best, perfect):
         journey = _Journey(plan, step, best, checkpoints, score, watchers, before, perfect, choose)
         with _signals_noted(journey):
-            model.fit(dataset(step, plan.steps), epochs=1, verbose=0, shuffle=False, callbacks=[journey])
+            model.fit(
+                dataset(step, plan.steps), epochs=1, verbose=0, shuffle=False, callbacks=[journey]
+            )
             journey.stop()
         best = journey.best
     if curve is not None:
@@ -93,12 +104,24 @@ class _Journey(keras.callbacks.Callback):
     def __init__(self, plan, step, best, checkpoints, score, watchers, before, perfect, choose):
         super().__init__()
         self.plan, self.step, self.best, self.checkpoints = plan, step, best, checkpoints
-        self.score, self.watchers, self.before, self.perfect, self.choose = score, watchers, before, perfect, choose
+        self.score, self.watchers, self.before, self.perfect, self.choose = (
+            score,
+            watchers,
+            before,
+            perfect,
+            choose,
+        )
         self.checked, self.signal = step, None
 
     def on_train_begin(self, logs=None):
-        self.bar = tqdm(total=self.plan.steps, initial=self.step, desc=self.plan.title, unit="step",
-                        disable=not sys.stderr.isatty(), dynamic_ncols=True)
+        self.bar = tqdm(
+            total=self.plan.steps,
+            initial=self.step,
+            desc=self.plan.title,
+            unit="step",
+            disable=not sys.stderr.isatty(),
+            dynamic_ncols=True,
+        )
         self.curves = tensorboard.writer(self.plan.logs)
         self.began = self.told = time.monotonic()
         self.first = self.step
@@ -109,9 +132,15 @@ class _Journey(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self.step += 1
-        stopping = self.signal  # looked at once: a signal that comes while this step is logged ends the next one
+        stopping = (
+            self.signal
+        )  # looked at once: a signal that comes while this step is logged ends the next one
         epoch_ends = self.step % self.plan.steps_per_epoch == 0
-        saves = self.step % self.plan.checkpoint_every == 0 or self.step == self.plan.steps or stopping is not None
+        saves = (
+            self.step % self.plan.checkpoint_every == 0
+            or self.step == self.plan.steps
+            or stopping is not None
+        )
         self.bar.update()
         if self.step % self.plan.log_every == 0 or epoch_ends or saves:
             self._log({name: np.asarray(value).item() for name, value in logs.items()})
@@ -124,14 +153,19 @@ class _Journey(keras.callbacks.Callback):
             self.stop()
         if settled and self.step < self.plan.steps:
             self.model.stop_training = True
-            tqdm.write(f"{self.plan.title}: nothing beats {self.perfect:g} on the held-out slice, reached at step "
-                       f"{self.step} of {self.plan.steps}.", file=sys.stderr)
+            tqdm.write(
+                f"{self.plan.title}: nothing beats {self.perfect:g} on the held-out slice, reached at step "
+                f"{self.step} of {self.plan.steps}.",
+                file=sys.stderr,
+            )
 
     def stop(self):
         """Raise Stopped where a signal came."""
         if self.signal is not None:
-            raise Stopped(f"Stopped by {signal.Signals(self.signal).name} at step {self.step} of "
-                          f"{self.plan.steps} of {self.plan.title}; the same command goes on from there.")
+            raise Stopped(
+                f"Stopped by {signal.Signals(self.signal).name} at step {self.step} of "
+                f"{self.plan.steps} of {self.plan.title}; the same command goes on from there."
+            )
 
     def on_train_end(self, logs=None):
         self.bar.close()
@@ -141,9 +175,12 @@ class _Journey(keras.callbacks.Callback):
         for name, value in values.items():
             if not np.isfinite(value):
                 raise FloatingPointError(
-                    f"{name} became {value} between steps {self.checked} and {self.step} of {self.plan.title}.")
+                    f"{name} became {value} between steps {self.checked} and {self.step} of {self.plan.title}."
+                )
         self.checked = self.step
-        self.bar.set_postfix({name: f"{value:.3g}" for name, value in values.items()}, refresh=False)
+        self.bar.set_postfix(
+            {name: f"{value:.3g}" for name, value in values.items()}, refresh=False
+        )
         self._tell(values)
         with self.curves.as_default():
             tensorboard.scalars(self.step, values)
@@ -158,8 +195,11 @@ class _Journey(keras.callbacks.Callback):
             self.told = now
             left = (now - self.began) / (self.step - self.first) * (self.plan.steps - self.step)
             shown = "  ".join(f"{name} {value:.3g}" for name, value in values.items())
-            print(f"{self.plan.title}: step {self.step} of {self.plan.steps}, {left:.0f} s left  {shown}",
-                  file=sys.stderr, flush=True)
+            print(
+                f"{self.plan.title}: step {self.step} of {self.plan.steps}, {left:.0f} s left  {shown}",
+                file=sys.stderr,
+                flush=True,
+            )
 
     def _looks(self):
         """Whether this epoch is scored: each where one is to be chosen, else some, the last one always."""
@@ -172,18 +212,23 @@ class _Journey(keras.callbacks.Callback):
             tensorboard.scalars(self.step, {"held_out": score})
         curve = [*self.best.get("curve", []), [self.step, score]]
         epoch = self.step // self.plan.steps_per_epoch
-        if not (self.choose and np.isfinite(score)):  # as cMAP is not where nobody held out has an attribute
+        if not (
+            self.choose and np.isfinite(score)
+        ):  # as cMAP is not where nobody held out has an attribute
             self.best = self.best if "file" in self.best else {"epoch": epoch, "score": score}
         elif "file" not in self.best or score > self.best["score"]:
             name = f"best-epoch-{epoch:05d}.weights.h5"
             digest = checkpoint.save_weights(self.model.network, self.plan.folder / name)
             self.best = {"epoch": epoch, "score": score, "file": name, "sha256": digest}
-        self.best["curve"] = curve  # a checkpoint holds it, so that a run that was stopped shows all of it
+        self.best["curve"] = (
+            curve  # a checkpoint holds it, so that a run that was stopped shows all of it
+        )
 
 
 @contextlib.contextmanager
 def _signals_noted(journey):
     """SIGTERM and SIGINT are remembered until the step in hand is done; then the journey saves and stops."""
+
     def note(number, frame):
         journey.signal = number
 

@@ -24,7 +24,9 @@ def root_mean_square(x, x_anon, reduction="clip"):
     Returns [N] for "clip", [N, T] for "frame", [] for "batch", in the unit of a pixel.
     """
     mean_square = tf.reduce_mean(tf.square(x - x_anon), axis=REDUCTIONS[reduction])
-    return tf.sqrt(tf.maximum(mean_square, 1e-12))  # sqrt has no finite gradient at 0, and Eq. 5 starts f_A near there
+    return tf.sqrt(
+        tf.maximum(mean_square, 1e-12)
+    )  # sqrt has no finite gradient at 0, and Eq. 5 starts f_A near there
 
 
 def penalty(x, x_anon, bound, reduction="clip"):
@@ -103,4 +105,6 @@ def triplet(anchor, positive, negative, margin=1.0):
 
 
 def _distance(u, v):
-    return tf.sqrt(tf.maximum(tf.reduce_sum(tf.square(u - v), axis=1), 1e-12))  # as in root_mean_square
+    return tf.sqrt(
+        tf.maximum(tf.reduce_sum(tf.square(u - v), axis=1), 1e-12)
+    )  # as in root_mean_square

@@ -11,21 +11,63 @@ import os
 import pathlib
 import shutil
 
-from tfanon import files
-from tfanon.config import APART
+from tfanon.core import files
+from tfanon.core.config import APART
 
 ANONYMIZER = {"anonymizer", "anonymizer_width", "anonymizer_output", "anonymizer_weights"}
 INITIALISE = {"epochs_reconstruct", "batch_reconstruct", "rate_reconstruct"}
-GAME = {"action_network", "action_weights", "privacy_network", "privacy_weights", "warm_action", "penalty_bound",
-        "penalty_weight", "penalty_reduction", "utility_weight", "budget_weight", "temperature", "budget_batch_norm",
-        "same_batch", "epochs_anonymize", "batch_clips", "batch_pairs", "rate_anonymizer", "rate_action",
-        "rate_privacy", "objective", "private_labels", "ensemble", "restart_every", "vita_variant", "temporal_weight",
-        "triplet_margin", "suppressed", "kept_weight"}
+GAME = {
+    "action_network",
+    "action_weights",
+    "privacy_network",
+    "privacy_weights",
+    "warm_action",
+    "penalty_bound",
+    "penalty_weight",
+    "penalty_reduction",
+    "utility_weight",
+    "budget_weight",
+    "temperature",
+    "budget_batch_norm",
+    "same_batch",
+    "epochs_anonymize",
+    "batch_clips",
+    "batch_pairs",
+    "rate_anonymizer",
+    "rate_action",
+    "rate_privacy",
+    "objective",
+    "private_labels",
+    "ensemble",
+    "restart_every",
+    "vita_variant",
+    "temporal_weight",
+    "triplet_margin",
+    "suppressed",
+    "kept_weight",
+}
 CLIPS = {"frames", "stride"}  # images, and the frames of Eq. 5, come one by one
-ACTION_JUDGE = {"action_judge", "action_judge_weights", "epochs_pretrain", "epochs_action", "batch_action",
-                "rate_action_judge"}
-PRIVACY_JUDGE = {"privacy_judge", "privacy_judge_weights", "epochs_privacy", "batch_privacy", "rate_privacy_judge"}
-PRIVATE_CLIPS = {"attack_clips", "clip_private_columns", "clip_private_split_column", "epochs_clip_privacy"}
+ACTION_JUDGE = {
+    "action_judge",
+    "action_judge_weights",
+    "epochs_pretrain",
+    "epochs_action",
+    "batch_action",
+    "rate_action_judge",
+}
+PRIVACY_JUDGE = {
+    "privacy_judge",
+    "privacy_judge_weights",
+    "epochs_privacy",
+    "batch_privacy",
+    "rate_privacy_judge",
+}
+PRIVATE_CLIPS = {
+    "attack_clips",
+    "clip_private_columns",
+    "clip_private_split_column",
+    "epochs_clip_privacy",
+}
 GROUPS = (ANONYMIZER, INITIALISE, GAME, CLIPS, ACTION_JUDGE, PRIVACY_JUDGE, PRIVATE_CLIPS)
 
 
@@ -36,8 +78,9 @@ def relevant(phase, config):
     which is any attack on what no training of f_A changes.  Of a judge's network the one that is meant counts, whether
     it is named or is that of the game.
     """
-    config = dataclasses.replace(config, action_judge=config.action_judge_network,
-                                 privacy_judge=config.privacy_judge_network)
+    config = dataclasses.replace(
+        config, action_judge=config.action_judge_network, privacy_judge=config.privacy_judge_network
+    )
     used = _used(phase, config)
     unused = set().union(*(group for group in GROUPS if group not in used)) | APART
     return {name: value for name, value in dataclasses.asdict(config).items() if name not in unused}
@@ -48,10 +91,14 @@ def _used(phase, config):
     kind, judged = phase.split("-")[0], phase.rpartition("-")[2]
     game = [ANONYMIZER, INITIALISE, GAME, CLIPS, *([ACTION_JUDGE] if config.warm_action else [])]
     images = phase.startswith("privacy-images-")
-    groups = {"initialise": [ANONYMIZER, INITIALISE], "anonymize": game, "action": [CLIPS, ACTION_JUDGE],
-              "pretrain": [CLIPS, ACTION_JUDGE],
-              "privacy": [PRIVACY_JUDGE, *([] if images else [PRIVATE_CLIPS])],
-              "attack": [CLIPS, ACTION_JUDGE, PRIVACY_JUDGE, PRIVATE_CLIPS]}
+    groups = {
+        "initialise": [ANONYMIZER, INITIALISE],
+        "anonymize": game,
+        "action": [CLIPS, ACTION_JUDGE],
+        "pretrain": [CLIPS, ACTION_JUDGE],
+        "privacy": [PRIVACY_JUDGE, *([] if images else [PRIVATE_CLIPS])],
+        "attack": [CLIPS, ACTION_JUDGE, PRIVACY_JUDGE, PRIVATE_CLIPS],
+    }
     if kind not in groups:
         raise ValueError(f"No phase is called '{phase}'.")
     return groups[kind] + (game if kind in ("action", "privacy") and judged == "f_A" else [])
@@ -67,7 +114,9 @@ def share(config, others):
     for other in others:
         game = done(other.workdir, "anonymize").get("result", {})
         here, there = (_without_idle_penalty(each, game) for each in (config, other))
-        for name in sorted(path.parent.name for path in pathlib.Path(other.workdir).glob("phases/*/done.json")):
+        for name in sorted(
+            path.parent.name for path in pathlib.Path(other.workdir).glob("phases/*/done.json")
+        ):
             if not is_done(config.workdir, name) and relevant(name, there) == relevant(name, here):
                 take(other.workdir, name, config.workdir, name)
                 taken.append(name)
@@ -76,7 +125,11 @@ def share(config, others):
 
 def _without_idle_penalty(config, game):
     """A Config with lambda = 0 where, by what a game found, its penalty is idle."""
-    return dataclasses.replace(config, penalty_bound=0.0, penalty_weight=0.0) if penalty_is_idle(config, game) else config
+    return (
+        dataclasses.replace(config, penalty_bound=0.0, penalty_weight=0.0)
+        if penalty_is_idle(config, game)
+        else config
+    )
 
 
 def penalty_is_idle(config, game):
@@ -85,7 +138,9 @@ def penalty_is_idle(config, game):
     game: what the phase "anonymize" found; one of an earlier version did not note its largest change.
     """
     eq_3 = config.objective == "penalty"  # another one may hold its B against something else
-    return eq_3 and (config.penalty_weight == 0 or game.get("largest_change", math.inf) <= config.penalty_bound)
+    return eq_3 and (
+        config.penalty_weight == 0 or game.get("largest_change", math.inf) <= config.penalty_bound
+    )
 
 
 def is_done(folder, name):
@@ -112,7 +167,9 @@ def take(source, name, target, new):
 def _take(source, target, last=""):
     """Every file of a folder, `last` after the others: until it is there, the rest counts for nothing."""
     target.mkdir(parents=True, exist_ok=True)
-    for path in sorted((path for path in source.glob("*") if path.is_file()), key=lambda path: path.name == last):
+    for path in sorted(
+        (path for path in source.glob("*") if path.is_file()), key=lambda path: path.name == last
+    ):
         if not path.name.startswith("."):  # .lock is one phase's own, .unfinished-* nobody's
             _link(path, target / path.name)
 

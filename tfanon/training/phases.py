@@ -13,14 +13,21 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from tfanon import checkpoint, evaluation, files, fitting, losses, metrics, registry, specs, trainer
-from tfanon.converting import starting
-from tfanon.data import pipeline, tables
+from tfanon.core import checkpoint, component_spec, files, registry
+from tfanon.data import pipeline
+from tfanon.data import splits as tables
+from tfanon.metrics import criteria
+from tfanon.metrics import scores as metrics
 from tfanon.models import ensemble
-from tfanon.report import tensorboard
+from tfanon.pretrained import load_pretrained
+from tfanon.summaries import tensorboard
+from tfanon.training import loop, losses, trainer
 
-
-LEARNT = ("curve", "budget", "cmap_by_chance")  # what a phase keeps of its learning beside what results.json holds
+LEARNT = (
+    "curve",
+    "budget",
+    "cmap_by_chance",
+)  # what a phase keeps of its learning beside what results.json holds
 ENOUGH = 100  # held-out examples. An epoch that has 32 of 32 right may have a tenth wrong: by fewer, none is selected
 
 
@@ -50,8 +57,14 @@ class Run:
 
     def names(self):
         """The phases in the order in which they run."""
-        after = [phase for name in (*self.config.baselines, "f_A") for phase in judges(self, name, None)]
-        before = [pretrained(self.config)] if self.config.epochs_pretrain or self.config.warm_action else []
+        after = [
+            phase for name in (*self.config.baselines, "f_A") for phase in judges(self, name, None)
+        ]
+        before = (
+            [pretrained(self.config)]
+            if self.config.epochs_pretrain or self.config.warm_action
+            else []
+        )
         return list(dict.fromkeys(["initialise", *before, "anonymize", *after]))
 
     def phase(self, name):
@@ -73,11 +86,11 @@ class Phase:
 
     @property
     def folder(self):
-        return pathlib.Path(self.config.workdir) / "phases" / specs.file_name(self.name)
+        return pathlib.Path(self.config.workdir) / "phases" / component_spec.file_name(self.name)
 
     @property
     def logs(self):
-        return pathlib.Path(self.config.workdir) / "logs" / specs.file_name(self.name)
+        return pathlib.Path(self.config.workdir) / "logs" / component_spec.file_name(self.name)
 
     @property
     def weights(self):
@@ -97,8 +110,15 @@ class Phase:
 
     def plan(self, examples, batch, epochs):
         """How fitting.fit goes about this phase; an epoch sees each example once, up to a last partial batch."""
-        return fitting.Plan(f"[{self.number}/{self.count}] {self.name}", self.folder, self.logs,
-                            max(1, examples // batch), epochs, self.config.checkpoint_every, self.config.log_every)
+        return loop.Plan(
+            f"[{self.number}/{self.count}] {self.name}",
+            self.folder,
+            self.logs,
+            max(1, examples // batch),
+            epochs,
+            self.config.checkpoint_every,
+            self.config.log_every,
+        )
 
     def result(self, network=None):
         """What a finished phase found, its weights loaded into `network`; None where it is not finished."""
@@ -123,16 +143,23 @@ def initialise(run, f_A):
     config, phase = run.config, run.phase("initialise")
     if phase.result(f_A) is not None:
         return
-    plan = phase.plan(len(run.tables.images.train), config.batch_reconstruct, config.epochs_reconstruct)
+    plan = phase.plan(
+        len(run.tables.images.train), config.batch_reconstruct, config.epochs_reconstruct
+    )
     with run.strategy.scope():
         learner = trainer.Learner(f_A, losses.reconstruction)
-        learner.compile(make_optimizer(config, cosine(config.rate_reconstruct, plan, config)), config.jit_compile)
+        learner.compile(
+            make_optimizer(config, cosine(config.rate_reconstruct, plan, config)),
+            config.jit_compile,
+        )
 
     def dataset(first, last):
-        frames = pipeline.reconstruction(run.tables.clips.train, run.tables.images.train, config, first, last)
+        frames = pipeline.reconstruction(
+            run.tables.clips.train, run.tables.images.train, config, first, last
+        )
         return frames.map(lambda x: (x, x))
 
-    phase.finish(f_A, fitting.fit(learner, dataset, plan))
+    phase.finish(f_A, loop.fit(learner, dataset, plan))
 
 
 def minimax_plan(run):
@@ -148,23 +175,34 @@ def anonymize(run, f_A, watchers=()):
     if phase.result(f_A) is not None:
         return
     clips, plan = run.tables.clips.train, minimax_plan(run)
-    warm = pretrain(run) if config.warm_action else None  # before the seed is set: it may be done already, or not
+    warm = (
+        pretrain(run) if config.warm_action else None
+    )  # before the seed is set: it may be done already, or not
     objective = make_objective(config, run.tables)
     run.seeded("anonymize")
     with run.strategy.scope():
-        f_T = starting.build("actions", config.action_network, config.action_weights, classes=len(clips.classes))
+        f_T = load_pretrained.build(
+            "actions", config.action_network, config.action_weights, classes=len(clips.classes)
+        )
         if warm:
             warm.result(f_T)
         f_T, f_B = objective.action_network(f_T), make_adversary(config, objective)
         minimax = trainer.Minimax(f_A, f_T, f_B, config, objective)
-        minimax.compile(*(make_optimizer(config, rate) for rate in (
-            config.rate_anonymizer, config.rate_action, config.rate_privacy)), config.jit_compile)
+        minimax.compile(
+            *(
+                make_optimizer(config, rate)
+                for rate in (config.rate_anonymizer, config.rate_action, config.rate_privacy)
+            ),
+            config.jit_compile,
+        )
 
     def dataset(first, last):
-        return pipeline.anonymization(clips, run.tables.images.train, config, first, last, objective.extras)
+        return pipeline.anonymization(
+            clips, run.tables.images.train, config, first, last, objective.extras
+        )
 
     watching = [lambda step, watch=watch: watch(step, minimax) for watch in watchers]
-    found = fitting.fit(minimax, dataset, plan, watchers=watching, before=minimax.before_step)
+    found = loop.fit(minimax, dataset, plan, watchers=watching, before=minimax.before_step)
     phase.finish(f_A, {**found, "largest_change": float(minimax.largest_change.numpy())})
 
 
@@ -177,15 +215,17 @@ def make_objective(config, tables):
 def make_adversary(config, objective):
     """f_B, or several as one network."""
     head = objective.head()
-    first = starting.build("privacy", config.privacy_network, config.privacy_weights, **head)
+    first = load_pretrained.build("privacy", config.privacy_network, config.privacy_weights, **head)
     others = [registry.find("privacy", name).build(**head) for name in config.ensemble]
     return ensemble.Ensemble([first, *others]) if others else first
 
 
 def judges(run, name, f_A):
     """phase -> the call that makes it, for each judge of an anonymizer."""
-    privacy = {f"privacy-{probe}-{name}": functools.partial(judge_privacy, run, name, f_A, probe)
-               for probe in run.tables.probes}
+    privacy = {
+        f"privacy-{probe}-{name}": functools.partial(judge_privacy, run, name, f_A, probe)
+        for probe in run.tables.probes
+    }
     return {f"action-{name}": functools.partial(judge_action, run, name, f_A), **privacy}
 
 
@@ -209,8 +249,13 @@ def pretrain(run):
     config, phase = run.config, run.phase(pretrained(run.config))
     with phase.claimed():
         if phase.result() is None:
-            _read_action(run, phase, registry.find("anonymizers", "raw").build(),
-                         config.epochs_pretrain or config.epochs_action, judges=not config.epochs_pretrain)
+            _read_action(
+                run,
+                phase,
+                registry.find("anonymizers", "raw").build(),
+                config.epochs_pretrain or config.epochs_action,
+                judges=not config.epochs_pretrain,
+            )
     return phase
 
 
@@ -223,27 +268,52 @@ def _read_action(run, phase, f_A, epochs, start=None, judges=True):
     plan = phase.plan(len(splits.train), config.batch_action, epochs)
     run.seeded("action")  # every anonymizer meets the same fresh judge
     with run.strategy.scope():
-        f_T = starting.build("actions", config.action_judge_network, config.action_judge_weights,
-                             classes=len(splits.train.classes))
+        f_T = load_pretrained.build(
+            "actions",
+            config.action_judge_network,
+            config.action_judge_weights,
+            classes=len(splits.train.classes),
+        )
         if start:
             start.result(f_T)
         learner = trainer.Learner(f_T, losses.action, f_A)
-        learner.compile(make_optimizer(config, cosine(config.rate_action_judge, plan, config)), config.jit_compile)
+        learner.compile(
+            make_optimizer(config, cosine(config.rate_action_judge, plan, config)),
+            config.jit_compile,
+        )
     one_clip = dataclasses.replace(config, eval_clips=1)
-    held_out = pipeline.evaluation_clips(splits.held_out, one_clip) if len(splits.held_out) else None
-    selected = fitting.fit(
-        learner, lambda first, last: pipeline.actions(splits.train, config, first, last), plan,
-        score=held_out and (lambda: evaluation.action_top1(learner, held_out)),
-        choose=len(splits.held_out) >= ENOUGH or not judges, perfect=float("inf") if judges else 1.0)
-    scores = evaluation.action_scores(learner, pipeline.evaluation_clips(splits.test, config), splits.test)
+    held_out = (
+        pipeline.evaluation_clips(splits.held_out, one_clip) if len(splits.held_out) else None
+    )
+    selected = loop.fit(
+        learner,
+        lambda first, last: pipeline.actions(splits.train, config, first, last),
+        plan,
+        score=held_out and (lambda: criteria.action_top1(learner, held_out)),
+        choose=len(splits.held_out) >= ENOUGH or not judges,
+        perfect=float("inf") if judges else 1.0,
+    )
+    scores = criteria.action_scores(
+        learner, pipeline.evaluation_clips(splits.test, config), splits.test
+    )
     return phase.finish(f_T, {**scores, "selected": selected})
 
 
 def judge_privacy(run, name, f_A, probe):
     """Algorithm 1, lines 25-27: a fresh f_B' on the attributes of anonymized images; Criterion 2."""
     config = run.config
-    found = read_attributes(run, f"privacy-{probe}-{name}", f_A, probe, lambda attributes: starting.build(
-        "privacy", config.privacy_judge_network, config.privacy_judge_weights, attributes=attributes))
+    found = read_attributes(
+        run,
+        f"privacy-{probe}-{name}",
+        f_A,
+        probe,
+        lambda attributes: load_pretrained.build(
+            "privacy",
+            config.privacy_judge_network,
+            config.privacy_judge_weights,
+            attributes=attributes,
+        ),
+    )
     return {key: value for key, value in found.items() if key not in LEARNT}
 
 
@@ -268,16 +338,20 @@ def _read_attributes(run, phase, f_A, probe, build, views):
     learnt = learn(run, phase, learner, splits, epochs_of(config, probe), views)
     test = views.evaluation(splits.test, config)
     held_out = views.evaluation(splits.tuning, config)
-    probabilities, truth, rows = evaluation.privacy_curves(learner, test)  # it passes f_A once for all that follows
-    thresholds = evaluation.privacy_thresholds(learner, held_out)
-    scores = evaluation.attribute_scores(probabilities, truth, rows, thresholds, splits.test)
+    probabilities, truth, rows = criteria.privacy_curves(
+        learner, test
+    )  # it passes f_A once for all that follows
+    thresholds = criteria.privacy_thresholds(learner, held_out)
+    scores = criteria.attribute_scores(probabilities, truth, rows, thresholds, splits.test)
     with tensorboard.writer(phase.logs).as_default():
         tensorboard.pr_curves(learnt["budget"]["steps"], names, truth, probabilities)
     chance = metrics.cmap_by_chance(probabilities, truth)
     return phase.finish(learner.network, {**scores, **learnt, "cmap_by_chance": chance})
 
 
-def learn(run, phase, learner, splits, epochs, views=FRAMES, select=evaluation.privacy_cmap, rate=None):
+def learn(
+    run, phase, learner, splits, epochs, views=FRAMES, select=criteria.privacy_cmap, rate=None
+):
     """Train a learner on a data set and leave in it the epoch that is best on the held-out slice; the last, if that is small.
 
     select(learner, dataset): larger is better.  rate: Adam's; None: as f_B' has.
@@ -287,12 +361,23 @@ def learn(run, phase, learner, splits, epochs, views=FRAMES, select=evaluation.p
     plan = phase.plan(len(splits.train), getattr(config, views.batch), epochs)
     with run.strategy.scope():
         learner.compile(
-            make_optimizer(config, cosine(rate or config.rate_privacy_judge, plan, config)), config.jit_compile)
+            make_optimizer(config, cosine(rate or config.rate_privacy_judge, plan, config)),
+            config.jit_compile,
+        )
     held_out = views.evaluation(splits.held_out, config) if len(splits.held_out) else None
-    selected = fitting.fit(learner, lambda first, last: views.train(splits.train, config, first, last), plan,
-                           score=held_out and (lambda: select(learner, held_out)), curve=curve,
-                           choose=len(splits.held_out) >= ENOUGH)
-    budget = {"steps": plan.steps, "epochs": plan.epochs, "parameters": learner.network.count_params()}
+    selected = loop.fit(
+        learner,
+        lambda first, last: views.train(splits.train, config, first, last),
+        plan,
+        score=held_out and (lambda: select(learner, held_out)),
+        curve=curve,
+        choose=len(splits.held_out) >= ENOUGH,
+    )
+    budget = {
+        "steps": plan.steps,
+        "epochs": plan.epochs,
+        "parameters": learner.network.count_params(),
+    }
     return {"selected": selected, "curve": curve, "budget": budget}
 
 
@@ -304,7 +389,9 @@ def epochs_of(config, probe):
 def make_optimizer(config, rate):
     """Adam, as in all of the lineage's code; wrapped where float16 gradients would vanish."""
     adam = keras.optimizers.Adam(rate)
-    return keras.optimizers.LossScaleOptimizer(adam) if config.precision == "mixed_float16" else adam
+    return (
+        keras.optimizers.LossScaleOptimizer(adam) if config.precision == "mixed_float16" else adam
+    )
 
 
 def cosine(rate, plan, config):
@@ -315,4 +402,5 @@ def cosine(rate, plan, config):
     """
     warmup = min(config.warmup_epochs * plan.steps_per_epoch, plan.steps // 5)
     return keras.optimizers.schedules.CosineDecay(
-        rate * 0.01, max(1, plan.steps - warmup), warmup_target=rate, warmup_steps=warmup)
+        rate * 0.01, max(1, plan.steps - warmup), warmup_target=rate, warmup_steps=warmup
+    )

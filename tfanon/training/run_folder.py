@@ -6,8 +6,9 @@ import pathlib
 import keras
 import numpy as np
 
-from tfanon import config, phases, registry, replicas
-from tfanon.data import pipeline, tables
+from tfanon.core import config, registry
+from tfanon.data import pipeline, splits
+from tfanon.training import distribution, phases
 
 COMPARED, REPRESENTATIVE = "test", "train"  # splits
 
@@ -19,8 +20,10 @@ def settings(folder, data_dir=""):
     """
     folder = pathlib.Path(folder)
     if not (folder / "run.flags").is_file():
-        raise ValueError(f"{folder} holds no run: {folder / 'run.flags'} is missing. Give the --workdir of "
-                         "python -m tfanon.train.")
+        raise ValueError(
+            f"{folder} holds no run: {folder / 'run.flags'} is missing. Give the --workdir of "
+            "python -m tfanon.train."
+        )
     found = config.from_flagfile(folder / "run.flags")
     return dataclasses.replace(found, workdir=str(folder), data_dir=data_dir or found.data_dir)
 
@@ -31,15 +34,18 @@ def load(folder, data_dir=""):
     keras.config.set_dtype_policy("float32")  # whatever it was trained in
     for name in ("anonymize", "action-f_A"):
         if not (folder / "phases" / name / "done.json").is_file():
-            raise ValueError(f"{folder} is not finished: its phase {name} is not done. python -m tfanon.train "
-                             f"--flagfile={folder / 'run.flags'} goes on with it.")
-    return phases.Run(found, tables.load(found), replicas.make_strategy("one_device"))
+            raise ValueError(
+                f"{folder} is not finished: its phase {name} is not done. python -m tfanon.train "
+                f"--flagfile={folder / 'run.flags'} goes on with it."
+            )
+    return phases.Run(found, splits.load(found), distribution.make_strategy("one_device"))
 
 
 def anonymizer(run):
     """The trained f_A."""
     f_A = registry.find("anonymizers", run.config.anonymizer).build(
-        width=run.config.anonymizer_width, output=run.config.anonymizer_output)
+        width=run.config.anonymizer_width, output=run.config.anonymizer_output
+    )
     _fill(run, "anonymize", f_A)
     return f_A
 
@@ -47,7 +53,8 @@ def anonymizer(run):
 def action_judge(run):
     """The trained f_T' of f_A."""
     f_T = registry.find("actions", run.config.action_judge_network).build(
-        classes=len(run.tables.action.train.classes))
+        classes=len(run.tables.action.train.classes)
+    )
     _fill(run, "action-f_A", f_T)
     return f_T
 
@@ -55,7 +62,8 @@ def action_judge(run):
 def privacy_judge(run, probe):
     """The trained f_B' of f_A on one probe."""
     f_B = registry.find("privacy", run.config.privacy_judge_network).build(
-        attributes=len(run.tables.probes[probe].train.attribute_names))
+        attributes=len(run.tables.probes[probe].train.attribute_names)
+    )
     _fill(run, f"privacy-{probe}-f_A", f_B)
     return f_B
 
@@ -67,11 +75,15 @@ def frames(run, split, count, size):
     """
     settings = dataclasses.replace(run.config, resolution=max(size), frames=1, eval_clips=1)
     half = -(-count // 2)
-    clips = pipeline.evaluation_clips(_drawn(getattr(run.tables.clips, split), half, settings), settings)
-    images = pipeline.evaluation_images(_drawn(getattr(run.tables.images, split), half, settings), settings)
+    clips = pipeline.evaluation_clips(
+        _drawn(getattr(run.tables.clips, split), half, settings), settings
+    )
+    images = pipeline.evaluation_images(
+        _drawn(getattr(run.tables.images, split), half, settings), settings
+    )
     squares = np.concatenate([*(x[:, 0] for x, *_ in clips), *(x for x, *_ in images)])
     top, left = ((side - wanted) // 2 for side, wanted in zip(squares.shape[1:3], size))
-    return squares[:, top:top + size[0], left:left + size[1]]
+    return squares[:, top : top + size[0], left : left + size[1]]
 
 
 def _drawn(examples, count, settings):

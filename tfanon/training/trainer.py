@@ -5,8 +5,8 @@ import contextlib
 import keras
 import tensorflow as tf
 
-from tfanon import losses, replicas
-from tfanon.objectives import penalty
+from tfanon.training import distribution, losses
+from tfanon.training.objectives import penalty
 
 
 class Prepared(keras.Model):
@@ -24,7 +24,7 @@ class Minimax(Prepared):
 
     f_A: frames [N, H, W, 3] or clips [N, T, H, W, 3] in [0, 1] -> the same shape.
     f_T: clips -> logits [N, K].  f_B: images [N, H, W, 3] -> embedding [N, D].
-    config: a tfanon.config.Config; its losses section is used.  objective: of tfanon/objectives; None is the paper's.
+    config: a tfanon.core.config.Config; its losses section is used.  objective: of tfanon/training/objectives; None is the paper's.
     `fit` takes a dataset of (batch_1, batch_2), each a dict as in data.batch.
     """
 
@@ -32,10 +32,30 @@ class Minimax(Prepared):
         super().__init__(name="minimax")
         self.f_A, self.f_T, self.f_B, self.config = f_A, f_T, f_B, config
         self.objective = objective or penalty.build(config)
-        self.means = {name: keras.metrics.Mean(name) for name in (
-            "L_A", "L_T", "L_B", "L_P", *self.objective.terms, "rms", "active", "judge_L_T", "judge_L_B", "judge_top1")}
-        self.largest_change = self.add_weight(  # of the whole game; a weight, so that a checkpoint holds it
-            name="largest_change", shape=(), initializer="zeros", trainable=False, aggregation="only_first_replica")
+        self.means = {
+            name: keras.metrics.Mean(name)
+            for name in (
+                "L_A",
+                "L_T",
+                "L_B",
+                "L_P",
+                *self.objective.terms,
+                "rms",
+                "active",
+                "judge_L_T",
+                "judge_L_B",
+                "judge_top1",
+            )
+        }
+        self.largest_change = (
+            self.add_weight(  # of the whole game; a weight, so that a checkpoint holds it
+                name="largest_change",
+                shape=(),
+                initializer="zeros",
+                trainable=False,
+                aggregation="only_first_replica",
+            )
+        )
 
     def compile(self, optimizer_A, optimizer_T, optimizer_B, jit_compile=False):
         """Build the three optimizers; inside the strategy's scope, before `fit`."""
@@ -51,32 +71,39 @@ class Minimax(Prepared):
     def train_step(self, batches):
         """Algorithm 1, lines 15-19: the anonymizer moves, then its two judges (Figure 1: on the next batch)."""
         batch_1, batch_2 = batches
-        self._step_1_anonymizer(batch_1)  # theta_A <- theta_A - alpha_A grad [L_T - L_B + lambda L_P]  (Eq. 3)
+        self._step_1_anonymizer(
+            batch_1
+        )  # theta_A <- theta_A - alpha_A grad [L_T - L_B + lambda L_P]  (Eq. 3)
         self._step_2_judges(batch_2)  # theta_T, theta_B <- descend L_T, L_B with theta_A held still
-        return {name: replicas.logged(mean.result()) for name, mean in self.means.items()}
+        return {name: distribution.logged(mean.result()) for name, mean in self.means.items()}
 
     def _step_1_anonymizer(self, batch):
         with moving(self.f_A) as tape:
             anon = self.anonymized(batch, training=True)
             L_A, terms = self.objective.anonymizer(self.f_T, self.f_B, batch, anon)
-            loss = self.optimizer_A.scale_loss(replicas.share(L_A))
+            loss = self.optimizer_A.scale_loss(distribution.share(L_A))
         descend(tape, loss, self.f_A, self.optimizer_A)
         rms = losses.root_mean_square(batch["clips"], anon["clips"])
         active = tf.cast(rms > self.config.penalty_bound, tf.float32)
         self._record(L_A=L_A, **terms, rms=rms, active=active)
-        self._note_change(losses.root_mean_square(batch["clips"], anon["clips"], self.config.penalty_reduction))
+        self._note_change(
+            losses.root_mean_square(batch["clips"], anon["clips"], self.config.penalty_reduction)
+        )
 
     def _step_2_judges(self, batch):
         anon = self.anonymized(batch, training=False)  # no tape: f_A stands
         with moving(self.f_T) as tape:
             L_T, logits = self.objective.action(self.f_T, batch, anon, training=True)
-            loss = self.optimizer_T.scale_loss(replicas.share(L_T))
+            loss = self.optimizer_T.scale_loss(distribution.share(L_T))
         descend(tape, loss, self.f_T, self.optimizer_T)
         with moving(self.f_B) as tape:
             L_B = self.objective.privacy(self.f_B, batch, anon)
-            loss = self.optimizer_B.scale_loss(replicas.share(L_B))
+            loss = self.optimizer_B.scale_loss(distribution.share(L_B))
         descend(tape, loss, self.f_B, self.optimizer_B)
-        top1 = tf.cast(tf.equal(tf.argmax(logits, axis=1, output_type=batch["labels"].dtype), batch["labels"]), "float32")
+        top1 = tf.cast(
+            tf.equal(tf.argmax(logits, axis=1, output_type=batch["labels"].dtype), batch["labels"]),
+            "float32",
+        )
         self._record(judge_L_T=L_T, judge_L_B=L_B, judge_top1=top1)
 
     def anonymized(self, batch, training):
@@ -87,17 +114,25 @@ class Minimax(Prepared):
         """
         anon = dict(batch)
         video = getattr(self.f_A, "video", False)
-        passes = {("clips", "others"): 4, ("pairs",): 3} if video else {("clips", "others", "pairs"): 3}
+        passes = (
+            {("clips", "others"): 4, ("pairs",): 3} if video else {("clips", "others", "pairs"): 3}
+        )
         for names, rank in passes.items():
-            anon.update(self._pass({name: batch[name] for name in names if name in batch}, rank, training))
+            anon.update(
+                self._pass({name: batch[name] for name in names if name in batch}, rank, training)
+            )
         return anon
 
     def _pass(self, streams, rank, training):
         """f_A on {name: pixels}.  rank: 3 where f_A is given frames [-1, H, W, 3], 4 for clips."""
-        flat = [tf.reshape(x, tf.concat([[-1], tf.shape(x)[-rank:]], axis=0)) for x in streams.values()]
+        flat = [
+            tf.reshape(x, tf.concat([[-1], tf.shape(x)[-rank:]], axis=0)) for x in streams.values()
+        ]
         anon = self.f_A(tf.concat(flat, axis=0), training=training)
         parts = tf.split(anon, [tf.shape(x)[0] for x in flat])
-        return {name: tf.reshape(part, tf.shape(x)) for (name, x), part in zip(streams.items(), parts)}
+        return {
+            name: tf.reshape(part, tf.shape(x)) for (name, x), part in zip(streams.items(), parts)
+        }
 
     def before_step(self, step):
         """Every config.restart_every steps f_B starts afresh: an f_A that has only outrun this one is found out."""
@@ -109,7 +144,11 @@ class Minimax(Prepared):
         return [*self.f_B.weights, *self.optimizer_B.variables]
 
     def _movers(self):
-        return ((self.f_A, self.optimizer_A), (self.f_T, self.optimizer_T), (self.f_B, self.optimizer_B))
+        return (
+            (self.f_A, self.optimizer_A),
+            (self.f_T, self.optimizer_T),
+            (self.f_B, self.optimizer_B),
+        )
 
     def _record(self, **values):
         for name, value in values.items():
@@ -117,7 +156,7 @@ class Minimax(Prepared):
 
     def _note_change(self, rms):
         """rms: what Eq. 4 holds against B, whatever its reduction leaves of a batch."""
-        largest = tf.reduce_max(replicas.gather(tf.reshape(rms, [-1])))
+        largest = tf.reduce_max(distribution.gather(tf.reshape(rms, [-1])))
         self.largest_change.assign(tf.maximum(self.largest_change, tf.cast(largest, "float32")))
 
 
@@ -137,7 +176,9 @@ class Learner(Prepared):
         super().compile(optimizer=None, jit_compile=jit_compile)
         self.mover = optimizer
         self.mover.build(self.network.trainable_variables)
-        self.forward = tf.function(self.call, reduce_retracing=True, autograph=False)  # one trace for all epochs
+        self.forward = tf.function(
+            self.call, reduce_retracing=True, autograph=False
+        )  # one trace for all epochs
         self.built = True
 
     @tf.autograph.experimental.do_not_convert
@@ -146,10 +187,10 @@ class Learner(Prepared):
         x = self.anonymized(x)
         with moving(self.network) as tape:
             loss = tf.reduce_mean(self.loss_of(y, self.network(x, training=True)))
-            scaled = self.mover.scale_loss(replicas.share(loss))
+            scaled = self.mover.scale_loss(distribution.share(loss))
         descend(tape, scaled, self.network, self.mover)
         self.mean.update_state(loss)
-        return {"loss": replicas.logged(self.mean.result())}
+        return {"loss": distribution.logged(self.mean.result())}
 
     def anonymized(self, x):
         return x if self.f_A is None else self.f_A(x, training=False)

@@ -2,15 +2,15 @@ import dataclasses
 
 import pytest
 
-from tfanon import registry
-from tfanon.config import Config
-from tfanon.protocols import _plan
+from tfanon.attacks.common import attack_plan
+from tfanon.core import registry
+from tfanon.core.config import Config
 
 CONFIG = Config(privacy_network="small_resnet", action_network="small3d")
 
 
 def plan(name, config=CONFIG, **asked):
-    return registry.find("protocols", name).plan(config, _plan.Asked(**asked))
+    return registry.find("protocols", name).plan(config, attack_plan.Asked(**asked))
 
 
 @pytest.mark.parametrize("name", sorted({*registry.names("protocols")} - {"novel"}))
@@ -27,13 +27,17 @@ def test_table_1():
     made = plan("known")
     assert made.attacks == (("fresh", {"network": "small_resnet", "start": "scratch"}),)
     assert made.actions == ("small3d",)
-    judged = dataclasses.replace(CONFIG, privacy_judge="resnet18", privacy_judge_weights="x.h5", action_judge="r3d_18")
+    judged = dataclasses.replace(
+        CONFIG, privacy_judge="resnet18", privacy_judge_weights="x.h5", action_judge="r3d_18"
+    )
     assert plan("known", judged).attacks == (("fresh", {"network": "resnet18", "start": "x.h5"}),)
     assert plan("known", judged).actions == ("r3d_18",)
 
 
 def test_table_2_asks_for_something_novel():
-    with pytest.raises(ValueError, match="Nothing is novel here: name what f_A was not trained for"):
+    with pytest.raises(
+        ValueError, match="Nothing is novel here: name what f_A was not trained for"
+    ):
         plan("novel")
     assert plan("novel", dataclasses.replace(CONFIG, attribute_set="vispr2")) == plan("known")
 
@@ -44,14 +48,25 @@ def test_tables_7_and_8(tmp_path):
     assert [choice["network"] for _, choice in made.attacks] == list(sizes)
     (tmp_path / "resnet34.weights.h5").write_bytes(b"")
     made = plan("attackers", weights_dir=str(tmp_path))
-    assert made.attacks[-1] == ("fresh", {"network": "resnet34", "start": str(tmp_path / "resnet34.weights.h5")})
-    assert len(made.attacks) == 6 and made.notes[0].endswith("resnet18, resnet50, resnet101, resnet152.")
+    assert made.attacks[-1] == (
+        "fresh",
+        {"network": "resnet34", "start": str(tmp_path / "resnet34.weights.h5")},
+    )
+    assert len(made.attacks) == 6 and made.notes[0].endswith(
+        "resnet18, resnet50, resnet101, resnet152."
+    )
 
 
 def test_networks_that_are_asked_for():
     made = plan("strict", networks=("mobilenet", "small_resnet", "r3d_18"))
-    assert [choice["network"] for attacker, choice in made.attacks if attacker == "fresh"] == ["mobilenet", "small_resnet"]
-    assert ("whole_video", {"network": "r3d_18", "start": "scratch"}) in made.attacks and made.actions == ("r3d_18",)
+    assert [choice["network"] for attacker, choice in made.attacks if attacker == "fresh"] == [
+        "mobilenet",
+        "small_resnet",
+    ]
+    assert (
+        "whole_video",
+        {"network": "r3d_18", "start": "scratch"},
+    ) in made.attacks and made.actions == ("r3d_18",)
     assert {attacker for attacker, _ in made.attacks} == set(registry.names("attackers"))
     with pytest.raises(ValueError, match="No privacy called 'resnet19'"):
         plan("known", networks=("resnet19",))
@@ -61,8 +76,9 @@ def test_attackers_that_a_command_asks_for():
     made = plan("quick")
     assert made.by(()) == made
     chosen = {"network": "small_resnet", "start": "scratch"}
-    assert made.by(("reconstruction:width=0.5", "knn", "fresh")) == dataclasses.replace(made, attacks=(
-        ("reconstruction", {**chosen, "width": 0.5}), ("knn", {}), ("fresh", chosen)))
+    assert made.by(("reconstruction:width=0.5", "knn", "fresh")) == dataclasses.replace(
+        made, attacks=(("reconstruction", {**chosen, "width": 0.5}), ("knn", {}), ("fresh", chosen))
+    )
     both = plan("quick", networks=("mobilenet", "small_resnet")).by(("reconstruction:width=0.5",))
     assert [choice["network"] for _, choice in both.attacks] == ["mobilenet", "small_resnet"]
     assert {choice["width"] for _, choice in both.attacks} == {0.5}

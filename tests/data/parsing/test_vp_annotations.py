@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import trees
 
-from tfanon.config import Config
-from tfanon.data.sources import _vp, vp_hmdb51, vp_ucf101
+from tfanon.core.config import Config
+from tfanon.data.parsing import vp_annotations
+from tfanon.data.sources import vp_hmdb51, vp_ucf101
 
 
 @pytest.fixture
@@ -20,12 +21,20 @@ def data_dir(tmp_path):
 
 
 @pytest.mark.parametrize("ending", [".pickle", ".csv", ".json"])
-@pytest.mark.parametrize("name, source, paths", [
-    ("hmdb51", vp_hmdb51, trees.HMDB51), ("ucf101", vp_ucf101, trees.UCF101)])
+@pytest.mark.parametrize(
+    "name, source, paths",
+    [("hmdb51", vp_hmdb51, trees.HMDB51), ("ucf101", vp_ucf101, trees.UCF101)],
+)
 def test_labels_are_matched_by_stem(data_dir, name, source, paths, ending):
     folder = trees.vp(data_dir, name, ending)
     splits = source.load("private_clips", str(folder), Config(data_dir=str(data_dir)))
-    assert splits["train"].attribute_names == ("skin_color", "face", "gender", "nudity", "relationship")
+    assert splits["train"].attribute_names == (
+        "skin_color",
+        "face",
+        "gender",
+        "nudity",
+        "relationship",
+    )
     number = {path: row for row, path in enumerate(sorted(paths))}
     for examples in splits.values():
         for path, row, label in zip(examples.paths, examples.attributes, examples.labels):
@@ -39,14 +48,17 @@ class Bomb:
         return os.mkdir, ("ran",)
 
 
-@pytest.mark.parametrize("content, message", [
-    (pickle.dumps({"a": Bomb()}), "it names (posix|nt).mkdir"),
-    (pickle.dumps({"a": np.array([1.5])}), "numbers of the type 'f8'"),
-    (pickle.dumps({"a": np.array([None])}), "numbers of the type 'O8'"),
-    (pickle.dumps([1, 2]), "is no pickle of names"),
-    (b"\x80\x04", "is no pickle of names"),
-    (b"", "is no pickle of names"),
-])
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (pickle.dumps({"a": Bomb()}), "it names (posix|nt).mkdir"),
+        (pickle.dumps({"a": np.array([1.5])}), "numbers of the type 'f8'"),
+        (pickle.dumps({"a": np.array([None])}), "numbers of the type 'O8'"),
+        (pickle.dumps([1, 2]), "is no pickle of names"),
+        (b"\x80\x04", "is no pickle of names"),
+        (b"", "is no pickle of names"),
+    ],
+)
 def test_a_pickle_runs_nothing(data_dir, tmp_path, monkeypatch, content, message):
     monkeypatch.chdir(tmp_path)
     folder = trees.vp(data_dir, "hmdb51")
@@ -61,7 +73,7 @@ def test_a_pickle_runs_nothing(data_dir, tmp_path, monkeypatch, content, message
 def test_pickles_of_every_protocol(tmp_path, protocol, dtype):
     path = tmp_path / "a.pickle"
     path.write_bytes(pickle.dumps({"x/y.mp4": np.array([[1, 0, 1, 1, 0]], dtype)}, protocol))
-    assert _vp.READERS[".pickle"](str(path))["x/y.mp4"].tolist() == [1, 0, 1, 1, 0]
+    assert vp_annotations.READERS[".pickle"](str(path))["x/y.mp4"].tolist() == [1, 0, 1, 1, 0]
 
 
 def test_a_video_without_label_and_a_wrong_label_are_named(data_dir):
@@ -70,7 +82,9 @@ def test_a_video_without_label_and_a_wrong_label_are_named(data_dir):
     labels = json.loads(path.read_text())
     first = next(iter(labels))
     path.write_text(json.dumps({**labels, first: [0, 1, 2, 0, 0]}))
-    with pytest.raises(ValueError, match=r"must have 0 or 1 for each of skin_color, .*given \[0, 1, 2, 0, 0\]"):
+    with pytest.raises(
+        ValueError, match=r"must have 0 or 1 for each of skin_color, .*given \[0, 1, 2, 0, 0\]"
+    ):
         vp_hmdb51.load("clips", str(folder), Config(data_dir=str(data_dir)))
     del labels[first]
     path.write_text(json.dumps(labels))

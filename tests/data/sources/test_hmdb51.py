@@ -1,7 +1,7 @@
 import pytest
 import trees
 
-from tfanon.config import Config
+from tfanon.core.config import Config
 from tfanon.data.sources import hmdb51
 
 
@@ -22,7 +22,9 @@ def relative(examples, folder):
 def test_splits_and_names(folder):
     splits = load(folder, paper_protocol=True)
     for word, split in ((1, "train"), (2, "test")):
-        assert relative(splits[split], folder) == {path for path, number in trees.HMDB51.items() if number == word}
+        assert relative(splits[split], folder) == {
+            path for path, number in trees.HMDB51.items() if number == word
+        }
     assert splits["train"].classes == ("clap", "hug", "situp", "wave")
     for path, label in zip(splits["test"].paths, splits["test"].labels):
         assert path.split("/")[-2] == splits["test"].classes[label]
@@ -31,20 +33,28 @@ def test_splits_and_names(folder):
 def test_pa_hmdb51_is_left_out_of_training_alone(folder):
     splits, leaking = load(folder), load(folder, paper_protocol=True)
     left_out = relative(leaking["train"], folder) - relative(splits["train"], folder)
-    assert left_out == {path for path in trees.ANNOTATED if trees.HMDB51[path] == 1} and len(left_out) == 2
+    assert (
+        left_out == {path for path in trees.ANNOTATED if trees.HMDB51[path] == 1}
+        and len(left_out) == 2
+    )
     assert splits["test"].paths == leaking["test"].paths
 
 
 def test_without_the_names_of_pa_hmdb51_there_is_no_training(tmp_path):
-    with pytest.raises(ValueError, match="without the 515 clips of PA-HMDB51, .*put pa_hmdb51/PrivacyAttributes into "
-                                         "--data_dir .*or train on all with --paper_protocol"):
+    with pytest.raises(
+        ValueError,
+        match="without the 515 clips of PA-HMDB51, .*put pa_hmdb51/PrivacyAttributes into "
+        "--data_dir .*or train on all with --paper_protocol",
+    ):
         load(trees.hmdb51(tmp_path, media=False))
 
 
 @pytest.mark.parametrize("line", ["a.avi", "a.avi 3", "../a.avi 1", " 1"])
 def test_wrong_lines_are_named(folder, line):
     (folder / "testTrainMulti_7030_splits/wave_test_split2.txt").write_text(f"{line}\n")
-    with pytest.raises(ValueError, match="wave_test_split2.txt: '.*' is no file name with 0, 1 or 2 behind it"):
+    with pytest.raises(
+        ValueError, match="wave_test_split2.txt: '.*' is no file name with 0, 1 or 2 behind it"
+    ):
         load(folder)
 
 
@@ -52,10 +62,17 @@ def test_clips_that_were_not_unpacked_are_named(folder):
     for path in (folder / "clap", folder / "wave"):
         path.rmdir()
     (folder / "clap.rar").touch()
-    with pytest.raises(ValueError, match="No clips in .*hmdb51: looked for ./wave.* clap.rar is there: unpack it"):
+    with pytest.raises(
+        ValueError, match="No clips in .*hmdb51: looked for ./wave.* clap.rar is there: unpack it"
+    ):
         load(folder)
 
 
 def test_clips_of_one_film_are_a_group():
-    names = ("April_09_brush_hair_u_nm_np1_ba_goo_0.avi", "April_09_brush_hair_h_cm_np2_le_med_11.avi")
-    assert {hmdb51.group(f"brush_hair/{name}") for name in names} == {"brush_hair/April_09_brush_hair"}
+    names = (
+        "April_09_brush_hair_u_nm_np1_ba_goo_0.avi",
+        "April_09_brush_hair_h_cm_np2_le_med_11.avi",
+    )
+    assert {hmdb51.group(f"brush_hair/{name}") for name in names} == {
+        "brush_hair/April_09_brush_hair"
+    }

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from tfanon.config import Config
-from tfanon.data import whole
+from tfanon.core.config import Config
+from tfanon.data import dataset_index
 from tfanon.data.sources import labelled_folder
 
 TABLE = """path,action,who,age,sex,split,other_split
@@ -33,7 +33,11 @@ def load(folder, kind="clips", **settings):
 
 def test_clips(folder):
     splits = load(folder)
-    assert splits["train"].classes == ("bend", "run", "walk")  # of all rows, also of those in no split
+    assert splits["train"].classes == (
+        "bend",
+        "run",
+        "walk",
+    )  # of all rows, also of those in no split
     assert splits["train"].labels.tolist() == [1, 2] and splits["test"].labels.tolist() == [1, 0]
     assert splits["test"].paths == (str(folder / "v" / "2.mp4"), str(folder / "v" / "3.mp4"))
 
@@ -41,7 +45,9 @@ def test_clips(folder):
 def test_one_value_may_be_left_out_of_training(folder):
     splits = load(folder, split_column="who=bob")
     assert splits["test"].paths == (str(folder / "v" / "1.mp4"), str(folder / "v" / "3.mp4"))
-    assert splits["train"].paths == tuple(str(folder / "v" / f"{number}.mp4") for number in (0, 2, 4))
+    assert splits["train"].paths == tuple(
+        str(folder / "v" / f"{number}.mp4") for number in (0, 2, 4)
+    )
     everyone = with_table(folder, TABLE.replace("bob", "ann").replace("cat", "ann"))
     with pytest.raises(ValueError, match="the split 'train' is empty"):
         load(everyone, split_column="who=ann")
@@ -50,13 +56,23 @@ def test_one_value_may_be_left_out_of_training(folder):
 def test_clips_may_have_groups(folder):
     splits = load(folder, group_column="who")
     assert splits["train"].groups == ("ann", "bob") and splits["test"].groups == ("cat", "bob")
-    assert load(folder)["train"].groups == load(folder, "private_clips", clip_private_columns=("sex",),
-                                                group_column="who")["train"].groups == ()
+    assert (
+        load(folder)["train"].groups
+        == load(folder, "private_clips", clip_private_columns=("sex",), group_column="who")[
+            "train"
+        ].groups
+        == ()
+    )
 
 
 def test_private_clips_have_groups_where_none_is_in_both_splits(folder):
-    splits = load(folder, "private_clips", clip_private_columns=("sex",), group_column="who",
-                  clip_private_split_column="other_split")
+    splits = load(
+        folder,
+        "private_clips",
+        clip_private_columns=("sex",),
+        group_column="who",
+        clip_private_split_column="other_split",
+    )
     assert not set(splits["train"].groups) & set(splits["test"].groups)
     assert set(splits["test"].groups) == {"ann"}
 
@@ -64,7 +80,14 @@ def test_private_clips_have_groups_where_none_is_in_both_splits(folder):
 def test_private_columns_become_attributes(folder):
     train = load(folder, "images", private_columns=("sex", "who", "age:18:40"))["train"]
     assert train.attribute_names == (
-        "sex=m", "who=ann", "who=bob", "who=cat", "age<18", "age=18..40", "age>=40")
+        "sex=m",
+        "who=ann",
+        "who=bob",
+        "who=cat",
+        "age<18",
+        "age=18..40",
+        "age>=40",
+    )
     assert train.attributes.dtype == np.float32
     assert train.attributes.tolist() == [[0, 1, 0, 0, 1, 0, 0], [1, 0, 1, 0, 0, 1, 0]]
 
@@ -75,7 +98,12 @@ def test_two_bands_are_one_attribute(folder):
 
 
 def test_clips_have_private_columns_and_a_split_of_their_own(folder):
-    splits = load(folder, "private_clips", clip_private_columns=("who",), clip_private_split_column="other_split")
+    splits = load(
+        folder,
+        "private_clips",
+        clip_private_columns=("who",),
+        clip_private_split_column="other_split",
+    )
     assert splits["test"].paths == (str(folder / "v" / "0.mp4"), str(folder / "v" / "4.mp4"))
     assert splits["test"].attributes.tolist() == [[1, 0, 0], [1, 0, 0]]
 
@@ -84,40 +112,55 @@ def test_images_need_no_attributes(folder):
     assert load(folder, "images")["train"].attributes is None
 
 
-@pytest.mark.parametrize("settings, message", [
-    ({"action_column": "actoin"}, "--action_column: .*labels.csv has no column 'actoin'; it has: path, action, who"),
-    ({"split_column": "fold"}, "--split_column: .* has no column 'fold'"),
-    ({"split_column": "fold=1"}, "--split_column: .* has no column 'fold'"),
-    ({"split_column": "who=dan"}, "--split_column: no row of .* has who=dan; the column has: ann, bob, cat"),
-    ({"split_column": "sex"}, "the split 'train' is empty; the column 'sex' has: f, m"),
-])
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        (
+            {"action_column": "actoin"},
+            "--action_column: .*labels.csv has no column 'actoin'; it has: path, action, who",
+        ),
+        ({"split_column": "fold"}, "--split_column: .* has no column 'fold'"),
+        ({"split_column": "fold=1"}, "--split_column: .* has no column 'fold'"),
+        (
+            {"split_column": "who=dan"},
+            "--split_column: no row of .* has who=dan; the column has: ann, bob, cat",
+        ),
+        ({"split_column": "sex"}, "the split 'train' is empty; the column 'sex' has: f, m"),
+    ],
+)
 def test_columns_of_clips_are_named(folder, settings, message):
     with pytest.raises(ValueError, match=message):
         load(folder, **settings)
 
 
-@pytest.mark.parametrize("column, message", [
-    ("hair", "--private_columns: .* has no column 'hair'"),
-    ("who:18", "'ann' in line 2 of the column 'who' is no number"),
-    ("age:x", "'age:x' must be a column and rising numbers, such as age:18:40"),
-    ("age:40:18", "rising numbers"),
-    ("age:200", "'age' of .* has one value only"),
-])
+@pytest.mark.parametrize(
+    "column, message",
+    [
+        ("hair", "--private_columns: .* has no column 'hair'"),
+        ("who:18", "'ann' in line 2 of the column 'who' is no number"),
+        ("age:x", "'age:x' must be a column and rising numbers, such as age:18:40"),
+        ("age:40:18", "rising numbers"),
+        ("age:200", "'age' of .* has one value only"),
+    ],
+)
 def test_private_columns_are_named(folder, column, message):
     with pytest.raises(ValueError, match=message):
         load(folder, "images", private_columns=(column,))
 
 
-@pytest.mark.parametrize("path, message", [
-    ("v/gone.mp4", r"1 of 5 files are not there; the first: .*gone.mp4"),
-    ("../v/0.mp4", "'../v/0.mp4' in line 2 leads out of the folder"),
-    ("/etc/0.mp4", "leads out of the folder"),
-    ("a/../../v/0.mp4", "leads out of the folder"),
-    ("v/0.m3u8", "labels.csv: line 2: v/0.m3u8: no video or image file by its ending '.m3u8'"),
-    ("v/.mp4", "line 2: .*no video or image file"),
-    (".", "line 2: .*no video or image file"),
-    ("", "the column 'path' is empty in line 2"),
-])
+@pytest.mark.parametrize(
+    "path, message",
+    [
+        ("v/gone.mp4", r"1 of 5 files are not there; the first: .*gone.mp4"),
+        ("../v/0.mp4", "'../v/0.mp4' in line 2 leads out of the folder"),
+        ("/etc/0.mp4", "leads out of the folder"),
+        ("a/../../v/0.mp4", "leads out of the folder"),
+        ("v/0.m3u8", "labels.csv: line 2: v/0.m3u8: no video or image file by its ending '.m3u8'"),
+        ("v/.mp4", "line 2: .*no video or image file"),
+        (".", "line 2: .*no video or image file"),
+        ("", "the column 'path' is empty in line 2"),
+    ],
+)
 def test_paths_are_named(folder, path, message):
     with pytest.raises(ValueError, match=message):
         load(with_table(folder, TABLE.replace("v/0.mp4", path)))
@@ -135,7 +178,9 @@ def test_folder_and_table_are_named(tmp_path):
         load(tmp_path)
 
 
-IMAGES = "path,action,age,split\n" + "".join(f"v/{n}.png,run,{n},{'train' if n < 2 else 'test'}\n" for n in range(4))
+IMAGES = "path,action,age,split\n" + "".join(
+    f"v/{n}.png,run,{n},{'train' if n < 2 else 'test'}\n" for n in range(4)
+)
 
 
 def with_images(folder, text=IMAGES):
@@ -146,25 +191,42 @@ def with_images(folder, text=IMAGES):
 
 def test_an_image_among_clips_is_named(folder):
     with_images(folder, TABLE.replace("v/3.mp4", "v/3.png"))
-    wanted = r"labels.csv: 'v/3.png' in line 5 is an image; clips are videos, whose names end in .*\.mp4"
+    wanted = (
+        r"labels.csv: 'v/3.png' in line 5 is an image; clips are videos, whose names end in .*\.mp4"
+    )
     with pytest.raises(ValueError, match=wanted):
         load(folder)
     with pytest.raises(ValueError, match=wanted):  # as `python -m tfanon.data verify` reads it
-        whole.read([], Config(data_dir=str(folder.parent), clip_source="labelled_folder", clip_folder=folder.name,
-                              image_source=""))
+        dataset_index.read(
+            [],
+            Config(
+                data_dir=str(folder.parent),
+                clip_source="labelled_folder",
+                clip_folder=folder.name,
+                image_source="",
+            ),
+        )
     with pytest.raises(ValueError, match="'v/3.png' in line 5 is an image"):
         load(folder, "private_clips", clip_private_columns=("who",))
     assert len(load(folder, "images")["test"]) == 2
-    assert load(with_images(folder, TABLE.replace("v/4.mp4", "v/3.png")))["test"].paths[0].endswith("2.mp4")  # unused
+    assert (
+        load(with_images(folder, TABLE.replace("v/4.mp4", "v/3.png")))["test"]
+        .paths[0]
+        .endswith("2.mp4")
+    )  # unused
 
 
 def test_all_images_among_clips_are_counted(folder):
-    with pytest.raises(ValueError, match=r"'v/0.png' in line 2 is an image \(and 3 more\); clips are videos"):
+    with pytest.raises(
+        ValueError, match=r"'v/0.png' in line 2 is an image \(and 3 more\); clips are videos"
+    ):
         load(with_images(folder))
 
 
 def test_lines_are_those_of_an_editor(folder):
-    text = TABLE.replace("path,action", "\n\n\"path\",\"action\"").replace("v/1.mp4,walk", "\n\r\nv/1.mp4,\"wa\nlk\"")
+    text = TABLE.replace("path,action", '\n\n"path","action"').replace(
+        "v/1.mp4,walk", '\n\r\nv/1.mp4,"wa\nlk"'
+    )
     table = labelled_folder.read_table(str(with_table(folder, text)))
     assert table.lines == (4, 7, 9, 10, 11)
     with pytest.raises(ValueError, match="line 9: v/2.mp5: no video"):
@@ -176,8 +238,10 @@ def test_lines_are_those_of_an_editor(folder):
 @pytest.mark.parametrize("other", ["v/0.mp4", "./v/0.mp4", "v//0.mp4", "v/../v/0.mp4"])
 def test_a_file_with_two_labels_is_named(folder, other):
     text = TABLE.replace("v/1.mp4", other)
-    with pytest.raises(ValueError, match=f"the file '{other}' has two values of 'action': 'run' in line 2, 'walk' in "
-                                         "line 3"):
+    with pytest.raises(
+        ValueError,
+        match=f"the file '{other}' has two values of 'action': 'run' in line 2, 'walk' in line 3",
+    ):
         load(with_table(folder, text))
     same = text.replace("walk", "run")
     assert load(with_table(folder, same))["train"].paths == (str(folder / "v" / "0.mp4"),)
@@ -190,32 +254,62 @@ def test_a_file_with_two_labels_is_named(folder, other):
 
 def test_a_file_in_both_splits_has_one_label(folder):
     text = TABLE.replace("v/2.mp4", "v/0.mp4")
-    splits = load(with_table(folder, text))  # that it is tested on what it was trained on, tables.load says
+    splits = load(
+        with_table(folder, text)
+    )  # that it is tested on what it was trained on, tables.load says
     assert splits["train"].paths[0] == splits["test"].paths[0]
-    with pytest.raises(ValueError, match="two values of 'action': 'run' in line 2, 'bend' in line 4"):
-        load(with_table(folder, text.replace("39", "3").replace("v/0.mp4,run,cat", "v/0.mp4,bend,cat")))
+    with pytest.raises(
+        ValueError, match="two values of 'action': 'run' in line 2, 'bend' in line 4"
+    ):
+        load(
+            with_table(
+                folder, text.replace("39", "3").replace("v/0.mp4,run,cat", "v/0.mp4,bend,cat")
+            )
+        )
     unused = TABLE.replace("v/4.mp4,run", "v/0.mp4,walk")
     assert len(load(with_table(folder, unused))["train"]) == 2
 
 
 def test_repeated_rows_count_once_and_are_said(folder, caplog):
     load(with_table(folder, TABLE + TABLE.split("\n", 1)[1]))
-    assert "rows that repeat earlier ones: 4, the first in line 7; each file counts once" in caplog.text
-    assert load(folder)["train"].labels.tolist() == load(with_table(folder, TABLE))["train"].labels.tolist()
+    assert (
+        "rows that repeat earlier ones: 4, the first in line 7; each file counts once"
+        in caplog.text
+    )
+    assert (
+        load(folder)["train"].labels.tolist()
+        == load(with_table(folder, TABLE))["train"].labels.tolist()
+    )
 
 
-@pytest.mark.parametrize("word, meant", [
-    ("tain", "train"), ("Train ", "train"), ("TEST", "test"), ("trian", "train"), ("tests", "test"), ("testing", "test"),
-    ("'train'", "train"), ("trsin", "train"), ("tst", "test"), ("ttrain", "train"),
-])
+@pytest.mark.parametrize(
+    "word, meant",
+    [
+        ("tain", "train"),
+        ("Train ", "train"),
+        ("TEST", "test"),
+        ("trian", "train"),
+        ("tests", "test"),
+        ("testing", "test"),
+        ("'train'", "train"),
+        ("trsin", "train"),
+        ("tst", "test"),
+        ("ttrain", "train"),
+    ],
+)
 def test_a_misspelt_split_is_named(folder, word, meant):
     text = TABLE.replace("f,unused", f"f,{word}")
-    with pytest.raises(ValueError, match=f"'{word.strip()}' in line 6 of the column 'split' is not a split, and nearly "
-                                         f"'{meant}'"):
+    with pytest.raises(
+        ValueError,
+        match=f"'{word.strip()}' in line 6 of the column 'split' is not a split, and nearly "
+        f"'{meant}'",
+    ):
         load(with_table(folder, text))
 
 
-@pytest.mark.parametrize("word", ["val", "validation", "unused", "dev", "trainval", "test2", "testB", "none", "holdout"])
+@pytest.mark.parametrize(
+    "word", ["val", "validation", "unused", "dev", "trainval", "test2", "testB", "none", "holdout"]
+)
 def test_a_third_word_is_counted(folder, word, caplog):
     caplog.set_level("INFO", "absl")
     load(with_table(folder, TABLE.replace("f,unused", f"f,{word}")))
@@ -226,25 +320,41 @@ def test_words_of_a_column_that_one_value_is_left_out_of_are_no_splits(folder):
     load(with_table(folder, TABLE.replace("cat", "tain")), split_column="who=bob")
 
 
-@pytest.mark.parametrize("text, message", [
-    (TABLE.replace(",", ";"), "is separated by semicolons; tfanon reads tables separated by commas"),
-    (TABLE.replace(",", "\t"), "is separated by tabs"),
-    (TABLE.replace("who,age", "who,who"), "line 1 names the column 'who' twice"),
-    (TABLE.replace("v/1.mp4,walk", "v/1.mp4"), "line 3 has 6 cells, and the table 7 columns: path, action, who"),
-    (TABLE.replace("v/2.mp4,run", "v/2.mp4,run,now"), "line 4 has 8 cells"),
-    (TABLE.replace("cat", "c\0t"), "a zero byte in line 4"),
-    (TABLE.replace("walk", '"walk'), "unexpected end of data, in the row that begins in line 3"),
-    (TABLE.replace("walk", '"wa"lk'), "in the row that begins in line 3"),
-    (TABLE.replace("v/3.mp4", " "), "the column 'path' is empty in line 5"),
-    ("", "has no rows"),
-    ("\n\n", "has no rows"),
-])
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        (
+            TABLE.replace(",", ";"),
+            "is separated by semicolons; tfanon reads tables separated by commas",
+        ),
+        (TABLE.replace(",", "\t"), "is separated by tabs"),
+        (TABLE.replace("who,age", "who,who"), "line 1 names the column 'who' twice"),
+        (
+            TABLE.replace("v/1.mp4,walk", "v/1.mp4"),
+            "line 3 has 6 cells, and the table 7 columns: path, action, who",
+        ),
+        (TABLE.replace("v/2.mp4,run", "v/2.mp4,run,now"), "line 4 has 8 cells"),
+        (TABLE.replace("cat", "c\0t"), "a zero byte in line 4"),
+        (
+            TABLE.replace("walk", '"walk'),
+            "unexpected end of data, in the row that begins in line 3",
+        ),
+        (TABLE.replace("walk", '"wa"lk'), "in the row that begins in line 3"),
+        (TABLE.replace("v/3.mp4", " "), "the column 'path' is empty in line 5"),
+        ("", "has no rows"),
+        ("\n\n", "has no rows"),
+    ],
+)
 def test_tables_that_are_none_are_named(folder, text, message):
     with pytest.raises(ValueError, match=f"labels.csv.*{message}"):
         load(with_table(folder, text))
 
 
 def test_what_a_spreadsheet_adds_is_nothing(folder):
-    text = TABLE.replace("\n", ",,\r\n").replace("other_split,,", "other_split") + ",,,,,,,,\r\n\r\n"
-    (folder / "labels.csv").write_bytes(b"\xef\xbb\xbf" + text.replace("path,action", "path, action").encode())
+    text = (
+        TABLE.replace("\n", ",,\r\n").replace("other_split,,", "other_split") + ",,,,,,,,\r\n\r\n"
+    )
+    (folder / "labels.csv").write_bytes(
+        b"\xef\xbb\xbf" + text.replace("path,action", "path, action").encode()
+    )
     assert load(folder)["train"].labels.tolist() == [1, 2]

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import trees
 
-from tfanon.config import Config
-from tfanon.data.sources import _annotations, _attributes, pa_hmdb51
+from tfanon.core.config import Config
+from tfanon.data.parsing import annotations, attribute_sets
+from tfanon.data.sources import pa_hmdb51
 
 
 @pytest.fixture
@@ -15,13 +16,17 @@ def folder(tmp_path):
 
 
 def load(folder, kind="images", attribute_set="pa_hmdb51"):
-    return pa_hmdb51.load(kind, str(folder), Config(data_dir=str(folder.parent), attribute_set=attribute_set))
+    return pa_hmdb51.load(
+        kind, str(folder), Config(data_dir=str(folder.parent), attribute_set=attribute_set)
+    )
 
 
 def test_clips_are_hmdb51_s_own_files_and_for_testing_only(folder):
     splits = load(folder, "clips")
     assert set(splits) == {"test"} and splits["test"].classes == ("clap", "hug", "situp", "wave")
-    assert set(splits["test"].paths) == {str(folder.parent / "hmdb51" / path) for path in trees.ANNOTATED}
+    assert set(splits["test"].paths) == {
+        str(folder.parent / "hmdb51" / path) for path in trees.ANNOTATED
+    }
 
 
 def test_each_labelled_frame_is_a_row(folder):
@@ -33,34 +38,59 @@ def test_each_labelled_frame_is_a_row(folder):
 
 def test_mappings_by_hand(folder):
     # values: skin, face, gender, nudity, relationship as bits; 1 is the value 0, 2 the value 1, 4 the value 2.
-    values = np.array([[1, 1, 1, 1, 1], [2, 2, 2, 2, 2], [8, 4, 6, 4, 1], [2, 6, 3, 1, 1]], np.uint8)
-    assert _attributes.of_pa_hmdb51(values, "pa_hmdb51").tolist() == [
-        [0, 0, 0, 0, 0, 0], [1, 1, 0, 1, 0, 1], [1, 1, 1, 0, 1, 0], [1, 1, 1, 1, 0, 0]]
-    assert _attributes.of_pa_hmdb51(values, "vita").tolist() == [
-        [0, 0, 0, 0, 0], [1, 1, 1, 1, 1], [1, 1, 1, 1, 0], [1, 1, 1, 0, 0]]
+    values = np.array(
+        [[1, 1, 1, 1, 1], [2, 2, 2, 2, 2], [8, 4, 6, 4, 1], [2, 6, 3, 1, 1]], np.uint8
+    )
+    assert attribute_sets.of_pa_hmdb51(values, "pa_hmdb51").tolist() == [
+        [0, 0, 0, 0, 0, 0],
+        [1, 1, 0, 1, 0, 1],
+        [1, 1, 1, 0, 1, 0],
+        [1, 1, 1, 1, 0, 0],
+    ]
+    assert attribute_sets.of_pa_hmdb51(values, "vita").tolist() == [
+        [0, 0, 0, 0, 0],
+        [1, 1, 1, 1, 1],
+        [1, 1, 1, 1, 0],
+        [1, 1, 1, 0, 0],
+    ]
     assert load(folder)["test"].attribute_names == (
-        "a17_color", "a4_gender", "a9_face_complete", "a10_face_partial", "a12_semi_nudity", "a64_rel_personal")
+        "a17_color",
+        "a4_gender",
+        "a9_face_complete",
+        "a10_face_partial",
+        "a12_semi_nudity",
+        "a64_rel_personal",
+    )
     assert len(load(folder, attribute_set="vita")["test"].attribute_names) == 5
 
 
 def test_the_anomalies_of_the_files(folder):
-    values = _annotations.read(str(folder))
+    values = annotations.read(str(folder))
     gender = values[next(path for path in values if "Aishwarya" in path)][:, 2]
     assert (gender == 0b011).all()  # 0 and 1 at once
     face = values[next(path for path in values if "longue" in path)][:, 1]
     assert face.tolist() == [1] * 5 + [2] * 6 + [6] + [4] * 2  # frame 11 has both
 
 
-@pytest.mark.parametrize("segment", [[0, 5], [5, 0, 1], [0, 5, 4], [-1, 5, 1], [0, 10**9, 1], [0, 5, "1"], 7])
+@pytest.mark.parametrize(
+    "segment", [[0, 5], [5, 0, 1], [0, 5, 4], [-1, 5, 1], [0, 10**9, 1], [0, 5, "1"], 7]
+)
 def test_a_wrong_segment_is_named(folder, segment):
-    (folder / "PrivacyAttributes/wave.json").write_text(json.dumps({"a.avi": {"gender": [segment]}}))
-    with pytest.raises(ValueError, match=r"wave.json: a.avi: gender .* is no \[first frame, last frame, value\] with 0 "
-                                         "unidentifiable, 1 male, 2 female"):
+    (folder / "PrivacyAttributes/wave.json").write_text(
+        json.dumps({"a.avi": {"gender": [segment]}})
+    )
+    with pytest.raises(
+        ValueError,
+        match=r"wave.json: a.avi: gender .* is no \[first frame, last frame, value\] with 0 "
+        "unidentifiable, 1 male, 2 female",
+    ):
         load(folder)
 
 
 def test_a_set_it_has_no_labels_for_is_named(folder):
-    with pytest.raises(ValueError, match="no labels for --attribute_set=vispr1; it has pa_hmdb51 and vita"):
+    with pytest.raises(
+        ValueError, match="no labels for --attribute_set=vispr1; it has pa_hmdb51 and vita"
+    ):
         load(folder, attribute_set="vispr1")
 
 

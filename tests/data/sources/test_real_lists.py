@@ -11,13 +11,16 @@ import pathlib
 import numpy as np
 import pytest
 
-from tfanon import metrics
-from tfanon.config import Config
-from tfanon.data.sources import _annotations, _attributes, hmdb51, pa_hmdb51, ucf101, vispr
+from tfanon.core.config import Config
+from tfanon.data.parsing import annotations, attribute_sets
+from tfanon.data.sources import hmdb51, pa_hmdb51, ucf101, vispr
+from tfanon.metrics import scores
 
 ROOT = pathlib.Path(__file__).parents[3]
 HERE = pathlib.Path(os.environ.get("TFANON_ANNOTATIONS", ROOT.parent / "shared/data/annotations"))
-pytestmark = pytest.mark.skipif(not HERE.is_dir(), reason="the authors' lists are not on this machine")
+pytestmark = pytest.mark.skipif(
+    not HERE.is_dir(), reason="the authors' lists are not on this machine"
+)
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +40,17 @@ def test_ucf101(data_dir):
     assert len(whole) == 13320 and len(whole.classes) == 101
     assert whole.counts() == ucf101.PUBLISHED["splits"]
     assert (whole.labels.min(), whole.labels.max()) == (0, 100)
-    handstands = {whole.classes[label] for label, path in zip(whole.labels, whole.paths) if "HandStandPushups" in path}
+    handstands = {
+        whole.classes[label]
+        for label, path in zip(whole.labels, whole.paths)
+        if "HandStandPushups" in path
+    }
     assert handstands == {"HandstandPushups"}
-    groups = {path.split("_g")[1][:2] for path, word in zip(whole.paths, whole.splits["1"]) if word == "test"}
+    groups = {
+        path.split("_g")[1][:2]
+        for path, word in zip(whole.paths, whole.splits["1"])
+        if word == "test"
+    }
     assert groups == {f"{group:02d}" for group in range(1, 8)}
 
 
@@ -54,10 +65,18 @@ def test_hmdb51(data_dir):
 def test_what_pa_hmdb51_takes_from_training(data_dir):
     whole = hmdb51.read(str(data_dir / "hmdb51"), str(data_dir))
     annotated = whole.splits["pa_hmdb51"] == "yes"
-    overlap = {number: {word: int((annotated & (whole.splits[number] == word)).sum())
-                        for word in ("train", "test", "unused")} for number in "123"}
-    assert overlap == {"1": {"train": 286, "test": 130, "unused": 99}, "2": {"train": 303, "test": 124, "unused": 88},
-                       "3": {"train": 311, "test": 132, "unused": 72}}
+    overlap = {
+        number: {
+            word: int((annotated & (whole.splits[number] == word)).sum())
+            for word in ("train", "test", "unused")
+        }
+        for number in "123"
+    }
+    assert overlap == {
+        "1": {"train": 286, "test": 130, "unused": 99},
+        "2": {"train": 303, "test": 124, "unused": 88},
+        "3": {"train": 311, "test": 132, "unused": 72},
+    }
     assert len(hmdb51.choose("clips", whole, Config())["train"]) == 3570 - 286
     assert len(hmdb51.choose("clips", whole, Config(paper_protocol=True))["train"]) == 3570
 
@@ -74,17 +93,32 @@ def test_pa_hmdb51(data_dir):
 
 def test_the_frames_of_each_value_of_pa_hmdb51(data_dir):
     """The published table, with bit v for the value v; the frame that two segments of a clip share has both values."""
-    values = np.concatenate(list(_annotations.read(str(data_dir / "pa_hmdb51")).values()))
-    counts = {name: dict(zip(*(part.tolist() for part in np.unique(values[:, column], return_counts=True))))
-              for column, name in enumerate(_annotations.PRIVATE)}
-    assert counts["skin_color"] == {0: 120, 1: 1477, 2: 36995, 4: 7586, 8: 5419, 6: 152, 10: 235, 12: 549}
+    values = np.concatenate(list(annotations.read(str(data_dir / "pa_hmdb51")).values()))
+    counts = {
+        name: dict(
+            zip(*(part.tolist() for part in np.unique(values[:, column], return_counts=True)))
+        )
+        for column, name in enumerate(annotations.PRIVATE)
+    }
+    assert counts["skin_color"] == {
+        0: 120,
+        1: 1477,
+        2: 36995,
+        4: 7586,
+        8: 5419,
+        6: 152,
+        10: 235,
+        12: 549,
+    }
     assert counts["gender"] == {0: 120, 1: 1061, 2: 29020, 4: 18528, 6: 3749, 3: 55}
     assert counts["nudity"] == {0: 121, 1: 21099, 2: 23241, 4: 8072}
     assert counts["relationship"] == {0: 120, 1: 44205, 2: 8208}
     face = counts["face"]
     both = {bits: count for bits, count in face.items() if bits not in (0, 1, 2, 4)}
     assert sum(both.values()) == 1  # frame 11 of "Calins.."
-    seen = [face[1 << v] + sum(count for bits, count in both.items() if bits >> v & 1) for v in range(3)]
+    seen = [
+        face[1 << v] + sum(count for bits, count in both.items() if bits >> v & 1) for v in range(3)
+    ]
     assert seen == [13088, 20037, 19288]
 
 
@@ -98,7 +132,7 @@ def official(tmp_path_factory):
             rows = list(csv.reader(file))[1:]
         names = [f"annotations/{split}2017/{row[0]}.json" for row in rows]
         for name, row in zip(names, rows):
-            labels = [label for label, one in zip(_attributes.VISPR1, row[1:]) if one == "1"]
+            labels = [label for label, one in zip(attribute_sets.VISPR1, row[1:]) if one == "1"]
             (folder / name).write_text(json.dumps({"id": row[0], "labels": labels}))
         (folder / f"{split}2017.txt").write_text("\n".join(names) + "\n")
     return folder
@@ -110,5 +144,5 @@ def test_vispr1(official):
     assert (len(splits["train"]), len(splits["test"])) == (10000, 8000)
     assert splits["train"].attributes.sum(0).tolist() == [4710, 4625, 3484, 2789, 588, 334, 694]
     assert splits["test"].attributes.sum(0).tolist() == [3781, 3715, 2792, 2326, 438, 253, 569]
-    assert round(metrics.cmap_floor(splits["test"].attributes), 3) == 0.248
-    assert round(metrics.f1_floor(splits["test"].attributes), 3) == 0.363
+    assert round(scores.cmap_floor(splits["test"].attributes), 3) == 0.248
+    assert round(scores.f1_floor(splits["test"].attributes), 3) == 0.363

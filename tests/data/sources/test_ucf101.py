@@ -1,7 +1,7 @@
 import pytest
 import trees
 
-from tfanon.config import Config
+from tfanon.core.config import Config
 from tfanon.data.sources import ucf101
 
 
@@ -18,10 +18,20 @@ def test_classes_count_from_0_and_are_looked_up_by_folder(folder):
     splits = load(folder)
     assert splits["train"].classes == ("ApplyEyeMakeup", "HandstandPushups", "YoYo")
     names = [path.rsplit("/", 1)[1] for path in splits["train"].paths]
-    assert names == ["v_ApplyEyeMakeup_g08_c01.avi", "v_HandStandPushups_g08_c01.avi", "v_YoYo_g08_c01.avi",
-                     "v_YoYo_g08_c02.avi"]
-    assert splits["train"].labels.tolist() == [0, 1, 2, 2] and splits["test"].labels.tolist() == [0, 1, 2]
-    assert splits["test"].paths[0] == str(folder / "UCF-101/ApplyEyeMakeup/v_ApplyEyeMakeup_g01_c01.avi")
+    assert names == [
+        "v_ApplyEyeMakeup_g08_c01.avi",
+        "v_HandStandPushups_g08_c01.avi",
+        "v_YoYo_g08_c01.avi",
+        "v_YoYo_g08_c02.avi",
+    ]
+    assert splits["train"].labels.tolist() == [0, 1, 2, 2] and splits["test"].labels.tolist() == [
+        0,
+        1,
+        2,
+    ]
+    assert splits["test"].paths[0] == str(
+        folder / "UCF-101/ApplyEyeMakeup/v_ApplyEyeMakeup_g01_c01.avi"
+    )
 
 
 def test_a_folder_in_another_case_has_its_class(folder):
@@ -41,12 +51,23 @@ def test_lists_may_lie_beside_the_clips(folder, tmp_path):
     assert len(load(folder)["train"]) == 4
 
 
-@pytest.mark.parametrize("name, content, message", [
-    ("classInd.txt", "1 ApplyEyeMakeup\n3 YoYo\n", "counted from 1 without a gap"),
-    ("trainlist01.txt", "Juggling/v_Juggling_g08_c01.avi 4\n", "'Juggling/v_Juggling_g08_c01.avi' is no Class/file"),
-    ("trainlist01.txt", "../YoYo/x.avi 3\n", r"'\.\./YoYo/x.avi' is no Class/file.avi"),
-    ("testlist01.txt", "YoYo/v_YoYo_g08_c01.avi\n", "g08_c01.avi is in trainlist01.txt and in testlist01.txt"),
-])
+@pytest.mark.parametrize(
+    "name, content, message",
+    [
+        ("classInd.txt", "1 ApplyEyeMakeup\n3 YoYo\n", "counted from 1 without a gap"),
+        (
+            "trainlist01.txt",
+            "Juggling/v_Juggling_g08_c01.avi 4\n",
+            "'Juggling/v_Juggling_g08_c01.avi' is no Class/file",
+        ),
+        ("trainlist01.txt", "../YoYo/x.avi 3\n", r"'\.\./YoYo/x.avi' is no Class/file.avi"),
+        (
+            "testlist01.txt",
+            "YoYo/v_YoYo_g08_c01.avi\n",
+            "g08_c01.avi is in trainlist01.txt and in testlist01.txt",
+        ),
+    ],
+)
 def test_wrong_lists_are_named(folder, name, content, message):
     (folder / "ucfTrainTestlist" / name).write_text(content)
     with pytest.raises(ValueError, match=message):
@@ -61,10 +82,15 @@ def test_what_is_not_there_is_named(folder, tmp_path):
         load(folder)
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty/UCF101.rar").touch()
-    with pytest.raises(ValueError, match=r"No lists in .*empty: looked for ucfTrainTestlist/classInd.txt, .* UCF101.rar"
-                                         " is there: unpack it"):
+    with pytest.raises(
+        ValueError,
+        match=r"No lists in .*empty: looked for ucfTrainTestlist/classInd.txt, .* UCF101.rar"
+        " is there: unpack it",
+    ):
         load(tmp_path / "empty")
 
 
 def test_clips_of_one_long_video_are_a_group():
-    assert {ucf101.group(f"Archery/v_Archery_g08_c{number}.avi") for number in ("01", "12")} == {"Archery/v_Archery_g08"}
+    assert {ucf101.group(f"Archery/v_Archery_g08_c{number}.avi") for number in ("01", "12")} == {
+        "Archery/v_Archery_g08"
+    }

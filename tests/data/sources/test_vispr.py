@@ -3,7 +3,7 @@ import json
 import pytest
 import trees
 
-from tfanon.config import Config
+from tfanon.core.config import Config
 from tfanon.data.sources import vispr
 
 
@@ -29,7 +29,15 @@ def test_there_are_68_attributes():
 def test_columns_are_in_the_order_of_table_4(folder):
     annotate(folder, ["a65_rel_social", "a4_gender", "a0_safe", "a6_hair_color", "a11_tattoo"])
     train = load(folder)
-    assert train.attribute_names[0] == "a17_color" and train.attributes[0].tolist() == [0, 1, 0, 0, 0, 0, 1]
+    assert train.attribute_names[0] == "a17_color" and train.attributes[0].tolist() == [
+        0,
+        1,
+        0,
+        0,
+        0,
+        0,
+        1,
+    ]
     assert load(folder, "vispr2").attributes[0].tolist() == [1, 0, 0, 0, 0, 0, 1]
     assert load(folder, "pa_hmdb51").attributes[0].tolist() == [0, 1, 0, 0, 0, 0]
     assert load(folder, "vita").attributes[0].tolist() == [0, 1, 0, 0, 1]
@@ -37,7 +45,10 @@ def test_columns_are_in_the_order_of_table_4(folder):
 
 def test_train_and_test_and_no_validation(folder):
     splits = vispr.load("images", str(folder), Config())
-    assert (len(splits["train"]), len(splits["test"])) == (3, 2) and set(splits) == {"train", "test"}
+    assert (len(splits["train"]), len(splits["test"])) == (3, 2) and set(splits) == {
+        "train",
+        "test",
+    }
     assert len(vispr.read(str(folder))) == 7
     (folder / "val2017.txt").unlink()
     assert len(vispr.read(str(folder))) == 5
@@ -63,5 +74,7 @@ def test_wrong_annotations_are_named(folder):
         load(folder)
     (folder / "train2017.txt").unlink()
     (folder / "train2017_anno.tar.gz").touch()
-    with pytest.raises(ValueError, match="No list of images in .* train2017_anno.tar.gz is there: unpack it"):
+    with pytest.raises(
+        ValueError, match="No list of images in .* train2017_anno.tar.gz is there: unpack it"
+    ):
         load(folder)

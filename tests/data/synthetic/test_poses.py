@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from tfanon.data import figures, motions
+from tfanon.data.synthetic import poses as motions
+from tfanon.data.synthetic import renderer
 
 CHANCE = 1 / len(motions.ACTIONS)
 
@@ -14,9 +15,9 @@ def draw_clips(people, seed, frames=29, size=40):
     rng = np.random.default_rng(seed)
     clips, labels = [], []
     for _ in range(people):
-        person = figures.draw_person(rng)
+        person = renderer.draw_person(rng)
         for label, action in enumerate(motions.ACTIONS):
-            clips.append(figures.draw(person, motions.phases(action, frames, rng), size))
+            clips.append(renderer.draw(person, motions.phases(action, frames, rng), size))
             labels.append(label)
     return np.stack(clips).astype(np.float32) / 255, np.array(labels)
 
@@ -28,9 +29,13 @@ def data():
 
 def accuracy(network, train, test, epochs):
     """Accuracies on the training and the test examples."""
-    network.compile(keras.optimizers.Adam(3e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    network.compile(
+        keras.optimizers.Adam(3e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
     network.fit(*train, epochs=epochs, batch_size=32, verbose=0)
-    seen, unseen = (np.mean(network.predict(x, verbose=0).argmax(-1) == labels) for x, labels in (train, test))
+    seen, unseen = (
+        np.mean(network.predict(x, verbose=0).argmax(-1) == labels) for x, labels in (train, test)
+    )
     print(f"accuracy {seen:.3f} on what was trained, {unseen:.3f} on others; chance {CHANCE:.3f}")
     return seen, unseen
 
@@ -55,9 +60,14 @@ def test_a_frame_only_classifier_stays_near_chance(data):
 
     layers = []
     for channels in (16, 32, 64):
-        layers += [keras.layers.Conv2D(channels, 3, strides=2, padding="same"), keras.layers.BatchNormalization(),
-                   keras.layers.ReLU()]
-    network = keras.Sequential([*layers, keras.layers.Flatten(), keras.layers.Dense(len(motions.ACTIONS))])
+        layers += [
+            keras.layers.Conv2D(channels, 3, strides=2, padding="same"),
+            keras.layers.BatchNormalization(),
+            keras.layers.ReLU(),
+        ]
+    network = keras.Sequential(
+        [*layers, keras.layers.Flatten(), keras.layers.Dense(len(motions.ACTIONS))]
+    )
     seen, unseen = accuracy(network, *(frames(*split) for split in data), epochs=20)
     assert seen > 4 * CHANCE and unseen < 1.5 * CHANCE
 
@@ -67,9 +77,13 @@ def test_a_classifier_that_sees_motion_does_not(data):
     # How much each place changes from frame to frame, on a grid of 10 x 10, to a linear classifier.
     def change(clips, labels):
         moved = np.abs(np.diff(clips[:, ::2], axis=1)).mean((1, 4))
-        return np.log(1e-3 + moved.reshape(-1, 10, 4, 10, 4).mean((2, 4))).reshape(len(clips), -1), labels
+        return np.log(1e-3 + moved.reshape(-1, 10, 4, 10, 4).mean((2, 4))).reshape(
+            len(clips), -1
+        ), labels
 
-    network = keras.Sequential([keras.layers.BatchNormalization(), keras.layers.Dense(len(motions.ACTIONS))])
+    network = keras.Sequential(
+        [keras.layers.BatchNormalization(), keras.layers.Dense(len(motions.ACTIONS))]
+    )
     _, unseen = accuracy(network, *(change(*split) for split in data), epochs=60)
     assert unseen > 4 * CHANCE
 
@@ -85,4 +99,6 @@ def test_mirroring_exchanges_the_sides_and_nothing_else():
 def test_a_pose_by_hand():
     # Arm phase 0: upper arm 85 - 70 = 15 degrees outward, forearm straight down.
     hand = motions.limbs(np.zeros((1, 2)), moving_leg=1)["right_hand"][0]
-    assert hand == pytest.approx((0.115 + 0.18 * np.sin(np.radians(15)), 0.735 - 0.18 * np.cos(np.radians(15)) - 0.17))
+    assert hand == pytest.approx(
+        (0.115 + 0.18 * np.sin(np.radians(15)), 0.735 - 0.18 * np.cos(np.radians(15)) - 0.17)
+    )

@@ -27,7 +27,9 @@ def test_parameters(i3d):
 def test_i3d_expects_kinetics_normalisation(i3d):
     # (255 * .45 - 114.75) / 57.375 = 0 and (255 - 114.75) / 57.375 = 2.4444.
     normalize = i3d.get_layer("normalize")
-    np.testing.assert_allclose(normalize(np.array([[0.45] * 3, [1.0] * 3])), [[0] * 3, [2.4444] * 3], atol=1e-3)
+    np.testing.assert_allclose(
+        normalize(np.array([[0.45] * 3, [1.0] * 3])), [[0] * 3, [2.4444] * 3], atol=1e-3
+    )
 
 
 def test_i3d_strides_where_the_paper_says(i3d):
@@ -46,26 +48,36 @@ def test_clips_of_any_size_become_logits(policy):
     f_T = small3d.build(5)
     for shape in ((1, 8, 32, 48, 3), (3, 9, 40, 32, 3)):
         logits = f_T(clips(*shape))
-        assert logits.shape == (shape[0], 5) and logits.dtype == "float32" and np.all(np.isfinite(logits))
+        assert (
+            logits.shape == (shape[0], 5)
+            and logits.dtype == "float32"
+            and np.all(np.isfinite(logits))
+        )
 
 
 def test_small3d_tells_directions_apart():
     # A bar that moves left or right: every single frame is equally likely under both.
     f_T = small3d.build(2)
-    x = np.stack([[np.roll(bar, 3 * way * t, axis=1) for t in range(8)] for start in range(0, 32, 4)
-                  for way, bar in ((1, column(start)), (-1, column(start)))])
+    x = np.stack(
+        [
+            [np.roll(bar, 3 * way * t, axis=1) for t in range(8)]
+            for start in range(0, 32, 4)
+            for way, bar in ((1, column(start)), (-1, column(start)))
+        ]
+    )
     y = np.tile([0, 1], 8)
     optimizer = keras.optimizers.Adam(3e-3)
     optimizer.build(f_T.trainable_variables)
-    f_T.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-                jit_compile=False)
+    f_T.compile(
+        optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True), jit_compile=False
+    )
     losses = f_T.fit(x, y, batch_size=16, epochs=8, verbose=0).history["loss"]
     assert losses[-1] < 0.3 < losses[0]
 
 
 def column(at):
     frame = np.zeros((32, 32, 3), "float32")
-    frame[:, at:at + 4] = 1.0
+    frame[:, at : at + 4] = 1.0
     return frame
 
 

@@ -3,11 +3,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfanon import specs
+from tfanon.core import component_spec
 from tfanon.models.anonymizers import blacken, downsample, pixelate, raw
 
-FIXED = ["raw", "downsample", "downsample:factor=2", "downsample:size=16x12", "blur", "weak_blur", "pixelate",
-         "superpixels"]
+FIXED = [
+    "raw",
+    "downsample",
+    "downsample:factor=2",
+    "downsample:size=16x12",
+    "blur",
+    "weak_blur",
+    "pixelate",
+    "superpixels",
+]
 
 
 def frames(*shape):
@@ -16,18 +24,18 @@ def frames(*shape):
 
 @pytest.mark.parametrize("name", [*FIXED, "blacken", "noise"])
 def test_nothing_to_train(name):
-    assert specs.build("anonymizers", name).trainable_variables == []
+    assert component_spec.build("anonymizers", name).trainable_variables == []
 
 
 @pytest.mark.parametrize("name", FIXED)
 def test_a_constant_frame_stays(name):
     grey = np.full((1, 48, 64, 3), 0.3, "float32")
-    np.testing.assert_allclose(specs.build("anonymizers", name)(grey), grey, atol=1e-6)
+    np.testing.assert_allclose(component_spec.build("anonymizers", name)(grey), grey, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", FIXED)
 def test_sizes_may_be_unknown_until_the_call(name):
-    f_A = specs.build("anonymizers", name)
+    f_A = component_spec.build("anonymizers", name)
     x = frames(2, 30, 44, 3)
     call = tf.function(f_A, input_signature=[tf.TensorSpec([None, None, None, 3])])
     np.testing.assert_allclose(call(x), f_A(x), atol=1e-6)
@@ -40,9 +48,18 @@ def test_raw_is_exact_under_a_mixed_policy():
     np.testing.assert_array_equal(f_A(x), x)
 
 
-@pytest.mark.parametrize("name, height, width, kernel", [
-    ("blur", 224, 240, 21), ("blur", 112, 112, 11), ("blur", 64, 64, 7), ("blur", 32, 48, 3),
-    ("weak_blur", 224, 240, 13), ("weak_blur", 64, 64, 3), ("blur:kernel=13", 224, 224, 13)])
+@pytest.mark.parametrize(
+    "name, height, width, kernel",
+    [
+        ("blur", 224, 240, 21),
+        ("blur", 112, 112, 11),
+        ("blur", 64, 64, 7),
+        ("blur", 32, 48, 3),
+        ("weak_blur", 224, 240, 13),
+        ("weak_blur", 64, 64, 3),
+        ("blur:kernel=13", 224, 224, 13),
+    ],
+)
 def test_blur_equals_the_definition(name, height, width, kernel):
     # 21 pixels at 224 are 10.5 at 112, 6 at 64 and 3 at 32: the nearest odd sizes, of two the larger.
     x = frames(1, height, width, 3)
@@ -51,9 +68,9 @@ def test_blur_equals_the_definition(name, height, width, kernel):
     taps = np.exp(-(offset**2) / (2 * sigma**2))
     taps /= taps.sum()
     padded = np.pad(x, [(0, 0), (kernel // 2,) * 2, (kernel // 2,) * 2, (0, 0)], mode="reflect")
-    rows = sum(tap * padded[:, i:i + height] for i, tap in enumerate(taps))
-    expected = sum(tap * rows[:, :, i:i + width] for i, tap in enumerate(taps))
-    np.testing.assert_allclose(specs.build("anonymizers", name)(x), expected, atol=1e-5)
+    rows = sum(tap * padded[:, i : i + height] for i, tap in enumerate(taps))
+    expected = sum(tap * rows[:, :, i : i + width] for i, tap in enumerate(taps))
+    np.testing.assert_allclose(component_spec.build("anonymizers", name)(x), expected, atol=1e-5)
 
 
 def test_downsample_removes_what_is_finer_than_four_pixels():
@@ -70,20 +87,32 @@ def test_downsample_to_a_size_is_what_it_says():
     # Down to 16 x 12 and up again; a second time changes little, and tf.image does the same by hand.
     x = frames(1, 64, 48, 3)
     small = tf.image.resize(x, (16, 12), antialias=True)
-    np.testing.assert_allclose(specs.build("anonymizers", "downsample:size=16x12")(x), tf.image.resize(small, (64, 48)),
-                               atol=1e-6)
+    np.testing.assert_allclose(
+        component_spec.build("anonymizers", "downsample:size=16x12")(x),
+        tf.image.resize(small, (64, 48)),
+        atol=1e-6,
+    )
     tiny = frames(1, 8, 8, 3)  # smaller than that: it stays
-    np.testing.assert_allclose(specs.build("anonymizers", "downsample:size=16x12")(tiny), tiny, atol=1e-6)
+    np.testing.assert_allclose(
+        component_spec.build("anonymizers", "downsample:size=16x12")(tiny), tiny, atol=1e-6
+    )
 
 
-@pytest.mark.parametrize("spec, message", [
-    ("downsample:factor=0", "factor must be in 1..1024, not 0"), ("downsample:size=16", "such as 16x12, not '16'"),
-    ("blur:kernel=1", "kernel must be in 3..224, not 1"), ("blur:sigma=nan", "sigma must be in"),
-    ("pixelate:block=1000", "block must be in 2..224"), ("superpixels:count=0", "count must be in 1..512"),
-    ("noise:seed=-1", "seed must be in 0..2147483647, not -1")])
+@pytest.mark.parametrize(
+    "spec, message",
+    [
+        ("downsample:factor=0", "factor must be in 1..1024, not 0"),
+        ("downsample:size=16", "such as 16x12, not '16'"),
+        ("blur:kernel=1", "kernel must be in 3..224, not 1"),
+        ("blur:sigma=nan", "sigma must be in"),
+        ("pixelate:block=1000", "block must be in 2..224"),
+        ("superpixels:count=0", "count must be in 1..512"),
+        ("noise:seed=-1", "seed must be in 0..2147483647, not -1"),
+    ],
+)
 def test_settings_out_of_range(spec, message):
     with pytest.raises(ValueError, match=message):
-        specs.build("anonymizers", spec)
+        component_spec.build("anonymizers", spec)
 
 
 def test_superpixels_follow_an_edge():
@@ -91,10 +120,12 @@ def test_superpixels_follow_an_edge():
     # so the frame stays. Pixelation with the same blocks mixes the two. Of noise no more than 16 colours are left.
     x = np.zeros((1, 32, 32, 3), np.float32)
     x[:, :, 13:] = (1, 0.5, 0)
-    np.testing.assert_allclose(specs.build("anonymizers", "superpixels:count=4")(x), x, atol=1e-5)
-    assert np.abs(specs.build("anonymizers", "pixelate:block=56")(x) - x).max() > 0.3
+    np.testing.assert_allclose(
+        component_spec.build("anonymizers", "superpixels:count=4")(x), x, atol=1e-5
+    )
+    assert np.abs(component_spec.build("anonymizers", "pixelate:block=56")(x) - x).max() > 0.3
     noise = frames(2, 32, 32, 3)
-    painted = specs.build("anonymizers", "superpixels:count=4")(noise).numpy()
+    painted = component_spec.build("anonymizers", "superpixels:count=4")(noise).numpy()
     for one in painted:
         assert 1 < len(np.unique(one.reshape(-1, 3), axis=0)) <= 16
 
@@ -103,29 +134,43 @@ def test_superpixels_are_slic():
     # The same k-means with loops: every pixel looks at the nine centres around the piece it began in.
     x, m = frames(1, 12, 16, 3), 0.3
     side, rows, columns = 4, 3, 4
-    points = np.array([[*x[0, i, j], m * i / side, m * j / side] for i in range(12) for j in range(16)])
+    points = np.array(
+        [[*x[0, i, j], m * i / side, m * j / side] for i in range(12) for j in range(16)]
+    )
     home = [(i // side, j // side) for i in range(12) for j in range(16)]
     owner = np.array([r * columns + c for r, c in home])
     centres = np.array([points[owner == k].mean(0) for k in range(rows * columns)])
     for _ in range(3):
         for n, (r, c) in enumerate(home):
-            near = [a * columns + b for a in range(rows) for b in range(columns) if abs(a - r) < 2 and abs(b - c) < 2]
+            near = [
+                a * columns + b
+                for a in range(rows)
+                for b in range(columns)
+                if abs(a - r) < 2 and abs(b - c) < 2
+            ]
             owner[n] = min(near, key=lambda k: np.sum((points[n] - centres[k]) ** 2))
-        centres = np.array([points[owner == k].mean(0) if k in owner else before for k, before in enumerate(centres)])
+        centres = np.array(
+            [
+                points[owner == k].mean(0) if k in owner else before
+                for k, before in enumerate(centres)
+            ]
+        )
     expected = centres[owner, :3].reshape(1, 12, 16, 3)
-    found = specs.build("anonymizers", "superpixels:count=3;compactness=0.3;steps=3")(x)
+    found = component_spec.build("anonymizers", "superpixels:count=3;compactness=0.3;steps=3")(x)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_noise_shows_nothing_of_the_frame_and_comes_again():
     # Uniform in [0, 1]: mean 1/2 and variance 1/12, of 18,432 numbers to a standard error of .002.
-    f_A, x = specs.build("anonymizers", "noise"), frames(2, 3, 32, 32, 3)
+    f_A, x = component_spec.build("anonymizers", "noise"), frames(2, 3, 32, 32, 3)
     noise = f_A(x).numpy()
     np.testing.assert_array_equal(f_A(x), noise)
-    assert noise.mean() == pytest.approx(1 / 2, abs=0.01) and noise.var() == pytest.approx(1 / 12, abs=0.005)
-    assert abs(np.corrcoef(x.ravel(), noise.ravel())[0, 1]) < 4 / 18432 ** 0.5
+    assert noise.mean() == pytest.approx(1 / 2, abs=0.01) and noise.var() == pytest.approx(
+        1 / 12, abs=0.005
+    )
+    assert abs(np.corrcoef(x.ravel(), noise.ravel())[0, 1]) < 4 / 18432**0.5
     assert len({frame.tobytes() for clip in noise for frame in clip}) == 6
-    for other in (f_A(x[:, ::-1] * 0.9), specs.build("anonymizers", "noise:seed=1")(x)):
+    for other in (f_A(x[:, ::-1] * 0.9), component_spec.build("anonymizers", "noise:seed=1")(x)):
         assert not np.array_equal(other, noise)
 
 
@@ -133,8 +178,12 @@ def test_pixelate_is_the_mean_of_each_block():
     # 16 pixels at 224 are 3 at 48: 16 x 17 blocks on 48 x 50, the last column 2 pixels wide.
     x = frames(1, 48, 50, 3)
     out = pixelate.build()(x).numpy()
-    np.testing.assert_allclose(out[0, 3:6, 6:9], np.broadcast_to(x[0, 3:6, 6:9].mean((0, 1)), (3, 3, 3)), atol=1e-6)
-    np.testing.assert_allclose(out[0, 45:, 48:], np.broadcast_to(x[0, 45:, 48:].mean((0, 1)), (3, 2, 3)), atol=1e-6)
+    np.testing.assert_allclose(
+        out[0, 3:6, 6:9], np.broadcast_to(x[0, 3:6, 6:9].mean((0, 1)), (3, 3, 3)), atol=1e-6
+    )
+    np.testing.assert_allclose(
+        out[0, 45:, 48:], np.broadcast_to(x[0, 45:, 48:].mean((0, 1)), (3, 2, 3)), atol=1e-6
+    )
 
 
 def test_blacken_leaves_nothing():

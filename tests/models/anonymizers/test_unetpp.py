@@ -17,13 +17,17 @@ def test_parameters_in_use():
     assert sum(np.prod(v.shape) for v in f_A.trainable_variables) == 5_505_059
     head = f_A.network.get_layer("head")
     assert sum(np.prod(v.shape) for v in head.trainable_variables) == 867
-    assert f_A.count_params() - 5_505_059 == sum(np.prod(v.shape) for v in f_A.non_trainable_variables)
+    assert f_A.count_params() - 5_505_059 == sum(
+        np.prod(v.shape) for v in f_A.non_trainable_variables
+    )
 
 
 def test_layers_are_the_papers():
     f_A = unetpp.build(width=0.25)
     norms = [layer for layer in f_A.network.layers if isinstance(layer, layers.BatchNorm)]
-    assert len(norms) == 1 + 12 + 2 + 14  # stem; six blocks of 2 and two shortcuts; seven nodes of 2
+    assert (
+        len(norms) == 1 + 12 + 2 + 14
+    )  # stem; six blocks of 2 and two shortcuts; seven nodes of 2
     assert {(norm.epsilon, norm.momentum) for norm in norms} == {(1e-5, 0.9)}
     assert f_A.network.get_layer("x02_0").kernel.shape[2] == (128 + 192) // 4
 
@@ -67,7 +71,9 @@ def test_batch_statistics_leave_the_averages_alone():
     f_A = unetpp.build(0.1)
     x = frames(4, 16, 16, 3)
     before = [v.numpy() for v in f_A.variables]
-    y, moved = f_A.stateless_call(f_A.trainable_variables, f_A.non_trainable_variables, x, training=True)
+    y, moved = f_A.stateless_call(
+        f_A.trainable_variables, f_A.non_trainable_variables, x, training=True
+    )
     for variable, value in zip(f_A.variables, before):
         np.testing.assert_array_equal(variable, value)
     assert any(np.any(new != old) for new, old in zip(moved, f_A.non_trainable_variables))
@@ -91,8 +97,10 @@ def test_model_survives_a_file(tmp_path):
     np.testing.assert_array_equal(keras.saving.load_model(tmp_path / "f_A.keras")(x), f_A(x))
 
 
-@pytest.mark.parametrize("arguments, message", [
-    ({"output": "tanh"}, "'sigmoid' or 'linear', not 'tanh'"), ({"width": 0}, "above 0, not 0")])
+@pytest.mark.parametrize(
+    "arguments, message",
+    [({"output": "tanh"}, "'sigmoid' or 'linear', not 'tanh'"), ({"width": 0}, "above 0, not 0")],
+)
 def test_other_settings_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         unetpp.build(**arguments)

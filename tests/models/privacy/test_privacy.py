@@ -2,7 +2,6 @@ import keras
 import numpy as np
 import pytest
 
-from tfanon import registry
 from tfanon.models import resnet
 from tfanon.models.privacy import resnet50, small_resnet
 
@@ -22,7 +21,9 @@ def test_parameters_are_torchvisions():
     assert 1e5 < count(small_resnet.build(attributes=5)) < 2e5
 
 
-@pytest.mark.parametrize("depth, parameters", [(18, 11_176_512), (34, 21_284_672), (101, 42_500_160)])
+@pytest.mark.parametrize(
+    "depth, parameters", [(18, 11_176_512), (34, 21_284_672), (101, 42_500_160)]
+)
 def test_other_depths_are_torchvisions(depth, parameters):
     # torchvision's counts less those of its 1000-class layer.
     x = keras.Input((None, None, 3))
@@ -55,7 +56,9 @@ def test_batch_statistics_leave_the_averages_alone():
     f_B = small_resnet.build(embedding=8)
     x = images(4, 32, 32, 3)
     before = [v.numpy() for v in f_B.variables]
-    z, _ = f_B.stateless_call(f_B.trainable_variables, f_B.non_trainable_variables, x, training=True)
+    z, _ = f_B.stateless_call(
+        f_B.trainable_variables, f_B.non_trainable_variables, x, training=True
+    )
     for variable, value in zip(f_B.variables, before):
         np.testing.assert_array_equal(variable, value)
     np.testing.assert_allclose(z, f_B(x, training=True), atol=1e-5)

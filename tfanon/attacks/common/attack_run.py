@@ -6,10 +6,13 @@ import pathlib
 import keras
 import tensorflow as tf
 
-from tfanon import evaluation, metrics, phases, registry
-from tfanon.converting import starting
+from tfanon.core import registry
 from tfanon.media import limits
+from tfanon.metrics import criteria
+from tfanon.metrics import scores as metrics
 from tfanon.models import per_frame
+from tfanon.pretrained import load_pretrained
+from tfanon.training import phases
 
 SCRATCH = "scratch"
 
@@ -30,7 +33,7 @@ class Run(phases.Run):
 
 
 def weights(start):
-    """`start` as tfanon.converting.starting takes it."""
+    """`start` as tfanon.pretrained.load_pretrained takes it."""
     return "" if start == SCRATCH else start
 
 
@@ -46,8 +49,12 @@ def named(attacker, network, start, probe, anonymizer):
 
 def videos(run):
     """The probes whose rows are whole videos."""
-    return [probe for probe, splits in run.tables.probes.items()
-            if splits.test.frames is None and all(limits.is_video(str(path)) for path in splits.test.paths)]
+    return [
+        probe
+        for probe, splits in run.tables.probes.items()
+        if splits.test.frames is None
+        and all(limits.is_video(str(path)) for path in splits.test.paths)
+    ]
 
 
 def raw():
@@ -65,7 +72,9 @@ def trunk(network):
         pooled = keras.Input(network.features.output.shape[1:])
         nothing = keras.Model(pooled, keras.layers.Identity()(pooled), name="nothing")
         return per_frame.OverTime(network.features, nothing, name="trunk")
-    return keras.Model(network.input, network.get_layer("logits").input, name="trunk", dtype="float32")
+    return keras.Model(
+        network.input, network.get_layer("logits").input, name="trunk", dtype="float32"
+    )
 
 
 def over_time(network):
@@ -80,25 +89,39 @@ def over_time(network):
 
 def reader(network, start, attributes):
     """A fresh privacy network."""
-    return starting.build("privacy", network, weights(start), attributes=attributes)
+    return load_pretrained.build("privacy", network, weights(start), attributes=attributes)
 
 
 def scores(run, probe, forward, views=phases.FRAMES):
     """evaluation.privacy_scores of x -> logits on a probe's test split; F1 is tuned on the held-out one."""
     splits, config = run.tables.probes[probe], run.config
     graph = tf.function(forward, reduce_retracing=True, autograph=False)
-    return evaluation.privacy_scores(evaluation.Judge(graph), views.evaluation(splits.test, config),
-                                     views.evaluation(splits.tuning, config), splits.test)
+    return criteria.privacy_scores(
+        criteria.Judge(graph),
+        views.evaluation(splits.test, config),
+        views.evaluation(splits.tuning, config),
+        splits.test,
+    )
 
 
 def entry(anonymizer, attacker, network, start, probe, found):
     """One attack as results.json of an evaluation holds it."""
-    return {"anonymizer": anonymizer, "attacker": attacker, "network": network, "start": called(start), "probe": probe,
-            **found}
+    return {
+        "anonymizer": anonymizer,
+        "attacker": attacker,
+        "network": network,
+        "start": called(start),
+        "probe": probe,
+        **found,
+    }
 
 
 def leak(entry):
     """What an entry reads above its floor; None where it is no share of anything, as a PSNR is not."""
     if "cmap" in entry:
         return entry["cmap_above_floor"]
-    return metrics.above_floor(entry["identity_top1"], entry["identity_chance"]) if "identity_top1" in entry else None
+    return (
+        metrics.above_floor(entry["identity_top1"], entry["identity_chance"])
+        if "identity_top1" in entry
+        else None
+    )

@@ -26,7 +26,9 @@ def build(width=1.0):
         x = keras.layers.Concatenate()([skips[level], keras.layers.UpSampling2D(2)(x)])
         x = _twice(x, layers.scaled(channels, width), f"up{level}")
     x = keras.layers.Concatenate(dtype="float32")([x, blocks])  # what only moved needs no layers
-    x = layers.conv(x, 3 * BLOCK ** 2, kernel=1, use_bias=True, initializer=layers.pytorch_uniform(), name="head")
+    x = layers.conv(
+        x, 3 * BLOCK**2, kernel=1, use_bias=True, initializer=layers.pytorch_uniform(), name="head"
+    )
     network = keras.Model(frames, Frames(dtype="float32")(x), name="decoder", dtype="float32")
     return per_frame.PerFrame(network, multiple=BLOCK * 2 ** (len(CHANNELS) - 1))
 
@@ -51,7 +53,7 @@ class Blocks(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         n, height, width, channels = input_shape
-        return (n, height and height // BLOCK, width and width // BLOCK, channels * BLOCK ** 2)
+        return (n, height and height // BLOCK, width and width // BLOCK, channels * BLOCK**2)
 
 
 @keras.saving.register_keras_serializable("tfanon")
@@ -63,4 +65,4 @@ class Frames(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         n, height, width, channels = input_shape
-        return (n, height and height * BLOCK, width and width * BLOCK, channels // BLOCK ** 2)
+        return (n, height and height * BLOCK, width and width * BLOCK, channels // BLOCK**2)

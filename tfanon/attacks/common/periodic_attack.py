@@ -4,9 +4,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfanon import evaluation, losses, metrics, phases, trainer
-from tfanon.attackers import _common
-from tfanon.report import tensorboard
+from tfanon.attacks.common import attack_run
+from tfanon.metrics import criteria
+from tfanon.metrics import scores as metrics
+from tfanon.summaries import tensorboard
+from tfanon.training import losses, phases, trainer
 
 NAME = "attack/cmap_above_floor"
 STEPS = 60
@@ -26,7 +28,7 @@ class PrivacyAttackCallback(keras.callbacks.Callback):
         self.every, self.found = every, {}
         self.batches = phases.FRAMES.train(splits.train, config, 0, steps)
         self.held_out = phases.FRAMES.evaluation(splits.tuning, config)
-        reader = _common.reader(network, _common.SCRATCH, len(splits.train.attribute_names))
+        reader = attack_run.reader(network, attack_run.SCRATCH, len(splits.train.attribute_names))
         self.learner = trainer.Learner(reader, losses.attributes, f_A)
         self.learner.compile(keras.optimizers.Adam(config.rate_privacy_judge))
         self._moved = [*reader.variables, *self.learner.mover.variables]
@@ -39,7 +41,7 @@ class PrivacyAttackCallback(keras.callbacks.Callback):
             variable.assign(value)
         for batch in self.batches:
             self._step(batch)
-        scores, truth, _ = evaluation.privacy_curves(self.learner, self.held_out)
+        scores, truth, _ = criteria.privacy_curves(self.learner, self.held_out)
         return metrics.above_floor(metrics.cmap(scores, truth), metrics.cmap_floor(truth))
 
     def on_epoch_end(self, epoch, logs=None):
@@ -66,7 +68,12 @@ def watchers(run, f_A):
     if not config.attack_every or not run.tables.probes:
         return []
     run.seeded("attack while f_A is trained")
-    attack = PrivacyAttackCallback(f_A, next(iter(run.tables.probes.values())), config, config.attack_every,
-                                   network=config.privacy_judge_network)
+    attack = PrivacyAttackCallback(
+        f_A,
+        next(iter(run.tables.probes.values())),
+        config,
+        config.attack_every,
+        network=config.privacy_judge_network,
+    )
     per_epoch = phases.minimax_plan(run).steps_per_epoch
     return [lambda step, minimax: attack.watch(step, per_epoch)]

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from tfanon import evaluation, metrics
+from tfanon.metrics import criteria
+from tfanon.metrics import scores as metrics
 
 FARS = (0.01, 0.1)
 
@@ -12,21 +13,26 @@ def scores(learner, embed, dataset):
 
     learner: one logit per identity.  embed(x): [N, F], compared by cosine.  dataset: the truth is one-hot [N, I].
     """
-    logits, truth, index = evaluation.outputs(learner, dataset)
-    probabilities, one_hot, _ = evaluation.by_example(logits, truth, index, activation=evaluation.softmax)
+    logits, truth, index = criteria.outputs(learner, dataset)
+    probabilities, one_hot, _ = criteria.by_example(
+        logits, truth, index, activation=criteria.softmax
+    )
     labels = np.argmax(one_hot, axis=1)
-    _, embedded = metrics.by_example(evaluation.outputs(evaluation.Judge(embed), dataset)[0], index)
+    _, embedded = metrics.by_example(criteria.outputs(criteria.Judge(embed), dataset)[0], index)
     alike, same = pairs(embedded, labels)
-    return {"identity_top1": metrics.top1(probabilities, labels),
-            "identity_interval": metrics.top1_interval(probabilities, labels),
-            "identity_chance": metrics.top1_floor(labels),
-            "tar_at_far": {f"{far:g}": tar_at_far(alike, same, far) for far in FARS}}
+    return {
+        "identity_top1": metrics.top1(probabilities, labels),
+        "identity_interval": metrics.top1_interval(probabilities, labels),
+        "identity_chance": metrics.top1_floor(labels),
+        "tar_at_far": {f"{far:g}": tar_at_far(alike, same, far) for far in FARS},
+    }
 
 
 def top1(learner, dataset):
     """Closed-set top-1 alone, for the selection of an epoch."""
-    probabilities, one_hot, _ = evaluation.by_example(
-        *evaluation.outputs(learner, dataset), activation=evaluation.softmax)
+    probabilities, one_hot, _ = criteria.by_example(
+        *criteria.outputs(learner, dataset), activation=criteria.softmax
+    )
     return metrics.top1(probabilities, np.argmax(one_hot, axis=1))
 
 
@@ -48,5 +54,7 @@ def tar_at_far(alike, same, far):
     genuine, impostors = alike[same], np.sort(alike[~same])[::-1]
     if not len(genuine) or not len(impostors):
         return None
-    allowed = int(far * len(impostors) + 1e-9)  # of the impostors; the next one must stay below the threshold
+    allowed = int(
+        far * len(impostors) + 1e-9
+    )  # of the impostors; the next one must stay below the threshold
     return float(np.mean(genuine > impostors[allowed])) if allowed < len(impostors) else 1.0

@@ -1,13 +1,14 @@
 """Attackers of several sizes, the paper's Tables 7 (from scratch) and 8 (from ImageNet, by files in --weights_dir)."""
 
-from tfanon.attackers import _common
-from tfanon.protocols import _plan
+from tfanon.attacks.common import attack_plan, attack_run
 
 NETWORKS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 
 
 def plan(config, asked):
     networks = asked.readers(*NETWORKS)
-    started, notes = _plan.started(asked, networks)
-    scratch = [{"network": network, "start": _common.SCRATCH} for network in networks]
-    return _plan.Plan(tuple(("fresh", choice) for choice in [*scratch, *started]), notes=notes)
+    started, notes = attack_plan.started(asked, networks)
+    scratch = [{"network": network, "start": attack_run.SCRATCH} for network in networks]
+    return attack_plan.Plan(
+        tuple(("fresh", choice) for choice in [*scratch, *started]), notes=notes
+    )

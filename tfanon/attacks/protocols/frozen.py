@@ -1,8 +1,13 @@
 """Attackers that were trained on raw data and stay as they are, the paper's Table 6; the fresh ones beside them."""
 
-from tfanon.protocols import _plan
+from tfanon.attacks.common import attack_plan
 
 
 def plan(config, asked):
-    choices = [_plan.choice(config, network) for network in asked.readers(config.privacy_judge_network)]
-    return _plan.Plan(tuple((attacker, choice) for attacker in ("frozen", "fresh") for choice in choices))
+    choices = [
+        attack_plan.choice(config, network)
+        for network in asked.readers(config.privacy_judge_network)
+    ]
+    return attack_plan.Plan(
+        tuple((attacker, choice) for attacker in ("frozen", "fresh") for choice in choices)
+    )

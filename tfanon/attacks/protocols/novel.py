@@ -4,13 +4,15 @@ f_A is that of a run on UCF101 and VISPR1, for instance; --judge_clip_source=hmd
 new ones. A run whose own flags name them is judged on those.
 """
 
-from tfanon.protocols import known
+from tfanon.attacks.protocols import known
 
 
 def plan(config, asked):
     """As known.  Raises ValueError where nothing is novel."""
     named = (config.judge_clip_source, config.test_clip_source, config.test_image_source)
     if not any(named) and config.attribute_set == "vispr1":
-        raise ValueError("Nothing is novel here: name what f_A was not trained for as --judge_clip_source, "
-                         "--test_clip_source, --test_image_source or --attribute_set.")
+        raise ValueError(
+            "Nothing is novel here: name what f_A was not trained for as --judge_clip_source, "
+            "--test_clip_source, --test_image_source or --attribute_set."
+        )
     return known.plan(config, asked)

@@ -4,18 +4,19 @@ The run's own judge attacks in every way, the run's action network as a 3D netwo
 sizes and starts.
 """
 
-from tfanon.attackers import _common
-from tfanon.protocols import _plan
+from tfanon.attacks.common import attack_plan, attack_run
 
 WAYS = ("frozen", "linear_probe", "knn", "multi_frame", "whole_video", "identity", "reconstruction")
 
 
 def plan(config, asked):
     networks = asked.readers(config.privacy_judge_network)
-    started, notes = _plan.started(asked, networks)
-    own = [_plan.choice(config, network) for network in networks]
+    started, notes = attack_plan.started(asked, networks)
+    own = [attack_plan.choice(config, network) for network in networks]
     attacks = [("fresh", choice) for choice in [*own, *started]]
     attacks += [(attacker, choice) for attacker in WAYS for choice in own]
     actions = asked.actions(config.action_judge_network)
-    attacks += [("whole_video", {"network": network, "start": _common.SCRATCH}) for network in actions]
-    return _plan.Plan(tuple(attacks), actions, notes)
+    attacks += [
+        ("whole_video", {"network": network, "start": attack_run.SCRATCH}) for network in actions
+    ]
+    return attack_plan.Plan(tuple(attacks), actions, notes)

@@ -20,10 +20,9 @@ import os
 import numpy as np
 import tensorflow_datasets as tfds
 
-from tfanon.data import records
-from tfanon.data.sources._annotations import PRIVATE
-from tfanon.media import image_io, limits, reader
-
+from tfanon.data import tfds_store
+from tfanon.data.parsing.annotations import PRIVATE
+from tfanon.media import frame_reader, image_io, limits
 
 
 @dataclasses.dataclass
@@ -34,8 +33,13 @@ class Configuration(tfds.core.BuilderConfig):
 
 
 CONFIGURATIONS = [Configuration(name="encoded", description="The file's own bytes.")] + [
-    Configuration(name=f"jpeg{'' if side == 224 else side}", side=side, description=f"Frames of {side}x{side} as JPEG.")
-    for side in (224, 16, 32, 64, 96, 112, 128, 160, 256, 288, 320)]
+    Configuration(
+        name=f"jpeg{'' if side == 224 else side}",
+        side=side,
+        description=f"Frames of {side}x{side} as JPEG.",
+    )
+    for side in (224, 16, 32, 64, 96, 112, 128, 160, 256, 288, 320)
+]
 
 
 class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
@@ -53,22 +57,43 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         super().__init_subclass__(**more)
         about = cls.source
         cls.MANUAL_DOWNLOAD_INSTRUCTIONS = (
-            f"{about.__doc__}\n<data_dir> is --manual_dir.  {about.ABOUT}\nLicence: {cls.licence}")
+            f"{about.__doc__}\n<data_dir> is --manual_dir.  {about.ABOUT}\nLicence: {cls.licence}"
+        )
 
     def _info(self):
         side = self.builder_config.side
         picture = tfds.features.Image(shape=(side, side, 3), encoding_format="jpeg")
         video = tfds.features.Video(shape=(None, side, side, 3), encoding_format="jpeg")
         content = tfds.features.Tensor(shape=(), dtype=np.object_)
-        stored = {"content": content} if not side else {"image": picture} if self._of_images() else {"video": video}
+        stored = (
+            {"content": content}
+            if not side
+            else {"image": picture}
+            if self._of_images()
+            else {"video": video}
+        )
         return tfds.core.DatasetInfo(
-            builder=self, description=self.source.__doc__, license=self.licence, disable_shuffling=True,
+            builder=self,
+            description=self.source.__doc__,
+            license=self.licence,
+            disable_shuffling=True,
             metadata=tfds.core.MetadataDict(),
-            features=tfds.features.FeaturesDict({
-                "path": tfds.features.Text(), "label": np.int64, "action": tfds.features.Text(),
-                "splits": tfds.features.Sequence({"division": tfds.features.Text(), "word": tfds.features.Text()}),
-                "attributes": tfds.features.Tensor(shape=(None,), dtype=np.uint8),
-                "frame_values": tfds.features.Tensor(shape=(None, len(PRIVATE)), dtype=np.uint8), **stored}))
+            features=tfds.features.FeaturesDict(
+                {
+                    "path": tfds.features.Text(),
+                    "label": np.int64,
+                    "action": tfds.features.Text(),
+                    "splits": tfds.features.Sequence(
+                        {"division": tfds.features.Text(), "word": tfds.features.Text()}
+                    ),
+                    "attributes": tfds.features.Tensor(shape=(None,), dtype=np.uint8),
+                    "frame_values": tfds.features.Tensor(
+                        shape=(None, len(PRIVATE)), dtype=np.uint8
+                    ),
+                    **stored,
+                }
+            ),
+        )
 
     def _of_images(self):
         return "images" in self.source.KINDS and "clips" not in self.source.KINDS
@@ -81,13 +106,15 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         folder = os.fspath(dl_manager.manual_dir)
         catalog = self.source.read(os.path.join(folder, self.name), folder)
         _check_there(catalog)
-        self.info.metadata.update(records.to_metadata(catalog, folder))
-        return {records.SPLIT: self._generate_examples(catalog)}
+        self.info.metadata.update(tfds_store.to_metadata(catalog, folder))
+        return {tfds_store.SPLIT: self._generate_examples(catalog)}
 
     def _generate_examples(self, catalog):
         example = functools.partial(_example, side=self.builder_config.side)
-        rows = [(row, os.path.join(catalog.root, path), about)
-                for row, (path, about) in enumerate(zip(catalog.paths, _features(catalog)))]
+        rows = [
+            (row, os.path.join(catalog.root, path), about)
+            for row, (path, about) in enumerate(zip(catalog.paths, _features(catalog)))
+        ]
         if not self._with_beam:
             return map(example, rows)
         beam = tfds.core.lazy_imports.apache_beam
@@ -95,10 +122,14 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
 
 def _check_there(catalog):
-    missing = [path for path in catalog.paths if not os.path.isfile(os.path.join(catalog.root, path))]
+    missing = [
+        path for path in catalog.paths if not os.path.isfile(os.path.join(catalog.root, path))
+    ]
     if missing:
-        raise ValueError(f"{len(missing)} of {len(catalog)} files are not in {catalog.root}; the first: {missing[0]}. "
-                         "A data set is built of all its files or not at all.")
+        raise ValueError(
+            f"{len(missing)} of {len(catalog)} files are not in {catalog.root}; the first: {missing[0]}. "
+            "A data set is built of all its files or not at all."
+        )
 
 
 def _features(catalog):
@@ -107,10 +138,20 @@ def _features(catalog):
         label = -1 if catalog.labels is None else int(catalog.labels[row])
         empty = np.zeros((0,), np.uint8)
         yield {
-            "path": path, "label": label, "action": catalog.classes[label] if label >= 0 else "",
-            "splits": [{"division": name, "word": str(words[row])} for name, words in catalog.splits.items()],
-            "attributes": empty if catalog.attributes is None else catalog.attributes[row].astype(np.uint8),
-            "frame_values": np.zeros((0, len(PRIVATE)), np.uint8) if catalog.frame_values is None else catalog.frame_values[row]}
+            "path": path,
+            "label": label,
+            "action": catalog.classes[label] if label >= 0 else "",
+            "splits": [
+                {"division": name, "word": str(words[row])}
+                for name, words in catalog.splits.items()
+            ],
+            "attributes": empty
+            if catalog.attributes is None
+            else catalog.attributes[row].astype(np.uint8),
+            "frame_values": np.zeros((0, len(PRIVATE)), np.uint8)
+            if catalog.frame_values is None
+            else catalog.frame_values[row],
+        }
 
 
 def _example(row, side):
@@ -120,5 +161,5 @@ def _example(row, side):
         with open(path, "rb") as file:
             return number, about | {"content": file.read()}
     if limits.is_video(path):
-        return number, about | {"video": reader.read_frames(path, range, side, side)}
+        return number, about | {"video": frame_reader.read_frames(path, range, side, side)}
     return number, about | {"image": image_io.read_image(path, side, side)[0]}

@@ -1,10 +1,10 @@
 """HMDB51 as a TensorFlow Dataset; _building.py says how."""
 
-from tfanon.data.builders import _building
+from tfanon.data.builders import _base
 from tfanon.data.sources import hmdb51
 
 
-class Hmdb51(_building.Builder):
+class Hmdb51(_base.Builder):
     """HMDB51."""
 
     source = hmdb51

@@ -1,10 +1,10 @@
 """PA-HMDB51 as a TensorFlow Dataset; _building.py says how."""
 
-from tfanon.data.builders import _building
+from tfanon.data.builders import _base
 from tfanon.data.sources import pa_hmdb51
 
 
-class PaHmdb51(_building.Builder):
+class PaHmdb51(_base.Builder):
     """PA-HMDB51."""
 
     source = pa_hmdb51

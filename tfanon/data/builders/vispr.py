@@ -1,10 +1,10 @@
 """VISPR as a TensorFlow Dataset; _building.py says how."""
 
-from tfanon.data.builders import _building
+from tfanon.data.builders import _base
 from tfanon.data.sources import vispr
 
 
-class Vispr(_building.Builder):
+class Vispr(_base.Builder):
     """VISPR."""
 
     source = vispr

@@ -1,10 +1,10 @@
 """VP-HMDB51 as a TensorFlow Dataset; _building.py says how."""
 
-from tfanon.data.builders import _building
+from tfanon.data.builders import _base
 from tfanon.data.sources import vp_hmdb51
 
 
-class VpHmdb51(_building.Builder):
+class VpHmdb51(_base.Builder):
     """VP-HMDB51."""
 
     source = vp_hmdb51

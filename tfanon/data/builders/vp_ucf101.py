@@ -1,10 +1,10 @@
 """VP-UCF101 as a TensorFlow Dataset; _building.py says how."""
 
-from tfanon.data.builders import _building
+from tfanon.data.builders import _base
 from tfanon.data.sources import vp_ucf101
 
 
-class VpUcf101(_building.Builder):
+class VpUcf101(_base.Builder):
     """VP-UCF101."""
 
     source = vp_ucf101

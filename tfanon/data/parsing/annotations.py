@@ -10,32 +10,45 @@ import os
 
 import numpy as np
 
-from tfanon.data.sources import _lists
+from tfanon.data.parsing import text_lists
 
 FOLDER = "pa_hmdb51/PrivacyAttributes"  # below --data_dir
 ABOUT = "https://github.com/VITA-Group/PA-HMDB51 has it, for non-commercial research."
-PRIVATE = ("skin_color", "face", "gender", "nudity", "relationship")  # columns here and of the VP data sets
-VALUES = {"skin_color": ("unidentifiable", "white", "brown or yellow", "black"),
-          "face": ("invisible", "partly visible", "visible"),
-          "gender": ("unidentifiable", "male", "female"),
-          "nudity": ("none", "partial", "semi"),
-          "relationship": ("not apparent", "apparent")}
+PRIVATE = (
+    "skin_color",
+    "face",
+    "gender",
+    "nudity",
+    "relationship",
+)  # columns here and of the VP data sets
+VALUES = {
+    "skin_color": ("unidentifiable", "white", "brown or yellow", "black"),
+    "face": ("invisible", "partly visible", "visible"),
+    "gender": ("unidentifiable", "male", "female"),
+    "nudity": ("none", "partial", "semi"),
+    "relationship": ("not apparent", "apparent"),
+}
 LAST_FRAME = 100_000  # beyond it a segment is a mistake: the clips have some hundred frames
 
 
 def files(folder):
     """{action: path} of the annotation files below pa_hmdb51's folder."""
-    place = _lists.find(folder, ("PrivacyAttributes",), "annotations", ABOUT)
-    found = {name.removesuffix(".json"): os.path.join(place, name) for name in sorted(os.listdir(place))
-             if name.endswith(".json")}
+    place = text_lists.find(folder, ("PrivacyAttributes",), "annotations", ABOUT)
+    found = {
+        name.removesuffix(".json"): os.path.join(place, name)
+        for name in sorted(os.listdir(place))
+        if name.endswith(".json")
+    }
     if not found:
         raise ValueError(f"{place} holds no .json file. {ABOUT}")
     return found
 
 
 def names(folder):
-    """"<action>/<clip>.avi" of every annotated clip."""
-    return tuple(f"{action}/{clip}" for action, path in files(folder).items() for clip in _clips(path))
+    """ "<action>/<clip>.avi" of every annotated clip."""
+    return tuple(
+        f"{action}/{clip}" for action, path in files(folder).items() for clip in _clips(path)
+    )
 
 
 def read(folder):
@@ -43,8 +56,11 @@ def read(folder):
 
     0 stands for a frame without label.  Raises ValueError that names file, clip and segment at fault.
     """
-    return {f"{action}/{clip}": _values(about, f"{path}: {clip}")
-            for action, path in files(folder).items() for clip, about in _clips(path).items()}
+    return {
+        f"{action}/{clip}": _values(about, f"{path}: {clip}")
+        for action, path in files(folder).items()
+        for clip, about in _clips(path).items()
+    }
 
 
 def labelled(values):
@@ -53,7 +69,7 @@ def labelled(values):
 
 
 def _clips(path):
-    clips = _lists.read_json(path)
+    clips = text_lists.read_json(path)
     for clip in clips:
         if os.path.basename(clip) != clip:
             raise ValueError(f"{path}: '{clip}' is no file name.")
@@ -61,11 +77,16 @@ def _clips(path):
 
 
 def _values(about, where):
-    segments = [(column, *_segment(segment, name, where))
-                for column, name in enumerate(PRIVATE) for segment in about.get(name) or ()]
-    values = np.zeros((1 + max((last for _, _, last, _ in segments), default=-1), len(PRIVATE)), np.uint8)
+    segments = [
+        (column, *_segment(segment, name, where))
+        for column, name in enumerate(PRIVATE)
+        for segment in about.get(name) or ()
+    ]
+    values = np.zeros(
+        (1 + max((last for _, _, last, _ in segments), default=-1), len(PRIVATE)), np.uint8
+    )
     for column, first, last, bits in segments:
-        values[first:last + 1, column] |= bits
+        values[first : last + 1, column] |= bits
     return values
 
 
@@ -74,9 +95,13 @@ def _segment(segment, name, where):
     try:
         first, last, shown = segment
         shown = shown if isinstance(shown, list) else [shown]
-        if not 0 <= first <= last <= LAST_FRAME or not all(value in range(len(VALUES[name])) for value in shown):
+        if not 0 <= first <= last <= LAST_FRAME or not all(
+            value in range(len(VALUES[name])) for value in shown
+        ):
             raise ValueError
         return first, last, sum({1 << value for value in shown})
     except (TypeError, ValueError):
         values = ", ".join(f"{number} {word}" for number, word in enumerate(VALUES[name]))
-        raise ValueError(f"{where}: {name} {segment} is no [first frame, last frame, value] with {values}.") from None
+        raise ValueError(
+            f"{where}: {name} {segment} is no [first frame, last frame, value] with {values}."
+        ) from None

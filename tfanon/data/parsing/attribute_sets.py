@@ -6,15 +6,35 @@ cuts the last name off.
 
 import numpy as np
 
-VISPR1 = ("a17_color", "a4_gender", "a9_face_complete", "a10_face_partial", "a12_semi_nudity", "a64_rel_personal",
-          "a65_rel_social")
-VISPR2 = ("a6_hair_color", "a16_race", "a59_sports", "a1_age_approx", "a2_weight_approx", "a73_landmark", "a11_tattoo")
+VISPR1 = (
+    "a17_color",
+    "a4_gender",
+    "a9_face_complete",
+    "a10_face_partial",
+    "a12_semi_nudity",
+    "a64_rel_personal",
+    "a65_rel_social",
+)
+VISPR2 = (
+    "a6_hair_color",
+    "a16_race",
+    "a59_sports",
+    "a1_age_approx",
+    "a2_weight_approx",
+    "a73_landmark",
+    "a11_tattoo",
+)
 SETS = {
     "vispr1": tuple((name,) for name in VISPR1),
     "vispr2": tuple((name,) for name in VISPR2),
     "pa_hmdb51": tuple((name,) for name in VISPR1[:-1]),  # PA-HMDB51 has no label for a65
-    "vita": (("a17_color",), ("a4_gender",), ("a9_face_complete", "a10_face_partial"), ("a12_semi_nudity",),
-             ("a64_rel_personal", "a65_rel_social")),  # the five of the authors of PA-HMDB51
+    "vita": (
+        ("a17_color",),
+        ("a4_gender",),
+        ("a9_face_complete", "a10_face_partial"),
+        ("a12_semi_nudity",),
+        ("a64_rel_personal", "a65_rel_social"),
+    ),  # the five of the authors of PA-HMDB51
 }
 
 
@@ -25,8 +45,13 @@ def names(chosen):
 
 def of_vispr(attributes, all_names, chosen):
     """float32 [n, P] of a set, from all attributes of VISPR, [n, len(all_names)]."""
-    return np.stack([attributes[:, [all_names.index(name) for name in column]].max(axis=1) for column in SETS[chosen]],
-                    axis=1).astype(np.float32)
+    return np.stack(
+        [
+            attributes[:, [all_names.index(name) for name in column]].max(axis=1)
+            for column in SETS[chosen]
+        ],
+        axis=1,
+    ).astype(np.float32)
 
 
 def of_pa_hmdb51(values, chosen):
@@ -42,5 +67,7 @@ def of_pa_hmdb51(values, chosen):
         complete, partial, semi = values[:, 1] & 4 > 0, values[:, 1] & 2 > 0, values[:, 3] & 4 > 0
         columns = (skin, gender, complete, partial, semi, relationship)
     else:
-        raise ValueError(f"PA-HMDB51 has no labels for --attribute_set={chosen}; it has pa_hmdb51 and vita.")
+        raise ValueError(
+            f"PA-HMDB51 has no labels for --attribute_set={chosen}; it has pa_hmdb51 and vita."
+        )
     return np.stack(columns, axis=1).astype(np.float32)

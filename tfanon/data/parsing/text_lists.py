@@ -3,8 +3,8 @@
 import json
 import os
 
-from absl import logging
 import numpy as np
+from absl import logging
 
 ARCHIVES = (".rar", ".zip", ".tar", ".tar.gz", ".tgz")
 LARGEST = 1 << 28  # bytes of a list; the longest real one has four million
@@ -56,7 +56,10 @@ def read_json(path, kind=dict):
 def official(names):
     """(sorted paths, {number: array of words}) of {number: {path: word}}; "unused" is what a split does not name."""
     paths = tuple(sorted(set().union(*names.values())))
-    return paths, {number: np.array([words.get(path, "unused") for path in paths]) for number, words in names.items()}
+    return paths, {
+        number: np.array([words.get(path, "unused") for path in paths])
+        for number, words in names.items()
+    }
 
 
 def check_there(examples, config):
@@ -65,13 +68,19 @@ def check_there(examples, config):
     The reader puts the next file in the place of a missing one; here they are counted and named beforehand, and more
     than --max_bad_fraction of them, or any with --on_bad_video=raise, is a ValueError.
     """
-    missing = [path for path in dict.fromkeys(examples.paths) if isinstance(path, str) and not os.path.isfile(path)]
+    missing = [
+        path
+        for path in dict.fromkeys(examples.paths)
+        if isinstance(path, str) and not os.path.isfile(path)
+    ]
     if not missing:
         return examples
     files = len(set(examples.paths))
     message = f"{len(missing)} of {files} files are not there; the first: {missing[0]}"
     if config.on_bad_video == "raise" or len(missing) > config.max_bad_fraction * files:
-        raise ValueError(f"{message} (--on_bad_video and --max_bad_fraction say how many may be missing; "
-                         "`python -m tfanon.data verify` lists them.)")
+        raise ValueError(
+            f"{message} (--on_bad_video and --max_bad_fraction say how many may be missing; "
+            "`python -m tfanon.data verify` lists them.)"
+        )
     logging.warning("%s. Others take their places.", message)
     return examples

@@ -15,9 +15,9 @@ import os
 
 import numpy as np
 
-from tfanon.data import catalog
-from tfanon.data.sources import _lists, _pickles
-from tfanon.data.sources._annotations import PRIVATE
+from tfanon.data import published_split
+from tfanon.data.parsing import restricted_pickle, text_lists
+from tfanon.data.parsing.annotations import PRIVATE
 
 ABOUT = "https://github.com/ming1993li/stprivacy has the labels in annotations/."
 KINDS = ("clips", "private_clips")
@@ -25,8 +25,8 @@ KINDS = ("clips", "private_clips")
 
 def choose(name, kind, whole, config, group):
     """{"train": Examples, "test": Examples} in the splits of the videos' own data set, with actions and attributes."""
-    catalog.check_kind(name, kind, KINDS)
-    return catalog.train_and_test(whole, str(config.split_number), group=group)
+    published_split.check_kind(name, kind, KINDS)
+    return published_split.train_and_test(whole, str(config.split_number), group=group)
 
 
 def read(name, videos, folder):
@@ -35,15 +35,25 @@ def read(name, videos, folder):
     name: of the data set.  videos: the Catalog without.  Raises ValueError where a video has no label.
     """
     stem = name.removeprefix("vp_") + "_privacy_attribute_label"
-    places = [f"{place}{prefix}{stem}{ending}" for place in ("", "annotations/") for prefix in ("", "vp_")
-              for ending in (".pickle", ".csv", ".json")]
-    path = _lists.find(folder, places, "labels", ABOUT)
-    labels = {_stem(video): values for video, values in READERS[os.path.splitext(path)[1]](path).items()}
+    places = [
+        f"{place}{prefix}{stem}{ending}"
+        for place in ("", "annotations/")
+        for prefix in ("", "vp_")
+        for ending in (".pickle", ".csv", ".json")
+    ]
+    path = text_lists.find(folder, places, "labels", ABOUT)
+    labels = {
+        _stem(video): values for video, values in READERS[os.path.splitext(path)[1]](path).items()
+    }
     missing = [video for video in videos.paths if _stem(video) not in labels]
     if missing:
-        raise ValueError(f"{path} has no label for {len(missing)} of {len(videos)} videos; the first: {missing[0]}")
+        raise ValueError(
+            f"{path} has no label for {len(missing)} of {len(videos)} videos; the first: {missing[0]}"
+        )
     rows = [_row(labels[_stem(video)], video, path) for video in videos.paths]
-    return dataclasses.replace(videos, attributes=np.array(rows, np.float32), attribute_names=PRIVATE)
+    return dataclasses.replace(
+        videos, attributes=np.array(rows, np.float32), attribute_names=PRIVATE
+    )
 
 
 def _stem(video):
@@ -53,12 +63,14 @@ def _stem(video):
 def _row(values, video, path):
     values = np.asarray(values).reshape(-1)
     if values.shape != (len(PRIVATE),) or not np.isin(values, (0, 1)).all():
-        raise ValueError(f"{path}: {video} must have 0 or 1 for each of {', '.join(PRIVATE)}; given {values.tolist()}.")
+        raise ValueError(
+            f"{path}: {video} must have 0 or 1 for each of {', '.join(PRIVATE)}; given {values.tolist()}."
+        )
     return values
 
 
 def _read_csv(path):
-    rows = list(csv.DictReader(io.StringIO(_lists.read_text(path))))
+    rows = list(csv.DictReader(io.StringIO(text_lists.read_text(path))))
     if not rows or not {"video", *PRIVATE} <= set(rows[0]):
         raise ValueError(f"{path} must have the columns video, {', '.join(PRIVATE)}.")
     try:
@@ -67,4 +79,4 @@ def _read_csv(path):
         raise ValueError(f"{path}: {error}.") from None
 
 
-READERS = {".pickle": _pickles.read, ".csv": _read_csv, ".json": _lists.read_json}
+READERS = {".pickle": restricted_pickle.read, ".csv": _read_csv, ".json": text_lists.read_json}

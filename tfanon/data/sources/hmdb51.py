@@ -14,20 +14,30 @@ import os
 
 import numpy as np
 
-from tfanon.data import catalog
-from tfanon.data.sources import _annotations, _lists
+from tfanon.data import published_split
+from tfanon.data.parsing import annotations, text_lists
 
-ABOUT = ("https://serre-lab.clps.brown.edu/resource/hmdb-a-large-human-motion-database/ has hmdb51_org.rar and "
-         "test_train_splits.rar.")
-LISTS = ("testTrainMulti_7030_splits", "test_train_splits/testTrainMulti_7030_splits", "splits", ".")
+ABOUT = (
+    "https://serre-lab.clps.brown.edu/resource/hmdb-a-large-human-motion-database/ has hmdb51_org.rar and "
+    "test_train_splits.rar."
+)
+LISTS = (
+    "testTrainMulti_7030_splits",
+    "test_train_splits/testTrainMulti_7030_splits",
+    "splits",
+    ".",
+)
 VIDEOS = (".", "hmdb51_org", "videos")
 ONE = "wave"  # the class by which folders are found
 KINDS = ("clips",)
 NUMBERS = ("1", "2", "3")
 WORDS = {"0": "unused", "1": "train", "2": "test"}
 ANNOTATED = "pa_hmdb51"  # the division that says "yes" of PA-HMDB51's rows, "no" of others
-PUBLISHED = {"files": 6766, "classes": 51, "splits": {
-    number: {"train": 3570, "test": 1530, "unused": 1666} for number in NUMBERS}}
+PUBLISHED = {
+    "files": 6766,
+    "classes": 51,
+    "splits": {number: {"train": 3570, "test": 1530, "unused": 1666} for number in NUMBERS},
+}
 
 
 def load(kind, folder, config):
@@ -40,15 +50,17 @@ def load(kind, folder, config):
 
 def choose(kind, whole, config):
     """As load, from the Catalog of all rows."""
-    catalog.check_kind("hmdb51", kind, KINDS)
+    published_split.check_kind("hmdb51", kind, KINDS)
     if config.paper_protocol:
-        return catalog.train_and_test(whole, str(config.split_number), group=group)
+        return published_split.train_and_test(whole, str(config.split_number), group=group)
     if ANNOTATED not in whole.splits:
         raise ValueError(
             "HMDB51 is trained on without the 515 clips of PA-HMDB51, and their names are not there: put "
-            f"{_annotations.FOLDER} into --data_dir ({_annotations.ABOUT}), or train on all with --paper_protocol.")
-    return catalog.train_and_test(
-        whole, str(config.split_number), keep=whole.splits[ANNOTATED] == "no", group=group)
+            f"{annotations.FOLDER} into --data_dir ({annotations.ABOUT}), or train on all with --paper_protocol."
+        )
+    return published_split.train_and_test(
+        whole, str(config.split_number), keep=whole.splits[ANNOTATED] == "no", group=group
+    )
 
 
 def group(path):
@@ -61,24 +73,34 @@ def read(folder, data_dir):
     whole = read_lists(folder)
     annotated = os.path.join(data_dir, ANNOTATED)
     if os.path.isdir(annotated):
-        names = set(_annotations.names(annotated))
-        whole.splits[ANNOTATED] = np.array(["yes" if path in names else "no" for path in whole.paths])
+        names = set(annotations.names(annotated))
+        whole.splits[ANNOTATED] = np.array(
+            ["yes" if path in names else "no" for path in whole.paths]
+        )
     return whole
 
 
 def read_lists(folder):
     """The Catalog by HMDB51's own lists alone."""
     suffix = "_test_split1.txt"
-    lists = os.path.dirname(_lists.find(folder, [f"{place}/{ONE}{suffix}" for place in LISTS], "lists", ABOUT))
-    classes = tuple(sorted(name.removesuffix(suffix) for name in os.listdir(lists) if name.endswith(suffix)))
-    paths, splits = _lists.official({number: _members(lists, classes, number) for number in NUMBERS})
+    lists = os.path.dirname(
+        text_lists.find(folder, [f"{place}/{ONE}{suffix}" for place in LISTS], "lists", ABOUT)
+    )
+    classes = tuple(
+        sorted(name.removesuffix(suffix) for name in os.listdir(lists) if name.endswith(suffix))
+    )
+    paths, splits = text_lists.official(
+        {number: _members(lists, classes, number) for number in NUMBERS}
+    )
     labels = np.array([classes.index(path.split("/")[0]) for path in paths], np.int32)
-    return catalog.Catalog(videos(folder), paths, splits, labels, classes)
+    return published_split.Catalog(videos(folder), paths, splits, labels, classes)
 
 
 def videos(folder):
     """The folder with one folder of clips per action."""
-    return os.path.dirname(_lists.find(folder, [f"{place}/{ONE}" for place in VIDEOS], "clips", ABOUT))
+    return os.path.dirname(
+        text_lists.find(folder, [f"{place}/{ONE}" for place in VIDEOS], "clips", ABOUT)
+    )
 
 
 def _members(lists, classes, number):
@@ -86,7 +108,7 @@ def _members(lists, classes, number):
     found = {}
     for name in classes:
         path = os.path.join(lists, f"{name}_test_split{number}.txt")
-        for line in _lists.lines(path, ABOUT):
+        for line in text_lists.lines(path, ABOUT):
             video, _, word = line.rpartition(" ")
             if word not in WORDS or not video.strip() or os.path.basename(video) != video:
                 raise ValueError(f"{path}: '{line}' is no file name with 0, 1 or 2 behind it.")

@@ -10,11 +10,12 @@ import os
 
 import numpy as np
 
-from tfanon.data import catalog
+from tfanon.data import published_split
 from tfanon.data.batch import Examples
-from tfanon.data.sources import _annotations, _attributes, hmdb51
+from tfanon.data.parsing import annotations, attribute_sets
+from tfanon.data.sources import hmdb51
 
-ABOUT = _annotations.ABOUT
+ABOUT = annotations.ABOUT
 KINDS = ("clips", "images")
 PUBLISHED = {"files": 515, "classes": 51, "splits": {"1": {"test": 515}}}
 
@@ -29,27 +30,44 @@ def load(kind, folder, config):
 
 def choose(kind, whole, config):
     """As load, from the Catalog of all rows."""
-    catalog.check_kind("pa_hmdb51", kind, KINDS)
+    published_split.check_kind("pa_hmdb51", kind, KINDS)
     clips = whole.examples(np.ones(len(whole), bool))
-    return {"test": clips if kind == "clips" else _frames(clips.paths, whole.frame_values, config.attribute_set)}
+    return {
+        "test": clips
+        if kind == "clips"
+        else _frames(clips.paths, whole.frame_values, config.attribute_set)
+    }
 
 
 def read(folder, data_dir):
     """The Catalog of all clips, with the values of their frames."""
-    values = _annotations.read(folder)
+    values = annotations.read(folder)
     paths = tuple(sorted(values))
-    classes = tuple(_annotations.files(folder))
+    classes = tuple(annotations.files(folder))
     labels = np.array([classes.index(path.split("/")[0]) for path in paths], np.int32)
-    return catalog.Catalog(
-        hmdb51.videos(os.path.join(data_dir, "hmdb51")), paths, {"1": np.array(["test"] * len(paths))}, labels, classes,
-        frame_values=tuple(values[path] for path in paths))
+    return published_split.Catalog(
+        hmdb51.videos(os.path.join(data_dir, "hmdb51")),
+        paths,
+        {"1": np.array(["test"] * len(paths))},
+        labels,
+        classes,
+        frame_values=tuple(values[path] for path in paths),
+    )
 
 
 def _frames(paths, frame_values, chosen):
     """One row per labelled frame."""
-    numbers = [_annotations.labelled(values) for values in frame_values]
+    numbers = [annotations.labelled(values) for values in frame_values]
     rows = np.repeat(np.arange(len(paths)), [len(of_clip) for of_clip in numbers])
-    attributes = [_attributes.of_pa_hmdb51(values[of_clip], chosen) for values, of_clip in zip(frame_values, numbers)]
+    attributes = [
+        attribute_sets.of_pa_hmdb51(values[of_clip], chosen)
+        for values, of_clip in zip(frame_values, numbers)
+    ]
     of_frames = tuple(paths[row] for row in rows)
-    return Examples(of_frames, attributes=np.concatenate(attributes), attribute_names=_attributes.names(chosen),
-                    frames=np.concatenate(numbers), groups=of_frames)
+    return Examples(
+        of_frames,
+        attributes=np.concatenate(attributes),
+        attribute_names=attribute_sets.names(chosen),
+        frames=np.concatenate(numbers),
+        groups=of_frames,
+    )

@@ -17,14 +17,14 @@ import itertools
 import json
 import pathlib
 
-from absl import logging
 import numpy as np
 import tqdm
+from absl import logging
 
-from tfanon import files
-from tfanon.data import figures, motions
+from tfanon.core import files
 from tfanon.data.batch import Examples
-from tfanon.media import writer
+from tfanon.data.synthetic import poses, renderer
+from tfanon.media import array_writer
 
 KINDS = ("clips", "images", "private_clips")
 VERSION = 3  # of what is drawn and coded; a folder of another version is refused
@@ -60,19 +60,27 @@ def load(kind, folder, config=None, size=None):
     with open(part / "labels.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     make = _with_actions if kind == "clips" else _with_attributes
-    return {split: make(part, [row for row in rows if row["split"] == split]) for split in ("train", "test")}
+    return {
+        split: make(part, [row for row in rows if row["split"] == split])
+        for split in ("train", "test")
+    }
 
 
 def _with_actions(part, rows):
-    names = list(motions.ACTIONS)
+    names = list(poses.ACTIONS)
     labels = np.array([names.index(row["action"]) for row in rows], np.int32)
     return Examples(_paths(part, rows), labels=labels, classes=tuple(names), groups=_people(rows))
 
 
 def _with_attributes(part, rows):
-    values = [[float(row[name]) for name in figures.NAMES] for row in rows]
-    attributes = np.array(values, np.float32).reshape(-1, len(figures.NAMES))
-    return Examples(_paths(part, rows), attributes=attributes, attribute_names=figures.NAMES, groups=_people(rows))
+    values = [[float(row[name]) for name in renderer.NAMES] for row in rows]
+    attributes = np.array(values, np.float32).reshape(-1, len(renderer.NAMES))
+    return Examples(
+        _paths(part, rows),
+        attributes=attributes,
+        attribute_names=renderer.NAMES,
+        groups=_people(rows),
+    )
 
 
 def _people(rows):
@@ -91,7 +99,12 @@ def write(folder, size=None):
         return _check(folder, size)
     size = size or Size()
     clips, images = _clip_rows(size), _image_rows(size)
-    logging.info("Writing the synthetic data set to %s: %d clips, %d images; once.", folder, len(clips), len(images))
+    logging.info(
+        "Writing the synthetic data set to %s: %d clips, %d images; once.",
+        folder,
+        len(clips),
+        len(images),
+    )
     for index, row in enumerate(tqdm.tqdm(clips, "synthetic clips", unit="clip", disable=None)):
         _write_clip(folder / "clips" / row["path"], row, index, size)
     for index, row in enumerate(tqdm.tqdm(images, "synthetic images", unit="image", disable=None)):
@@ -113,32 +126,53 @@ def _check(folder, size):
     except ValueError:
         found = {}
     asked = _settings(size or Size())
-    differing = [f"{name} {found.get(name, 'missing')} there, {value} asked for" for name, value in asked.items()
-                 if found.get(name) != value and (name != "size" or size)]
+    differing = [
+        f"{name} {found.get(name, 'missing')} there, {value} asked for"
+        for name, value in asked.items()
+        if found.get(name) != value and (name != "size" or size)
+    ]
     if differing:
-        raise ValueError(f"{folder} holds another synthetic data set: {'; '.join(differing)}. "
-                         "Delete that folder and it is written anew, or give another --data_dir.")
+        raise ValueError(
+            f"{folder} holds another synthetic data set: {'; '.join(differing)}. "
+            "Delete that folder and it is written anew, or give another --data_dir."
+        )
 
 
 def _clip_rows(size):
     """One row per clip; containers alternate over people and actions alike, so that they tell nothing."""
     rows = []
-    for who, (place, action) in itertools.product(range(size.train_people + size.test_people),
-                                                  enumerate(motions.ACTIONS)):
+    for who, (place, action) in itertools.product(
+        range(size.train_people + size.test_people), enumerate(poses.ACTIONS)
+    ):
         ending = CODECS[(who + place) % 2][0]
-        rows.append({"path": f"{action}/v_{action}_g{who + 1:02d}_c01{ending}", "action": action,
-                     "split": "train" if who < size.train_people else "test", **_has(PEOPLE, who)})
+        rows.append(
+            {
+                "path": f"{action}/v_{action}_g{who + 1:02d}_c01{ending}",
+                "action": action,
+                "split": "train" if who < size.train_people else "test",
+                **_has(PEOPLE, who),
+            }
+        )
     return rows
 
 
 def _image_rows(size):
-    return [{"path": f"{index + 1:05d}.jpg", "split": "train" if index < size.train_images else "test",
-             **_has(IMAGES, index)} for index in range(size.train_images + size.test_images)]
+    return [
+        {
+            "path": f"{index + 1:05d}.jpg",
+            "split": "train" if index < size.train_images else "test",
+            **_has(IMAGES, index),
+        }
+        for index in range(size.train_images + size.test_images)
+    ]
 
 
 def _has(stream, index):
     """Attributes of one person as 0 and 1."""
-    return {name: int(value) for name, value in figures.draw_person(_generator(stream, index)).has.items()}
+    return {
+        name: int(value)
+        for name, value in renderer.draw_person(_generator(stream, index)).has.items()
+    }
 
 
 def _generator(stream, index):
@@ -146,19 +180,19 @@ def _generator(stream, index):
 
 
 def _write_clip(path, row, index, size):
-    person = figures.draw_person(_generator(PEOPLE, index // len(motions.ACTIONS)))
+    person = renderer.draw_person(_generator(PEOPLE, index // len(poses.ACTIONS)))
     rng = _generator(MOTION, index)
-    phases = motions.phases(row["action"], int(rng.integers(size.shortest, size.longest + 1)), rng)
+    phases = poses.phases(row["action"], int(rng.integers(size.shortest, size.longest + 1)), rng)
     path.parent.mkdir(parents=True, exist_ok=True)
-    video = figures.draw(person, phases, size.side)
-    writer.write_video(path, video, fps=motions.FPS, codec=dict(CODECS)[path.suffix])
+    video = renderer.draw(person, phases, size.side)
+    array_writer.write_video(path, video, fps=poses.FPS, codec=dict(CODECS)[path.suffix])
 
 
 def _write_image(path, index, size):
     rng = _generator(IMAGES, index)
-    person = figures.draw_person(rng)
+    person = renderer.draw_person(rng)
     path.parent.mkdir(parents=True, exist_ok=True)
-    writer.write_jpeg(path, figures.draw(person, motions.random_pose(rng), size.side)[0])
+    array_writer.write_jpeg(path, renderer.draw(person, poses.random_pose(rng), size.side)[0])
 
 
 def _write_table(path, rows):
@@ -168,11 +202,20 @@ def _write_table(path, rows):
 
 def _write_split_lists(folder, rows):
     """UCF101's own three files, so that whatever reads UCF101 reads this folder."""
-    numbers = {name: number for number, name in enumerate(motions.ACTIONS, start=1)}
-    _write_text(folder / "classInd.txt", "".join(f"{number} {name}\n" for name, number in numbers.items()))
-    _write_text(folder / "trainlist01.txt", "".join(
-        f"{row['path']} {numbers[row['action']]}\n" for row in rows if row["split"] == "train"))
-    _write_text(folder / "testlist01.txt", "".join(f"{row['path']}\n" for row in rows if row["split"] == "test"))
+    numbers = {name: number for number, name in enumerate(poses.ACTIONS, start=1)}
+    _write_text(
+        folder / "classInd.txt", "".join(f"{number} {name}\n" for name, number in numbers.items())
+    )
+    _write_text(
+        folder / "trainlist01.txt",
+        "".join(
+            f"{row['path']} {numbers[row['action']]}\n" for row in rows if row["split"] == "train"
+        ),
+    )
+    _write_text(
+        folder / "testlist01.txt",
+        "".join(f"{row['path']}\n" for row in rows if row["split"] == "test"),
+    )
 
 
 def _write_text(path, text):

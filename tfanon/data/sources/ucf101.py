@@ -13,16 +13,23 @@ import os
 
 import numpy as np
 
-from tfanon.data import catalog
-from tfanon.data.sources import _lists
+from tfanon.data import published_split
+from tfanon.data.parsing import text_lists
 
 ABOUT = "https://www.crcv.ucf.edu/data/UCF101.php has UCF101.rar and UCF101TrainTestSplits-RecognitionTask.zip."
 LISTS = ("ucfTrainTestlist/classInd.txt", "classInd.txt")
 VIDEOS = ("UCF-101", "UCF101", "videos", ".")
 KINDS = ("clips",)
 NUMBERS = ("1", "2", "3")
-PUBLISHED = {"files": 13320, "classes": 101, "splits": {
-    "1": {"train": 9537, "test": 3783}, "2": {"train": 9586, "test": 3734}, "3": {"train": 9624, "test": 3696}}}
+PUBLISHED = {
+    "files": 13320,
+    "classes": 101,
+    "splits": {
+        "1": {"train": 9537, "test": 3783},
+        "2": {"train": 9586, "test": 3734},
+        "3": {"train": 9624, "test": 3696},
+    },
+}
 
 
 def load(kind, folder, config):
@@ -35,8 +42,8 @@ def load(kind, folder, config):
 
 def choose(kind, whole, config):
     """As load, from the Catalog of all rows."""
-    catalog.check_kind("ucf101", kind, KINDS)
-    return catalog.train_and_test(whole, str(config.split_number), group=group)
+    published_split.check_kind("ucf101", kind, KINDS)
+    return published_split.train_and_test(whole, str(config.split_number), group=group)
 
 
 def group(path):
@@ -46,19 +53,25 @@ def group(path):
 
 def read(folder, data_dir=None):
     """The Catalog; the divisions "1", "2", "3" hold "train" and "test"."""
-    lists = os.path.dirname(_lists.find(folder, LISTS, "lists", ABOUT))
+    lists = os.path.dirname(text_lists.find(folder, LISTS, "lists", ABOUT))
     classes = _classes(os.path.join(lists, "classInd.txt"))
-    paths, splits = _lists.official({number: _members(lists, number) for number in NUMBERS})
+    paths, splits = text_lists.official({number: _members(lists, number) for number in NUMBERS})
     numbers = {name.lower(): number for number, name in enumerate(classes)}
     labels = np.array([_label(path, numbers, lists) for path in paths], np.int32)
-    return catalog.Catalog(_lists.find(folder, VIDEOS, "clips", ABOUT), paths, splits, labels, classes)
+    return published_split.Catalog(
+        text_lists.find(folder, VIDEOS, "clips", ABOUT), paths, splits, labels, classes
+    )
 
 
 def _classes(path):
     """Names in the order of their numbers."""
-    rows = [line.split() for line in _lists.lines(path, ABOUT)]
-    if [row[0] for row in rows] != [str(number) for number in range(1, len(rows) + 1)] or {len(r) for r in rows} != {2}:
-        raise ValueError(f"{path}: lines must be '1 ApplyEyeMakeup', '2 ..', counted from 1 without a gap.")
+    rows = [line.split() for line in text_lists.lines(path, ABOUT)]
+    if [row[0] for row in rows] != [str(number) for number in range(1, len(rows) + 1)] or {
+        len(r) for r in rows
+    } != {2}:
+        raise ValueError(
+            f"{path}: lines must be '1 ApplyEyeMakeup', '2 ..', counted from 1 without a gap."
+        )
     return tuple(name for _, name in rows)
 
 
@@ -66,10 +79,12 @@ def _members(lists, number):
     """{path: "train" or "test"} of one official split."""
     found = {}
     for word in ("train", "test"):
-        for line in _lists.lines(os.path.join(lists, f"{word}list0{number}.txt"), ABOUT):
+        for line in text_lists.lines(os.path.join(lists, f"{word}list0{number}.txt"), ABOUT):
             path = line.split()[0]
             if found.setdefault(path, word) != word:
-                raise ValueError(f"{lists}: {path} is in trainlist0{number}.txt and in testlist0{number}.txt.")
+                raise ValueError(
+                    f"{lists}: {path} is in trainlist0{number}.txt and in testlist0{number}.txt."
+                )
     return found
 
 

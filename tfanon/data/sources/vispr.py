@@ -13,15 +13,18 @@ import os
 
 import numpy as np
 
-from tfanon.data import catalog
-from tfanon.data.sources import _attributes, _lists
+from tfanon.data import published_split
+from tfanon.data.parsing import attribute_sets, text_lists
 
-ABOUT = ("https://datasets.d2.mpi-inf.mpg.de/orekondy17iccv/ has {train,val,test}2017.tar.gz and "
-         "{train,val,test}2017_anno.tar.gz, CC BY-NC 4.0.")
+ABOUT = (
+    "https://datasets.d2.mpi-inf.mpg.de/orekondy17iccv/ has {train,val,test}2017.tar.gz and "
+    "{train,val,test}2017_anno.tar.gz, CC BY-NC 4.0."
+)
 KINDS = ("images",)
 SPLITS = ("train", "test", "val")
 PUBLISHED = {"files": 22167, "splits": {"2017": {"train": 10000, "test": 8000, "val": 4167}}}
-ATTRIBUTES = tuple("""
+ATTRIBUTES = tuple(
+    """
     a0_safe a1_age_approx a2_weight_approx a3_height_approx a4_gender a5_eye_color a6_hair_color a7_fingerprint
     a8_signature a9_face_complete a10_face_partial a11_tattoo a12_semi_nudity a13_full_nudity a16_race a17_color
     a18_ethnic_clothing a19_name_full a20_name_first a21_name_last a23_birth_city a24_birth_date a25_nationality
@@ -32,7 +35,8 @@ ATTRIBUTES = tuple("""
     a65_rel_social a66_rel_professional a67_rel_competitors a68_rel_spectators a69_rel_views a73_landmark
     a74_address_current_complete a75_address_current_partial a78_address_home_complete a79_address_home_partial
     a82_date_time a85_username a90_email a92_email_content a97_online_conversation a102_vehicle_ownership
-    a103_license_plate_complete a104_license_plate_partial""".split())  # "occassion" is theirs
+    a103_license_plate_complete a104_license_plate_partial""".split()
+)  # "occassion" is theirs
 
 
 def load(kind, folder, config):
@@ -45,23 +49,38 @@ def load(kind, folder, config):
 
 def choose(kind, whole, config):
     """As load, from the Catalog of all rows and all attributes."""
-    catalog.check_kind("vispr", kind, KINDS)
+    published_split.check_kind("vispr", kind, KINDS)
     chosen = dataclasses.replace(
-        whole, attribute_names=_attributes.names(config.attribute_set),
-        attributes=_attributes.of_vispr(whole.attributes, whole.attribute_names, config.attribute_set))
-    return catalog.train_and_test(chosen, "2017")
+        whole,
+        attribute_names=attribute_sets.names(config.attribute_set),
+        attributes=attribute_sets.of_vispr(
+            whole.attributes, whole.attribute_names, config.attribute_set
+        ),
+    )
+    return published_split.train_and_test(chosen, "2017")
 
 
 def read(folder, data_dir=None):
     """The Catalog of all images; the division "2017" holds "train", "test" and "val"."""
-    there = [name for name in SPLITS if name != "val" or os.path.isfile(os.path.join(folder, "val2017.txt"))]
-    rows = [(*_read(folder, line), name) for name in there
-            for line in _lists.lines(_lists.find(folder, (f"{name}2017.txt",), "list of images", ABOUT))]
+    there = [
+        name
+        for name in SPLITS
+        if name != "val" or os.path.isfile(os.path.join(folder, "val2017.txt"))
+    ]
+    rows = [
+        (*_read(folder, line), name)
+        for name in there
+        for line in text_lists.lines(
+            text_lists.find(folder, (f"{name}2017.txt",), "list of images", ABOUT)
+        )
+    ]
     paths, labels, words = zip(*rows)
     attributes = np.zeros((len(paths), len(ATTRIBUTES)), np.float32)
     for row, columns in enumerate(labels):
         attributes[row, columns] = 1
-    return catalog.Catalog(folder, paths, {"2017": np.array(words)}, attributes=attributes, attribute_names=ATTRIBUTES)
+    return published_split.Catalog(
+        folder, paths, {"2017": np.array(words)}, attributes=attributes, attribute_names=ATTRIBUTES
+    )
 
 
 def _read(folder, line):
@@ -69,11 +88,16 @@ def _read(folder, line):
     path = os.path.join(folder, line)
     if _leads_out(line):
         raise ValueError(f"{folder}: the line '{line}' of a list leads out of the folder.")
-    about = _lists.read_json(path)
+    about = text_lists.read_json(path)
     unknown = [name for name in about.get("labels", ()) if name not in _COLUMNS]
     if "labels" not in about or unknown:
-        raise ValueError(f"{path}: 'labels' must be a list of VISPR's attributes; {unknown or 'it'} is not there.")
-    image = about.get("image_path") or f"images/{os.path.splitext(line)[0].removeprefix('annotations/')}.jpg"
+        raise ValueError(
+            f"{path}: 'labels' must be a list of VISPR's attributes; {unknown or 'it'} is not there."
+        )
+    image = (
+        about.get("image_path")
+        or f"images/{os.path.splitext(line)[0].removeprefix('annotations/')}.jpg"
+    )
     if not isinstance(image, str) or _leads_out(image):
         raise ValueError(f"{path}: the image_path {image!r} leads out of the folder.")
     return _image(folder, image), [_COLUMNS[name] for name in about["labels"]]

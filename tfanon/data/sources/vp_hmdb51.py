@@ -8,10 +8,11 @@ Its splits are HMDB51's, of which the paper does not say which; here --split_num
 
 import os
 
-from tfanon.data.sources import _vp, hmdb51
+from tfanon.data.parsing import vp_annotations
+from tfanon.data.sources import hmdb51
 
-ABOUT = _vp.ABOUT
-KINDS = _vp.KINDS
+ABOUT = vp_annotations.ABOUT
+KINDS = vp_annotations.KINDS
 PUBLISHED = hmdb51.PUBLISHED
 
 
@@ -25,9 +26,11 @@ def load(kind, folder, config):
 
 def choose(kind, whole, config):
     """As load, from the Catalog of all rows."""
-    return _vp.choose("vp_hmdb51", kind, whole, config, hmdb51.group)
+    return vp_annotations.choose("vp_hmdb51", kind, whole, config, hmdb51.group)
 
 
 def read(folder, data_dir):
     """The Catalog of all clips."""
-    return _vp.read("vp_hmdb51", hmdb51.read_lists(os.path.join(data_dir, "hmdb51")), folder)
+    return vp_annotations.read(
+        "vp_hmdb51", hmdb51.read_lists(os.path.join(data_dir, "hmdb51")), folder
+    )

@@ -8,10 +8,11 @@ Its splits are UCF101's, of which the paper does not say which; here --split_num
 
 import os
 
-from tfanon.data.sources import _vp, ucf101
+from tfanon.data.parsing import vp_annotations
+from tfanon.data.sources import ucf101
 
-ABOUT = _vp.ABOUT
-KINDS = _vp.KINDS
+ABOUT = vp_annotations.ABOUT
+KINDS = vp_annotations.KINDS
 PUBLISHED = ucf101.PUBLISHED
 
 
@@ -25,9 +26,9 @@ def load(kind, folder, config):
 
 def choose(kind, whole, config):
     """As load, from the Catalog of all rows."""
-    return _vp.choose("vp_ucf101", kind, whole, config, ucf101.group)
+    return vp_annotations.choose("vp_ucf101", kind, whole, config, ucf101.group)
 
 
 def read(folder, data_dir):
     """The Catalog of all clips."""
-    return _vp.read("vp_ucf101", ucf101.read(os.path.join(data_dir, "ucf101")), folder)
+    return vp_annotations.read("vp_ucf101", ucf101.read(os.path.join(data_dir, "ucf101")), folder)

@@ -13,11 +13,21 @@ import itertools
 import numpy as np
 
 FPS = 25
-TEMPO = {"Rest": 0.0, "Slow": 0.6, "Fast": 1.6}  # cycles per second: at stride 4 a fast cycle still has four frames
-ACTIONS = {f"Arms{arms}Leg{leg}": (TEMPO[arms], TEMPO[leg])  # name -> velocities of arms and leg
-           for arms, leg in itertools.product(TEMPO, TEMPO) if (arms, leg) != ("Rest", "Rest")}
+TEMPO = {
+    "Rest": 0.0,
+    "Slow": 0.6,
+    "Fast": 1.6,
+}  # cycles per second: at stride 4 a fast cycle still has four frames
+ACTIONS = {
+    f"Arms{arms}Leg{leg}": (TEMPO[arms], TEMPO[leg])  # name -> velocities of arms and leg
+    for arms, leg in itertools.product(TEMPO, TEMPO)
+    if (arms, leg) != ("Rest", "Rest")
+}
 
-HIP, SHOULDER = (0.06, 0.46), (0.115, 0.735)  # half width and height above the ground, in body heights
+HIP, SHOULDER = (
+    (0.06, 0.46),
+    (0.115, 0.735),
+)  # half width and height above the ground, in body heights
 UPPER_ARM, FOREARM, THIGH, SHIN = 0.18, 0.17, 0.22, 0.21  # lengths, in body heights
 
 
@@ -47,8 +57,19 @@ def limbs(phases, moving_leg):
     arm, leg = 2 * np.pi * phases.T
     joints = {}
     for side, name in ((-1, "left"), (1, "right")):
-        joints |= _chain(name, side, ("shoulder", "elbow", "hand"), SHOULDER, (UPPER_ARM, FOREARM), *_arm_angles(arm))
-        angles = _leg_angles(leg) if side == moving_leg else (np.full_like(leg, 0.06), np.full_like(leg, 0.03))
+        joints |= _chain(
+            name,
+            side,
+            ("shoulder", "elbow", "hand"),
+            SHOULDER,
+            (UPPER_ARM, FOREARM),
+            *_arm_angles(arm),
+        )
+        angles = (
+            _leg_angles(leg)
+            if side == moving_leg
+            else (np.full_like(leg, 0.06), np.full_like(leg, 0.03))
+        )
         joints |= _chain(name, side, ("hip", "knee", "foot"), HIP, (THIGH, SHIN), *angles)
     return joints
 

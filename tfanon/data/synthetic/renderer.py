@@ -8,10 +8,17 @@ import dataclasses
 
 import numpy as np
 
-from tfanon.data import motions
+from tfanon.data.synthetic import poses
 
-PREVALENCE = {"dark_skin": 0.4, "long_hair": 0.45, "glasses": 0.4, "hat": 0.35, "striped_top": 0.45,
-              "dark_trousers": 0.5, "tree": 0.4}  # private attributes: the share of people who have each
+PREVALENCE = {
+    "dark_skin": 0.4,
+    "long_hair": 0.45,
+    "glasses": 0.4,
+    "hat": 0.35,
+    "striped_top": 0.45,
+    "dark_trousers": 0.5,
+    "tree": 0.4,
+}  # private attributes: the share of people who have each
 NAMES = tuple(PREVALENCE)
 HEAD, HEAD_RADIUS = (0.0, 0.885), 0.11  # in body heights, as in motions.py
 ARM_WIDTH, LEG_WIDTH, HAND_WIDTH = 0.036, 0.048, 0.042
@@ -36,16 +43,38 @@ def draw_person(rng):
     height = rng.uniform(0.71, 0.77)
     foot = (rng.uniform(0.45, 0.55), rng.uniform(0.92, 0.95))
     sides = rng.choice((-1, 1), 2)
-    return Person(has, _draw_colours(has, rng), height, foot, int(sides[0]), int(sides[1]), int(rng.integers(2**31)))
+    return Person(
+        has,
+        _draw_colours(has, rng),
+        height,
+        foot,
+        int(sides[0]),
+        int(sides[1]),
+        int(rng.integers(2**31)),
+    )
 
 
 def _draw_colours(has, rng):
-    skin = np.array((0.42, 0.27, 0.18) if has["dark_skin"] else (0.93, 0.75, 0.62)) * rng.uniform(0.92, 1.06)
-    trousers = _hue(rng.random(), 0.5, 0.25) if has["dark_trousers"] else _hue(rng.random(), 0.3, 0.85)
-    hair = np.array([(0.10, 0.08, 0.07), (0.36, 0.20, 0.10), (0.80, 0.62, 0.25), (0.55, 0.55, 0.57)][rng.integers(4)])
-    return {"skin": skin, "trousers": trousers, "hair": hair, "top": _hue(rng.random(), 0.75, rng.uniform(0.55, 0.9)),
-            "stripe": np.full(3, 0.96), "hat": _hue(rng.random(), 0.7, rng.uniform(0.4, 0.9)),
-            "shoe": np.full(3, rng.uniform(0.1, 0.3))}
+    skin = np.array((0.42, 0.27, 0.18) if has["dark_skin"] else (0.93, 0.75, 0.62)) * rng.uniform(
+        0.92, 1.06
+    )
+    trousers = (
+        _hue(rng.random(), 0.5, 0.25) if has["dark_trousers"] else _hue(rng.random(), 0.3, 0.85)
+    )
+    hair = np.array(
+        [(0.10, 0.08, 0.07), (0.36, 0.20, 0.10), (0.80, 0.62, 0.25), (0.55, 0.55, 0.57)][
+            rng.integers(4)
+        ]
+    )
+    return {
+        "skin": skin,
+        "trousers": trousers,
+        "hair": hair,
+        "top": _hue(rng.random(), 0.75, rng.uniform(0.55, 0.9)),
+        "stripe": np.full(3, 0.96),
+        "hat": _hue(rng.random(), 0.7, rng.uniform(0.4, 0.9)),
+        "shoe": np.full(3, rng.uniform(0.1, 0.3)),
+    }
 
 
 def _hue(hue, saturation, value):
@@ -59,9 +88,14 @@ def draw(person, phases, size):
 
     phases: [T, 2], see motions.limbs.  size: side of the picture in pixels.
     """
-    joints = {name: _pixels(person, joint, size) for name, joint in motions.limbs(phases, person.moving_leg).items()}
+    joints = {
+        name: _pixels(person, joint, size)
+        for name, joint in poses.limbs(phases, person.moving_leg).items()
+    }
     unit = person.height * size
-    still = Canvas(np.ascontiguousarray(_background(person, size).transpose(2, 0, 1)[:, None]), unit)
+    still = Canvas(
+        np.ascontiguousarray(_background(person, size).transpose(2, 0, 1)[:, None]), unit
+    )
     if person.has["tree"]:
         _tree(still, person, size)
     moving, standing = ("left", "right") if person.moving_leg < 0 else ("right", "left")
@@ -78,7 +112,9 @@ def draw(person, phases, size):
 def _pixels(person, points, size):
     """Body heights (y up, from the ground) to pixels (y down)."""
     points = np.asarray(points, np.float32).reshape(-1, 2)
-    return ((np.array(person.foot) + points * (person.height, -person.height)) * size).astype(np.float32)
+    return ((np.array(person.foot) + points * (person.height, -person.height)) * size).astype(
+        np.float32
+    )
 
 
 class Canvas:
@@ -100,13 +136,15 @@ class Canvas:
         corners = np.concatenate([start, end])
         low = np.clip(np.floor(corners.min(0) - radius - 2).astype(int), 0, None)
         high = np.ceil(corners.max(0) + radius + 3).astype(int)
-        box = self.planes[:, :, low[1]:high[1], low[0]:high[0]]
+        box = self.planes[:, :, low[1] : high[1], low[0] : high[0]]
         y, x = (low[axis] + np.arange(box.shape[3 - axis], dtype=np.float32) for axis in (1, 0))
         along, distance = _segment_distance(start, end, np.float32(x), np.float32(y)[:, None])
         shade = 0.25 + 0.75 * np.clip(radius - distance + 0.5, 0, 1)
         cover = np.clip(radius + outline - distance + 0.5, 0, 1)
         band = 0 if stripe is None else np.float32(along * 4 % 2 >= 1)
-        for plane, own, other in zip(box, np.float32(colour), np.float32(colour if stripe is None else stripe)):
+        for plane, own, other in zip(
+            box, np.float32(colour), np.float32(colour if stripe is None else stripe)
+        ):
             plane += cover * (shade * (own + band * (other - own)) - plane)
 
 
@@ -147,13 +185,16 @@ def _torso(canvas, person, size):
     canvas.capsule(at(-0.075, 0.70), at(0.075, 0.70), 0.068, person.colours["top"])
     canvas.capsule(at(-0.065, 0.63), at(0.065, 0.63), 0.066, person.colours["top"], outline=0)
     for height in (0.725, 0.66, 0.595, 0.53) if person.has["striped_top"] else ():
-        canvas.capsule(at(-0.10, height), at(0.10, height), 0.017, person.colours["stripe"], outline=0)
+        canvas.capsule(
+            at(-0.10, height), at(0.10, height), 0.017, person.colours["stripe"], outline=0
+        )
 
 
 def _head(canvas, person, size):
     at = lambda x, y: _pixels(person, (HEAD[0] + x * HEAD_RADIUS, HEAD[1] + y * HEAD_RADIUS), size)  # noqa: E731
     part = lambda start, end, width, colour, **more: canvas.capsule(  # noqa: E731
-        at(*start), at(*end), width * HEAD_RADIUS, colour, **more)
+        at(*start), at(*end), width * HEAD_RADIUS, colour, **more
+    )
     hair, skin, dark = person.colours["hair"], person.colours["skin"], np.full(3, 0.05)
     part((0, 0.12), (0, 0.12), 1.08, hair)
     for side in (-1, 1) if person.has["long_hair"] else ():
@@ -185,13 +226,22 @@ def _background(person, size):
     rng = np.random.default_rng(person.background_seed)
     picture = np.empty((size, size, 3), np.float32)
     horizon = int((person.foot[1] - 0.10) * size)
-    for rows, value in ((slice(0, horizon), rng.uniform(0.45, 0.9)), (slice(horizon, None), rng.uniform(0.3, 0.7))):
+    for rows, value in (
+        (slice(0, horizon), rng.uniform(0.45, 0.9)),
+        (slice(horizon, None), rng.uniform(0.3, 0.7)),
+    ):
         picture[rows] = _hue(rng.random(), rng.uniform(0.05, 0.4), value)
-    patches = sum(_stretch(rng.normal(0, *about), size)
-                  for about in ((0.06, (6, 6, 1)), (0.025, (6, 6, 3)), (0.04, (20, 20, 1))))
+    patches = sum(
+        _stretch(rng.normal(0, *about), size)
+        for about in ((0.06, (6, 6, 1)), (0.025, (6, 6, 3)), (0.04, (20, 20, 1)))
+    )
     x, y = np.meshgrid(np.arange(size), np.arange(size))
-    wave = 0.04 * np.sin(2 * np.pi * (rng.uniform(-0.08, 0.08) * x + rng.uniform(-0.08, 0.08) * y + rng.random()))
-    return np.clip(picture + patches + wave[..., None] + rng.normal(0, 0.015, picture.shape), 0, 1).astype(np.float32)
+    wave = 0.04 * np.sin(
+        2 * np.pi * (rng.uniform(-0.08, 0.08) * x + rng.uniform(-0.08, 0.08) * y + rng.random())
+    )
+    return np.clip(
+        picture + patches + wave[..., None] + rng.normal(0, 0.015, picture.shape), 0, 1
+    ).astype(np.float32)
 
 
 def _stretch(grid, size):

@@ -7,11 +7,17 @@ Convolutional Networks, arXiv 1412.0767); VITA's f_T, and Table 5's.
 import keras
 import tensorflow as tf
 
-from tfanon.models import layers, volumes
+from tfanon.models import layers, layers_3d
 
 CONVOLUTIONS = (  # name, channels, what is pooled after it over (T, H, W)
-    ("1", 64, (1, 2, 2)), ("2", 128, (2, 2, 2)), ("3a", 256, None), ("3b", 256, (2, 2, 2)),
-    ("4a", 512, None), ("4b", 512, (2, 2, 2)), ("5a", 512, None), ("5b", 512, None),
+    ("1", 64, (1, 2, 2)),
+    ("2", 128, (2, 2, 2)),
+    ("3a", 256, None),
+    ("3b", 256, (2, 2, 2)),
+    ("4a", 512, None),
+    ("4b", 512, (2, 2, 2)),
+    ("5a", 512, None),
+    ("5b", 512, None),
 )
 GRID = 4  # H and W of what the dense layers look at: those of a clip of 112 x 112
 
@@ -26,15 +32,23 @@ def build(classes):
     clips = keras.Input((None, None, None, 3))
     x = layers.normalize((104 / 255, 117 / 255, 128 / 255), (1 / 255,) * 3)(clips)
     for name, channels, pool in CONVOLUTIONS:
-        x = volumes.Conv3D(channels, 3, padding="same", activation="relu", kernel_initializer=layers.kaiming_normal(),
-                           name=f"conv{name}")(x)
+        x = layers_3d.Conv3D(
+            channels,
+            3,
+            padding="same",
+            activation="relu",
+            kernel_initializer=layers.kaiming_normal(),
+            name=f"conv{name}",
+        )(x)
         x = keras.layers.MaxPooling3D(pool)(x) if pool else x
     x = keras.layers.ZeroPadding3D((0, 1, 1))(x)  # of features >= 0: as good as -inf
     x = keras.layers.MaxPooling3D((1, 2, 2))(x)
     x = keras.layers.MaxPooling3D((2, 1, 1), padding="same")(x)  # one frame is left of 16, and of 8
     x = keras.layers.Flatten()(ToGrid(GRID)(x))
     for name in ("fc6", "fc7"):
-        x = keras.layers.Dense(4096, "relu", kernel_initializer=layers.kaiming_normal(), name=name)(x)
+        x = keras.layers.Dense(4096, "relu", kernel_initializer=layers.kaiming_normal(), name=name)(
+            x
+        )
         x = keras.layers.Dropout(0.5)(x)
     logits = keras.layers.Dense(classes, dtype="float32", name="logits")(x)
     return keras.Model(clips, logits, name="c3d", dtype="float32")

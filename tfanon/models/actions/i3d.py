@@ -7,7 +7,7 @@ depends on the size of what is padded; batch normalisation has epsilon 1e-3 and 
 import keras
 import tensorflow as tf
 
-from tfanon.models import layers, volumes
+from tfanon.models import layers, layers_3d
 
 # name: channels of the four branches: 1x1x1 | 1x1x1, 3x3x3 | 1x1x1, 3x3x3 | pool, 1x1x1; or the window of a pool
 MODULES = {
@@ -58,8 +58,15 @@ def _unit(x, channels, kernel=(1, 1, 1), strides=(1, 1, 1), name=None):
     padding = "same"  # at stride 1 kernel // 2 on both sides is TensorFlow's "same"
     if max(strides) > 1:
         x, padding = PadAsTensorFlow(kernel, strides)(x), "valid"
-    x = volumes.Conv3D(channels, kernel, strides, padding=padding, use_bias=False,
-                       kernel_initializer=layers.kaiming_normal(), name=name)(x)
+    x = layers_3d.Conv3D(
+        channels,
+        kernel,
+        strides,
+        padding=padding,
+        use_bias=False,
+        kernel_initializer=layers.kaiming_normal(),
+        name=name,
+    )(x)
     return keras.layers.ReLU()(layers.batch_norm(f"{name}_bn", epsilon=1e-3, momentum=0.99)(x))
 
 
@@ -82,7 +89,9 @@ class PadAsTensorFlow(keras.layers.Layer):
         return layers.shaped(tf.pad(x, around), self.compute_output_shape(x.shape))
 
     def compute_output_shape(self, input_shape):
-        padded = [size and self._padded(size, axis, max) for axis, size in enumerate(input_shape[1:4])]
+        padded = [
+            size and self._padded(size, axis, max) for axis, size in enumerate(input_shape[1:4])
+        ]
         return (input_shape[0], *padded, input_shape[-1])
 
     def _padded(self, size, axis, maximum):

@@ -7,11 +7,18 @@ Li et al., MViTv2: Improved Multiscale Vision Transformers for Classification an
 import keras
 import tensorflow as tf
 
-from tfanon.models import layers, transformer, volumes
+from tfanon.models import layers, layers_3d, transformer
 
 # heads, channels, stride of the queries, stride of keys and values; strides are those of H and W
-BLOCKS = ((1, 96, 1, 8), (2, 192, 2, 4), (2, 192, 1, 4), (4, 384, 2, 2), *[(4, 384, 1, 2)] * 10, (8, 768, 2, 1),
-          (8, 768, 1, 1))
+BLOCKS = (
+    (1, 96, 1, 8),
+    (2, 192, 2, 4),
+    (2, 192, 1, 4),
+    (4, 384, 2, 2),
+    *[(4, 384, 1, 2)] * 10,
+    (8, 768, 2, 1),
+    (8, 768, 1, 1),
+)
 DROP_PATH = 0.2  # of the last block; the first has none
 FRAMES, RESOLUTION = 16, 224  # of the clips that the tables of relative positions are made for
 
@@ -23,18 +30,24 @@ def build(classes):
     """
     clips = keras.Input((None, None, None, 3))
     x = layers.normalize((0.45,) * 3, (0.225,) * 3)(clips)
-    grid = volumes.Conv3D(96, (3, 7, 7), (2, 4, 4), padding="same", name="patches")(x)
+    grid = layers_3d.Conv3D(96, (3, 7, 7), (2, 4, 4), padding="same", name="patches")(x)
     token = ClassToken(name="class_token")(grid)
     side = RESOLUTION // 4
     for index, (heads, channels, stride, kv_stride) in enumerate(BLOCKS):
         rate = DROP_PATH * index / (len(BLOCKS) - 1)
-        token, grid = Block(heads, channels, stride, kv_stride, side, rate, name=f"block{index}")([token, grid])
+        token, grid = Block(heads, channels, stride, kv_stride, side, rate, name=f"block{index}")(
+            [token, grid]
+        )
         side //= stride
     x = transformer.layer_norm("norm")(token)
     x = keras.layers.Flatten(dtype="float32")(x)
     x = keras.layers.Dropout(0.5)(x)
-    logits = keras.layers.Dense(classes, kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.02),
-                                dtype="float32", name="logits")(x)
+    logits = keras.layers.Dense(
+        classes,
+        kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.02),
+        dtype="float32",
+        name="logits",
+    )(x)
     return keras.Model(clips, logits, name="mvit_v2_s", dtype="float32")
 
 
@@ -44,7 +57,10 @@ class ClassToken(keras.layers.Layer):
 
     def build(self, input_shape):
         self.token = self.add_weight(
-            shape=(input_shape[-1],), initializer=keras.initializers.TruncatedNormal(stddev=0.02), name="class_token")
+            shape=(input_shape[-1],),
+            initializer=keras.initializers.TruncatedNormal(stddev=0.02),
+            name="class_token",
+        )
 
     def call(self, grid):
         token = tf.cast(self.token, self.compute_dtype)
@@ -66,9 +82,17 @@ class Block(keras.layers.Layer):
         self.norm1, self.norm2 = transformer.layer_norm("norm1"), transformer.layer_norm("norm2")
         self.qkv = transformer.dense(3 * channels, "qkv")
         self.project_attention = transformer.dense(channels, "project_attention")
-        self.pools = [Pool(step, name=f"pool_{letter}") for letter, step in zip("qkv", (stride, kv_stride, kv_stride))]
-        self.positions = RelativePositions(FRAMES // 2, side // min(stride, kv_stride), name="positions")
-        self.dense1, self.dense2 = transformer.dense(4 * channels, "dense1", "gelu"), transformer.dense(channels, "dense2")
+        self.pools = [
+            Pool(step, name=f"pool_{letter}")
+            for letter, step in zip("qkv", (stride, kv_stride, kv_stride))
+        ]
+        self.positions = RelativePositions(
+            FRAMES // 2, side // min(stride, kv_stride), name="positions"
+        )
+        self.dense1, self.dense2 = (
+            transformer.dense(4 * channels, "dense1", "gelu"),
+            transformer.dense(channels, "dense2"),
+        )
         self.drop_path = transformer.drop_path(drop_path)
 
     def build(self, input_shape):
@@ -99,14 +123,22 @@ class Block(keras.layers.Layer):
         x = shortcut + self.drop_path(attended, training=training)
         x = x + self.drop_path(self.dense2(self.dense1(self.norm2(x))), training=training)
         token, grid = _unrow(x, size)
-        return token, layers.shaped(grid, self.compute_output_shape([part.shape for part in inputs])[1])
+        return token, layers.shaped(
+            grid, self.compute_output_shape([part.shape for part in inputs])[1]
+        )
 
     def _attention(self, x, size):
         """Softmax of pooled queries against pooled keys and their relative positions; (result, its T, H, W)."""
-        q, k, v = (transformer.heads(part, self.heads) for part in tf.split(self.qkv(x), 3, axis=-1))
-        (q, q_size), (k, k_size), (v, _) = (pool(part, size) for pool, part in zip(self.pools, (q, k, v)))
+        q, k, v = (
+            transformer.heads(part, self.heads) for part in tf.split(self.qkv(x), 3, axis=-1)
+        )
+        (q, q_size), (k, k_size), (v, _) = (
+            pool(part, size) for pool, part in zip(self.pools, (q, k, v))
+        )
         scores = tf.cast(tf.matmul(q * q.shape[-1] ** -0.5, k, transpose_b=True), tf.float32)
-        scores += tf.pad(self.positions(q, q_size, k_size), [[0, 0], [0, 0], [1, 0], [1, 0]])  # the token has no place
+        scores += tf.pad(
+            self.positions(q, q_size, k_size), [[0, 0], [0, 0], [1, 0], [1, 0]]
+        )  # the token has no place
         x = tf.matmul(tf.cast(tf.nn.softmax(scores), v.dtype), v)
         x += tf.concat([tf.zeros_like(q[:, :, :1]), q[:, :, 1:]], 2)
         return self.project_attention(transformer.joined(x)), q_size
@@ -117,8 +149,15 @@ class Block(keras.layers.Layer):
         return (token[0], 1, self.channels), (n, time, *sides, self.channels)
 
     def get_config(self):
-        return {**super().get_config(), "heads": self.heads, "channels": self.channels, "stride": self.stride,
-                "kv_stride": self.kv_stride, "side": self.side, "drop_path": self.rate}
+        return {
+            **super().get_config(),
+            "heads": self.heads,
+            "channels": self.channels,
+            "stride": self.stride,
+            "kv_stride": self.kv_stride,
+            "side": self.side,
+            "drop_path": self.rate,
+        }
 
 
 @keras.saving.register_keras_serializable("tfanon")
@@ -135,7 +174,8 @@ class Pool(keras.layers.Layer):
 
     def build(self, input_shape):
         self.kernel = self.add_weight(
-            shape=(3, 3, 3, 1, input_shape[-1]), initializer=layers.pytorch_uniform(), name="kernel")
+            shape=(3, 3, 3, 1, input_shape[-1]), initializer=layers.pytorch_uniform(), name="kernel"
+        )
         self.norm.build(input_shape)
         self.built = True
 
@@ -165,15 +205,24 @@ class RelativePositions(keras.layers.Layer):
 
     def build(self, input_shape):
         start = keras.initializers.TruncatedNormal(stddev=0.02)
-        self.tables = [self.add_weight(shape=(2 * length - 1, input_shape[-1]), initializer=start, name=f"rel_pos_{axis}")
-                       for axis, length in zip("thw", (self.frames, self.side, self.side))]
+        self.tables = [
+            self.add_weight(
+                shape=(2 * length - 1, input_shape[-1]), initializer=start, name=f"rel_pos_{axis}"
+            )
+            for axis, length in zip("thw", (self.frames, self.side, self.side))
+        ]
         self.built = True
 
     def call(self, q, q_size, k_size):
         """q: [N, heads, 1 + T H W, C].  Returns [N, heads, T H W, T' H' W'] float32."""
         n, heads, channels = tf.shape(q)[0], q.shape[1], q.shape[-1]
-        grid = tf.reshape(tf.cast(q[:, :, 1:], tf.float32), tf.concat([[n * heads], q_size, [channels]], 0))
-        time, height, width = (_by_distance(table, q_size[axis], k_size[axis]) for axis, table in enumerate(self.tables))
+        grid = tf.reshape(
+            tf.cast(q[:, :, 1:], tf.float32), tf.concat([[n * heads], q_size, [channels]], 0)
+        )
+        time, height, width = (
+            _by_distance(table, q_size[axis], k_size[axis])
+            for axis, table in enumerate(self.tables)
+        )
         time = tf.einsum("nthwc,tkc->nthwk", grid, time)
         height = tf.einsum("nthwc,hkc->nthwk", grid, height)
         width = tf.einsum("nthwc,wkc->nthwk", grid, width)
@@ -188,8 +237,10 @@ def _by_distance(table, queries, keys):
     """[queries, keys, C]: the table's row for the distance of each query from each key, on the finer of their grids."""
     rows = transformer.interpolated(table, 2 * tf.maximum(queries, keys) - 1)
     q, k = (tf.cast(tf.range(length), tf.float32) for length in (queries, keys))
-    q_step, k_step = (tf.maximum(tf.cast(above / below, tf.float32), 1.0)
-                      for above, below in ((keys, queries), (queries, keys)))
+    q_step, k_step = (
+        tf.maximum(tf.cast(above / below, tf.float32), 1.0)
+        for above, below in ((keys, queries), (queries, keys))
+    )
     distance = q[:, None] * q_step - (k[None] + 1.0 - tf.cast(keys, tf.float32)) * k_step
     return tf.gather(rows, tf.cast(distance, tf.int32))
 
@@ -203,7 +254,7 @@ def _depthwise(x, kernel, stride):
     x = tf.pad(x, [[0, 0], [1, 1], [1, 1], [1, 1], [0, 0]])
     taps = []
     for tap in range(3):
-        frames = tf.reshape(x[:, tap:tap + size[1]], [-1, size[2] + 2, size[3] + 2, x.shape[-1]])
+        frames = tf.reshape(x[:, tap : tap + size[1]], [-1, size[2] + 2, size[3] + 2, x.shape[-1]])
         weights = tf.transpose(kernel[tap], [0, 1, 3, 2])
         taps.append(tf.nn.depthwise_conv2d(frames, weights, [1, stride, stride, 1], "VALID"))
     y = tf.cast(tf.add_n(taps), dtype)
@@ -214,7 +265,9 @@ def _max_pool(grid, stride):
     """PyTorch's MaxPool3d((1, s + 1, s + 1), (1, s, s), (0, h, h)) with h = (s + 1) // 2, of numbers of any sign."""
     size, half = tf.shape(grid), (stride + 1) // 2
     frames = tf.reshape(grid, [-1, size[2], size[3], grid.shape[-1]])
-    frames = tf.pad(frames, [[0, 0], [half, half], [half, half], [0, 0]], constant_values=grid.dtype.min)
+    frames = tf.pad(
+        frames, [[0, 0], [half, half], [half, half], [0, 0]], constant_values=grid.dtype.min
+    )
     frames = tf.nn.max_pool2d(frames, stride + 1, stride, "VALID")
     return tf.reshape(frames, tf.concat([size[:2], tf.shape(frames)[1:]], 0))
 

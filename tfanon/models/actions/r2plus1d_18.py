@@ -3,7 +3,7 @@
 31,505,325 parameters with 400 classes; 40.5 GMAC for a clip of 16 x 112 x 112.
 """
 
-from tfanon.models import video_resnet, volumes
+from tfanon.models import layers_3d, video_resnet
 
 
 def build(classes):
@@ -12,8 +12,8 @@ def build(classes):
 
 
 def _stem(x):
-    return volumes.space_then_time(x, 64, 7, (1, 2, 2), middle=45, name="stem")
+    return layers_3d.space_then_time(x, 64, 7, (1, 2, 2), middle=45, name="stem")
 
 
 def _convolution(x, channels, middle, strides, relu, name, _):
-    return volumes.space_then_time(x, channels, 3, strides, middle, relu, name)
+    return layers_3d.space_then_time(x, channels, 3, strides, middle, relu, name)

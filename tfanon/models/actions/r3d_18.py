@@ -3,7 +3,7 @@
 33,371,472 parameters with 400 classes; 40.7 GMAC for a clip of 16 x 112 x 112.
 """
 
-from tfanon.models import video_resnet, volumes
+from tfanon.models import layers_3d, video_resnet
 
 
 def build(classes, dilated=False):
@@ -11,13 +11,15 @@ def build(classes, dilated=False):
 
     dilated: SPAct's variant, whose last stage looks at every second frame instead of dropping every second one.
     """
-    return video_resnet.build("r3d_18", classes, _stem, _convolution, keeps_time=(4,) if dilated else ())
+    return video_resnet.build(
+        "r3d_18", classes, _stem, _convolution, keeps_time=(4,) if dilated else ()
+    )
 
 
 def _stem(x):
-    return volumes.conv_bn(x, 64, (3, 7, 7), (1, 2, 2), name="stem")
+    return layers_3d.conv_bn(x, 64, (3, 7, 7), (1, 2, 2), name="stem")
 
 
 def _convolution(x, channels, middle, strides, relu, name, time_dilation):
     """3x3x3; `middle` is R(2+1)D's."""
-    return volumes.conv_bn(x, channels, (3, 3, 3), strides, relu, name, time_dilation)
+    return layers_3d.conv_bn(x, channels, (3, 3, 3), strides, relu, name, time_dilation)

@@ -8,7 +8,7 @@ hundred clips suffice to learn motion from that, where from frames alone they ar
 import keras
 import tensorflow as tf
 
-from tfanon.models import layers, volumes
+from tfanon.models import layers, layers_3d
 
 STAGES = ((32, 1), (64, 2), (96, 2))  # channels, stride over time; space is halved by each stage
 
@@ -18,10 +18,12 @@ def build(classes):
     clips = keras.Input((None, None, None, 3))
     x = layers.normalize((0.45,) * 3, (0.225,) * 3)(clips)
     x = keras.layers.Concatenate(dtype="float32")([x, Change(dtype="float32")(x)])
-    x = volumes.space_then_time(x, 16, 5, (1, 2, 2), name="stem")
+    x = layers_3d.space_then_time(x, 16, 5, (1, 2, 2), name="stem")
     for index, (channels, time_stride) in enumerate(STAGES, 1):
-        x = volumes.space_then_time(x, channels, 3, (time_stride, 2, 2), name=f"stage{index}_0")
-        x = keras.layers.Add()([x, volumes.space_then_time(x, channels, 3, (1, 1, 1), name=f"stage{index}_1")])
+        x = layers_3d.space_then_time(x, channels, 3, (time_stride, 2, 2), name=f"stage{index}_0")
+        x = keras.layers.Add()(
+            [x, layers_3d.space_then_time(x, channels, 3, (1, 1, 1), name=f"stage{index}_1")]
+        )
     x = keras.layers.GlobalAveragePooling3D()(x)
     x = keras.layers.Dropout(0.2)(x)
     logits = keras.layers.Dense(classes, dtype="float32", name="logits")(x)
@@ -34,4 +36,3 @@ class Change(keras.layers.Layer):
 
     def call(self, x):
         return x - tf.concat([x[:, :1], x[:, :-1]], axis=1)
-

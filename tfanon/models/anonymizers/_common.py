@@ -8,7 +8,9 @@ def check(name, width, output):
     if output not in ("sigmoid", "linear"):
         raise ValueError(f"{name}'s output is 'sigmoid' or 'linear', not '{output}'.")
     if not width > 0:
-        raise ValueError(f"{name}'s width is a share of the paper's channels, above 0, not {width}; 0.25 is compact.")
+        raise ValueError(
+            f"{name}'s width is a share of the paper's channels, above 0, not {width}; 0.25 is compact."
+        )
 
 
 def end(x, output):

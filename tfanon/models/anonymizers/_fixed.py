@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tfanon import specs
+from tfanon.core import component_spec
 from tfanon.models import layers, per_frame
 
 
@@ -15,7 +15,7 @@ def fixed(name, layer, regions="whole"):
     """
     frames = keras.Input((None, None, 3))
     changed = layer(frames)
-    if specs.build("regions", regions) is not None:
+    if component_spec.build("regions", regions) is not None:
         changed = Inside(regions, dtype="float32")([frames, changed])
     return per_frame.PerFrame(keras.Model(frames, changed, name=name, dtype="float32"))
 
@@ -33,7 +33,7 @@ class Inside(keras.layers.Layer):
     def __init__(self, regions, **kwargs):
         super().__init__(**kwargs)
         self.regions = regions
-        self.find_regions = specs.build("regions", regions)
+        self.find_regions = component_spec.build("regions", regions)
 
     def call(self, inputs):
         frames, changed = inputs

@@ -45,6 +45,8 @@ def build(factor=4, size="", **_):
     _fixed.check("downsample", "factor", factor, 1, 1024)
     sides = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,3})", size)
     if size and not sides:
-        raise ValueError(f"downsample: size must be height x width in pixels, such as 16x12, not '{size}'.")
+        raise ValueError(
+            f"downsample: size must be height x width in pixels, such as 16x12, not '{size}'."
+        )
     pixels = sides and tuple(map(int, sides.groups()))
     return _fixed.fixed("downsample", Downsample(factor, pixels, dtype="float32"))

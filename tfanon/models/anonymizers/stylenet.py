@@ -47,14 +47,17 @@ def _conv(x, channels, kernel, relu=True, name=None):
 def _halve(x, channels, name):
     """3x3 at stride 2 with TensorFlow's "same": of an even size only the last row and column are padded."""
     x = keras.layers.ZeroPadding2D(((0, 1), (0, 1)))(x)
-    x = layers.Conv2D(channels, 3, 2, padding="valid", use_bias=False, kernel_initializer=_start(), name=name)(x)
+    x = layers.Conv2D(
+        channels, 3, 2, padding="valid", use_bias=False, kernel_initializer=_start(), name=name
+    )(x)
     return _normed(x, True, name)
 
 
 def _double(x, channels, name):
     """3x3, transposed at stride 2."""
-    x = keras.layers.Conv2DTranspose(channels, 3, 2, padding="same", use_bias=False, kernel_initializer=_start(),
-                                     name=name)(x)
+    x = keras.layers.Conv2DTranspose(
+        channels, 3, 2, padding="same", use_bias=False, kernel_initializer=_start(), name=name
+    )(x)
     return _normed(x, True, name)
 
 

@@ -30,8 +30,12 @@ class Superpixels(keras.layers.Layer):
         side = tf.maximum(2, tf.minimum(size[1], size[2]) // self.count)
         grid = (size[1:3] + side - 1) // side
         rows, columns = tf.meshgrid(tf.range(size[1]), tf.range(size[2]), indexing="ij")
-        home = tf.reshape(tf.stack([rows, columns], -1) // side, [-1, 2])  # each pixel's piece at first, [H W, 2]
-        place = tf.cast(tf.reshape(tf.stack([rows, columns], -1), [-1, 2]), tf.float32) / tf.cast(side, tf.float32)
+        home = tf.reshape(
+            tf.stack([rows, columns], -1) // side, [-1, 2]
+        )  # each pixel's piece at first, [H W, 2]
+        place = tf.cast(tf.reshape(tf.stack([rows, columns], -1), [-1, 2]), tf.float32) / tf.cast(
+            side, tf.float32
+        )
         place = tf.broadcast_to(self.compactness * place, [size[0], size[1] * size[2], 2])
         points = tf.concat([tf.reshape(x, [size[0], -1, 3]), place], -1)  # [N, H W, 5]
         owner = tf.broadcast_to(_index(home, grid), tf.shape(points)[:2])
@@ -46,7 +50,12 @@ class Superpixels(keras.layers.Layer):
         return input_shape
 
     def get_config(self):
-        return {**super().get_config(), "count": self.count, "compactness": self.compactness, "steps": self.steps}
+        return {
+            **super().get_config(),
+            "count": self.count,
+            "compactness": self.compactness,
+            "steps": self.steps,
+        }
 
 
 def _index(places, grid):
@@ -56,7 +65,10 @@ def _index(places, grid):
 
 def _nearest(points, centres, home, grid):
     """The nearest of the nine centres around each point's home, int32 [N, H W]."""
-    best, owner = tf.fill(tf.shape(points)[:2], points.dtype.max), tf.zeros(tf.shape(points)[:2], tf.int32)
+    best, owner = (
+        tf.fill(tf.shape(points)[:2], points.dtype.max),
+        tf.zeros(tf.shape(points)[:2], tf.int32),
+    )
     for step in itertools.product((-1, 0, 1), repeat=2):
         index = _index(tf.clip_by_value(home + step, 0, grid - 1), grid)
         distance = tf.reduce_sum(tf.square(points - tf.gather(centres, index, axis=1)), -1)
@@ -70,7 +82,9 @@ def _means(points, owner, before):
     frames, pieces = tf.shape(before)[0], tf.shape(before)[1]
     segments = tf.reshape(owner + pieces * tf.range(frames)[:, None], [-1])
     points = tf.concat([tf.reshape(points, [-1, 5]), tf.ones([tf.size(segments), 1])], -1)
-    sums = tf.reshape(tf.math.unsorted_segment_sum(points, segments, frames * pieces), [frames, pieces, 6])
+    sums = tf.reshape(
+        tf.math.unsorted_segment_sum(points, segments, frames * pieces), [frames, pieces, 6]
+    )
     return tf.where(sums[..., 5:] > 0, sums[..., :5] / tf.maximum(sums[..., 5:], 1.0), before)
 
 

@@ -15,7 +15,11 @@ from tfanon.models import layers, per_frame, transformer
 from tfanon.models.anonymizers import _common
 
 PATCH, TUBELET, BLOCKS, HEADS, DIMENSIONS = 16, 2, 12, 12, 768
-KEEP = {3: 0.7, 6: 0.49, 9: 0.34}  # before which block, which share of a frame pair's tubelets stays
+KEEP = {
+    3: 0.7,
+    6: 0.49,
+    9: 0.34,
+}  # before which block, which share of a frame pair's tubelets stays
 TABLE = (8, 7, 7)  # places of a clip of 16 x 112 x 112
 
 
@@ -26,7 +30,9 @@ def build(width=1.0, output="sigmoid"):
     Raises ValueError for another output or width.
     """
     _common.check("tubelet_vit", width, output)
-    return TubeletTransformer(12 * layers.scaled(DIMENSIONS // HEADS, width), output, name="tubelet_vit")
+    return TubeletTransformer(
+        12 * layers.scaled(DIMENSIONS // HEADS, width), output, name="tubelet_vit"
+    )
 
 
 @keras.saving.register_keras_serializable("tfanon")
@@ -38,10 +44,14 @@ class TubeletTransformer(keras.Model):
     def __init__(self, dimensions, output, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
         self.dimensions, self.output_activation = dimensions, output
-        self.patches = keras.layers.Dense(dimensions, kernel_initializer=layers.pytorch_uniform(), name="patches")
+        self.patches = keras.layers.Dense(
+            dimensions, kernel_initializer=layers.pytorch_uniform(), name="patches"
+        )
         self.places = Places(dimensions, name="places")
         self.blocks = [Block(HEADS, name=f"block{index}") for index in range(BLOCKS)]
-        self.predictors = {index: Predictor(share, name=f"predictor{index}") for index, share in KEEP.items()}
+        self.predictors = {
+            index: Predictor(share, name=f"predictor{index}") for index, share in KEEP.items()
+        }
         self.norm = transformer.layer_norm("norm")
         self.head = transformer.dense(TUBELET * PATCH * PATCH * 3, "head")
         self.activation = keras.layers.Activation(output, dtype="float32", name="output")
@@ -56,13 +66,21 @@ class TubeletTransformer(keras.Model):
         per_frame.check_frames(self.name, x.shape, PATCH)
         clips = x[:, None] if len(x.shape) == 4 else x
         time = tf.shape(clips)[1]
-        clips = tf.concat([clips, clips[:, -1:]], 1)[:, :time + time % TUBELET]  # an odd last frame stands still
+        clips = tf.concat([clips, clips[:, -1:]], 1)[
+            :, : time + time % TUBELET
+        ]  # an odd last frame stands still
         y = self._anonymize(clips, training)
-        return layers.shaped(y[:, self._still(training)] if len(x.shape) == 4 else y[:, :time], x.shape)
+        return layers.shaped(
+            y[:, self._still(training)] if len(x.shape) == 4 else y[:, :time], x.shape
+        )
 
     def _still(self, training):
         """Which frame of a pair that stands still is the image: in training either, or Eq. 5 would reach the first alone."""
-        return tf.cast(keras.random.uniform((), 0, TUBELET, seed=self.seed), tf.int32) if training else 0
+        return (
+            tf.cast(keras.random.uniform((), 0, TUBELET, seed=self.seed), tf.int32)
+            if training
+            else 0
+        )
 
     def _anonymize(self, clips, training):
         grid = tf.shape(clips)[1:4] // [TUBELET, PATCH, PATCH]
@@ -79,7 +97,11 @@ class TubeletTransformer(keras.Model):
         return input_shape
 
     def get_config(self):
-        return {**super().get_config(), "dimensions": self.dimensions, "output": self.output_activation}
+        return {
+            **super().get_config(),
+            "dimensions": self.dimensions,
+            "output": self.output_activation,
+        }
 
 
 @keras.saving.register_keras_serializable("tfanon")
@@ -91,8 +113,11 @@ class Places(keras.layers.Layer):
         self.dimensions = dimensions
 
     def build(self, *_):
-        self.table = self.add_weight(shape=(*TABLE, self.dimensions), name="table",
-                                     initializer=keras.initializers.TruncatedNormal(stddev=0.02))
+        self.table = self.add_weight(
+            shape=(*TABLE, self.dimensions),
+            name="table",
+            initializer=keras.initializers.TruncatedNormal(stddev=0.02),
+        )
 
     def call(self, x, grid):
         table = tf.image.resize(tf.cast(self.table, tf.float32), grid[1:], "bilinear")
@@ -114,15 +139,24 @@ class Block(keras.layers.Layer):
     def build(self, input_shape):
         width = input_shape[-1]
         self.norm1, self.norm2 = transformer.layer_norm("norm1"), transformer.layer_norm("norm2")
-        self.qkv, self.project = transformer.dense(3 * width, "qkv"), transformer.dense(width, "project")
-        self.dense1, self.dense2 = transformer.dense(4 * width, "dense1", "gelu"), transformer.dense(width, "dense2")
+        self.qkv, self.project = (
+            transformer.dense(3 * width, "qkv"),
+            transformer.dense(width, "project"),
+        )
+        self.dense1, self.dense2 = (
+            transformer.dense(4 * width, "dense1", "gelu"),
+            transformer.dense(width, "dense2"),
+        )
         for layer in (self.norm1, self.qkv, self.project, self.norm2, self.dense1):
             layer.build((None, None, width))
         self.dense2.build((None, None, 4 * width))
 
     def call(self, x, keep):
         """keep: [N, L, 1], 1 for a tubelet that is still there, 0 for one that is gone."""
-        q, k, v = (transformer.heads(part, self.heads) for part in tf.split(self.qkv(self.norm1(x)), 3, axis=-1))
+        q, k, v = (
+            transformer.heads(part, self.heads)
+            for part in tf.split(self.qkv(self.norm1(x)), 3, axis=-1)
+        )
         scores = tf.matmul(q, k, transpose_b=True) * q.shape[-1] ** -0.5
         x += self.project(transformer.joined(tf.matmul(_softmax_of_kept(scores, keep), v)))
         return x + self.dense2(self.dense1(self.norm2(x)))
@@ -145,10 +179,18 @@ class Predictor(keras.layers.Layer):
 
     def build(self, input_shape):
         width = input_shape[-1]
-        self.norm, self.inner = transformer.layer_norm("norm"), transformer.dense(width, "inner", "gelu")
-        self.outer = [transformer.dense(width // 2, "outer0", "gelu"), transformer.dense(width // 4, "outer1", "gelu"),
-                      transformer.dense(2, "outer2")]
-        for layer, inputs in zip((self.norm, self.inner, *self.outer), (width, width, width, width // 2, width // 4)):
+        self.norm, self.inner = (
+            transformer.layer_norm("norm"),
+            transformer.dense(width, "inner", "gelu"),
+        )
+        self.outer = [
+            transformer.dense(width // 2, "outer0", "gelu"),
+            transformer.dense(width // 4, "outer1", "gelu"),
+            transformer.dense(2, "outer2"),
+        ]
+        for layer, inputs in zip(
+            (self.norm, self.inner, *self.outer), (width, width, width, width // 2, width // 4)
+        ):
             layer.build((None, None, inputs))
 
     def call(self, x, keep, frames, training=False):
@@ -157,15 +199,21 @@ class Predictor(keras.layers.Layer):
         for layer in self.outer:
             x = layer(x)
         scores = tf.nn.log_softmax(tf.cast(x, tf.float32))
-        return (self._drawn(scores) if training else self._best(scores[..., 0], keep, frames)) * keep
+        return (
+            self._drawn(scores) if training else self._best(scores[..., 0], keep, frames)
+        ) * keep
 
     def _in_context(self, x, keep, frames):
         """The first third of the features, the second averaged over the frame pair, the last over the clip."""
         size, third = tf.shape(x), x.shape[-1] // 3
         grid = tf.reshape(x, [size[0], frames, -1, x.shape[-1]])
         weight = tf.reshape(keep, [size[0], frames, -1, 1])
-        frame = tf.broadcast_to(_mean(grid[..., third:2 * third], weight, [2]), tf.shape(grid[..., :third]))
-        clip = tf.broadcast_to(_mean(grid[..., 2 * third:], weight, [1, 2]), tf.shape(grid[..., :third]))
+        frame = tf.broadcast_to(
+            _mean(grid[..., third : 2 * third], weight, [2]), tf.shape(grid[..., :third])
+        )
+        clip = tf.broadcast_to(
+            _mean(grid[..., 2 * third :], weight, [1, 2]), tf.shape(grid[..., :third])
+        )
         return tf.reshape(tf.concat([grid[..., :third], frame, clip], -1), size)
 
     def _drawn(self, scores):
@@ -196,12 +244,16 @@ def _softmax_of_kept(scores, keep, epsilon=1e-6):
     allowed += (1 - allowed) * tf.eye(length)
     scores = tf.cast(scores, tf.float32)
     weights = tf.exp(scores - tf.reduce_max(scores, -1, keepdims=True)) * allowed
-    weights = (weights + epsilon / tf.cast(length, tf.float32)) / (tf.reduce_sum(weights, -1, keepdims=True) + epsilon)
+    weights = (weights + epsilon / tf.cast(length, tf.float32)) / (
+        tf.reduce_sum(weights, -1, keepdims=True) + epsilon
+    )
     return tf.cast(weights, dtype)
 
 
 def _mean(x, weight, axes):
-    total = tf.maximum(tf.reduce_sum(weight, axes, keepdims=True), 1e-3)  # training may drop all of a frame pair
+    total = tf.maximum(
+        tf.reduce_sum(weight, axes, keepdims=True), 1e-3
+    )  # training may drop all of a frame pair
     return tf.reduce_sum(x * weight, axes, keepdims=True) / total
 
 
@@ -216,7 +268,9 @@ def _to_tubelets(clips, grid):
 def _to_frames(tubelets, grid):
     """The inverse of _to_tubelets."""
     pairs = tf.reshape(tubelets, [-1, grid[1] * grid[2], TUBELET, PATCH * PATCH * 3])
-    patches = tf.reshape(tf.transpose(pairs, [0, 2, 1, 3]), [-1, grid[1], grid[2], PATCH * PATCH * 3])
+    patches = tf.reshape(
+        tf.transpose(pairs, [0, 2, 1, 3]), [-1, grid[1], grid[2], PATCH * PATCH * 3]
+    )
     frames = tf.nn.depth_to_space(patches, PATCH)
     size = tf.shape(frames)
     return tf.reshape(frames, [-1, grid[0] * TUBELET, size[1], size[2], 3])

@@ -25,11 +25,15 @@ def build(width=1.0, output="sigmoid"):
     skips = []
     for index, channels in enumerate(DOWN, 1):
         skips.append(x)
-        x = _twice(keras.layers.MaxPooling2D(2)(x), *[layers.scaled(channels, width)] * 2, f"down{index}")
+        x = _twice(
+            keras.layers.MaxPooling2D(2)(x), *[layers.scaled(channels, width)] * 2, f"down{index}"
+        )
     for index, channels in enumerate(UP, 1):
         x = keras.layers.Concatenate()([skips.pop(), Double()(x)])
         x = _twice(x, x.shape[-1] // 2, layers.scaled(channels, width), f"up{index}")
-    x = layers.conv(x, 3, kernel=1, use_bias=True, initializer=layers.pytorch_uniform(), name="head")
+    x = layers.conv(
+        x, 3, kernel=1, use_bias=True, initializer=layers.pytorch_uniform(), name="head"
+    )
     network = keras.Model(frames, _common.end(x, output), name="unet", dtype="float32")
     return per_frame.PerFrame(network, multiple=16)
 
@@ -37,7 +41,9 @@ def build(width=1.0, output="sigmoid"):
 def _twice(x, middle, channels, name):
     """Two 3x3 convolutions, each with bias, batch normalisation and ReLU."""
     for letter, out in (("a", middle), ("b", channels)):
-        x = layers.conv_bn(x, out, initializer=layers.pytorch_uniform(), use_bias=True, name=f"{name}_{letter}")
+        x = layers.conv_bn(
+            x, out, initializer=layers.pytorch_uniform(), use_bias=True, name=f"{name}_{letter}"
+        )
     return x
 
 

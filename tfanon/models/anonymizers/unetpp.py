@@ -33,7 +33,9 @@ def build(width=1.0, output="sigmoid"):
     frames = keras.Input((None, None, 3))
     nodes = _encode(frames, width)
     for name, (below, skips, channels) in NODES.items():
-        nodes[name] = _decode(nodes[below], [nodes[skip] for skip in skips], layers.scaled(channels, width), name)
+        nodes[name] = _decode(
+            nodes[below], [nodes[skip] for skip in skips], layers.scaled(channels, width), name
+        )
     x = layers.conv(nodes["x03"], 3, use_bias=True, initializer="glorot_uniform", name="head")
     network = keras.Model(frames, _common.end(x, output), name="unetpp", dtype="float32")
     return per_frame.PerFrame(network, multiple=16)

@@ -22,7 +22,9 @@ def build(width=1.0, output="sigmoid"):
     _common.check("unetpp_mobile", width, output)
     frames = keras.Input((None, None, 3))
     x = layers.normalize((0.5,) * 3, (0.5,) * 3)(frames)
-    nodes = {"E1": _relu6(layers.conv_bn(x, layers.scaled(24, width), 3, 2, relu=False, name="stem"))}
+    nodes = {
+        "E1": _relu6(layers.conv_bn(x, layers.scaled(24, width), 3, 2, relu=False, name="stem"))
+    }
     x = nodes["E1"]
     for name, (channels, blocks) in ENCODER.items():
         x = _separable(x, layers.scaled(channels, width), 2, f"{name}_0")
@@ -41,8 +43,14 @@ def build(width=1.0, output="sigmoid"):
 
 def _separable(x, channels, stride, name):
     """3x3 of each channel by itself, then 1x1 over all of them; each with batch normalisation and ReLU6."""
-    x = keras.layers.DepthwiseConv2D(3, stride, padding="same", use_bias=False, depthwise_initializer="he_uniform",
-                                     name=f"{name}_depthwise")(x)
+    x = keras.layers.DepthwiseConv2D(
+        3,
+        stride,
+        padding="same",
+        use_bias=False,
+        depthwise_initializer="he_uniform",
+        name=f"{name}_depthwise",
+    )(x)
     x = _relu6(layers.batch_norm(f"{name}_depthwise_bn")(x))
     return _relu6(layers.conv_bn(x, channels, 1, relu=False, name=f"{name}_pointwise"))
 

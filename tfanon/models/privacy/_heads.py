@@ -12,8 +12,10 @@ def head(x, attributes=None, embedding=None, hidden=2048):
     Raises ValueError unless exactly one of `attributes` and `embedding` is given.
     """
     if (attributes is None) == (embedding is None):
-        raise ValueError("A privacy network has one head: give attributes=P for f_B' or embedding=D for f_B, "
-                         f"not attributes={attributes} and embedding={embedding}.")
+        raise ValueError(
+            "A privacy network has one head: give attributes=P for f_B' or embedding=D for f_B, "
+            f"not attributes={attributes} and embedding={embedding}."
+        )
     if attributes is not None:
         return _linear(attributes, "logits", dtype="float32")(x)
     x = keras.layers.ReLU()(_linear(hidden, "projection_0")(x))
@@ -23,4 +25,6 @@ def head(x, attributes=None, embedding=None, hidden=2048):
 
 def _linear(units, name, dtype=None):
     """PyTorch's Linear."""
-    return keras.layers.Dense(units, kernel_initializer=layers.pytorch_uniform(), name=name, dtype=dtype)
+    return keras.layers.Dense(
+        units, kernel_initializer=layers.pytorch_uniform(), name=name, dtype=dtype
+    )

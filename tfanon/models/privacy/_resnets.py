@@ -26,8 +26,11 @@ def pooled_features(images, depth, variant="torchvision"):
     if variant not in VARIANTS:
         raise ValueError(f"A resnet's variant is {' or '.join(VARIANTS)}, not '{variant}'.")
     if variant == "simclr":
-        x = resnet.features(layers.normalize((0.0,) * 3, (1.0,) * 3)(images), depth,
-                            pool=keras.layers.MaxPooling2D(3, 2, padding="same"))
+        x = resnet.features(
+            layers.normalize((0.0,) * 3, (1.0,) * 3)(images),
+            depth,
+            pool=keras.layers.MaxPooling2D(3, 2, padding="same"),
+        )
     else:
         x = resnet.features(layers.imagenet_normalize()(images), depth)
     return keras.layers.GlobalAveragePooling2D(dtype="float32")(x)

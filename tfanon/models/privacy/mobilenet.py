@@ -18,9 +18,13 @@ def build(attributes=None, embedding=None, width=1.0):
     """
     images = keras.Input((None, None, 3))
     x = layers.normalize((0.5,) * 3, (0.5,) * 3)(images)
-    backbone = keras.applications.MobileNet((None, None, 3), alpha=width, include_top=False, weights=None, input_tensor=x)
+    backbone = keras.applications.MobileNet(
+        (None, None, 3), alpha=width, include_top=False, weights=None, input_tensor=x
+    )
     for layer in backbone.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):  # else each replica keeps averages of its own
+        if isinstance(
+            layer, keras.layers.BatchNormalization
+        ):  # else each replica keeps averages of its own
             layer.synchronized = tf.distribute.get_strategy().num_replicas_in_sync > 1
     x = keras.layers.GlobalAveragePooling2D(dtype="float32")(backbone.output)
     outputs = _heads.head(x, attributes, embedding, hidden=x.shape[-1])

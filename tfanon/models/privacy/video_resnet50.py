@@ -16,6 +16,10 @@ def build(attributes=None, embedding=None):
     Raises ValueError unless exactly one of `attributes` and `embedding` is given.
     """
     images, pooled = keras.Input((None, None, 3)), keras.Input((2048,))
-    features = keras.Model(images, _resnets.pooled_features(images, 50), name="features", dtype="float32")
-    head = keras.Model(pooled, _heads.head(pooled, attributes, embedding), name="head", dtype="float32")
+    features = keras.Model(
+        images, _resnets.pooled_features(images, 50), name="features", dtype="float32"
+    )
+    head = keras.Model(
+        pooled, _heads.head(pooled, attributes, embedding), name="head", dtype="float32"
+    )
     return per_frame.OverTime(features, head, name="video_resnet50")

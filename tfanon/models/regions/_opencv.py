@@ -15,11 +15,16 @@ def load(name):
     """The module cv2.  Raises ValueError where there is none with OpenCV's classical detectors."""
     try:
         import cv2
+
         cv2.HOGDescriptor, cv2.CascadeClassifier
     except (ImportError, AttributeError):
-        raise ValueError(f"The regions '{name}' need OpenCV below version 5, with its detectors: "
-                         "pip install 'tfanon[regions]'.") from None
-    cv2.setNumThreads(1)  # its threads find the same in changing order, and what they join depends on the order
+        raise ValueError(
+            f"The regions '{name}' need OpenCV below version 5, with its detectors: "
+            "pip install 'tfanon[regions]'."
+        ) from None
+    cv2.setNumThreads(
+        1
+    )  # its threads find the same in changing order, and what they join depends on the order
     return cv2
 
 
@@ -37,7 +42,9 @@ def masks(cv2, detect):
 
     def find(frames):
         pixels = tf.cast(tf.round(tf.clip_by_value(frames, 0.0, 1.0) * 255), tf.uint8)
-        return tf.ensure_shape(tf.numpy_function(look, [pixels], tf.bool, stateful=False), [*frames.shape[:3], 1])
+        return tf.ensure_shape(
+            tf.numpy_function(look, [pixels], tf.bool, stateful=False), [*frames.shape[:3], 1]
+        )
 
     return find
 
@@ -45,9 +52,11 @@ def masks(cv2, detect):
 def _mask(cv2, detect, frame):
     height, width = frame.shape[:2]
     scale = max(1.0, SIDE / min(height, width))
-    large = cv2.resize(frame, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_LINEAR)
+    large = cv2.resize(
+        frame, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_LINEAR
+    )
     mask = np.zeros((height, width), bool)
     for x, y, w, h in detect(cv2.cvtColor(large, cv2.COLOR_RGB2GRAY)):
         left, top = (max(0, int(np.floor(start / scale))) for start in (x, y))
-        mask[top:int(np.ceil((y + h) / scale)), left:int(np.ceil((x + w) / scale))] = True
+        mask[top : int(np.ceil((y + h) / scale)), left : int(np.ceil((x + w) / scale))] = True
     return mask

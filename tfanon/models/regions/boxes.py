@@ -23,7 +23,10 @@ def build(file=""):
 
     def find(frames):
         size = tf.shape(frames)
-        y, x = ((tf.cast(tf.range(side), tf.float32) + 0.5) / tf.cast(side, tf.float32) for side in (size[1], size[2]))
+        y, x = (
+            (tf.cast(tf.range(side), tf.float32) + 0.5) / tf.cast(side, tf.float32)
+            for side in (size[1], size[2])
+        )
         top, left, bottom, right = tf.unstack(boxes, axis=1)
         rows = (y[:, None] >= top) & (y[:, None] < bottom)  # [H, boxes]
         columns = (x[:, None] >= left) & (x[:, None] < right)
@@ -42,7 +45,10 @@ def _read(file):
         raise ValueError(f"{file}: {problem.strerror}.") from None
     except (ValueError, TypeError):
         boxes = np.zeros(0)
-    if boxes.ndim != 2 or boxes.shape[1] != 4 or not (
-            np.all(boxes >= 0) and np.all(boxes <= 1) and np.all(boxes[:, :2] < boxes[:, 2:])):
+    if (
+        boxes.ndim != 2
+        or boxes.shape[1] != 4
+        or not (np.all(boxes >= 0) and np.all(boxes <= 1) and np.all(boxes[:, :2] < boxes[:, 2:]))
+    ):
         raise ValueError(f"{file} holds no boxes: write {KEEP}.")
     return boxes

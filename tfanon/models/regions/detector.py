@@ -32,21 +32,33 @@ def _load(preset):
     try:
         import keras_hub
     except ImportError:
-        raise ValueError("The regions 'detector' need KerasHub: pip install 'tfanon[detector]'.") from None
+        raise ValueError(
+            "The regions 'detector' need KerasHub: pip install 'tfanon[detector]'."
+        ) from None
     try:
         return keras_hub.models.ObjectDetector.from_preset(preset)
     except Exception as problem:  # a download fails in the words of whichever hub it came from
-        raise ValueError(f"The detector '{preset}' could not be loaded: {str(problem).splitlines()[0]}") from None
+        raise ValueError(
+            f"The detector '{preset}' could not be loaded: {str(problem).splitlines()[0]}"
+        ) from None
 
 
 def _mask(detector, frame):
     """[H, W, 1]: the pixels of one frame [H, W, 3] that a box of a person touches."""
     picture, scale = _fitted(frame, detector.preprocessor.image_converter.image_size)
-    found = detector.decode_predictions(detector(detector.preprocessor(picture), training=False), picture)
+    found = detector.decode_predictions(
+        detector(detector.preprocessor(picture), training=False), picture
+    )
     boxes = keras.utils.bounding_boxes.convert_format(
-        found["boxes"][0], source=detector.bounding_box_format, target="yxyx",
-        height=picture.shape[1], width=picture.shape[2])
-    people = tf.boolean_mask(tf.cast(boxes, tf.float32) / scale, tf.equal(tf.cast(found["labels"][0], tf.int32), PERSON))
+        found["boxes"][0],
+        source=detector.bounding_box_format,
+        target="yxyx",
+        height=picture.shape[1],
+        width=picture.shape[2],
+    )
+    people = tf.boolean_mask(
+        tf.cast(boxes, tf.float32) / scale, tf.equal(tf.cast(found["labels"][0], tf.int32), PERSON)
+    )
     rows = _touched(people[:, 0], people[:, 2], tf.shape(frame)[0])  # [people, H]
     columns = _touched(people[:, 1], people[:, 3], tf.shape(frame)[1])
     return tf.reduce_any(rows[:, :, None] & columns[:, None, :], axis=0)[..., None]

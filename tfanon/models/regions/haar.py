@@ -11,4 +11,6 @@ def build():
     """Function of frames that gives a mask, as _opencv.masks.  Raises ValueError without OpenCV."""
     cv2 = _opencv.load("haar")
     detector = cv2.CascadeClassifier(os.path.join(cv2.data.haarcascades, CASCADE))
-    return _opencv.masks(cv2, lambda grey: detector.detectMultiScale(grey, scaleFactor=1.1, minNeighbors=3))
+    return _opencv.masks(
+        cv2, lambda grey: detector.detectMultiScale(grey, scaleFactor=1.1, minNeighbors=3)
+    )

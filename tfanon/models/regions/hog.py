@@ -8,4 +8,6 @@ def build():
     cv2 = _opencv.load("hog")
     detector = cv2.HOGDescriptor()
     detector.setSVMDetector(cv2.HOGDescriptor_getDefaultPeopleDetector())
-    return _opencv.masks(cv2, lambda grey: detector.detectMultiScale(grey, winStride=(8, 8), padding=(8, 8))[0])
+    return _opencv.masks(
+        cv2, lambda grey: detector.detectMultiScale(grey, winStride=(8, 8), padding=(8, 8))[0]
+    )

@@ -5,8 +5,8 @@ TensorFlow 1 numbered its layers in the order in which they were made: in each s
 
 import functools
 
-from tfanon.converting.layout import Layout
 from tfanon.models import resnet
+from tfanon.pretrained.layout import Layout
 
 
 def layer(path, network):
@@ -25,11 +25,18 @@ def _order(depth):
     block, repeats = resnet.DEPTHS[depth]
     letters = "abc" if block is resnet.bottleneck else "ab"
     blocks = [(stage, place) for stage, count in enumerate(repeats, 1) for place in range(count)]
-    return ["stem"] + [f"stage{stage}_{place}_{part}" for stage, place in blocks
-                       for part in (*(["shortcut"] if place == 0 else []), *letters)]
+    return ["stem"] + [
+        f"stage{stage}_{place}_{part}"
+        for stage, place in blocks
+        for part in (*(["shortcut"] if place == 0 else []), *letters)
+    ]
 
 
 LAYOUT = Layout(
-    networks=("resnet50", "resnet101", "resnet152"), mark="base_model/conv2d/kernel", layer=layer,
-    arguments={"variant": "simclr"}, pytorch=False,
-    unused=(r"head_(contrastive|supervised)/.*", r"global_step", r".*/Momentum"))
+    networks=("resnet50", "resnet101", "resnet152"),
+    mark="base_model/conv2d/kernel",
+    layer=layer,
+    arguments={"variant": "simclr"},
+    pytorch=False,
+    unused=(r"head_(contrastive|supervised)/.*", r"global_step", r".*/Momentum"),
+)

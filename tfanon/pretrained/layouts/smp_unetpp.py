@@ -3,7 +3,7 @@
 Its encoder carries a fourth stage that depth 4 never reaches; f_A ends there without an activation.
 """
 
-from tfanon.converting.layout import Layout, by_rules
+from tfanon.pretrained.layout import Layout, by_rules
 
 LETTERS = {"a": 1, "b": 2}
 
@@ -14,16 +14,28 @@ def encoder(prefix):
     for stage in (1, 2, 3):  # ours are named by what they give: E2, E3, E4
         ours, theirs = rf"E{stage + 1}_(\d)", rf"{prefix}layer{stage}.\1"
         for letter, number in LETTERS.items():
-            rules += [(rf"{ours}_{letter}", rf"{theirs}.conv{number}"), (rf"{ours}_{letter}_bn", rf"{theirs}.bn{number}")]
-        rules += [(rf"{ours}_shortcut", rf"{theirs}.downsample.0"), (rf"{ours}_shortcut_bn", rf"{theirs}.downsample.1")]
+            rules += [
+                (rf"{ours}_{letter}", rf"{theirs}.conv{number}"),
+                (rf"{ours}_{letter}_bn", rf"{theirs}.bn{number}"),
+            ]
+        rules += [
+            (rf"{ours}_shortcut", rf"{theirs}.downsample.0"),
+            (rf"{ours}_shortcut_bn", rf"{theirs}.downsample.1"),
+        ]
     return rules
 
 
 LAYOUT = Layout(
-    networks=("unetpp",), mark="segmentation_head.0.weight", arguments={"output": "linear"},
+    networks=("unetpp",),
+    mark="segmentation_head.0.weight",
+    arguments={"output": "linear"},
     unused=(r"encoder\.layer4\..*",),
     layer=by_rules(
         *encoder("encoder."),
-        (r"x(\d)(\d)_0", r"decoder.blocks.x_\1_\2.conv1.0"), (r"x(\d)(\d)_0_bn", r"decoder.blocks.x_\1_\2.conv1.1"),
-        (r"x(\d)(\d)_1", r"decoder.blocks.x_\1_\2.conv2.0"), (r"x(\d)(\d)_1_bn", r"decoder.blocks.x_\1_\2.conv2.1"),
-        (r"head", "segmentation_head.0")))
+        (r"x(\d)(\d)_0", r"decoder.blocks.x_\1_\2.conv1.0"),
+        (r"x(\d)(\d)_0_bn", r"decoder.blocks.x_\1_\2.conv1.1"),
+        (r"x(\d)(\d)_1", r"decoder.blocks.x_\1_\2.conv2.0"),
+        (r"x(\d)(\d)_1_bn", r"decoder.blocks.x_\1_\2.conv2.1"),
+        (r"head", "segmentation_head.0"),
+    ),
+)

@@ -1,15 +1,24 @@
 """torchvision's MViTv2-S: conv_proj, pos_encoding.class_token, blocks.0.attn.qkv ..., norm, head.1."""
 
-from tfanon.converting.layout import Layout, by_rules
+from tfanon.pretrained.layout import Layout, by_rules
 
 LAYOUT = Layout(
-    networks=("mvit_v2_s",), mark="conv_proj.weight", head="head.1.weight",
+    networks=("mvit_v2_s",),
+    mark="conv_proj.weight",
+    head="head.1.weight",
     layer=by_rules(
-        (r"patches", "conv_proj"), (r"class_token/class_token", "pos_encoding.class_token"),
-        (r"block(\d+)/(norm[12])", r"blocks.\1.\2"), (r"block(\d+)/qkv", r"blocks.\1.attn.qkv"),
-        (r"block(\d+)/project_attention", r"blocks.\1.attn.project.0"), (r"block(\d+)/project", r"blocks.\1.project"),
+        (r"patches", "conv_proj"),
+        (r"class_token/class_token", "pos_encoding.class_token"),
+        (r"block(\d+)/(norm[12])", r"blocks.\1.\2"),
+        (r"block(\d+)/qkv", r"blocks.\1.attn.qkv"),
+        (r"block(\d+)/project_attention", r"blocks.\1.attn.project.0"),
+        (r"block(\d+)/project", r"blocks.\1.project"),
         (r"block(\d+)/(pool_[qkv])", r"blocks.\1.attn.\2.pool"),
         (r"block(\d+)/(pool_[qkv])/norm", r"blocks.\1.attn.\2.norm_act.0"),
         (r"block(\d+)/positions/(rel_pos_[thw])", r"blocks.\1.attn.\2"),
-        (r"block(\d+)/dense1", r"blocks.\1.mlp.0"), (r"block(\d+)/dense2", r"blocks.\1.mlp.3"),
-        (r"norm", "norm"), (r"logits", "head.1")))
+        (r"block(\d+)/dense1", r"blocks.\1.mlp.0"),
+        (r"block(\d+)/dense2", r"blocks.\1.mlp.3"),
+        (r"norm", "norm"),
+        (r"logits", "head.1"),
+    ),
+)

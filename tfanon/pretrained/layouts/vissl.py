@@ -3,9 +3,11 @@
 The pixels are normalised as for torchvision's, so the variant is torchvision's too.
 """
 
-from tfanon.converting.layout import Layout, by_rules
-from tfanon.converting.layouts import torchvision_resnet
+from tfanon.pretrained.layout import Layout, by_rules
+from tfanon.pretrained.layouts import torchvision_resnet
 
 LAYOUT = Layout(
-    networks=("resnet50", "resnet101", "resnet152"), mark="_feature_blocks.conv1.weight",
-    layer=by_rules(*torchvision_resnet.rules("_feature_blocks."), (r"projection_\d", None)))
+    networks=("resnet50", "resnet101", "resnet152"),
+    mark="_feature_blocks.conv1.weight",
+    layer=by_rules(*torchvision_resnet.rules("_feature_blocks."), (r"projection_\d", None)),
+)

@@ -5,9 +5,9 @@ They ask more of the data than ours does: each image, or each clip, must carry i
 
 import tensorflow as tf
 
-from tfanon import losses
 from tfanon.models import per_frame
-from tfanon.objectives import penalty
+from tfanon.training import losses
+from tfanon.training.objectives import penalty
 
 KEYS = {"images": "attributes", "clips": "clip_attributes"}  # of a batch
 
@@ -25,10 +25,15 @@ class Supervised(penalty.Penalty):
         super().__init__(config)
         self.attribute_names, self.extras = tuple(attribute_names), (KEYS[config.private_labels],)
         if not attribute_names:
-            of, source = config.private_labels, {"images": config.image_source, "clips": config.clip_source}
-            raise ValueError(f"--objective={config.objective} learns from private labels, and the {of} of {source[of]} "
-                             "have none: name their columns (--private_columns, --clip_private_columns), take another "
-                             "data set or --private_labels, or --objective=penalty, which needs none.")
+            of, source = (
+                config.private_labels,
+                {"images": config.image_source, "clips": config.clip_source},
+            )
+            raise ValueError(
+                f"--objective={config.objective} learns from private labels, and the {of} of {source[of]} "
+                "have none: name their columns (--private_columns, --clip_private_columns), take another "
+                "data set or --private_labels, or --objective=penalty, which needs none."
+            )
 
     def head(self):
         return {"attributes": len(self.attribute_names)}
@@ -39,12 +44,21 @@ class Supervised(penalty.Penalty):
 
     def anonymizer(self, f_T, f_B, batch, anon):
         L_T, _ = self.action(f_T, batch, anon, training=False)
-        truth, logits = self._answers(f_B, batch, anon, lambda x: penalty.still(f_B, x, self.config.budget_batch_norm))
+        truth, logits = self._answers(
+            f_B, batch, anon, lambda x: penalty.still(f_B, x, self.config.budget_batch_norm)
+        )
         L_adv = tf.reduce_mean(self.adversary(truth, logits))
         L_A = self.config.utility_weight * L_T + self.config.budget_weight * L_adv
         L_B = tf.reduce_mean(losses.attributes(truth, logits))
-        L_P = tf.reduce_mean(losses.penalty(batch["clips"], anon["clips"], self.config.penalty_bound))
-        return L_A, {"L_T": L_T, "L_B": L_B, "L_P": L_P, "L_adv": L_adv}  # L_B and L_P are only looked at
+        L_P = tf.reduce_mean(
+            losses.penalty(batch["clips"], anon["clips"], self.config.penalty_bound)
+        )
+        return L_A, {
+            "L_T": L_T,
+            "L_B": L_B,
+            "L_P": L_P,
+            "L_adv": L_adv,
+        }  # L_B and L_P are only looked at
 
     def budget(self, f_B, batch, anon, batch_norm):
         return self._cross_entropy(f_B, batch, anon, lambda x: penalty.still(f_B, x, batch_norm))
@@ -61,7 +75,10 @@ class Supervised(penalty.Penalty):
         if self.config.private_labels == "clips":
             truth, logits = batch["clip_attributes"], over_time(f_B, anon["clips"], answer)
         else:
-            truth, logits = tf.repeat(batch["attributes"], 2, axis=0), answer(penalty.views(anon["pairs"]))
+            truth, logits = (
+                tf.repeat(batch["attributes"], 2, axis=0),
+                answer(penalty.views(anon["pairs"])),
+            )
         logits = logits if len(logits.shape) == 3 else logits[:, None]
         return tf.broadcast_to(truth[:, None], tf.shape(logits)), logits
 

@@ -8,8 +8,8 @@ place of its contrastive loss on what nobody labelled.
 
 import tensorflow as tf
 
-from tfanon import losses
-from tfanon.objectives import _supervised
+from tfanon.training import losses
+from tfanon.training.objectives import _supervised
 
 
 def build(config, attribute_names=()):
@@ -25,14 +25,18 @@ class Mass(_supervised.Supervised):
         unknown = [name for name in config.suppressed if name not in attribute_names]
         if unknown:
             there = ", ".join(attribute_names)
-            raise ValueError(f"--suppressed={','.join(unknown)}: the private attributes are {there}.")
+            raise ValueError(
+                f"--suppressed={','.join(unknown)}: the private attributes are {there}."
+            )
         chosen = config.suppressed or attribute_names
         self.suppressed = [index for index, name in enumerate(attribute_names) if name in chosen]
         self.kept = [index for index, name in enumerate(attribute_names) if name not in chosen]
 
     def adversary(self, truth, logits):
         def loss(columns):  # [n, M]
-            return losses.attributes(tf.gather(truth, columns, axis=2), tf.gather(logits, columns, axis=2))
+            return losses.attributes(
+                tf.gather(truth, columns, axis=2), tf.gather(logits, columns, axis=2)
+            )
 
         L_suppress = tf.reduce_min(loss(self.suppressed), axis=1)
         if not self.kept:

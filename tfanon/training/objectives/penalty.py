@@ -5,7 +5,7 @@ With lambda = 0 it is SPAct's (Dave et al., CVPR 2022), which is why that one ha
 
 import tensorflow as tf
 
-from tfanon import losses, replicas
+from tfanon.training import distribution, losses
 
 
 def build(config, attribute_names=()):
@@ -31,8 +31,10 @@ class Penalty:
     def __init__(self, config):
         self.config = config
         if config.ensemble and not self.several:
-            raise ValueError("--ensemble is for objectives whose f_B's read attributes (vita, stprivacy, mass), not "
-                             f"for --objective={config.objective}.")
+            raise ValueError(
+                "--ensemble is for objectives whose f_B's read attributes (vita, stprivacy, mass), not "
+                f"for --objective={config.objective}."
+            )
 
     def head(self):
         """What f_B ends in: arguments of its build()."""
@@ -46,10 +48,22 @@ class Penalty:
         """(L_A, {term: value}) of step 1, f_T and f_B standing still."""
         L_T, _ = self.action(f_T, batch, anon, training=False)
         L_B = self.budget(f_B, batch, anon, self.config.budget_batch_norm)
-        L_P = tf.reduce_mean(losses.penalty(
-            batch["clips"], anon["clips"], self.config.penalty_bound, self.config.penalty_reduction))
+        L_P = tf.reduce_mean(
+            losses.penalty(
+                batch["clips"],
+                anon["clips"],
+                self.config.penalty_bound,
+                self.config.penalty_reduction,
+            )
+        )
         L_A = losses.anonymizer_objective(
-            L_T, L_B, L_P, self.config.penalty_weight, self.config.utility_weight, self.config.budget_weight)
+            L_T,
+            L_B,
+            L_P,
+            self.config.penalty_weight,
+            self.config.utility_weight,
+            self.config.budget_weight,
+        )
         return L_A, {"L_T": L_T, "L_B": L_B, "L_P": L_P}
 
     def action(self, f_T, batch, anon, training):
@@ -68,7 +82,11 @@ class Penalty:
     def nt_xent(self, z):
         """Eq. 6 of the views of M images, z: [2 M, D], with the negatives of all replicas."""
         z, z_prime = tf.unstack(tf.reshape(z, [-1, 2, z.shape[-1]]), axis=1)
-        return tf.reduce_mean(losses.nt_xent(replicas.gather(z), replicas.gather(z_prime), self.config.temperature))
+        return tf.reduce_mean(
+            losses.nt_xent(
+                distribution.gather(z), distribution.gather(z_prime), self.config.temperature
+            )
+        )
 
 
 def still(network, x, batch_norm):
@@ -79,7 +97,9 @@ def still(network, x, batch_norm):
     """
     if batch_norm == "inference":
         return network(x, training=False)
-    y, _ = network.stateless_call(network.trainable_variables, network.non_trainable_variables, x, training=True)
+    y, _ = network.stateless_call(
+        network.trainable_variables, network.non_trainable_variables, x, training=True
+    )
     return y
 
 

@@ -8,8 +8,8 @@ f_A simply climbs f_B's cross-entropy is ours, as is what tubelet_vit.py says of
 
 import tensorflow as tf
 
-from tfanon import losses
-from tfanon.objectives import _supervised
+from tfanon.training import losses
+from tfanon.training.objectives import _supervised
 
 
 def build(config, attribute_names=()):

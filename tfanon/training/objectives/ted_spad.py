@@ -10,8 +10,8 @@ import dataclasses
 import keras
 import tensorflow as tf
 
-from tfanon import losses
-from tfanon.objectives import penalty
+from tfanon.training import losses
+from tfanon.training.objectives import penalty
 
 
 def build(config, attribute_names=()):
@@ -28,16 +28,22 @@ class TedSpad(penalty.Penalty):
         """f_T with a second output, unit vectors [N, 128]: the released projector on what its last layer is given."""
         features = _before_dropout(f_T.layers[-1].input)
         x = keras.layers.ReLU()(_dense_bn(features, 512, "projector_0"))
-        z = keras.layers.UnitNormalization(dtype="float32", name="projection")(_dense_bn(x, 128, "projector_1"))
+        z = keras.layers.UnitNormalization(dtype="float32", name="projection")(
+            _dense_bn(x, 128, "projector_1")
+        )
         return keras.Model(f_T.inputs[0], [f_T.outputs[0], z], name=f_T.name, dtype="float32")
 
     def action(self, f_T, batch, anon, training):
         clips = tf.concat([anon["clips"][:, None], anon["others"]], axis=1)  # [N, 3, T, H, W, 3]
-        logits, z = f_T(tf.reshape(clips, tf.concat([[-1], tf.shape(clips)[2:]], 0)), training=training)
+        logits, z = f_T(
+            tf.reshape(clips, tf.concat([[-1], tf.shape(clips)[2:]], 0)), training=training
+        )
         logits = tf.reshape(logits, [-1, 3, logits.shape[-1]])[:, 0]
         anchor, positive, negative = tf.unstack(tf.reshape(z, [-1, 3, z.shape[-1]]), axis=1)
         L_D = losses.triplet(anchor, positive, negative, self.config.triplet_margin)
-        return tf.reduce_mean(losses.action(batch["labels"], logits) + self.config.temporal_weight * L_D), logits
+        return tf.reduce_mean(
+            losses.action(batch["labels"], logits) + self.config.temporal_weight * L_D
+        ), logits
 
 
 def _before_dropout(x):
@@ -49,4 +55,6 @@ def _before_dropout(x):
 def _dense_bn(x, units, name):
     several = tf.distribute.get_strategy().num_replicas_in_sync > 1
     x = keras.layers.Dense(units, use_bias=False, name=name)(x)
-    return keras.layers.BatchNormalization(epsilon=1e-5, momentum=0.9, synchronized=several, name=f"{name}_bn")(x)
+    return keras.layers.BatchNormalization(
+        epsilon=1e-5, momentum=0.9, synchronized=several, name=f"{name}_bn"
+    )(x)

@@ -10,8 +10,8 @@ weak and f_B five times; here each steps once, so that every objective has one b
 
 import tensorflow as tf
 
-from tfanon import losses
-from tfanon.objectives import _supervised
+from tfanon.training import losses
+from tfanon.training.objectives import _supervised
 
 
 def build(config, attribute_names=()):
@@ -25,5 +25,7 @@ class Vita(_supervised.Supervised):
     def adversary(self, truth, logits):
         if self.config.vita_variant == "k_beam":
             return -tf.reduce_min(losses.attributes(truth, logits), axis=1)
-        loss = {"all_ones": losses.all_ones, "negative_entropy": losses.negative_entropy}[self.config.vita_variant]
+        loss = {"all_ones": losses.all_ones, "negative_entropy": losses.negative_entropy}[
+            self.config.vita_variant
+        ]
         return tf.reduce_max(loss(logits), axis=1)

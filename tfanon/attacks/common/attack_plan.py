@@ -6,13 +6,13 @@ Every file beside this one has plan(config, asked) -> Plan.
 import dataclasses
 import pathlib
 
-from tfanon import registry, specs
-from tfanon.attackers import _common
+from tfanon.attacks.common import attack_run
+from tfanon.core import component_spec, registry
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """attacks: pairs (file of tfanon/attackers, its choice).  actions: networks that judge the action.
+    """attacks: pairs (file of tfanon/attacks, its choice).  actions: networks that judge the action.
 
     notes: what a reader of the results has to know.
     """
@@ -22,14 +22,18 @@ class Plan:
     notes: tuple = ()
 
     def by(self, attackers):
-        """The plan with these attackers alone, specs of tfanon/attackers; empty: with its own.
+        """The plan with these attackers alone, specs of tfanon/attacks; empty: with its own.
 
         The plan says the networks of those it has; one that it lacks attacks as it does by default.
         Raises ValueError where there is no such attacker, or setting of it.
         """
-        asked = [specs.split("attackers", text, "attack") for text in attackers]
-        found = [(name, choice | settings) for name, settings in asked
-                 for choice in [planned for attacker, planned in self.attacks if attacker == name] or [{}]]
+        asked = [component_spec.split("attackers", text, "attack") for text in attackers]
+        found = [
+            (name, choice | settings)
+            for name, settings in asked
+            for choice in [planned for attacker, planned in self.attacks if attacker == name]
+            or [{}]
+        ]
         return dataclasses.replace(self, attacks=tuple(found)) if asked else self
 
 
@@ -62,13 +66,17 @@ class Asked:
 def choice(config, network):
     """A network of attributes as an attacker's choice; the run's own starts as in the run."""
     own = network == config.privacy_judge_network and config.privacy_judge_weights
-    return {"network": network, "start": own or _common.SCRATCH}
+    return {"network": network, "start": own or attack_run.SCRATCH}
 
 
 def started(asked, networks):
     """(choices of those networks that have a file to start from, notes on those that have none)."""
-    files = {network: pathlib.Path(asked.weights_dir) / f"{network}.weights.h5" for network in networks}
+    files = {
+        network: pathlib.Path(asked.weights_dir) / f"{network}.weights.h5" for network in networks
+    }
     there = [network for network, path in files.items() if asked.weights_dir and path.is_file()]
     without = [network for network in networks if network not in there]
     note = f"Only from scratch, since --weights_dir has no NETWORK.weights.h5 of them: {', '.join(without)}."
-    return [{"network": network, "start": str(files[network])} for network in there], (note,) if without else ()
+    return [{"network": network, "start": str(files[network])} for network in there], (
+        note,
+    ) if without else ()
