@@ -58,7 +58,7 @@ def pictures(count):
 def write_networks(folder, examples):
     """{name: path} of the compact network as the TFLite files that tfanon.export writes."""
     keras.utils.set_random_seed(0)
-    f_A = registry.find("anonymizers", "unetpp").build(width=0.125)
+    f_A = registry.load_module("anonymizers", "unetpp").build(width=0.125)
     paths, representative = {}, np.stack(examples) / np.float32(255)
     for name, quantize in (("float32", "none"), ("int8", "int8")):
         paths[name] = pathlib.Path(folder, f"{name}.tflite")
@@ -76,7 +76,7 @@ def timed(work, frames):
 def decode(path, anonymizer):
     """Read every frame as the pipeline does; returns them."""
     with video_reader.open_video(path) as opened:
-        return list(video.decoded(opened, anonymizer)), opened.form
+        return list(video.decode_frames(opened, anonymizer)), opened.form
 
 
 def encoding():
@@ -92,7 +92,7 @@ def encode(target, frames, form):
 
 def whole(path, target, anonymizer):
     with video_reader.open_video(path) as opened:
-        video.anonymize(opened, target, anonymizer, encoding())
+        video.anonymize_video(opened, target, anonymizer, encoding())
 
 
 def row(path, folder, anonymizer):
@@ -100,13 +100,13 @@ def row(path, folder, anonymizer):
     KiB of the result.
     """
     frames, form = decode(path, anonymizer)
-    list(video.anonymized(frames[:WARM], anonymizer))
-    answers = list(video.anonymized(frames, anonymizer))
+    list(video.anonymize_frames(frames[:WARM], anonymizer))
+    answers = list(video.anonymize_frames(frames, anonymizer))
     target, rounds = folder / "out.mp4", []
     for _ in range(FLAGS.repeats):
         rates, used = zip(
             timed(lambda: decode(path, anonymizer), len(frames)),
-            timed(lambda: list(video.anonymized(frames, anonymizer)), len(frames)),
+            timed(lambda: list(video.anonymize_frames(frames, anonymizer)), len(frames)),
             timed(lambda: encode(target, answers, form), len(frames)),
             timed(lambda: whole(path, target, anonymizer), len(frames)),
         )

@@ -114,10 +114,10 @@ def step_seconds(train_step, batches, steps):
 
 def compact(config):
     """A train step of compact networks."""
-    model = trainer.Minimax(
-        registry.find("anonymizers", "unetpp").build(width=0.125),
-        registry.find("actions", "small3d").build(classes=CLASSES),
-        registry.find("privacy", "small_resnet").build(embedding=128),
+    model = trainer.MinimaxModel(
+        registry.load_module("anonymizers", "unetpp").build(width=0.125),
+        registry.load_module("actions", "small3d").build(classes=CLASSES),
+        registry.load_module("privacy", "small_resnet").build(embedding=128),
         config,
     )
     model.compile(*(keras.optimizers.Adam(1e-4) for _ in range(3)))

@@ -24,8 +24,8 @@ from tfanon.training import losses, trainer
 SIDE = 2048  # of the matrices
 LOSSES = {
     "anonymizers": losses.reconstruction,
-    "actions": losses.action,
-    "privacy": losses.attributes,
+    "actions": losses.action_cross_entropy,
+    "privacy": losses.attribute_cross_entropy,
 }
 FLAGS = flags.FLAGS
 flags.DEFINE_list("networks", [], "Which; empty: all that have something to train.")
@@ -54,7 +54,7 @@ def peak():
 
 def example(kind, name):
     """(x, y) of one example, both random."""
-    x = tf.random.uniform((1, *weights_table.sides(kind, name), 3))
+    x = tf.random.uniform((1, *weights_table.find_input_size(kind, name), 3))
     targets = {"anonymizers": x, "actions": tf.zeros([1], tf.int32), "privacy": tf.ones([1, 1000])}
     return x, targets[kind]
 
@@ -63,8 +63,8 @@ def measure(kind, name):
     """name -> seconds of forward pass and training step, None where XLA cannot."""
     found = {}
     for compiled in (False, True):
-        network = weights_table.build(kind, name)
-        learner = trainer.Learner(network, LOSSES[kind])
+        network = weights_table.build_published_network(kind, name)
+        learner = trainer.SupervisedModel(network, LOSSES[kind])
         learner.compile(keras.optimizers.Adam(1e-4))
         x, y = example(kind, name)
         forward = tf.function(
@@ -98,10 +98,10 @@ def main(_):
     titles = ("forward, graph", "forward, XLA", "step, graph", "step, XLA")
     print(f"{'':23}" + "".join(f"  {title:^22}" for title in titles))
     print(f"{'network':16} {'peak':>6}" + f"  {head}" * 4, flush=True)
-    for name in FLAGS.networks or weights_table.trained():
+    for name in FLAGS.networks or weights_table.list_trainable_networks():
         top = peak()
-        work = weights_table.row(name).multiply_adds / 1e9
-        found = measure(weights_record.kind_of(name), name)
+        work = weights_table.summarize_network(name).multiply_adds / 1e9
+        found = measure(weights_record.find_network_kind(name), name)
         order = (("forward", False, 1), ("forward", True, 1), ("step", False, 3), ("step", True, 3))
         shown = (cells(found[what, how], factor * work, top) for what, how, factor in order)
         print("  ".join((f"{name:16} {top:6.1f}", *shown)), flush=True)

@@ -55,7 +55,7 @@ def milliseconds(content):
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "layer.tflite"
         path.write_bytes(content)
-        runtime = tflite.interpreter(path, threads=1)
+        runtime = tflite.make_interpreter(path, threads=1)
     runtime.allocate_tensors()
     return min(_timed(runtime.invoke) for _ in range(FLAGS.repeats)) * 1000
 

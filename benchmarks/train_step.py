@@ -38,17 +38,17 @@ flags.DEFINE_string("only", "", "Internal: one configuration, network/precision,
 def networks(name):
     width, action, privacy = NETWORKS[name]
     return (
-        registry.find("anonymizers", "unetpp").build(width=width),
-        registry.find("actions", action).build(classes=CLASSES),
-        registry.find("privacy", privacy).build(embedding=128),
+        registry.load_module("anonymizers", "unetpp").build(width=width),
+        registry.load_module("actions", action).build(classes=CLASSES),
+        registry.load_module("privacy", privacy).build(embedding=128),
     )
 
 
 def useful_gflop(f_A, f_T, f_B):
     """Multiply-adds of one train_step, times two, in units of 1e9."""
-    frame = cost.multiply_adds(f_A, (1, SIDE, SIDE, 3))
-    clip = cost.multiply_adds(f_T, (1, FRAMES, SIDE, SIDE, 3))
-    image = cost.multiply_adds(f_B, (1, SIDE, SIDE, 3))
+    frame = cost.count_multiply_adds(f_A, (1, SIDE, SIDE, 3))
+    clip = cost.count_multiply_adds(f_T, (1, FRAMES, SIDE, SIDE, 3))
+    image = cost.count_multiply_adds(f_B, (1, SIDE, SIDE, 3))
     frames, images = CLIPS * FRAMES + 2 * PAIRS, 2 * PAIRS
     step_1 = 3 * frames * frame + 2 * (CLIPS * clip + images * image)
     step_2 = frames * frame + 3 * (CLIPS * clip + images * image)
@@ -83,7 +83,7 @@ def convolution_gflops(dtype):
     @tf.function
     def step():
         with tf.GradientTape() as tape:
-            tape.watch([x, kernel])
+            tape.attack_if_due([x, kernel])
             y = tf.nn.conv2d(x, kernel, 1, "SAME")
         return tape.gradient(y, [x, kernel], y)
 
@@ -95,7 +95,7 @@ def measure(name, precision):
     keras.config.set_dtype_policy(precision)
     f_A, f_T, f_B = networks(name)
     work = useful_gflop(f_A, f_T, f_B)
-    model = trainer.Minimax(f_A, f_T, f_B, Config())
+    model = trainer.MinimaxModel(f_A, f_T, f_B, Config())
     model.compile(*(keras.optimizers.Adam(1e-4) for _ in range(3)))
     step, batches = tf.function(model.train_step), (batch(0), batch(1))
     peak = convolution_gflops("float32" if precision == "float32" else "bfloat16")

@@ -100,7 +100,13 @@ def shown(path):
     """[frames, H, W, 3] as a player shows them: pixel (x, y) at (a x + c y, b x + d y) of the display matrix."""
     stored = read(path)
     with av.open(str(path)) as container:
-        a, b, _, c, d, *_ = scaling.matrix(next(container.decode(video=0))) or (1, 0, 0, 0, 1)
+        a, b, _, c, d, *_ = scaling.read_display_matrix(next(container.decode(video=0))) or (
+            1,
+            0,
+            0,
+            0,
+            1,
+        )
     y, x = np.mgrid[: stored.shape[1], : stored.shape[2]]
     columns, rows = (np.sign(p) * x + np.sign(q) * y for p, q in ((a, c), (b, d)))
     columns, rows = columns - columns.min(), rows - rows.min()

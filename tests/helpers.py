@@ -120,14 +120,14 @@ def minimax(
     """A compiled Minimax of seeded tiny networks and of the objective that the settings name."""
     keras.utils.set_random_seed(1)
     config = Config(**settings)
-    objective = registry.find("objectives", config.objective).build(config, NAMES)
+    objective = registry.load_module("objectives", config.objective).build(config, NAMES)
     f_A, f_T = f_A or frame_network(), objective.action_network(f_T or judge(3, 5))
     judges = [
         f_B or judge(2, objective.head().get("attributes", 6))
         for _ in range(1 + len(config.ensemble))
     ]
     f_B = judges[0] if len(judges) == 1 else ensemble.Ensemble(judges)
-    model = trainer.Minimax(f_A, f_T, f_B, config, objective)
+    model = trainer.MinimaxModel(f_A, f_T, f_B, config, objective)
     model.compile(optimizer(), optimizer(), optimizer(), jit_compile=jit_compile)
     return model
 

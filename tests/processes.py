@@ -20,7 +20,7 @@ SHORT = [
     "--batch_pairs=2",
     "--checkpoint_every=2",
     "--log_every=2",
-    "--held_out=0.2",
+    "--validation_split=0.2",
 ]
 TINY = ["--anonymizer=tiny", "--action_network=tiny", "--privacy_network=tiny", "--baselines=blur"]
 

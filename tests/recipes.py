@@ -473,7 +473,7 @@ def anonymize(
 
     wanted = {} if on_damage == "refuse" else {"on_damage": on_damage}
     with video_reader.open_video(str(given), sound=keep, **wanted) as opened:
-        video.anonymize(
+        video.anonymize_video(
             opened,
             target,
             doubles.anonymizer(invert, layout="whole"),

@@ -26,7 +26,7 @@ from clips import Clip
 from tfanon import anonymize
 from tfanon.core import files
 from tfanon.inference import frame_grabber
-from tfanon.inference.options import Command
+from tfanon.inference.options import AnonymizeCommandOptions
 from tfanon.media import image_io, limits
 
 COMMAND = [sys.executable, "-m", "tfanon.anonymize"]
@@ -95,10 +95,12 @@ def test_a_fault_is_one_line_and_an_exit_status(videos, models, tmp_path):
 
 
 def test_limits_on_media_are_flags(videos, tmp_path, monkeypatch, capsys):
-    for name in ("MAX_PIXELS", "MAX_SECONDS", "MAX_STREAMS"):
+    for name in ("MAX_FRAME_PIXELS", "MAX_VIDEO_SECONDS", "MAX_STREAMS"):
         monkeypatch.setattr(limits, name, getattr(limits, name))  # so that they are put back
-    command = Command(output=str(tmp_path / "out.mkv"), mode="blacken", max_video_seconds=1)
-    assert anonymize.work([str(videos / "a.mkv")], command) == 1
+    command = AnonymizeCommandOptions(
+        output=str(tmp_path / "out.mkv"), mode="blacken", max_video_seconds=1
+    )
+    assert anonymize.anonymize_inputs([str(videos / "a.mkv")], command) == 1
     assert "a.mkv: 2 seconds; the limit is 1" in capsys.readouterr().out
     assert os.listdir(tmp_path) == ["out.mkv.manifest.json"]
 
@@ -176,7 +178,9 @@ def test_raw_frames_need_their_stream(videos, monkeypatch, given, settings, mess
     monkeypatch.chdir(videos)
     monkeypatch.setattr(anonymize, "load", lambda settings: doubles.blackening())
     with pytest.raises(ValueError, match=message):
-        anonymize.work([given], Command(**{"overwrite": True, **settings}))
+        anonymize.anonymize_inputs(
+            [given], AnonymizeCommandOptions(**{"overwrite": True, **settings})
+        )
 
 
 def test_a_folder_that_cannot_be_read_is_named_and_fails(videos, tmp_path, monkeypatch, capsys):
@@ -189,7 +193,12 @@ def test_a_folder_that_cannot_be_read_is_named_and_fails(videos, tmp_path, monke
 
     monkeypatch.setattr(os, "scandir", refused)
     monkeypatch.setattr(anonymize, "load", lambda settings: doubles.blackening())
-    assert anonymize.work([str(videos)], Command(output=str(tmp_path / "out"))) == 1
+    assert (
+        anonymize.anonymize_inputs(
+            [str(videos)], AnonymizeCommandOptions(output=str(tmp_path / "out"))
+        )
+        == 1
+    )
     lines = capsys.readouterr().out.splitlines()
     said = f"{videos}: 1 entry is left out: 1 unreadable ({videos}/deep: Permission denied)"
     assert lines[0] == said and len(lines) == 3
@@ -203,7 +212,12 @@ def test_a_file_of_a_long_name_has_its_manifest_beside_it(videos, tmp_path, monk
     monkeypatch.setattr(anonymize, "load", lambda settings: doubles.blackening())
     target = tmp_path / ("\u00e9" * 125 + "x.mkv")
     for said in ("60 frames", "done before"):
-        assert anonymize.work([str(videos / "a.mkv")], Command(output=str(target))) == 0
+        assert (
+            anonymize.anonymize_inputs(
+                [str(videos / "a.mkv")], AnonymizeCommandOptions(output=str(target))
+            )
+            == 0
+        )
         assert said in capsys.readouterr().out
     assert len(os.listdir(tmp_path)) == 2 and target.exists()
 
@@ -264,7 +278,9 @@ def test_what_is_refused_before_anything_is_read(videos, monkeypatch, given, set
     monkeypatch.chdir(videos)
     before = sorted(videos.rglob("*"))
     with pytest.raises(ValueError, match=message):
-        anonymize.work(given, Command(**{"mode": "blacken", **settings}))
+        anonymize.anonymize_inputs(
+            given, AnonymizeCommandOptions(**{"mode": "blacken", **settings})
+        )
     assert sorted(videos.rglob("*")) == before
 
 
@@ -325,14 +341,18 @@ def test_a_stream(models, tmp_path):
 
 def test_a_stream_of_a_camera_with_a_certificate_of_its_own(tmp_path):
     certificate = streaming.make_certificate(tmp_path / "camera.pem")
-    settings = Command(output=str(tmp_path / "out.mkv"), mode="blacken", max_seconds=1.0)
+    settings = AnonymizeCommandOptions(
+        output=str(tmp_path / "out.mkv"), mode="blacken", max_seconds=1.0
+    )
     with streaming.served(
         lambda send, count: streaming.motion_jpeg(send, 10**6), certificate=certificate
     ) as address:
         with pytest.raises(ValueError, match=f"{address}: no encrypted connection"):
-            anonymize.work([address], settings)
+            anonymize.anonymize_inputs([address], settings)
         assert (
-            anonymize.work([address], dataclasses.replace(settings, authority=str(certificate)))
+            anonymize.anonymize_inputs(
+                [address], dataclasses.replace(settings, ca_file=str(certificate))
+            )
             == 0
         )
     assert clips.read(tmp_path / "out.mkv").max() < 8
@@ -341,9 +361,9 @@ def test_a_stream_of_a_camera_with_a_certificate_of_its_own(tmp_path):
 def test_a_recording_that_is_named_by_its_time(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     clips.write(tmp_path / "2024-01-01T12:00:00.mp4", Clip(frames=5))
-    command = Command(output="12:00.mp4", mode="blacken")
+    command = AnonymizeCommandOptions(output="12:00.mp4", mode="blacken")
     assert (
-        anonymize.work(["2024-01-01T12:00:00.mp4"], command) == 0
+        anonymize.anonymize_inputs(["2024-01-01T12:00:00.mp4"], command) == 0
         and clips.read(tmp_path / "12:00.mp4").max() < 8
     )
     assert sorted(os.listdir()) == [
@@ -354,9 +374,11 @@ def test_a_recording_that_is_named_by_its_time(tmp_path, monkeypatch):
 
 
 def test_a_lost_camera_s_recording_has_a_record(tmp_path, monkeypatch):
-    monkeypatch.setattr(frame_grabber, "PAUSE", 0.05)
+    monkeypatch.setattr(frame_grabber, "RECONNECT_PAUSE_SECONDS", 0.05)
     command, seen = (
-        Command(output=str(tmp_path / "out.mkv"), reconnect_seconds=0.3, segment_seconds=0.1),
+        AnonymizeCommandOptions(
+            output=str(tmp_path / "out.mkv"), reconnect_seconds=0.3, segment_seconds=0.1
+        ),
         [],
     )
     journal = tmp_path / ".out.mkv.manifest.json.journal"
@@ -364,9 +386,9 @@ def test_a_lost_camera_s_recording_has_a_record(tmp_path, monkeypatch):
         streaming.served(
             lambda send, count: streaming.motion_jpeg(send, 0 if count else 12)
         ) as address,
-        pytest.raises(frame_grabber.Lost),
+        pytest.raises(frame_grabber.ConnectionLostError),
     ):
-        anonymize.from_stream(
+        anonymize.anonymize_live_source(
             address, doubles.blackening(), command, lambda pixels: seen.append(journal.exists())
         )
     assert (
@@ -375,29 +397,40 @@ def test_a_lost_camera_s_recording_has_a_record(tmp_path, monkeypatch):
     record = json.loads((tmp_path / "out.mkv.manifest.json").read_text())["files"]
     names = sorted(path.name for path in tmp_path.glob("*.mkv"))
     assert list(record) == names and len(names) > 1 and not journal.exists()
-    assert all(record[name]["output_sha256"] == files.sha256(tmp_path / name) for name in names)
+    assert all(
+        record[name]["output_sha256"] == files.compute_sha256(tmp_path / name) for name in names
+    )
 
 
 @pytest.mark.parametrize("given", ["-", "rtsp://nowhere.example/a"])
 def test_another_s_file_in_the_manifest_s_place_is_noticed_before_a_frame_is_read(tmp_path, given):
     (tmp_path / "out.mkv.manifest.json").write_text("mine")
-    command = Command(output=str(tmp_path / "out.mkv"), mode="blacken", raw_size="4x4")
+    command = AnonymizeCommandOptions(
+        output=str(tmp_path / "out.mkv"), mode="blacken", raw_size="4x4"
+    )
     with pytest.raises(
         ValueError, match="is no record of tfanon.anonymize; give another --manifest"
     ):
-        anonymize.work([given], command)
+        anonymize.anonymize_inputs([given], command)
     assert os.listdir(tmp_path) == ["out.mkv.manifest.json"]
 
 
 def test_a_mode_on_a_picture(tmp_path, capsys):
-    image_io.write_still(tmp_path / "in.png", clips.picture(0, (40, 60)))
-    settings = Command(output=str(tmp_path / "out.png"), mode="blacken", network_size="32x48")
-    assert anonymize.work([str(tmp_path / "in.png")], settings) == 0
+    image_io.write_image(tmp_path / "in.png", clips.picture(0, (40, 60)))
+    settings = AnonymizeCommandOptions(
+        output=str(tmp_path / "out.png"), mode="blacken", network_size="32x48"
+    )
+    assert anonymize.anonymize_inputs([str(tmp_path / "in.png")], settings) == 0
     assert (
-        not image_io.read_still(str(tmp_path / "out.png")).any()
+        not image_io.read_full_image(str(tmp_path / "out.png")).any()
         and "1 frames" in capsys.readouterr().out
     )
-    assert anonymize.manifest_for([], Command(output="out", manifest="m.json")).name == "m.json"
+    assert (
+        anonymize.get_manifest_path(
+            [], AnonymizeCommandOptions(output="out", manifest="m.json")
+        ).name
+        == "m.json"
+    )
 
 
 def test_a_full_disk(videos, models, tmp_path):

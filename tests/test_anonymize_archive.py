@@ -8,7 +8,7 @@ import clips
 import pytest
 
 from tfanon import anonymize_archive, inference
-from tfanon.anonymize_archive import Archive
+from tfanon.anonymize_archive import ArchiveOptions
 from tfanon.core import config, exit_status
 
 
@@ -19,8 +19,9 @@ def test_without_beam_it_says_what_to_install(monkeypatch, tmp_path):
     with pytest.raises(
         ValueError, match=r'An archive needs Apache Beam: pip install "tfanon\[beam\]"'
     ):
-        anonymize_archive.work(
-            [clips.write(tmp_path / "a.mp4")], Archive(output=str(tmp_path / "out"), mode="blur")
+        anonymize_archive.run_archive(
+            [clips.write(tmp_path / "a.mp4")],
+            ArchiveOptions(output=str(tmp_path / "out"), mode="blur"),
         )
     assert not (tmp_path / "out").exists()
 
@@ -39,8 +40,8 @@ def test_a_pipeline_gets_absolute_paths(started, tmp_path, monkeypatch):
     clips.write(tmp_path / "a.mp4")
     monkeypatch.chdir(tmp_path)
     assert (
-        anonymize_archive.work(
-            ["a.mp4"], Archive(output="out", mode="blacken", beam=("runner=FlinkRunner",))
+        anonymize_archive.run_archive(
+            ["a.mp4"], ArchiveOptions(output="out", mode="blacken", beam=("runner=FlinkRunner",))
         )
         == 0
     )
@@ -55,8 +56,8 @@ def test_a_pipeline_gets_absolute_paths(started, tmp_path, monkeypatch):
 def test_what_is_left_out_is_told_and_recorded(started, tmp_path, capsys):
     clips.write(tmp_path / "in.mp4")
     (tmp_path / "notes.txt").touch()
-    settings = Archive(output=str(tmp_path / "out"), mode="blacken")
-    assert anonymize_archive.work([str(tmp_path)], settings) == 0
+    settings = ArchiveOptions(output=str(tmp_path / "out"), mode="blacken")
+    assert anonymize_archive.run_archive([str(tmp_path)], settings) == 0
     said = f"{tmp_path}: 1 entry is left out: 1 with other endings (.txt)"
     assert said in capsys.readouterr().out
     assert started[0][4][str(tmp_path)] == {"other_endings": {".txt": 1}}
@@ -81,14 +82,16 @@ def test_what_is_refused_before_a_pipeline_starts(
     clips.write(tmp_path / "a.mp4")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=message):
-        anonymize_archive.work(["a.mp4"], Archive(**{"output": "out", **settings}))
+        anonymize_archive.run_archive(["a.mp4"], ArchiveOptions(**{"output": "out", **settings}))
     assert not started and os.listdir() == ["a.mp4"]
 
 
 def test_a_folder_may_be_called_as_a_video(started, tmp_path):
     (tmp_path / "out.mp4").mkdir()
-    settings = Archive(output=str(tmp_path / "out.mp4"), mode="blacken")
-    assert anonymize_archive.work([clips.write(tmp_path / "a.mp4")], settings) == 0 and started
+    settings = ArchiveOptions(output=str(tmp_path / "out.mp4"), mode="blacken")
+    assert (
+        anonymize_archive.run_archive([clips.write(tmp_path / "a.mp4")], settings) == 0 and started
+    )
 
 
 @pytest.mark.parametrize(
@@ -106,8 +109,8 @@ def test_a_pipeline_that_breaks_is_one_line(
 
     monkeypatch.setattr(inference.archive, "run", broken)
     monkeypatch.setattr(
-        config, "from_flags", lambda _: Archive(output=str(tmp_path / "out"), mode="blacken")
+        config, "from_flags", lambda _: ArchiveOptions(output=str(tmp_path / "out"), mode="blacken")
     )
-    monkeypatch.setattr(exit_status, "unwind_on_sigterm", lambda: None)
+    monkeypatch.setattr(exit_status, "exit_on_sigterm", lambda: None)
     assert anonymize_archive.main(["", clips.write(tmp_path / "a.mp4")]) == status
     assert capsys.readouterr().err == f"tfanon.anonymize_archive: {said}\n"

@@ -17,7 +17,7 @@ from tfanon.core import processes
     ],
 )
 def test_one_clear_line(monkeypatch, capsys, arguments, message):
-    monkeypatch.setattr(processes, "end_with_parent", lambda: None)
+    monkeypatch.setattr(processes, "exit_with_parent", lambda: None)
     assert baseline_worker.main(["judge", *arguments]) == 1
     said = capsys.readouterr().err
     assert said.startswith(message) and len(said.splitlines()) == 1

@@ -19,14 +19,16 @@ from tfanon.attacks.common import (
 from tfanon.core import config, registry  # noqa: E402
 from tfanon.data import splits as tables  # noqa: E402
 from tfanon.data.batch import Examples  # noqa: E402
-from tfanon.evaluation.options import Settings  # noqa: E402
+from tfanon.evaluation.options import EvaluateOptions  # noqa: E402
 
 BRIEF = dict(attack_epochs=1, attack_clip_epochs=1, action_epochs=1, eval_clips=1)
 
 
 def test_table_1_of_a_run(workdir, capsys):
-    settings = Settings(run_dir=str(workdir), protocol="known", clips=False, raw_gate=1.0, **BRIEF)
-    assert evaluate.report(settings) == 1  # nobody reaches a cMAP of 1 within one step
+    settings = EvaluateOptions(
+        run_dir=str(workdir), protocol="known", clips=False, min_raw_leakage=1.0, **BRIEF
+    )
+    assert evaluate.evaluate_and_print(settings) == 1  # nobody reaches a cMAP of 1 within one step
     said = capsys.readouterr()
     results = json.loads((workdir / "evaluation/known/results.json").read_text())
     assert (results["schema_version"], results["protocol"], results["seed"]) == (1, "known", 0)
@@ -64,12 +66,12 @@ def test_table_1_of_a_run(workdir, capsys):
         path: path.stat().st_mtime_ns
         for path in workdir.glob("evaluation/known/phases/*/done.json")
     }
-    again = evaluate.work(settings)
+    again = evaluate.evaluate_run(settings)
     assert (again["attacks"], again["flicker"]) == (results["attacks"], results["flicker"])
     assert len(before) == 5  # raw, noise, f_A, its flicker and the action
     assert all(path.stat().st_mtime_ns == time for path, time in before.items())
 
-    assert evaluate.report(dataclasses.replace(settings, attack_epochs=2)) == 1
+    assert evaluate.evaluate_and_print(dataclasses.replace(settings, attack_epochs=2)) == 1
     assert (
         "holds attacks with other flags: --attack_epochs=1 there, --attack_epochs=2 asked for"
         in capsys.readouterr().err
@@ -80,8 +82,8 @@ def test_table_1_of_a_run(workdir, capsys):
 def test_every_attack_on_everything(workdir, tmp_path):
     tflite = tmp_path / "mine.tflite"
     _export(workdir, tflite)
-    results = evaluate.work(
-        Settings(
+    results = evaluate.evaluate_run(
+        EvaluateOptions(
             run_dir=str(workdir),
             protocol="strict",
             networks=("tiny", "small3d"),
@@ -90,7 +92,7 @@ def test_every_attack_on_everything(workdir, tmp_path):
         )
     )
     attackers = {entry["attacker"] for entry in results["attacks"]}
-    assert attackers == {*registry.names("attackers"), "reconstruction+frozen"} - {"identity"}
+    assert attackers == {*registry.list_names("attackers"), "reconstruction+frozen"} - {"identity"}
     assert {entry["anonymizer"] for entry in results["attacks"]} == {
         "f_A",
         "f_A+h264",
@@ -115,11 +117,11 @@ def _export(workdir, path):
     from tfanon.exporting import exporter
     from tfanon.training import run_folder
 
-    run = run_folder.load(workdir)
+    run = run_folder.load_run(workdir)
     exporter.export(
-        run_folder.anonymizer(run),
+        run_folder.load_anonymizer(run),
         path.parent / "export",
-        run_folder.frames(run, "test", 4, (32, 32)),
+        run_folder.sample_frames(run, "test", 4, (32, 32)),
         ("tflite",),
         ("none",),
     )
@@ -157,7 +159,7 @@ def test_one_clear_line(workdir, settings, message, capsys):
     settings = (
         {**settings, "run_dir": str(workdir)} if settings.get("run_dir", "") is None else settings
     )
-    assert evaluate.report(Settings(**settings)) == 1
+    assert evaluate.evaluate_and_print(EvaluateOptions(**settings)) == 1
     said = capsys.readouterr().err
     assert message in said and len(said.splitlines()) == 1
 
@@ -165,7 +167,10 @@ def test_one_clear_line(workdir, settings, message, capsys):
 def test_another_file_under_the_same_name(workdir, capsys):
     (workdir / "evaluation/quick").mkdir(parents=True, exist_ok=True)
     (workdir / "evaluation/quick/files.json").write_text(json.dumps({"raw": "0" * 64}))
-    assert evaluate.report(Settings(run_dir=str(workdir), anonymizers=("raw",))) == 1
+    assert (
+        evaluate.evaluate_and_print(EvaluateOptions(run_dir=str(workdir), anonymizers=("raw",)))
+        == 1
+    )
     assert (
         "raw is another file than the one of that name in the attacks in" in capsys.readouterr().err
     )
@@ -175,14 +180,14 @@ def test_another_file_to_start_from(workdir, tmp_path, capsys):
     """Of the two starts of one network neither result may pass for the other's."""
     start = tmp_path / "tiny.weights.h5"
     start.write_text("x")
-    plan = attack_plan.Plan(
+    plan = attack_plan.AttackPlan(
         (
             ("fresh", {"network": "tiny", "start": str(start)}),
             ("fresh", {"network": "tiny", "start": "scratch"}),
         )
     )
     # printf x | sha256sum
-    assert evaluate.starts(plan) == {
+    assert evaluate.hash_start_files(plan) == {
         "tiny.weights.h5": "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
     }
     (workdir / "evaluation/attackers").mkdir(parents=True, exist_ok=True)
@@ -190,8 +195,8 @@ def test_another_file_to_start_from(workdir, tmp_path, capsys):
         json.dumps({"tiny.weights.h5": "0" * 64})
     )
     assert (
-        evaluate.report(
-            Settings(
+        evaluate.evaluate_and_print(
+            EvaluateOptions(
                 run_dir=str(workdir),
                 protocol="attackers",
                 networks=("tiny",),
@@ -210,12 +215,18 @@ def test_attackers_of_clips_take_no_fewer_steps_than_those_of_images():
 
     found = config.Config(workdir="run", epochs_privacy=4, batch_privacy=16, batch_action=8)
     probes = {"images": splits(160), "clips": splits(40)}
-    run = evaluate._budgeted(
-        attack_run.Run(found, tables.Tables(splits(40), splits(160), probes), None), Settings()
+    run = evaluate._set_clip_epochs(
+        attack_run.AttackRun(found, tables.Tables(splits(40), splits(160), probes), None),
+        EvaluateOptions(),
     )
     # 4 x 160 / 16 = 40 steps; of 40 clips, 16 to a batch of frames, that is 16 epochs.
     assert run.config.epochs_clip_privacy == 16
-    assert evaluate._budgeted(run, Settings(attack_clip_epochs=3)).config.epochs_clip_privacy == 3
+    assert (
+        evaluate._set_clip_epochs(
+            run, EvaluateOptions(attack_clip_epochs=3)
+        ).config.epochs_clip_privacy
+        == 3
+    )
 
 
 def test_the_config_of_the_attackers(workdir):
@@ -226,17 +237,19 @@ def test_the_config_of_the_attackers(workdir):
         eval_clips=3,
         clip_private_columns=("who",),
     )
-    asked = evaluate.attacked(found, Settings(), pathlib.Path("run/evaluation/quick"))
+    asked = evaluate.make_attack_config(
+        found, EvaluateOptions(), pathlib.Path("run/evaluation/quick")
+    )
     assert (asked.workdir, asked.attack_clips, asked.epochs_privacy) == (
         "run/evaluation/quick",
         True,
         7,
     )
     # ucf101 says nothing private of its clips.
-    asked = evaluate.attacked(
+    asked = evaluate.make_attack_config(
         found,
-        Settings(
-            judge_clip_source="ucf101",
+        EvaluateOptions(
+            eval_clip_source="ucf101",
             attribute_set="vispr2",
             attack_epochs=2,
             action_epochs=4,
@@ -245,7 +258,7 @@ def test_the_config_of_the_attackers(workdir):
         ),
         pathlib.Path("x"),
     )
-    assert (asked.attack_clips, asked.clip_private_columns, asked.judge_clip_source) == (
+    assert (asked.attack_clips, asked.clip_private_columns, asked.eval_clip_source) == (
         False,
         (),
         "ucf101",

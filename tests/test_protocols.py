@@ -41,7 +41,7 @@ SHRUNK = [
     "--batch_privacy=8",
     "--batch_reconstruct=8",
     "--baselines=",
-    "--held_out=0.2",
+    "--validation_split=0.2",
 ]
 PROTOCOLS = [
     "ucf101_vispr",
@@ -93,7 +93,9 @@ def test_hmdb51_measured_on_pa_hmdb51(data_dir, tmp_path):
     # 5 clips of PA-HMDB51, two of them of the commonest class; 66 labelled frames.
     assert row["action_top1"] * 5 == pytest.approx(round(row["action_top1"] * 5))
     assert row["action_chance"] == pytest.approx(2 / 5)
-    assert set(row["images"]["average_precision"]) == set(attribute_sets.names("pa_hmdb51"))
+    assert set(row["images"]["average_precision"]) == set(
+        attribute_sets.get_attribute_names("pa_hmdb51")
+    )
     assert row["images"]["cmap_chance"] == pytest.approx(
         splits.load(Config(**HMDB, data_dir=str(data_dir))).probes["images"].test.attributes.mean()
     )
@@ -101,7 +103,7 @@ def test_hmdb51_measured_on_pa_hmdb51(data_dir, tmp_path):
 
 
 def test_the_paper_s_leak_is_in_the_results(data_dir, tmp_path):
-    results, printed = train("hmdb_vispr", data_dir, tmp_path, "--paper_protocol")
+    results, printed = train("hmdb_vispr", data_dir, tmp_path, "--train_on_test_clips")
     assert results["notes"][0].startswith("2 of the 5 files") and results["notes"][0] in printed
 
 

@@ -37,9 +37,9 @@ def test_flags_and_functions_it_names_exist():
         name
         for settings in (
             config.Config,
-            anonymizing.Command,
+            anonymizing.AnonymizeCommandOptions,
             exporting.Settings,
-            evaluating.Settings,
+            evaluating.EvaluateOptions,
         )
         for name in settings.__dataclass_fields__
     }
@@ -47,7 +47,7 @@ def test_flags_and_functions_it_names_exist():
         assert name in fields or name in ("help", "helpfull", "flagfile"), name
     for name in re.findall(r"`losses\.(\w+)`", README):
         assert hasattr(losses, name)
-    assert hasattr(trainer.Minimax, "train_step")
+    assert hasattr(trainer.MinimaxModel, "train_step")
 
 
 def test_the_grids_of_make_are_whole():
@@ -73,7 +73,7 @@ def test_the_grids_of_make_are_whole():
         ) == len(points)
         assert {name.rpartition("-seed")[2] for name in points} - folds == {"0", "1", "2"}
         assert {point.config.objective for point in points.values()} == set(
-            registry.names("objectives")
+            registry.list_names("objectives")
         )
 
 
@@ -90,5 +90,5 @@ def planned_by(*names):
 
 def planned(arguments):
     """A sweep's points."""
-    settings, base = config.parsed(arguments, sweep.Settings, config.Config)
-    return grid.points(settings.sweep_dir, sweep.grids(settings, base))
+    settings, base = config.parse_flags(arguments, sweep.SweepOptions, config.Config)
+    return grid.expand_grids(settings.sweep_dir, sweep.load_grids(settings, base))

@@ -11,10 +11,10 @@ from tfanon.core import config
 def ran(monkeypatch):
     """What the commands were given; an evaluation fails where its protocol is "strict"."""
     calls = []
-    monkeypatch.setattr(train, "report", lambda settings: calls.append(settings) or 0)
+    monkeypatch.setattr(train, "train_and_report", lambda settings: calls.append(settings) or 0)
     monkeypatch.setattr(
         evaluate,
-        "report",
+        "evaluate_and_print",
         lambda settings, words: (
             calls.append((settings.protocol, words)) or (3 if settings.protocol == "strict" else 0)
         ),

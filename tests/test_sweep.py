@@ -35,11 +35,11 @@ config.write_flagfile(settings, folder / 'run.flags')
 
 
 def settings(folder, *given, **more):
-    return sweep.Settings(sweep_dir=str(folder), grid=given, **more)
+    return sweep.SweepOptions(sweep_dir=str(folder), grid=given, **more)
 
 
 def points(settings_, base):
-    return grid.points(settings_.sweep_dir, [(settings_.grid, base)])
+    return grid.expand_grids(settings_.sweep_dir, [(settings_.grid, base)])
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def points(settings_, base):
 )
 def test_what_would_fail_after_hours_is_refused_at_once(tmp_path, wrong, message):
     with pytest.raises(ValueError, match=message):
-        sweep.work(settings(tmp_path, "seed=0", **wrong), Config())
+        sweep.run_sweep(settings(tmp_path, "seed=0", **wrong), Config())
     assert not list(tmp_path.iterdir())
 
 
@@ -63,7 +63,7 @@ def test_the_child_gets_the_flags_that_are_not_the_default():
     (point,) = points(
         settings("s", "penalty_bound=.1"), Config(baselines=("raw",), deterministic=True)
     )
-    assert sweep.commands(
+    assert sweep.make_commands(
         point, settings("s", evaluate=("strict",), attackers=("fresh", "knn"), clips=False)
     ) == [
         [
@@ -88,10 +88,10 @@ def test_a_point_is_finished_with_its_export_where_it_has_one(tmp_path):
         (point,) = points(settings(tmp_path, "seed=0"), settings_)
         folder = pathlib.Path(point.config.workdir)
         folder.mkdir(exist_ok=True)
-        assert not sweep.finished(point)
+        assert not sweep.is_trained(point)
         config.write_flagfile(point.config, folder / "run.flags")
         (folder / "results.json").write_text("{}")
-        assert sweep.finished(point) is not settings_.export
+        assert sweep.is_trained(point) is not settings_.export
         (folder / "results.json").unlink()
 
 
@@ -100,14 +100,14 @@ def test_an_evaluation_looks_at_those_of_the_other_points(tmp_path):
     for point in (one, other):
         (tmp_path / point.name / "evaluation/quick").mkdir(parents=True)
         (tmp_path / point.name / "evaluation/quick/results.json").write_text("{}")
-    assert sweep.attacked(tmp_path, one) == [other.config.workdir]
-    assert sweep.commands(
-        one, settings(tmp_path, evaluate=("quick",)), sweep.attacked(tmp_path, one)
+    assert sweep.list_evaluated_folders(tmp_path, one) == [other.config.workdir]
+    assert sweep.make_commands(
+        one, settings(tmp_path, evaluate=("quick",)), sweep.list_evaluated_folders(tmp_path, one)
     )[-1] == [
         "tfanon.evaluate",
         f"--run_dir={one.config.workdir}",
         "--protocol=quick",
-        f"--share={other.config.workdir}",
+        f"--reuse_from={other.config.workdir}",
     ]
 
 
@@ -125,22 +125,22 @@ def test_an_evaluation_that_came_to_its_end_is_not_repeated(tmp_path, left, pass
     (point,) = points(settings(tmp_path, "penalty_bound=.1"), Config(export=False))
     wanted = settings(tmp_path, evaluate=("quick",), attackers=("fresh",))
     folder = pathlib.Path(point.config.workdir)
-    assert len(sweep.commands(point, wanted)) == 2
+    assert len(sweep.make_commands(point, wanted)) == 2
     (folder / "evaluation/quick").mkdir(parents=True)
     config.write_flagfile(point.config, folder / "run.flags")
     (folder / "results.json").write_text("{}")
-    (command,) = sweep.commands(point, wanted, ["another"])
+    (command,) = sweep.make_commands(point, wanted, ["another"])
     (folder / "evaluation/quick/results.json").write_text(
         json.dumps({"command": " ".join(["python", "-m", *command]), "gates": [{"passed": passed}]})
     )
-    assert len(sweep.commands(point, dataclasses.replace(wanted, **left))) == again
+    assert len(sweep.make_commands(point, dataclasses.replace(wanted, **left))) == again
     (folder / "results.json").unlink()
-    assert len(sweep.commands(point, wanted)) == 2
+    assert len(sweep.make_commands(point, wanted)) == 2
 
 
 @pytest.fixture
 def fake(monkeypatch):
-    monkeypatch.setattr(sweep, "PROCESS", ("-c", FAKE))
+    monkeypatch.setattr(sweep, "TRIAL_COMMAND", ("-c", FAKE))
     monkeypatch.chdir(ROOT)
 
 
@@ -148,7 +148,7 @@ def fake(monkeypatch):
 def test_a_failed_point_is_named_and_a_rerun_does_it_alone(fake, tmp_path, capsys, parallel):
     (tmp_path / "broken").touch()
     wanted = settings(tmp_path, "penalty_bound=.1,.2", "seed=0,1", parallel=parallel)
-    assert sweep.work(wanted, Config()) == 1
+    assert sweep.run_sweep(wanted, Config()) == 1
     said = capsys.readouterr()
     assert "2 of 4 points are done" in said.out
     assert (
@@ -156,7 +156,7 @@ def test_a_failed_point_is_named_and_a_rerun_does_it_alone(fake, tmp_path, capsy
         and "B0.2-seed1 failed" in said.err
     )
     (tmp_path / "broken").unlink()
-    assert sweep.work(wanted, Config()) == 0
+    assert sweep.run_sweep(wanted, Config()) == 0
     said = capsys.readouterr().out
     assert "[1/4] B0.1-seed0: already trained" in said and "[2/4] B0.1-seed1: begins" in said
     assert "4 of 4 points are done" in said
@@ -167,12 +167,12 @@ def test_a_failed_point_is_named_and_a_rerun_does_it_alone(fake, tmp_path, capsy
 
 
 def test_points_share_and_another_grid_adds_its_own(fake, tmp_path, capsys):
-    assert sweep.work(settings(tmp_path, "penalty_bound=.1,.2"), Config()) == 0
+    assert sweep.run_sweep(settings(tmp_path, "penalty_bound=.1,.2"), Config()) == 0
     assert "[2/2] B0.2: begins; shared: initialise" in capsys.readouterr().out
     assert (
         tmp_path / "B0.2/phases/initialise/B0.1"
     ).exists()  # the file that the first point's phase left
-    assert sweep.work(settings(tmp_path, "penalty_bound=.3"), Config()) == 0
+    assert sweep.run_sweep(settings(tmp_path, "penalty_bound=.3"), Config()) == 0
     assert "shared: initialise" in capsys.readouterr().out
     found = json.loads((tmp_path / "sweep.json").read_text())
     assert found["schema_version"] == 1
@@ -192,7 +192,7 @@ def test_what_another_point_computes_now_is_waited_for(tmp_path, evaluated):
     runs = sweep.Sweep(tmp_path, list(each.values()), wanted)
 
     def following(waiting, running):
-        return runs._next(
+        return runs._pick_next_trial(
             {number: each[number] for number in waiting}, [each[number] for number in running]
         )
 
@@ -235,7 +235,7 @@ def test_a_signal_stops_the_children_first(tmp_path, number):
 
 @pytest.mark.large
 def test_two_real_points_share_what_they_can(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(sweep, "PROCESS", ("-c", POINT))
+    monkeypatch.setattr(sweep, "TRIAL_COMMAND", ("-c", POINT))
     monkeypatch.chdir(ROOT)
     from tfanon.data.sources import synthetic
 
@@ -261,7 +261,7 @@ def test_two_real_points_share_what_they_can(monkeypatch, tmp_path, capsys):
         resolution=32,
         frames=4,
         eval_clips=1,
-        warm_action=True,
+        init_action_from_raw=True,
         epochs_reconstruct=1,
         epochs_anonymize=1,
         epochs_action=1,
@@ -272,10 +272,10 @@ def test_two_real_points_share_what_they_can(monkeypatch, tmp_path, capsys):
         batch_privacy=4,
         batch_reconstruct=4,
     )
-    assert sweep.work(settings(tmp_path / "sweep", "penalty_bound=.01,.9"), base) == 0
+    assert sweep.run_sweep(settings(tmp_path / "sweep", "penalty_bound=.01,.9"), base) == 0
     assert "shared: action-raw, initialise, privacy-images-raw" in capsys.readouterr().out
     # Alone, the second point comes to the same numbers.
-    assert sweep.work(settings(tmp_path / "alone", "penalty_bound=.9"), base) == 0
+    assert sweep.run_sweep(settings(tmp_path / "alone", "penalty_bound=.9"), base) == 0
     assert "shared" not in capsys.readouterr().out
     results = [
         json.loads((tmp_path / name / "B0.9/results.json").read_text())
@@ -289,7 +289,7 @@ def test_two_real_points_share_what_they_can(monkeypatch, tmp_path, capsys):
     )
     stronger = dataclasses.replace(base, penalty_bound=0.9)
     for name in ("sweep", "again"):
-        assert sweep.work(settings(tmp_path / name, "penalty_weight=5"), stronger) == 0
+        assert sweep.run_sweep(settings(tmp_path / name, "penalty_weight=5"), stronger) == 0
     assert (
         "privacy-images-raw, action-f_A, anonymize, privacy-images-f_A\n" in capsys.readouterr().out
     )

@@ -11,7 +11,7 @@ from references import cases
 from tfanon import weights
 from tfanon.core import files, registry
 from tfanon.pretrained import catalog, layouts, weights_record, weights_table
-from tfanon.pretrained.options import Settings
+from tfanon.pretrained.options import WeightsOptions
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -26,7 +26,7 @@ def command(*arguments):
 
 
 def test_inspect_prints_a_table(capsys):
-    weights.inspect(["unetpp_mobile", "small_resnet"], Settings())
+    weights.print_networks(["unetpp_mobile", "small_resnet"], WeightsOptions())
     assert capsys.readouterr().out.splitlines()[2:] == [
         "| `unetpp_mobile` | f_A | 141,083 | 0.48 G | 224 x 224 | (x - 0.5) / 0.5 |",
         "| `small_resnet` | f_B | 267,672 | 0.01 G | 64 x 64 | (x - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225) |",
@@ -62,7 +62,7 @@ def test_one_command_fetches_converts_and_the_next_inspects(tmp_path):
             "i3d_r50",
             f"--mirror=http://127.0.0.1:{server.server_port}",
             f"--cache={tmp_path / 'cache'}",
-            f"--sha256={files.sha256(published)}",
+            f"--sha256={files.compute_sha256(published)}",
             "-o",
             str(tmp_path / "i3d.weights.h5"),
         )
@@ -81,30 +81,30 @@ def test_one_command_fetches_converts_and_the_next_inspects(tmp_path):
     [
         (
             ["r3d_18", "resnet18"],
-            Settings(output="a.weights.h5"),
+            WeightsOptions(output="a.weights.h5"),
             "One -o is for one name, not for 2",
         ),
         (
             ["i3d_r50"],
-            Settings(),
+            WeightsOptions(),
             "Nobody published a digest of i3d_r50: give the one you trust as --sha256",
         ),
         (
             ["resnet18"],
-            Settings(sha256="0" * 64),
+            WeightsOptions(sha256="0" * 64),
             "begins with f37072fd.*, that of --sha256 does not",
         ),
     ],
 )
 def test_fetch_wants_one_output_and_a_digest(given, settings, message):
     with pytest.raises(ValueError, match=message):
-        weights.fetch_all(given, settings)
+        weights.fetch_weights(given, settings)
 
 
 def test_fetch_without_a_name_lists_what_is_known(capsys):
-    weights.fetch_all([], Settings())
+    weights.fetch_weights([], WeightsOptions())
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == len(catalog.KNOWN)
+    assert len(lines) == len(catalog.PUBLISHED_WEIGHTS)
     assert lines[0] == (
         "r3d_18: r3d_18, Kinetics-400; SHA-256 b3b3357e...; "
         "https://download.pytorch.org/models/r3d_18-b3b3357e.pth"
@@ -113,19 +113,22 @@ def test_fetch_without_a_name_lists_what_is_known(capsys):
 
 def test_convert_wants_a_file_a_network_and_an_output():
     with pytest.raises(ValueError, match="convert needs one file, its --network, and -o"):
-        weights.convert_one(["a.pth"], Settings(output="a.weights.h5"))
+        weights.convert_file(["a.pth"], WeightsOptions(output="a.weights.h5"))
 
 
 def test_what_is_known_has_a_layout_and_a_network():
-    for entry in catalog.KNOWN.values():
-        assert entry.layout in layouts.find_all(entry.network)
-        assert weights_record.kind_of(entry.network)
+    for entry in catalog.PUBLISHED_WEIGHTS.values():
+        assert entry.layout in layouts.find_layouts(entry.network)
+        assert weights_record.find_network_kind(entry.network)
 
 
 @pytest.fixture(scope="module")
 def rows():
     """Name -> Row of every network; a minute."""
-    return {name: weights_table.row(name) for name in weights_table.trained()}
+    return {
+        name: weights_table.summarize_network(name)
+        for name in weights_table.list_trainable_networks()
+    }
 
 
 @pytest.mark.large
@@ -163,13 +166,13 @@ def test_every_network_is_as_large_as_published(rows):
 
 @pytest.mark.large
 def test_the_readmes_table_is_what_inspect_prints(rows):
-    assert weights_table.table(rows.values()) in (ROOT / "README.md").read_text()
+    assert weights_table.format_network_table(rows.values()) in (ROOT / "README.md").read_text()
 
 
 @pytest.mark.large
 def test_c3d_with_the_classes_of_ucf101():
     # 78.4 M, as it is usually given: with 101 classes; 487 of Sports-1M add 386 * 4097.
     assert (
-        weights_table.parameters(registry.find("actions", "c3d").build(classes=101))
+        weights_table.count_parameters(registry.load_module("actions", "c3d").build(classes=101))
         == 79_991_015 - 386 * 4097
     )

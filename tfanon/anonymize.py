@@ -25,48 +25,50 @@ from tqdm import tqdm
 
 from tfanon.core import config, exit_status, files
 from tfanon.inference import jobs, live, video
-from tfanon.inference.job_runner import Batch, about, load
-from tfanon.inference.manifest import Manifest, of_folder, path_beside
-from tfanon.inference.options import Command, pair
-from tfanon.inference.preview import Preview
+from tfanon.inference.job_runner import JobRunner, describe_run, load_anonymizer
+from tfanon.inference.manifest import Manifest, get_folder_manifest_path, get_file_manifest_path
+from tfanon.inference.options import AnonymizeCommandOptions, parse_size
+from tfanon.inference.preview import PreviewWindow
 from tfanon.media import live_source as sources
 from tfanon.media import video_reader
 
 
 def main(arguments):
-    given, settings = arguments[1:], config.from_flags(Command)
+    given, settings = arguments[1:], config.from_flags(AnonymizeCommandOptions)
     if not given:
         raise app.UsageError("Name at least one input.")
-    exit_status.unwind_on_sigterm()
-    return exit_status.status("tfanon.anonymize", lambda: work(given, settings))
+    exit_status.exit_on_sigterm()
+    return exit_status.run_with_exit_status(
+        "tfanon.anonymize", lambda: anonymize_inputs(given, settings)
+    )
 
 
-def work(given, settings):
+def anonymize_inputs(given, settings):
     """The exit status of anonymizing `given` as the settings say."""
     once = [name for name in given if name == "-" or sources.is_live(name)]
     if once and len(given) > 1 or settings.output == "-" and len(given) > 1:
         raise ValueError(f"'{sources.shown((once or given)[0])}' must be the only input.")
     if once or settings.output == "-":
-        refuse_to_keep(given[0] if once else "-", settings)
+        refuse_kept_tracks(given[0] if once else "-", settings)
     plan = None if once or settings.output == "-" else jobs.plan_jobs(given, settings.output)
-    anonymizer = load(settings)
-    show = exit_status.unfailing(Preview()) if settings.preview else lambda pixels: None
+    anonymizer = load_anonymizer(settings)
+    show = exit_status.suppress_errors(PreviewWindow()) if settings.preview else lambda pixels: None
     if given[0] == "-":
-        return from_pipe(anonymizer, settings, show)
+        return anonymize_raw_frames(anonymizer, settings, show)
     if once:
-        return from_stream(given[0], anonymizer, settings, show)
+        return anonymize_live_source(given[0], anonymizer, settings, show)
     if settings.output == "-":
-        return to_pipe(given[0], anonymizer, settings, show)
+        return anonymize_to_pipe(given[0], anonymizer, settings, show)
     for line in plan.lines():
         print(line)
-    batch = Batch(
+    batch = JobRunner(
         anonymizer,
         settings,
-        manifest_for(plan.jobs, settings),
+        get_manifest_path(plan.jobs, settings),
         not is_terminal(sys.stderr),
         show,
         tqdm.write,
-        plan.entries(),
+        plan.get_left_out_entries(),
     )
     return 1 if batch.run(plan.jobs) or plan.unreadable else 0
 
@@ -76,7 +78,7 @@ def is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and stream.isatty()
 
 
-def standard_bytes(stream: TextIO | None, name: str) -> BinaryIO:
+def get_binary_stream(stream: TextIO | None, name: str) -> BinaryIO:
     """Standard input or output for raw frames.  Raises ValueError where it was closed."""
     found = getattr(stream, "buffer", None)
     if found is None:
@@ -84,7 +86,7 @@ def standard_bytes(stream: TextIO | None, name: str) -> BinaryIO:
     return found
 
 
-def refuse_to_keep(end, settings):
+def refuse_kept_tracks(end, settings):
     """Raises ValueError where sound or metadata are to be kept of a live source, or beside raw frames on a pipe.
 
     end: the camera's number, the address or '-', for the message.
@@ -97,22 +99,22 @@ def refuse_to_keep(end, settings):
             )
 
 
-def manifest_for(todo, settings):
+def get_manifest_path(todo, settings):
     """Path of the record."""
     single = len(todo) == 1 and todo[0].target == pathlib.Path(settings.output)
-    return manifest_beside(settings) if single else of_folder(settings)
+    return get_single_manifest_path(settings) if single else get_folder_manifest_path(settings)
 
 
-def manifest_beside(settings):
+def get_single_manifest_path(settings):
     """Path of the record of a single file."""
-    return pathlib.Path(settings.manifest or path_beside(settings.output))
+    return pathlib.Path(settings.manifest or get_file_manifest_path(settings.output))
 
 
 @contextlib.contextmanager
-def counted(given, show):
+def count_frames(given, show):
     """`show`, which counts frames in a bar on a terminal too.  given: the input, for its name."""
     with tqdm(
-        desc=exit_status.show_name(sources.shown(given)),
+        desc=exit_status.escape_name(sources.shown(given)),
         unit="frame",
         leave=False,
         disable=not is_terminal(sys.stderr),
@@ -121,44 +123,53 @@ def counted(given, show):
         yield lambda pixels: (bar.update(), show(pixels))
 
 
-def from_pipe(anonymizer, settings, show):
+def anonymize_raw_frames(anonymizer, settings, show):
     """Raw frames on standard input, to a file or to standard output."""
-    size = pair(settings.raw_size, "raw_size")
+    size = parse_size(settings.raw_size, "raw_size")
     if size is None:
         raise ValueError("Raw frames on standard input need --raw_size=HxW.")
-    raw = sources.RawVideo(standard_bytes(sys.stdin, "input"), *size, settings.raw_rate)
+    raw = sources.RawVideo(get_binary_stream(sys.stdin, "input"), *size, settings.raw_rate)
     if settings.output == "-":
-        with counted("-", show) as seen:
-            output = standard_bytes(sys.stdout, "output")
-            video.copy(raw, lambda form: sources.RawSink(output, form), anonymizer, seen)
+        with count_frames("-", show) as seen:
+            output = get_binary_stream(sys.stdout, "output")
+            video.write_anonymized_frames(
+                raw, lambda form: sources.RawSink(output, form), anonymizer, seen
+            )
         return 0
-    target = free(settings)
-    with recorded("-", anonymizer, settings) as note, counted("-", show) as seen:
-        record = video.anonymize(
-            raw, target, anonymizer, settings.encoding(), seen=seen, overwrite=settings.overwrite
+    target = claim_output_path(settings)
+    with record_in_manifest("-", anonymizer, settings) as note, count_frames("-", show) as seen:
+        record = video.anonymize_video(
+            raw,
+            target,
+            anonymizer,
+            settings.encoding(),
+            on_frame=seen,
+            overwrite=settings.overwrite,
         )
         note(target, record["frames"])
     line = f"- -> {target}: {record['frames']} frames, SHA-256 {record['sha256'][:12]}"
-    print(exit_status.show_name(line))
+    print(exit_status.escape_name(line))
     return 0
 
 
-def to_pipe(given, anonymizer, settings, show):
+def anonymize_to_pipe(given, anonymizer, settings, show):
     """A video file, as raw frames on standard output."""
-    output = standard_bytes(sys.stdout, "output")
+    output = get_binary_stream(sys.stdout, "output")
     with (
         video_reader.open_video(given, on_damage=settings.on_damage) as opened,
-        counted(given, show) as seen,
+        count_frames(given, show) as seen,
     ):
-        video.copy(opened, lambda form: sources.RawSink(output, form), anonymizer, seen)
+        video.write_anonymized_frames(
+            opened, lambda form: sources.RawSink(output, form), anonymizer, seen
+        )
     return 0
 
 
-def from_stream(given, anonymizer, settings, show):
+def anonymize_live_source(given, anonymizer, settings, show):
     """A camera or an address."""
     name = sources.shown(given)
-    with recorder(name, anonymizer, settings) as frames, counted(given, show) as seen:
-        record = live.run(
+    with open_recorder(name, anonymizer, settings) as frames, count_frames(given, show) as seen:
+        record = live.anonymize_live(
             given,
             frames,
             anonymizer,
@@ -166,25 +177,25 @@ def from_stream(given, anonymizer, settings, show):
             settings.max_seconds,
             settings.reconnect_seconds,
             seen,
-            settings.authority,
+            settings.ca_file,
         )
     line = (
         f"{name}: {record['frames']} frames in {record['seconds']:.1f} s, "
         f"{record['dropped']} dropped, {record['connections']} connections, "
         f"{' '.join(record['files'])}"
     )
-    print(exit_status.show_name(line), file=sys.stderr)
+    print(exit_status.escape_name(line), file=sys.stderr)
     return 0
 
 
 @contextlib.contextmanager
-def recorder(given, anonymizer, settings):
+def open_recorder(given, anonymizer, settings):
     """Where live frames go."""
     if settings.output == "-":
-        yield live.Pipe(standard_bytes(sys.stdout, "output"))
+        yield live.PipeRecorder(get_binary_stream(sys.stdout, "output"))
     elif settings.output:
-        with recorded(given, anonymizer, settings) as note:
-            yield live.Recorder(
+        with record_in_manifest(given, anonymizer, settings) as note:
+            yield live.FileRecorder(
                 settings.output,
                 settings.encoding(),
                 settings.segment_seconds,
@@ -192,27 +203,30 @@ def recorder(given, anonymizer, settings):
                 note,
             )
     elif settings.preview:
-        yield live.Nowhere()
+        yield live.NullRecorder()
     else:
         raise ValueError("Where do live frames go? Give -o FILE, -o -, or --preview.")
 
 
 @contextlib.contextmanager
-def recorded(given, anonymizer, settings):
+def record_in_manifest(given, anonymizer, settings):
     """note(path, frames), which puts a file of what comes once into the manifest as soon as it is there.
 
     A camera that is lost ends the block, and a kill the process: whatever was recorded until then stands in the record.
     Raises ValueError where the manifest is none, before anything has come.
     """
-    manifest, noted = Manifest(manifest_beside(settings), about(anonymizer, settings)), []
+    manifest, noted = (
+        Manifest(get_single_manifest_path(settings), describe_run(anonymizer, settings)),
+        [],
+    )
 
     def note(path, frames):
-        manifest.note(
+        manifest.add_entry(
             pathlib.Path(path).name,
             status="done",
             input=given,
             output=str(path),
-            output_sha256=files.sha256(path),
+            output_sha256=files.compute_sha256(path),
             frames=frames,
         )
         noted.append(path)
@@ -224,19 +238,19 @@ def recorded(given, anonymizer, settings):
             manifest.write()
 
 
-def free(settings):
+def claim_output_path(settings):
     """The output file's path.  Raises ValueError where it exists."""
     if not settings.output:
         raise ValueError("Where does the result go? Give -o FILE, or -o - for raw frames.")
     if os.path.exists(settings.output) and not settings.overwrite:
         raise ValueError(f"{settings.output} exists; give --overwrite, or another -o.")
-    files.clear_leftovers(settings.output)
+    files.remove_leftovers(settings.output)
     return settings.output
 
 
 def run():
     """Console command `tfanon-anonymize`."""
-    config.define_flags(Command)
+    config.define_flags(AnonymizeCommandOptions)
     app.run(main)
 
 

@@ -17,12 +17,12 @@ from absl import app
 
 from tfanon.core import config, exit_status
 from tfanon.inference import job_runner, jobs
-from tfanon.inference.manifest import Manifest, of_folder
-from tfanon.inference.options import Settings
+from tfanon.inference.manifest import Manifest, get_folder_manifest_path
+from tfanon.inference.options import AnonymizeOptions
 
 
 @dataclasses.dataclass(frozen=True)
-class Archive(Settings):
+class ArchiveOptions(AnonymizeOptions):
     """The settings of files, and those of the pipeline."""
 
     retries: int = config.flag(2, "Further attempts at a file that failed.", low=0, high=100)
@@ -34,14 +34,16 @@ class Archive(Settings):
 
 
 def main(arguments):
-    given, settings = arguments[1:], config.from_flags(Archive)
+    given, settings = arguments[1:], config.from_flags(ArchiveOptions)
     if not given or not settings.output:
         raise app.UsageError("Name at least one input, and -o FOLDER.")
-    exit_status.unwind_on_sigterm()
-    return exit_status.status("tfanon.anonymize_archive", lambda: work(given, settings))
+    exit_status.exit_on_sigterm()
+    return exit_status.run_with_exit_status(
+        "tfanon.anonymize_archive", lambda: run_archive(given, settings)
+    )
 
 
-def work(given, settings):
+def run_archive(given, settings):
     """The exit status of anonymizing `given` as the settings say."""
     try:
         from tfanon.inference import beam_pipeline
@@ -49,27 +51,29 @@ def work(given, settings):
         raise ValueError(
             f'An archive needs Apache Beam: pip install "tfanon[beam]" ({missing}).'
         ) from None
-    plan, settings = checked(given, settings)
+    plan, settings = plan_archive(given, settings)
     for line in plan.lines():
         print(line)
     options = [f"--{option}" for option in settings.beam]
-    failed = beam_pipeline.run(plan.jobs, settings, settings.retries, options, plan.entries())
+    failed = beam_pipeline.run_pipeline(
+        plan.jobs, settings, settings.retries, options, plan.get_left_out_entries()
+    )
     for entry in failed.values():
         print(
-            exit_status.show_name(
+            exit_status.escape_name(
                 f"{entry['input']}: FAILED, nothing was written: {entry['error']}"
             )
         )
     count = len(plan.jobs)
     print(
-        exit_status.show_name(
+        exit_status.escape_name(
             f"{count - len(failed)} of {count} files are done in {settings.output}"
         )
     )
     return 1 if failed or plan.unreadable else 0
 
 
-def checked(given, settings):
+def plan_archive(given, settings):
     """(inputs.Plan, settings) with absolute paths, since a worker may stand in another folder.
 
     Raises ValueError for whatever else every file would fail of on some worker, many times and late.
@@ -86,14 +90,16 @@ def checked(given, settings):
         model=settings.model and os.path.abspath(settings.model),
     )
     plan = jobs.plan_jobs([os.path.abspath(name) for name in given], settings.output)
-    about = job_runner.about(job_runner.load(settings), settings)  # each worker loads its own
-    Manifest(of_folder(settings), about)
+    about = job_runner.describe_run(
+        job_runner.load_anonymizer(settings), settings
+    )  # each worker loads its own
+    Manifest(get_folder_manifest_path(settings), about)
     return plan, settings
 
 
 def run():
     """Console command `tfanon-anonymize-archive`."""
-    config.define_flags(Archive)
+    config.define_flags(ArchiveOptions)
     app.run(main)
 
 

@@ -27,30 +27,34 @@ def main(arguments):
             file=sys.stderr,
         )
         return 1
-    processes.end_with_parent()
-    return loop.status("tfanon.baseline_worker", lambda: _judge(arguments[1]))
+    processes.exit_with_parent()
+    return loop.get_training_exit_status(
+        "tfanon.baseline_worker", lambda: _run_in_folder(arguments[1])
+    )
 
 
-def _judge(folder):
+def _run_in_folder(folder):
     with decode.clear_errors():
-        judge(run_folder.settings(folder))
+        run_worker(run_folder.load_run_config(folder))
     return 0
 
 
-def judge(config):
+def run_worker(config):
     """The judges of the baselines, but for the one that the game waits for, then those of f_A."""
-    experiment.set_up(config)
-    run = phases.Run(config, splits.load(config), distribution.make_strategy(config.strategy))
-    experiment.judge_free(
+    experiment.configure_runtime(config)
+    run = phases.TrainingRun(
+        config, splits.load(config), distribution.make_strategy(config.strategy)
+    )
+    experiment.evaluate_unlocked_phases(
         run,
-        experiment.baselines(config),
-        but=[phases.pretrained(config)] if config.warm_action else [],
+        experiment.build_baselines(config),
+        excluded=[phases.get_pretrain_phase_name(config)] if config.init_action_from_raw else [],
     )
     f_A = experiment.make_anonymizer(run)
     while run.phase("anonymize").result() is None:
         time.sleep(1)
     run.phase("anonymize").result(f_A)
-    experiment.judge_free(run, {"f_A": f_A})
+    experiment.evaluate_unlocked_phases(run, {"f_A": f_A})
 
 
 if __name__ == "__main__":

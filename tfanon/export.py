@@ -16,19 +16,21 @@ from tfanon.core import config, exit_status
 from tfanon.exporting import exporter, measure, quality_check, serving, summary
 from tfanon.exporting.options import Settings
 from tfanon.inference import tested_size
-from tfanon.inference.options import pair
+from tfanon.inference.options import parse_size
 from tfanon.training import run_folder
 
 
 def main(arguments):
-    exit_status.refuse_words(arguments[1:])
-    exit_status.unwind_on_sigterm()
+    exit_status.reject_positional_arguments(arguments[1:])
+    exit_status.exit_on_sigterm()
     return report(config.from_flags(Settings))
 
 
 def report(settings):
     """The exit status; what was made goes to standard output, what was not and why to standard error."""
-    return exit_status.status("tfanon.export", lambda: told(work(settings)), again="begins anew")
+    return exit_status.run_with_exit_status(
+        "tfanon.export", lambda: told(work(settings)), after_interrupt="begins anew"
+    )
 
 
 def told(record):
@@ -48,11 +50,11 @@ def work(settings):
     exporter.check(settings.formats, settings.quantize)
     if settings.serving_dir:
         serving.check(settings)
-    trained = (run_folder.settings(settings.run_dir, settings.data_dir).resolution,) * 2
-    size = pair(settings.size, "size") or trained
+    trained = (run_folder.load_run_config(settings.run_dir, settings.data_dir).resolution,) * 2
+    size = parse_size(settings.size, "size") or trained
     warnings = check_size(settings.run_dir, size, trained, settings.allow_untested_size)
-    run = run_folder.load(settings.run_dir, settings.data_dir)
-    f_A = run_folder.anonymizer(run)
+    run = run_folder.load_run(settings.run_dir, settings.data_dir)
+    f_A = run_folder.load_anonymizer(run)
     judges = quality_check.Judges(run, size, settings.eval_clips) if settings.judge else None
     about = {"warnings": warnings}
     if judges:
@@ -77,11 +79,13 @@ def work(settings):
     record = exporter.export(
         f_A,
         folder,
-        run_folder.frames(run, run_folder.COMPARED, settings.compared_frames, size),
+        run_folder.sample_frames(run, run_folder.COMPARISON_SPLIT, settings.compared_frames, size),
         settings.formats,
         settings.quantize,
         settings.fixed_size,
-        run_folder.frames(run, run_folder.REPRESENTATIVE, settings.calibration_frames, size),
+        run_folder.sample_frames(
+            run, run_folder.CALIBRATION_SPLIT, settings.calibration_frames, size
+        ),
         settings.tolerance,
         settings.psnr,
         examine,

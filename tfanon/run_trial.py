@@ -16,40 +16,43 @@ from tfanon.core import config
 from tfanon.evaluation import options
 
 COMMANDS = {
-    "tfanon.train": (config.Config, lambda settings, words: train.report(settings)),
-    "tfanon.evaluate": (options.Settings, lambda settings, words: evaluate.report(settings, words)),
+    "tfanon.train": (config.Config, lambda settings, words: train.train_and_report(settings)),
+    "tfanon.evaluate": (
+        options.EvaluateOptions,
+        lambda settings, words: evaluate.evaluate_and_print(settings, words),
+    ),
 }
 
 
 def main(words):
     """words: commands with -- between two.  Returns the exit status of the first that fails, or 0."""
-    commands = split(words)
+    commands = split_commands(words)
     if unknown := [
         " ".join(command) for command in commands if not command or command[0] not in COMMANDS
     ]:
         raise app.UsageError(f"'{unknown[0]}' is no command; there are: {', '.join(COMMANDS)}.")
     for command, *given in commands:
         keras.utils.clear_session()  # each builds its networks as it would alone
-        if status := _one(command, given):
+        if status := _run_command(command, given):
             return status
     return 0
 
 
-def _one(command, words):
+def _run_command(command, words):
     kind, report = COMMANDS[command]
     try:
-        (settings,) = config.parsed(words, kind)
+        (settings,) = config.parse_flags(words, kind)
     except ValueError as error:
         raise app.UsageError(f"{command}: {error}") from None
     return report(settings, words)
 
 
-def split(words):
+def split_commands(words):
     """The lists of words between the words --."""
     if "--" not in words:
         return [words]
     place = words.index("--")
-    return [words[:place], *split(words[place + 1 :])]
+    return [words[:place], *split_commands(words[place + 1 :])]
 
 
 def run():

@@ -30,12 +30,12 @@ from tfanon.core import component_spec, config, exit_status, grid, processes, re
 from tfanon.core.config import flag
 from tfanon.training import phase_cache
 
-SHARE = "--share="  # of tfanon.evaluate
-PROCESS = ("-m", "tfanon.run_trial")  # runs the commands of a point
+REUSE_FLAG = "--reuse_from="  # of tfanon.evaluate
+TRIAL_COMMAND = ("-m", "tfanon.run_trial")  # runs the commands of a point
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class SweepOptions:
     """Which points, where, and how many at once."""
 
     sweep_dir: str = flag("", "Folder of the sweep: a run's folder per point, and sweep.json.")
@@ -65,25 +65,25 @@ class Settings:
 
 
 def main(arguments):
-    exit_status.refuse_words(arguments[1:])
+    exit_status.reject_positional_arguments(arguments[1:])
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
-    return exit_status.status(
-        "tfanon.sweep", lambda: work(config.from_flags(Settings), config.from_flags())
+    return exit_status.run_with_exit_status(
+        "tfanon.sweep", lambda: run_sweep(config.from_flags(SweepOptions), config.from_flags())
     )
 
 
-def work(settings, base):
+def run_sweep(settings, base):
     """Run every point; returns the exit status."""
     for kind, given in {"protocols": settings.evaluate, "attackers": settings.attackers}.items():
         for text in given:  # before the first point is trained, not after
-            registry.check(kind, text.partition(":")[0])
+            registry.check_name(kind, text.partition(":")[0])
             if (
                 kind == "attackers" and ":" in text
             ):  # only its file knows its settings; with it TensorFlow is loaded
-                component_spec.split(kind, text, "attack")
-    found = grid.points(settings.sweep_dir, grids(settings, base))
+                component_spec.parse_spec(kind, text, "attack")
+    found = grid.expand_grids(settings.sweep_dir, load_grids(settings, base))
     folder = pathlib.Path(settings.sweep_dir)
-    grid.record(folder, found)
+    grid.record_trials(folder, found)
     failed = Sweep(folder, found, settings).run()
     print(
         f"{len(found) - len(failed)} of {len(found)} points are done: "
@@ -97,10 +97,10 @@ def work(settings, base):
     return 1 if failed else 0
 
 
-def grids(settings, base):
+def load_grids(settings, base):
     """What grid.points takes: the grid of the command line, or those of the file that it names."""
     return (
-        grid.read(settings.grids, base, settings.grid)
+        grid.read_grid_file(settings.grids, base, settings.grid)
         if settings.grids
         else [(settings.grid, base)]
     )
@@ -120,7 +120,7 @@ class Sweep:
             try:
                 while waiting or running:
                     while waiting and len(running) < self.settings.parallel:
-                        if (number := self._next(waiting, running.values())) is None:
+                        if (number := self._pick_next_trial(waiting, running.values())) is None:
                             break
                         point = waiting.pop(number)
                         running[pool.submit(self._one, number, point)] = point
@@ -134,48 +134,62 @@ class Sweep:
                 raise
         return {point.name: reasons[point.name] for point in self.points if reasons[point.name]}
 
-    def _next(self, waiting, running):
+    def _pick_next_trial(self, waiting, running):
         """Number of the first point that would compute nothing that another is computing now, or None.
 
         waiting: {number: point}.  running: points.
         """
-        known = [_judged(other) for other in trained(self.folder) if self._has_ended(other)]
+        known = [
+            _get_shared_attack_flags(other)
+            for other in load_trained_configs(self.folder)
+            if self._is_complete(other)
+        ]
         pioneers = [
-            judged for judged in (_judged(point.config) for point in running) if judged not in known
+            judged
+            for judged in (_get_shared_attack_flags(point.config) for point in running)
+            if judged not in known
         ]
         return next(
-            (number for number, point in waiting.items() if _judged(point.config) not in pioneers),
+            (
+                number
+                for number, point in waiting.items()
+                if _get_shared_attack_flags(point.config) not in pioneers
+            ),
             None,
         )
 
-    def _has_ended(self, other):
+    def _is_complete(self, other):
         folder = pathlib.Path(other.workdir)
-        last = [_results(folder, protocol) for protocol in self.settings.evaluate]
+        last = [_get_results_path(folder, protocol) for protocol in self.settings.evaluate]
         return all(path.exists() for path in (folder / "results.json", *last))
 
     def _one(self, number, point):
         """Train and evaluate one point; returns why it failed, or ''."""
         began, said = time.monotonic(), f"[{number}/{len(self.points)}] {point.name}"
-        shared = [] if finished(point) else phase_cache.share(point.config, trained(self.folder))
+        shared = (
+            []
+            if is_trained(point)
+            else phase_cache.reuse_phases(point.config, load_trained_configs(self.folder))
+        )
         print(
-            f"{said}: {'already trained' if finished(point) else 'begins'}"
+            f"{said}: {'already trained' if is_trained(point) else 'begins'}"
             f"{'; shared: ' + ', '.join(shared) if shared else ''}",
             flush=True,
         )
-        left = commands(point, self.settings, attacked(self.folder, point))
-        reason = self._child(point, left) if left else ""
+        left = make_commands(point, self.settings, list_evaluated_folders(self.folder, point))
+        reason = self._run_child(point, left) if left else ""
         ended = "done" if not reason else "stopped" if self.stopping else "failed"
         print(f"{said}: {ended} after {time.monotonic() - began:.0f} s", flush=True)
         return reason
 
-    def _child(self, point, left):
+    def _run_child(self, point, left):
         """One process for what is left; what it says goes to the point's log.  Its last line where it fails, or ''."""
         log = pathlib.Path(point.config.workdir) / "sweep.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with open(log, "a") as file, self.lock:
             if self.stopping:
                 return "stopped"
-            words = [*PROCESS, *joined(left)]
+            words = [*TRIAL_COMMAND, *join_commands(left)]
             file.write(f"$ {shlex.join(['python', *words])}\n")
             file.flush()
             child = subprocess.Popen(
@@ -184,7 +198,7 @@ class Sweep:
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C reaches it through us
-                env=processes.environment(self.settings.parallel),
+                env=processes.make_child_environment(self.settings.parallel),
             )
             self.children[point.name] = child
         status = child.wait()
@@ -199,12 +213,12 @@ class Sweep:
                     child.send_signal(signal.SIGTERM)
 
 
-def _judged(config_):
+def _get_shared_attack_flags(config_):
     """What is the same for all points with these judges, data and seed: the judgement of raw video and the baselines."""
-    return {**phase_cache.relevant("attack", config_), "baselines": config_.baselines}
+    return {**phase_cache.get_relevant_flags("attack", config_), "baselines": config_.baselines}
 
 
-def trained(folder):
+def load_trained_configs(folder):
     """The Configs of the runs that a sweep's folder holds, of this grid or of an earlier one."""
     return [
         dataclasses.replace(config.from_flagfile(path), workdir=str(path.parent))
@@ -212,35 +226,40 @@ def trained(folder):
     ]
 
 
-def finished(point):
+def is_trained(point):
     """Whether the point's run has come to its end with the flags it has now."""
     folder = pathlib.Path(point.config.workdir)
     exported = not point.config.export or (folder / "export" / "export.json").exists()
     return (
         (folder / "results.json").exists()
         and exported
-        and not config.differences(point.config, folder / "run.flags")
+        and not config.list_differences(point.config, folder / "run.flags")
     )
 
 
-def attacked(folder, point):
+def list_evaluated_folders(folder, point):
     """Folders of the other points that were evaluated: what they share is not attacked again."""
     others = sorted({str(path.parents[2]) for path in folder.glob("*/evaluation/*/results.json")})
     return [other for other in others if other != point.config.workdir]
 
 
-def commands(point, settings, others=()):
+def make_commands(point, settings, others=()):
     """The words of each command that is left to run for a point.  others: folders of points that were attacked."""
-    train = [] if finished(point) else [["tfanon.train", *config.changed_lines(point.config)]]
-    evaluate = {protocol: _evaluate(point, protocol, settings) for protocol in settings.evaluate}
+    train = (
+        [] if is_trained(point) else [["tfanon.train", *config.list_changed_flags(point.config)]]
+    )
+    evaluate = {
+        protocol: _make_evaluate_command(point, protocol, settings)
+        for protocol in settings.evaluate
+    }
     return train + [
-        [*command, *([f"{SHARE}{','.join(others)}"] if others else [])]
+        [*command, *([f"{REUSE_FLAG}{','.join(others)}"] if others else [])]
         for protocol, command in evaluate.items()
-        if train or not evaluated(point, protocol, command)
+        if train or not is_evaluated(point, protocol, command)
     ]
 
 
-def joined(commands_):
+def join_commands(commands_):
     """The words of all commands as tfanon.run_trial takes them."""
     return [
         word
@@ -249,22 +268,22 @@ def joined(commands_):
     ]
 
 
-def _evaluate(point, protocol, settings):
+def _make_evaluate_command(point, protocol, settings):
     """The words, but for what others share."""
     more = [f"--attackers={','.join(settings.attackers)}"] if settings.attackers else []
     more += [] if settings.clips else ["--noclips"]
     return ["tfanon.evaluate", f"--run_dir={point.config.workdir}", f"--protocol={protocol}", *more]
 
 
-def evaluated(point, protocol, command):
+def is_evaluated(point, protocol, command):
     """Whether this very command has come to its end with all gates passed; whatever else would add to it."""
-    path = _results(pathlib.Path(point.config.workdir), protocol)
+    path = _get_results_path(pathlib.Path(point.config.workdir), protocol)
     found = json.loads(path.read_text()) if path.exists() else {}
-    ran = [word for word in found.get("command", "").split(" ") if not word.startswith(SHARE)]
+    ran = [word for word in found.get("command", "").split(" ") if not word.startswith(REUSE_FLAG)]
     return ran == ["python", "-m", *command] and all(gate["passed"] for gate in found["gates"])
 
 
-def _results(folder, protocol):
+def _get_results_path(folder, protocol):
     """Where a run's evaluation under a protocol leaves what it found."""
     return folder / "evaluation" / protocol / "results.json"
 
@@ -273,7 +292,7 @@ def run():
     """Console command `tfanon-sweep`."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # of the children
     config.define_flags()
-    config.define_flags(Settings)
+    config.define_flags(SweepOptions)
     app.run(main)
 
 

@@ -15,19 +15,19 @@ from tfanon.training import loop
 
 
 def main(arguments):
-    exit_status.refuse_words(arguments[1:])
-    return report(config.from_flags())
+    exit_status.reject_positional_arguments(arguments[1:])
+    return train_and_report(config.from_flags())
 
 
-def report(settings):
+def train_and_report(settings):
     """Train, judge and export as a Config says; returns the exit status.  The table goes to standard output."""
     logging.set_verbosity(logging.INFO)
-    return loop.status("tfanon.train", lambda: _report(settings))
+    return loop.get_training_exit_status("tfanon.train", lambda: _train_and_print(settings))
 
 
-def _report(settings):
+def _train_and_print(settings):
     with decode.clear_errors():
-        results = experiment.run(settings)
+        results = experiment.run_experiment(settings)
     print(results_table.format_table(results))
     return 0
 

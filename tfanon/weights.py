@@ -15,58 +15,60 @@ from absl import app
 
 from tfanon.core import config, exit_status
 from tfanon.pretrained import catalog, convert, download, load_pretrained, weights_table
-from tfanon.pretrained.options import Settings
+from tfanon.pretrained.options import WeightsOptions
 
 
 def main(arguments):
-    commands = {"fetch": fetch_all, "convert": convert_one, "inspect": inspect}
+    commands = {"fetch": fetch_weights, "convert": convert_file, "inspect": print_networks}
     if len(arguments) < 2 or arguments[1] not in commands:
         raise app.UsageError(f"The first word is one of {', '.join(commands)}.")
-    return exit_status.status(
+    return exit_status.run_with_exit_status(
         "tfanon.weights",
-        lambda: commands[arguments[1]](arguments[2:], config.from_flags(Settings)) or 0,
+        lambda: commands[arguments[1]](arguments[2:], config.from_flags(WeightsOptions)) or 0,
     )
 
 
-def fetch_all(names, settings):
+def fetch_weights(names, settings):
     """Download, and convert where an output is named."""
     if not names:
-        for name, entry in catalog.KNOWN.items():
+        for name, entry in catalog.PUBLISHED_WEIGHTS.items():
             print(
-                f"{name}: {entry.network}, {entry.trained_on}; {_told(entry.digest)}; {entry.address}"
+                f"{name}: {entry.network}, {entry.trained_on}; {_describe_digest(entry.digest)}; {entry.url}"
             )
         return
     if len(names) > 1 and settings.output:
         raise ValueError(f"One -o is for one name, not for {len(names)}.")
     for name in names:
-        entry = catalog.find(name)
+        entry = catalog.find_published_weights(name)
         folder = pathlib.Path(settings.cache).expanduser()
-        path = download.fetch(_address(entry, settings), folder, _digest(name, entry, settings))
+        path = download.fetch_file(
+            _choose_url(entry, settings), folder, _choose_digest(name, entry, settings)
+        )
         print(path)
         if settings.output:
-            report(
-                convert.convert(
-                    path, entry.network, settings.output, entry.layout, address=entry.address
+            print_conversion(
+                convert.convert_checkpoint(
+                    path, entry.network, settings.output, entry.layout, source_url=entry.url
                 ),
                 settings,
             )
 
 
-def _told(digest):
+def _describe_digest(digest):
     return (
         f"SHA-256 {digest}{'...' if len(digest) < 64 else ''}" if digest else "no digest published"
     )
 
 
-def _address(entry, settings):
-    return f"{settings.mirror.rstrip('/')}/{entry.file}" if settings.mirror else entry.address
+def _choose_url(entry, settings):
+    return f"{settings.mirror.rstrip('/')}/{entry.file}" if settings.mirror else entry.url
 
 
-def _digest(name, entry, settings):
+def _choose_digest(name, entry, settings):
     if not entry.digest and not settings.sha256:
         raise ValueError(
             f"Nobody published a digest of {name}: give the one you trust as --sha256, or download "
-            f"{entry.address} yourself and convert it with --network={entry.network}."
+            f"{entry.url} yourself and convert it with --network={entry.network}."
         )
     if entry.digest and settings.sha256 and not settings.sha256.startswith(entry.digest):
         raise ValueError(
@@ -75,11 +77,11 @@ def _digest(name, entry, settings):
     return settings.sha256 or entry.digest
 
 
-def convert_one(given, settings):
+def convert_file(given, settings):
     """A file that is here."""
     if len(given) != 1 or not settings.network or not settings.output:
         raise ValueError("convert needs one file, its --network, and -o FILE.weights.h5.")
-    made = convert.convert(
+    made = convert.convert_checkpoint(
         given[0],
         settings.network,
         settings.output,
@@ -87,10 +89,10 @@ def convert_one(given, settings):
         settings.part,
         settings.dilated,
     )
-    report(made, settings)
+    print_conversion(made, settings)
 
 
-def report(made, settings):
+def print_conversion(made, settings):
     """What became of every tensor."""
     print(
         f"{settings.output}: {made['network']} {made['arguments']}, SHA-256 {made['sha256'][:12]}"
@@ -105,25 +107,29 @@ def report(made, settings):
             )
 
 
-def inspect(given, settings):
+def print_networks(given, settings):
     """Networks as one table; files one by one."""
     stored = [name for name in given if name.endswith(".weights.h5")]
     for name in stored:
-        model = load_pretrained.load(name)
+        model = load_pretrained.load_pretrained_network(name)
         print(
-            f"{name}: whole; {model.name}, {weights_table.parameters(model):,} parameters, "
-            f"pixels become {weights_table.normalisation(model)}"
+            f"{name}: whole; {model.name}, {weights_table.count_parameters(model):,} parameters, "
+            f"pixels become {weights_table.describe_normalisation(model)}"
         )
     names = [name for name in given if name not in stored] or (
-        [] if stored else weights_table.trained()
+        [] if stored else weights_table.list_trainable_networks()
     )
     if names:
-        print(weights_table.table(weights_table.row(name) for name in names))
+        print(
+            weights_table.format_network_table(
+                weights_table.summarize_network(name) for name in names
+            )
+        )
 
 
 def run():
     """Console command `tfanon-weights`."""
-    config.define_flags(Settings)
+    config.define_flags(WeightsOptions)
     app.run(main)
 
 

@@ -51,7 +51,7 @@ class Settings:
 
 
 def main(arguments):
-    exit_status.refuse_words(arguments[1:])
+    exit_status.reject_positional_arguments(arguments[1:])
     return benchmark(config.from_flags(Settings))
 
 
@@ -73,7 +73,7 @@ def benchmark(settings):
 def lines(name, side, settings):
     """Cells of the table for one network at one size, a line per way of holding its numbers."""
     f_A = build(name)
-    work = cost.multiply_adds(f_A, [1, side, side, 3]) / 1e6
+    work = cost.count_multiply_adds(f_A, [1, side, side, 3]) / 1e6
     frames = noise(side)
     with tempfile.TemporaryDirectory() as folder:
         for kind in settings.quantize:
@@ -103,7 +103,7 @@ def build(name):
             f"--networks is a list of NAME:WIDTH, such as unetpp:0.125, not '{name}'."
         ) from None
     keras.utils.set_random_seed(0)
-    return registry.find("anonymizers", network).build(width=width)
+    return registry.load_module("anonymizers", network).build(width=width)
 
 
 def noise(side):

@@ -29,9 +29,9 @@ from tfanon.core import config, exit_status
 from tfanon.exporting import serving_protos
 from tfanon.inference import jobs
 from tfanon.inference.anonymizer import Anonymizer
-from tfanon.inference.job_runner import Batch
-from tfanon.inference.network import Network, Unsafe
-from tfanon.inference.options import Settings as Anonymizing
+from tfanon.inference.job_runner import JobRunner
+from tfanon.inference.network import Network, UnsafeOutputError
+from tfanon.inference.options import AnonymizeOptions as Anonymizing
 
 SIGNATURE, GIVEN, ANSWER = "image_bytes", "image_bytes", "anonymized_bytes"
 SCHEMES = ("grpc", "grpcs", "http", "https")
@@ -52,21 +52,23 @@ class Settings:
         "grpc://127.0.0.1:8500", f"Address of the server: {', '.join(SCHEMES)}://HOST:PORT."
     )
     model_name: str = config.flag("tfanon", "The model's name there.")
-    authority: str = config.flag(
-        "", "PEM file that the server's certificate is checked against; empty: the system's."
+    ca_file: str = config.flag(
+        "",
+        "PEM file that the server's certificate is checked against; empty: the system's.",
+        alias="authority",
     )
     timeout: float = config.flag(60.0, "Seconds to wait for an answer.", low=0.1, high=3600.0)
     overwrite: bool = config.flag(False, "Replace outputs that exist.")
 
 
 def main(arguments):
-    exit_status.unwind_on_sigterm()
+    exit_status.exit_on_sigterm()
     return anonymized(arguments[1:], config.from_flags(Settings))
 
 
 def anonymized(given, settings):
     """The exit status of anonymizing the files `given`."""
-    return exit_status.status("tools.serving_client", lambda: work(given, settings))
+    return exit_status.run_with_exit_status("tools.serving_client", lambda: work(given, settings))
 
 
 def work(given, settings):
@@ -78,12 +80,12 @@ def work(given, settings):
     writing = Anonymizing(output=settings.output, overwrite=settings.overwrite)
     for line in plan.lines():
         print(line)
-    batch = Batch(
+    batch = JobRunner(
         anonymizer,
         writing,
-        anonymize.manifest_for(plan.jobs, writing),
+        anonymize.get_manifest_path(plan.jobs, writing),
         not sys.stderr.isatty(),
-        left_out=plan.entries(),
+        left_out=plan.get_left_out_entries(),
     )
     return 1 if batch.run(plan.jobs) or plan.unreadable else 0
 
@@ -114,7 +116,7 @@ def caller(settings, connect=None):
     def run(frames):
         answer = [decoded(image) for image in ask([encoded(frame) for frame in frames])]
         if [image.shape for image in answer] != [frame.shape for frame in frames]:
-            raise Unsafe(
+            raise UnsafeOutputError(
                 f"{settings.server} answered {len(frames)} frames of {frames.shape[1:]} with "
                 f"{len(answer)} of {sorted({image.shape for image in answer})}."
             )
@@ -130,7 +132,7 @@ def over_grpc(address, settings):
     from tensorflow_serving.apis import prediction_service_pb2_grpc
 
     if address.scheme == "grpcs":
-        trusted = pathlib.Path(settings.authority).read_bytes() if settings.authority else None
+        trusted = pathlib.Path(settings.ca_file).read_bytes() if settings.ca_file else None
         channel = grpc.secure_channel(
             address.netloc, grpc.ssl_channel_credentials(trusted), UNLIMITED
         )
@@ -155,7 +157,7 @@ def over_grpc(address, settings):
 
 def over_rest(_, settings):
     """A function from JPEGs to JPEGs that asks by REST, with base64 inside JSON, as TensorFlow Serving defines it."""
-    trusted = ssl.create_default_context(cafile=settings.authority or None)
+    trusted = ssl.create_default_context(cafile=settings.ca_file or None)
     opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=trusted), StayHere)
     url = f"{settings.server.rstrip('/')}/v1/models/{settings.model_name}:predict"
 
@@ -207,7 +209,7 @@ def decoded(image):
     try:
         return np.asarray(Image.open(io.BytesIO(image), formats=["JPEG"]).convert("RGB"))
     except (OSError, ValueError) as problem:
-        raise Unsafe(f"The server's answer is no JPEG: {problem}") from None
+        raise UnsafeOutputError(f"The server's answer is no JPEG: {problem}") from None
 
 
 if __name__ == "__main__":

@@ -28,8 +28,8 @@ SETTINGS = Config(
     epochs_privacy=9,
     epochs_clip_privacy=12,
     warmup_epochs=1,
-    rate_privacy_judge=2e-2,
-    rate_reconstruct=5e-3,
+    lr_attack=2e-2,
+    lr_reconstruct=5e-3,
     read_threads=2,
     clip_source="none",
     image_source="none",
@@ -145,6 +145,6 @@ def run(workdir, probes, **settings):
     """An attackers' Run on these probes."""
     config = dataclasses.replace(SETTINGS, workdir=str(workdir), **settings)
     nothing = next(iter(probes.values()))
-    return attack_run.Run(
+    return attack_run.AttackRun(
         config, tables.Tables(nothing, nothing, probes), distribution.make_strategy("one_device")
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tfanon.core import checkpoint
-from tfanon.core.checkpoint import Checkpoints
+from tfanon.core.checkpoint import CheckpointManager
 
 
 def model(dropout=0.5):
@@ -14,13 +14,13 @@ def model(dropout=0.5):
 
 
 def test_restores_the_newest(tmp_path):
-    one, checkpoints = model(), Checkpoints(tmp_path)
+    one, checkpoints = model(), CheckpointManager(tmp_path)
     one.layers[0].bias.assign([1.0, 2, 3, 4])
     checkpoints.save(one, 5, {"score": 0.5})
     one.layers[0].bias.assign([5.0, 6, 7, 8])
     checkpoints.save(one, 10, {"score": 0.6})
     other = model()
-    assert Checkpoints(tmp_path).restore(other) == (10, {"score": 0.6})
+    assert CheckpointManager(tmp_path).restore(other) == (10, {"score": 0.6})
     assert helpers.same(helpers.values(one), helpers.values(other))
 
 
@@ -29,11 +29,11 @@ def test_restores_optimizers_and_random_states(tmp_path):
         f_T=helpers.judge(3, 5, dropout=0.5), optimizer=lambda: keras.optimizers.Adam(0.1)
     )
     one.train_step((helpers.batch(0), helpers.batch(1)))
-    Checkpoints(tmp_path).save(one, 1)
+    CheckpointManager(tmp_path).save(one, 1)
     other = helpers.minimax(
         f_T=helpers.judge(3, 5, dropout=0.5), optimizer=lambda: keras.optimizers.Adam(0.1)
     )
-    Checkpoints(tmp_path).restore(other)
+    CheckpointManager(tmp_path).restore(other)
     assert 0 < float(one.largest_change) == float(other.largest_change)
     for trained in (one, other):
         trained.train_step((helpers.batch(2), helpers.batch(3)))
@@ -42,7 +42,7 @@ def test_restores_optimizers_and_random_states(tmp_path):
 
 @pytest.mark.parametrize("damage", ["truncate", "flip", "remove", "manifest"])
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, damage):
-    network, checkpoints = model(), Checkpoints(tmp_path)
+    network, checkpoints = model(), CheckpointManager(tmp_path)
     checkpoints.save(network, 5)
     checkpoints.save(network, 10)
     weights = tmp_path / "step-000000010.weights.h5"
@@ -60,7 +60,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, damage):
 
 
 def test_a_damaged_best_file_falls_back_too(tmp_path):
-    network, checkpoints = model(), Checkpoints(tmp_path)
+    network, checkpoints = model(), CheckpointManager(tmp_path)
     checkpoints.save(network, 5)
     digest = checkpoint.save_weights(network, tmp_path / "best-epoch-00002.weights.h5")
     checkpoints.save(network, 10, {"file": "best-epoch-00002.weights.h5", "sha256": digest})
@@ -69,7 +69,7 @@ def test_a_damaged_best_file_falls_back_too(tmp_path):
 
 
 def test_keeps_two_and_the_files_they_name(tmp_path):
-    network, checkpoints = model(), Checkpoints(tmp_path)
+    network, checkpoints = model(), CheckpointManager(tmp_path)
     for step in (1, 2, 3):
         name = f"best-epoch-0000{step}.weights.h5"
         digest = checkpoint.save_weights(network, tmp_path / name)

@@ -28,13 +28,13 @@ def choices(monkeypatch):
     ],
 )
 def test_settings_reach_build(text, expected):
-    assert component_spec.build("anonymizers", text) == expected
+    assert component_spec.build_component("anonymizers", text) == expected
 
 
 def test_settings_of_another_function_than_build():
-    assert component_spec.split("attackers", "x:width=0.5", "attack") == ("x", {"width": 0.5})
+    assert component_spec.parse_spec("attackers", "x:width=0.5", "attack") == ("x", {"width": 0.5})
     with pytest.raises(ValueError, match="'x:run=1': x has no setting 'run'; it has: width"):
-        component_spec.split("attackers", "x:run=1", "attack")
+        component_spec.parse_spec("attackers", "x:run=1", "attack")
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_settings_of_another_function_than_build():
 )
 def test_what_is_wrong_is_named(text, match):
     with pytest.raises(ValueError, match=match):
-        component_spec.build("anonymizers", text)
+        component_spec.build_component("anonymizers", text)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_what_is_wrong_is_named(text, match):
     ],
 )
 def test_names_of_folders(text, name):
-    assert component_spec.file_name(text) == name
+    assert component_spec.make_file_name(text) == name
 
 
 def test_no_two_specs_share_a_folder():
@@ -74,6 +74,6 @@ def test_no_two_specs_share_a_folder():
         "blur:regions=boxes:file=ä.json",
         "blur:regions=boxes",
     ]
-    names = {component_spec.file_name(text) for text in texts}
+    names = {component_spec.make_file_name(text) for text in texts}
     assert len(names) == len(texts)
     assert all(name.isascii() and not set(name) & set('/\\:*?"<>| ') for name in names)

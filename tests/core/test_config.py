@@ -69,7 +69,7 @@ def test_differences_name_flag_and_both_values(tmp_path):
     asked = dataclasses.replace(
         Config(), penalty_bound=0.1, same_batch=True, workdir="elsewhere", log_every=3
     )
-    assert config.differences(asked, tmp_path / "run.flags") == [
+    assert config.list_differences(asked, tmp_path / "run.flags") == [
         "--penalty_bound=0.3 there, --penalty_bound=0.1 asked for",
         "--nosame_batch there, --same_batch asked for",
     ]
@@ -94,10 +94,10 @@ WANTED = {"penalty_bound": 0.1, "deterministic": True, "private_columns": ("age:
 def test_a_flagfile_may_come_from_any_editor(tmp_path, name):
     path = tmp_path / "a.flags"
     path.write_bytes(ENCODED[name])
-    (found,) = config.parsed(["--seed=3", f"--flagfile={path}", "--penalty_bound=.2"], Config)
+    (found,) = config.parse_flags(["--seed=3", f"--flagfile={path}", "--penalty_bound=.2"], Config)
     assert found == dataclasses.replace(Config(), **{**WANTED, "seed": 3, "penalty_bound": 0.2})
     wanted = dataclasses.replace(Config(), **WANTED)
-    assert config.parsed(["--flagfile", str(path)], Config) == [wanted]
+    assert config.parse_flags(["--flagfile", str(path)], Config) == [wanted]
     assert config.from_flagfile(path) == wanted
 
 
@@ -126,14 +126,14 @@ def test_a_flagfile_that_is_none_is_one_line(tmp_path, content, message):
     if content is not None:
         path.write_bytes(content.replace(b"{}", str(path).encode()))
     with pytest.raises(ValueError, match=message.format(re.escape(str(path)))):
-        config.parsed([f"--flagfile={path}"], Config)
+        config.parse_flags([f"--flagfile={path}"], Config)
 
 
 def test_words_behind_two_dashes_are_no_flagfiles():
     words = ["a", "--seed", "3", "--", "--flagfile=b"]
     assert config.expand_flagfiles(words) == words
     with pytest.raises(ValueError, match="--flagfile needs the name of a file"):
-        config.parsed(["--flagfile"], Config)
+        config.parse_flags(["--flagfile"], Config)
 
 
 def test_every_command_reads_flagfiles_so():

@@ -24,16 +24,16 @@ def test_a_line_and_a_status(problem, status, said, capsys):
     def work():
         raise problem
 
-    assert exit_status.status("tfanon.x", work) == status
+    assert exit_status.run_with_exit_status("tfanon.x", work) == status
     assert capsys.readouterr().err == said + "\n"
 
 
 def test_words_are_no_flags():
-    exit_status.refuse_words([])
+    exit_status.reject_positional_arguments([])
     with pytest.raises(
         app.UsageError, match="^'seed=2' is no flag: settings are given as --name=value.$"
     ):
-        exit_status.refuse_words(["seed=2", "more"])
+        exit_status.reject_positional_arguments(["seed=2", "more"])
 
 
 def test_sigterm_unwinds():
@@ -58,12 +58,14 @@ def test_sigterm_unwinds():
     ],
 )
 def test_any_name_is_shown_in_one_line(name, shown):
-    assert exit_status.show_name(name) == shown and len(shown.splitlines()) == 1 and shown.encode()
+    assert (
+        exit_status.escape_name(name) == shown and len(shown.splitlines()) == 1 and shown.encode()
+    )
 
 
 def test_what_the_encoding_does_not_know_is_escaped():
     written = io.BytesIO()
-    stream = exit_status.UnfailingStream(io.TextIOWrapper(written, encoding="ascii"))
+    stream = exit_status.TolerantStream(io.TextIOWrapper(written, encoding="ascii"))
     print("na\u00efve \udcff", file=stream)
     assert written.getvalue() == b"na\\xefve \\udcff\n"
 
@@ -88,28 +90,28 @@ def test_a_stream_that_fails_fails_nothing(stream, monkeypatch):
         assert not sys.stdout.isatty()
         return 3
 
-    assert exit_status.status("tfanon.x", work) == 3 and sys.stdout is stream
+    assert exit_status.run_with_exit_status("tfanon.x", work) == 3 and sys.stdout is stream
 
 
 def test_a_closed_stream_fails_nothing():
     stream = io.StringIO()
     stream.close()
-    print("a line", file=exit_status.UnfailingStream(stream), flush=True)
+    print("a line", file=exit_status.TolerantStream(stream), flush=True)
 
 
 def test_a_stream_is_wrapped_once_however_many_blocks_overlap():
     before, inner = sys.stdout, []
-    with exit_status.unfailing_output():
+    with exit_status.tolerate_output_errors():
         outer = sys.stdout
-        exit_status.status("tfanon.x", lambda: inner.append(sys.stdout))
+        exit_status.run_with_exit_status("tfanon.x", lambda: inner.append(sys.stdout))
         assert inner == [outer] and outer.stream is before
     assert sys.stdout is before
 
 
 def test_what_is_only_shown_may_fail():
-    exit_status.unfailing(lambda value: 1 // value)(0)
+    exit_status.suppress_errors(lambda value: 1 // value)(0)
     with pytest.raises(KeyboardInterrupt):
-        exit_status.unfailing(lambda value: exec("raise KeyboardInterrupt"))(0)
+        exit_status.suppress_errors(lambda value: exec("raise KeyboardInterrupt"))(0)
 
 
 LINES = (

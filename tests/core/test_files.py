@@ -8,7 +8,7 @@ from tfanon.core import files
 
 def test_a_file_gets_its_name_when_it_is_whole(tmp_path):
     path = tmp_path / "folder" / "a.weights.h5"
-    with files.whole_file(path) as unfinished:
+    with files.write_atomically(path) as unfinished:
         assert unfinished.name.endswith("a.weights.h5") and str(os.getpid()) in unfinished.name
         unfinished.write_text("new")
         assert not path.exists()
@@ -18,7 +18,10 @@ def test_a_file_gets_its_name_when_it_is_whole(tmp_path):
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")
-    with pytest.raises(OSError, match="disk"), files.whole_file(path, sync=False) as unfinished:
+    with (
+        pytest.raises(OSError, match="disk"),
+        files.write_atomically(path, sync=False) as unfinished,
+    ):
         unfinished.write_text("half")
         raise OSError("disk full")
     assert path.read_text() == "old" and os.listdir(tmp_path) == ["a.txt"]
@@ -35,7 +38,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
 )
 def test_names_of_255_bytes_are_written_like_any_other(tmp_path, name):
     path = tmp_path / name
-    with files.whole_file(path) as unfinished:
+    with files.write_atomically(path) as unfinished:
         assert unfinished.name.endswith(name[-11:]) and str(os.getpid()) in unfinished.name
         assert len(os.fsencode(unfinished.name)) <= 143
         unfinished.write_text("new")
@@ -45,44 +48,45 @@ def test_names_of_255_bytes_are_written_like_any_other(tmp_path, name):
 @pytest.mark.parametrize("length", [9, 120, 225, 255])
 def test_leftovers_of_the_dead_are_cleared_however_long_the_name(tmp_path, length):
     name = "x" * (length - 4) + ".mp4"
-    fitted = files.fit_name(name, files.LONGEST_UNFINISHED)
+    fitted = files.shorten_name(name, files.MAX_UNFINISHED_NAME_BYTES)
     dead = {f".unfinished-999999999-{fitted}"}
     if length < 230:  # as they were named before
         dead.add(f".unfinished-999999999-{name}")
     others = {f".unfinished-{os.getpid()}-{fitted}", ".unfinished-999999999-other.mp4"}
     for leftover in dead | others:
         (tmp_path / leftover).touch()
-    files.clear_leftovers(tmp_path / name)
+    files.remove_leftovers(tmp_path / name)
     assert set(os.listdir(tmp_path)) == others
 
 
 def test_names_are_fitted_by_their_bytes():
-    assert files.fit_name("x" * 255) == "x" * 255
+    assert files.shorten_name("x" * 255) == "x" * 255
     names = ["\u00e9" * 128 + end for end in (".mp4.manifest.json", ".mkv.manifest.json")]
     names += ["e" * 256, "f" * 256]
-    fitted = [files.fit_name(name) for name in names]
+    fitted = [files.shorten_name(name) for name in names]
     assert len(set(fitted)) == len(names) and all(len(os.fsencode(name)) <= 255 for name in fitted)
     assert fitted[0].startswith("\u00e9" * 100) and fitted[0].endswith("\u00e9.mp4.manifest.json")
-    assert fitted == [files.fit_name(name) for name in names]
-    assert str(files.fit_path("a/" + "e" * 256)) == f"a/{fitted[2]}"
-    assert str(files.fit_path("a/b.json")) == "a/b.json"
+    assert fitted == [files.shorten_name(name) for name in names]
+    assert str(files.shorten_path("a/" + "e" * 256)) == f"a/{fitted[2]}"
+    assert str(files.shorten_path("a/b.json")) == "a/b.json"
 
 
 def test_a_lock_is_one_block_s_at_a_time(tmp_path):
     path = tmp_path / "folder" / ".lock"
-    with files.locked(path):
-        with pytest.raises(BlockingIOError), files.locked(path, wait=False):
+    with files.lock_file(path):
+        with pytest.raises(BlockingIOError), files.lock_file(path, wait=False):
             pass
-    with files.locked(path, wait=False):
+    with files.lock_file(path, wait=False):
         assert path.exists()
 
 
 def test_a_file_that_appears_meanwhile_stays(tmp_path):
     path = tmp_path / "a.txt"
     with pytest.raises(
-        files.Appeared, match="a.txt has appeared meanwhile and stays as it is; give --overwrite"
+        files.OutputExistsError,
+        match="a.txt has appeared meanwhile and stays as it is; give --overwrite",
     ):
-        with files.whole_file(path, replace=False) as unfinished:
+        with files.write_atomically(path, replace=False) as unfinished:
             unfinished.write_text("mine")
             path.write_text("another's")
     assert path.read_text() == "another's" and os.listdir(tmp_path) == ["a.txt"]
@@ -93,12 +97,12 @@ def test_whoever_waits_for_a_lock_gets_the_file_that_is_there(tmp_path):
 
     def wait():
         begun.set()
-        with files.locked(path) as journal:
+        with files.lock_file(path) as journal:
             journal.write("second")
             lines.append(path.exists())
 
     waiting = threading.Thread(target=wait)
-    with files.locked(path) as journal:
+    with files.lock_file(path) as journal:
         waiting.start(), begun.wait()
         waiting.join(0.2)  # it stands at the lock by now
         journal.write("first")
@@ -110,6 +114,6 @@ def test_whoever_waits_for_a_lock_gets_the_file_that_is_there(tmp_path):
 def test_sha256_is_the_standard_s(tmp_path):
     (tmp_path / "abc").write_bytes(b"abc")  # FIPS 180-4's first example
     assert (
-        files.sha256(tmp_path / "abc")
+        files.compute_sha256(tmp_path / "abc")
         == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     )

@@ -54,15 +54,15 @@ def ends(number, patience=20):
 
 def test_one_process_has_the_whole_machine_and_two_have_half_of_it(monkeypatch):
     monkeypatch.setattr(processes, "count_cores", lambda: 8)
-    assert processes.shares(1) == {}
-    assert processes.shares(2)["TF_NUM_INTRAOP_THREADS"] == "4"
-    assert processes.shares(3)["TF_NUM_INTRAOP_THREADS"] == "2"
-    assert processes.shares(64)["TF_NUM_INTRAOP_THREADS"] == "1"
+    assert processes.split_resources(1) == {}
+    assert processes.split_resources(2)["TF_NUM_INTRAOP_THREADS"] == "4"
+    assert processes.split_resources(3)["TF_NUM_INTRAOP_THREADS"] == "2"
+    assert processes.split_resources(64)["TF_NUM_INTRAOP_THREADS"] == "1"
 
 
 def test_what_the_environment_says_stands(monkeypatch):
     monkeypatch.setattr(os, "environ", {"TF_NUM_INTRAOP_THREADS": "3"})
-    processes.share(2)
+    processes.use_resource_share(2)
     assert (
         os.environ["TF_NUM_INTRAOP_THREADS"] == "3"
         and os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
@@ -147,7 +147,7 @@ def test_a_machine_that_does_not_say_has_one_core(monkeypatch, tmp_path):
 
 def test_tensorflow_is_kept_to_the_quota(monkeypatch):
     monkeypatch.setattr(os, "environ", {"TF_NUM_INTEROP_THREADS": "7"})
-    monkeypatch.setattr(processes, "_LIMITS", {})
+    monkeypatch.setattr(processes, "_OWN_THREAD_LIMITS", {})
     monkeypatch.setattr(processes, "_count_allowed_cores", lambda: 16)
     monkeypatch.setattr(processes, "count_cores", lambda: 16)
     processes.limit_threads()
@@ -155,16 +155,16 @@ def test_tensorflow_is_kept_to_the_quota(monkeypatch):
     monkeypatch.setattr(processes, "count_cores", lambda: 4)
     processes.limit_threads()
     assert os.environ == {"TF_NUM_INTEROP_THREADS": "7", "TF_NUM_INTRAOP_THREADS": "4"}
-    assert processes.environment(1) == os.environ
-    assert processes.environment(2)["TF_NUM_INTRAOP_THREADS"] == "2"
-    processes.share(4)
+    assert processes.make_child_environment(1) == os.environ
+    assert processes.make_child_environment(2)["TF_NUM_INTRAOP_THREADS"] == "2"
+    processes.use_resource_share(4)
     assert os.environ["TF_NUM_INTRAOP_THREADS"] == "1"
 
 
 def test_they_work_beside_the_block_and_end_with_it(monkeypatch, tmp_path):
     monkeypatch.chdir(ROOT)
     began = time.monotonic()
-    with processes.beside(["-c", CHILD, str(tmp_path)], 2):
+    with processes.run_workers(["-c", CHILD, str(tmp_path)], 2):
         numbers = [appears(tmp_path / place) for place in ("1", "2")]
     assert len({*numbers, os.getpid()}) == 3 and all(map(ends, numbers))
     assert time.monotonic() - began < 40  # each would work for 60 s
@@ -172,7 +172,7 @@ def test_they_work_beside_the_block_and_end_with_it(monkeypatch, tmp_path):
 
 def test_a_failure_in_the_block_ends_them_too(monkeypatch, tmp_path):
     monkeypatch.chdir(ROOT)
-    with pytest.raises(FloatingPointError), processes.beside(["-c", CHILD, str(tmp_path)], 1):
+    with pytest.raises(FloatingPointError), processes.run_workers(["-c", CHILD, str(tmp_path)], 1):
         number = appears(tmp_path / "1")
         raise FloatingPointError("L_A became nan")
     assert ends(number)

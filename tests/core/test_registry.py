@@ -4,10 +4,10 @@ from tfanon.core import registry
 
 
 def test_a_name_is_a_file_name():
-    assert registry.find("anonymizers", "raw").__name__ == "tfanon.models.anonymizers.raw"
-    assert {"i3d_r50", "small3d"} <= set(registry.names("actions"))
+    assert registry.load_module("anonymizers", "raw").__name__ == "tfanon.models.anonymizers.raw"
+    assert {"i3d_r50", "small3d"} <= set(registry.list_names("actions"))
     assert not any(
-        name.startswith("_") for kind in registry.FOLDERS for name in registry.names(kind)
+        name.startswith("_") for kind in registry.PACKAGES for name in registry.list_names(kind)
     )
 
 
@@ -15,4 +15,4 @@ def test_a_wrong_name_shows_the_folder():
     with pytest.raises(
         ValueError, match=r"No anonymizers called 'blurr'. tfanon/models/anonymizers/ has: .*blur, "
     ):
-        registry.find("anonymizers", "blurr")
+        registry.load_module("anonymizers", "blurr")

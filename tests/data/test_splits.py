@@ -15,7 +15,7 @@ HMDB = Config(
     attribute_set="pa_hmdb51",
     test_clip_source="pa_hmdb51",
     test_image_source="pa_hmdb51",
-    held_out=0.3,
+    validation_split=0.3,
 )
 
 
@@ -45,13 +45,13 @@ def test_known_actions_tested_on_pa_hmdb51(data_dir):
 
 
 def test_the_paper_s_leak_is_said(data_dir, caplog):
-    loaded = load(data_dir, HMDB, paper_protocol=True)
+    loaded = load(data_dir, HMDB, train_on_test_clips=True)
     assert loaded.notes[0] == "2 of the 5 files that the test of action looks at were trained on."
     assert loaded.notes[0] in caplog.text
 
 
 def test_novel_actions_and_attributes(data_dir):
-    loaded = load(data_dir, HMDB, clip_source="ucf101", judge_clip_source="hmdb51")
+    loaded = load(data_dir, HMDB, clip_source="ucf101", eval_clip_source="hmdb51")
     assert (
         loaded.clips.train.classes[0] == "ApplyEyeMakeup"
         and loaded.action.train.classes[0] == "clap"
@@ -60,7 +60,7 @@ def test_novel_actions_and_attributes(data_dir):
         data_dir,
         HMDB,
         clip_source="vp_hmdb51",
-        judge_clip_source="vp_ucf101",
+        eval_clip_source="vp_ucf101",
         attack_clips=True,
         test_clip_source="",
         test_image_source="",
@@ -119,7 +119,7 @@ def test_clips_with_their_own_private_labels(data_dir, tmp_path):
         clip_folder="folder",
         image_source="labelled_folder",
         image_folder="folder",
-        held_out=0.0,
+        validation_split=0.0,
         private_labels="clips",
         clip_private_split_column="other",
     )
@@ -147,8 +147,8 @@ def test_clips_with_their_own_private_labels(data_dir, tmp_path):
         ),
         ({"attribute_set": "vispr1"}, "no labels for --attribute_set=vispr1"),
         (
-            {"judge_clip_source": "ucf101", "warm_action": True},
-            "--warm_action .* --judge_clip_source must be empty",
+            {"eval_clip_source": "ucf101", "init_action_from_raw": True},
+            "--init_action_from_raw .* --eval_clip_source must be empty",
         ),
     ],
 )

@@ -20,7 +20,7 @@ BASE = Config(
     attribute_set="pa_hmdb51",
     test_clip_source="pa_hmdb51",
     test_image_source="pa_hmdb51",
-    paper_protocol=True,
+    train_on_test_clips=True,
     resolution=SIDE,
     frames=3,
     stride=2,
@@ -198,10 +198,10 @@ def test_every_data_set_has_a_builder_with_instructions_and_a_licence():
     of_class = tfds_store.import_tfds().core.community.builder_cls_from_module
     sources = {
         name
-        for name in registry.names("sources")
-        if hasattr(registry.find("sources", name), "read")
+        for name in registry.list_names("sources")
+        if hasattr(registry.load_module("sources", name), "read")
     }
-    assert set(registry.names("builders")) == sources
+    assert set(registry.list_names("builders")) == sources
     for name in sources:
         builder = of_class(f"tfanon.data.builders.{name}")
         assert builder.name == name and list(builder.builder_configs)[:2] == ["encoded", "jpeg"]

@@ -120,7 +120,7 @@ def test_an_experiment_that_trains_on_its_test_files(data_dir, tmp_path):
         "test_image_source": "pa_hmdb51",
     }
     clean, leaking = (
-        check(data_dir, [], tmp_path, paper_protocol=leak, **flags) for leak in (False, True)
+        check(data_dir, [], tmp_path, train_on_test_clips=leak, **flags) for leak in (False, True)
     )
     assert list(clean["data_sets"]) == ["hmdb51", "vispr", "pa_hmdb51"] and clean["notes"] == []
     assert leaking["notes"][0].startswith(

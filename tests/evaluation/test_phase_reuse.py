@@ -37,7 +37,7 @@ def taken(folder):
 def attackers(folder, **more):
     """The Run of attackers on images and clips."""
     asked = dataclasses.replace(OWN, workdir=str(folder), attack_clips=True, **more)
-    return attack_run.Run(
+    return attack_run.AttackRun(
         asked, types.SimpleNamespace(probes={"images": None, "clips": None}), None
     )
 
@@ -45,7 +45,7 @@ def attackers(folder, **more):
 def test_the_run_s_judges_are_its_fresh_attackers(tmp_path):
     own = dataclasses.replace(OWN, workdir=str(tmp_path / "run"))
     leave(tmp_path / "run", NAMES)
-    phase_reuse.adopt(attackers(tmp_path / "attacks"), own)
+    phase_reuse.reuse_run_phases(attackers(tmp_path / "attacks"), own)
     # Of clips, the run had no --attack_clips: those judges saw other data.
     assert taken(tmp_path / "attacks") == [
         "action-tiny-downsample-factor=2",
@@ -60,7 +60,7 @@ def test_the_run_s_judges_are_its_fresh_attackers(tmp_path):
 def test_what_judges_start_from_is_taken_over(tmp_path):
     own = dataclasses.replace(OWN, workdir=str(tmp_path / "run"), epochs_pretrain=2)
     leave(tmp_path / "run", ["pretrain-tiny"])
-    phase_reuse.adopt(attackers(tmp_path / "attacks", epochs_pretrain=2), own)
+    phase_reuse.reuse_run_phases(attackers(tmp_path / "attacks", epochs_pretrain=2), own)
     assert taken(tmp_path / "attacks") == ["pretrain-tiny"]
 
 
@@ -75,7 +75,7 @@ def test_what_judges_start_from_is_taken_over(tmp_path):
 def test_judges_with_another_budget_or_other_data_are_not(tmp_path, more, kept):
     own = dataclasses.replace(OWN, workdir=str(tmp_path / "run"))
     leave(tmp_path / "run", NAMES)
-    phase_reuse.adopt(attackers(tmp_path / "attacks", **more), own)
+    phase_reuse.reuse_run_phases(attackers(tmp_path / "attacks", **more), own)
     assert {name.split("-")[0] for name in taken(tmp_path / "attacks")} == (
         {kept} if kept else set()
     )
@@ -84,12 +84,12 @@ def test_judges_with_another_budget_or_other_data_are_not(tmp_path, more, kept):
 def test_judges_of_an_earlier_version_are_not(tmp_path):
     own = dataclasses.replace(OWN, workdir=str(tmp_path / "run"))
     leave(tmp_path / "run", NAMES, {"cmap": 0.5})
-    phase_reuse.adopt(attackers(tmp_path / "attacks"), own)
+    phase_reuse.reuse_run_phases(attackers(tmp_path / "attacks"), own)
     assert taken(tmp_path / "attacks") == []
 
 
 def test_what_no_f_A_changes_is_taken_from_another_run(tmp_path):
-    settings = options.Settings(run_dir="run", attack_epochs=2)
+    settings = options.EvaluateOptions(run_dir="run", attack_epochs=2)
     here, there = tmp_path / "here", tmp_path / "there"
     common = [
         "flicker-raw",
@@ -115,11 +115,11 @@ def test_what_no_f_A_changes_is_taken_from_another_run(tmp_path):
         config.write_flagfile(settings, folder / "evaluate.flags")
     run = attackers(here, penalty_bound=0.1)
     other = attackers(there, penalty_bound=0.2).config
-    phase_reuse.share(
+    phase_reuse.reuse_other_evaluations(
         run, run.config, settings, {there: dataclasses.replace(other, seed=1), here: run.config}
     )
     assert taken(here) == []
-    phase_reuse.share(run, run.config, settings, {there: other})
+    phase_reuse.reuse_other_evaluations(run, run.config, settings, {there: other})
     assert taken(here) == sorted(common)
     assert (here / "phases" / common[0] / "from").read_text() == str(there)
 
@@ -145,18 +145,20 @@ def test_attacks_on_the_same_f_A_are_taken_too(tmp_path, theirs, output, alike):
         there,
         ["identity-tiny-scratch-clips-f_A", "flicker-f_A", "fresh-tiny-scratch-images-f_A+h264"],
     )
-    config.write_flagfile(options.Settings(), there / "evaluate.flags")
+    config.write_flagfile(options.EvaluateOptions(), there / "evaluate.flags")
     run, other = attackers(here), attackers(there, anonymizer_output=output).config
-    phase_reuse.share(run, run.config, options.Settings(), {there: other})
+    phase_reuse.reuse_other_evaluations(run, run.config, options.EvaluateOptions(), {there: other})
     assert taken(here) == (["flicker-f_A", "identity-tiny-scratch-clips-f_A"] if alike else [])
 
 
 def test_attacks_with_another_budget_are_passed_over(tmp_path):
     here, there = tmp_path / "here", tmp_path / "there"
     leave(there, ["fresh-tiny-scratch-clips-raw"])
-    config.write_flagfile(options.Settings(attack_epochs=3), pathlib.Path(there) / "evaluate.flags")
+    config.write_flagfile(
+        options.EvaluateOptions(attack_epochs=3), pathlib.Path(there) / "evaluate.flags"
+    )
     run = attackers(here)
-    phase_reuse.share(
-        run, run.config, options.Settings(attack_epochs=2), {there: attackers(there).config}
+    phase_reuse.reuse_other_evaluations(
+        run, run.config, options.EvaluateOptions(attack_epochs=2), {there: attackers(there).config}
     )
     assert taken(here) == []

@@ -19,16 +19,18 @@ def entry(anonymizer="f_A", attacker="fresh", cmap=0.7, chance=0.4, **more):
 
 def test_raw_must_be_read():
     # Half of the way from .4 to 1 is .7.
-    gate = runner.read(entry(cmap=0.7), 0.5)
+    gate = runner.check_positive_control(entry(cmap=0.7), 0.5)
     assert gate["passed"] and gate["bound"] == pytest.approx(0.7) and gate["gate"] == "raw is read"
-    assert not runner.read(entry(cmap=0.69), 0.5)["passed"]
-    assert runner.read(entry(cmap=0.46), 0.1)["passed"]
+    assert not runner.check_positive_control(entry(cmap=0.69), 0.5)["passed"]
+    assert runner.check_positive_control(entry(cmap=0.46), 0.1)["passed"]
 
 
 def test_noise_must_leak_nothing():
-    gate = runner.silent(entry(cmap=0.5, cmap_by_chance=[0.38, 0.52]))
+    gate = runner.check_negative_control(entry(cmap=0.5, cmap_by_chance=[0.38, 0.52]))
     assert gate["passed"] and gate["bound"] == 0.52
-    assert not runner.silent(entry(cmap=0.53, cmap_by_chance=[0.38, 0.52]))["passed"]
+    assert not runner.check_negative_control(entry(cmap=0.53, cmap_by_chance=[0.38, 0.52]))[
+        "passed"
+    ]
 
 
 def results():
@@ -62,7 +64,7 @@ def results():
         ],
         "attacks": attacks,
         "flicker": [{"anonymizer": "f_A", "flicker": -0.0123}],
-        "gates": [runner.read(entry(cmap=0.9), 0.5)],
+        "gates": [runner.check_positive_control(entry(cmap=0.9), 0.5)],
         "notes": ["A note."],
     }
 
@@ -73,19 +75,22 @@ def test_most_and_mean():
         *results()["attacks"],
         entry(probe="clips", cmap=0.9),
     ]  # the clips' attributes are others
-    assert leakage_table.most_and_mean(attacks, "f_A", "images") == (
+    assert leakage_table.compute_max_and_mean(attacks, "f_A", "images") == (
         pytest.approx(0.3),
         pytest.approx(0.2),
     )
-    assert leakage_table.most_and_mean(attacks, "f_A", "clips") == (
+    assert leakage_table.compute_max_and_mean(attacks, "f_A", "clips") == (
         pytest.approx(0.5),
         pytest.approx(0.5),
     )
-    assert leakage_table.most_and_mean([], "f_A", "images") == (None, None)
+    assert leakage_table.compute_max_and_mean([], "f_A", "images") == (None, None)
 
 
 def test_the_table():
-    lines = [" ".join(line.split()) for line in leakage_table.format_table(results()).splitlines()]
+    lines = [
+        " ".join(line.split())
+        for line in leakage_table.format_leakage_table(results()).splitlines()
+    ]
     assert lines[2:] == [
         "action top-1, small3d (chance 12.5) 90.0",
         "fresh, n, images 30.0",
@@ -104,9 +109,9 @@ def test_the_table():
 
 
 def test_a_failed_gate_is_said():
-    failed = results() | {"gates": [runner.read(entry(cmap=0.5), 0.5)]}
+    failed = results() | {"gates": [runner.check_positive_control(entry(cmap=0.5), 0.5)]}
     assert (
         "THIS REPORT IS NOT TO BE TRUSTED: these gates failed: raw is read (fresh, images)."
-        in leakage_table.format_table(failed)
+        in leakage_table.format_leakage_table(failed)
     )
-    assert leakage_table.distrust(results()) == ""
+    assert leakage_table.describe_failed_controls(results()) == ""

@@ -52,7 +52,9 @@ def make(folder):
         eval_clips=2,
     )
     config.write_flagfile(settings, workdir / "run.flags")
-    run = phases.Run(settings, splits.load(settings), distribution.make_strategy("one_device"))
+    run = phases.TrainingRun(
+        settings, splits.load(settings), distribution.make_strategy("one_device")
+    )
     for phase, kind, given in (
         ("anonymize", "anonymizers", {}),
         ("action-f_A", "actions", {"classes": len(run.tables.action.train.classes)}),
@@ -62,8 +64,8 @@ def make(folder):
             {"attributes": len(run.tables.images.train.attribute_names)},
         ),
     ):
-        run.seeded(phase)
-        run.phase(phase).finish(registry.find(kind, "tiny").build(**given), {})
+        run.seed_for_phase(phase)
+        run.phase(phase).finish(registry.load_module(kind, "tiny").build(**given), {})
     return workdir
 
 

@@ -14,9 +14,9 @@ def network(loud=1.0):
     """A small f_A with a sum in it; one of its channels is `loud`, and is weighed the less after it."""
     keras.utils.set_random_seed(3)
     frames = keras.Input((None, None, 3))
-    x = layers.conv_bn(layers.imagenet_normalize()(frames), 8, name="first")
-    y = keras.layers.Add()([x, layers.conv_bn(x, 8, relu=False, name="second")])
-    x = layers.conv(keras.layers.ReLU()(y), 3, use_bias=True, name="head")
+    x = layers.conv2d_bn(layers.make_imagenet_normalization()(frames), 8, name="first")
+    y = keras.layers.Add()([x, layers.conv2d_bn(x, 8, relu=False, name="second")])
+    x = layers.conv2d(keras.layers.ReLU()(y), 3, use_bias=True, name="head")
     f_A = per_frame.PerFrame(
         keras.Model(frames, keras.layers.Activation("sigmoid", name="output")(x), name="small")
     )

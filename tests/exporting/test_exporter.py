@@ -91,7 +91,7 @@ def test_tensorflow_tells_nothing_of_a_saved_model(tmp_path, frames, caplog):
 
 def test_tflite_answers_as_keras_also_for_two_frames(exported, frames):
     f_A, folder, _ = exported
-    runner = lite.interpreter(folder / "anonymizer.tflite").get_signature_runner()
+    runner = lite.make_interpreter(folder / "anonymizer.tflite").get_signature_runner()
     detail = runner.get_input_details()["frames"]
     assert detail["shape"].tolist() == [1, 16, 24, 3] and detail["dtype"] == np.float32
     for batch in (1, 2):
@@ -103,7 +103,7 @@ def test_tensorflows_own_interpreter_runs_it_too(exported, frames, monkeypatch):
     monkeypatch.setitem(
         __import__("sys").modules, "ai_edge_litert.interpreter", None
     )  # as if it were not installed
-    runner = lite.interpreter(exported[1] / "anonymizer.tflite").get_signature_runner()
+    runner = lite.make_interpreter(exported[1] / "anonymizer.tflite").get_signature_runner()
     answer = runner(frames=frames[:1] / np.float32(255))["anonymized"]
     np.testing.assert_allclose(answer, keras_answer(exported[0], frames[:1]), atol=1e-5)
 
@@ -221,7 +221,7 @@ def test_unetpp_exports(tmp_path):
 
 
 def assert_built_in(path):
-    operations = lite.interpreter(path)._get_ops_details()
+    operations = lite.make_interpreter(path)._get_ops_details()
     assert not [
         op["op_name"] for op in operations if "Flex" in op["op_name"] or "CUSTOM" in op["op_name"]
     ]
@@ -250,7 +250,7 @@ def test_quantized_files_are_near(quantized):
     f_A, folder, frames, record = quantized
     assert not record["refused"] and list(record["artefacts"]) == list(tflite.NAMES.values())
     for name in tflite.NAMES.values():
-        answer = network.load(str(folder / name))(np.round(frames * 255).astype(np.uint8))
+        answer = network.load_network(str(folder / name))(np.round(frames * 255).astype(np.uint8))
         mean_square = np.mean(np.square(answer / 255 - keras_answer(f_A, np.round(frames * 255))))
         assert -10 * np.log10(mean_square) > 45  # rounding to grey levels alone costs 59 dB
         assert record["comparisons"][name]["psnr"] > 45
@@ -258,7 +258,7 @@ def test_quantized_files_are_near(quantized):
 
 
 def test_int8_takes_and_gives_grey_levels(quantized):
-    runtime = lite.interpreter(quantized[1] / "anonymizer_int8.tflite")
+    runtime = lite.make_interpreter(quantized[1] / "anonymizer_int8.tflite")
     given, answer = runtime.get_input_details()[0], runtime.get_output_details()[0]
     assert given["dtype"] == answer["dtype"] == np.uint8
     scale, zero = given["quantization"]
@@ -366,12 +366,12 @@ def test_a_fixed_size_is_the_only_one(tmp_path, frames):
         24,
         3,
     ]
-    assert network.load(str(tmp_path / "model")).fixed
+    assert network.load_network(str(tmp_path / "model")).fixed_size
 
 
 def test_the_anonymizer_knows_the_size_of_an_export(exported):
-    loaded = network.load(str(exported[1] / "saved_model"))
-    assert (loaded.size, loaded.multiple, loaded.fixed) == ((16, 24), 1, False)
+    loaded = network.load_network(str(exported[1] / "saved_model"))
+    assert (loaded.size, loaded.multiple, loaded.fixed_size) == ((16, 24), 1, False)
 
 
 def test_onnx_answers_as_keras(tmp_path, frames):

@@ -21,34 +21,34 @@ from tfanon.training import (  # noqa: E402
 
 
 def test_judges_score_f_A_as_the_run_did(workdir):
-    run = run_folder.load(workdir)
+    run = run_folder.load_run(workdir)
     f_A, f_T, f_B = (
-        run_folder.anonymizer(run),
-        run_folder.action_judge(run),
-        run_folder.privacy_judge(run, "images"),
+        run_folder.load_anonymizer(run),
+        run_folder.load_action_evaluator(run),
+        run_folder.load_attacker(run, "images"),
     )
     found = quality_check.Judges(run, (32, 32)).scores(quality_check.of_keras(f_A))
     action, privacy = (
-        trainer.Learner(f_T, losses.action, f_A),
-        trainer.Learner(f_B, losses.attributes, f_A),
+        trainer.SupervisedModel(f_T, losses.action_cross_entropy, f_A),
+        trainer.SupervisedModel(f_B, losses.attribute_cross_entropy, f_A),
     )
     action.forward, privacy.forward = action.call, privacy.call
     images = pipeline.evaluation_images(run.tables.images.test, run.config)
     assert (
         found["action_top1"]
-        == criteria.action_scores(
+        == criteria.score_action(
             action,
             pipeline.evaluation_clips(run.tables.action.test, run.config),
             run.tables.action.test,
         )["action_top1"]
     )
-    assert found["images"]["cmap"] == pytest.approx(criteria.privacy_cmap(privacy, images))
+    assert found["images"]["cmap"] == pytest.approx(criteria.score_privacy_cmap(privacy, images))
 
 
 def test_a_file_and_another_working_size(workdir, tmp_path):
-    run = run_folder.load(workdir)
-    f_A = run_folder.anonymizer(run)
-    frames = run_folder.frames(run, "test", 4, (48, 64))
+    run = run_folder.load_run(workdir)
+    f_A = run_folder.load_anonymizer(run)
+    frames = run_folder.sample_frames(run, "test", 4, (48, 64))
     assert frames.shape == (4, 48, 64, 3) and 0 <= frames.min() < frames.max() <= 1
     exporter.export(f_A, tmp_path / "export", frames, formats=("tflite",))
     judges = quality_check.Judges(run, (48, 64), eval_clips=1)
@@ -61,11 +61,11 @@ def test_a_file_and_another_working_size(workdir, tmp_path):
 
 
 def test_frames_are_drawn_by_the_seed(workdir):
-    run = run_folder.load(workdir)
-    one, two = (run_folder.frames(run, "train", 6, (32, 32)) for _ in range(2))
+    run = run_folder.load_run(workdir)
+    one, two = (run_folder.sample_frames(run, "train", 6, (32, 32)) for _ in range(2))
     assert np.array_equal(one, two) and len(one) == 6
     everything = len(run.tables.clips.train) + len(run.tables.images.train)
-    assert len(run_folder.frames(run, "train", 1000, (32, 32))) == everything
+    assert len(run_folder.sample_frames(run, "train", 1000, (32, 32))) == everything
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_what_is_worse_is_refused(found, message):
 
 def test_a_folder_that_is_no_run(tmp_path):
     with pytest.raises(ValueError, match="holds no run: .*run.flags is missing"):
-        run_folder.load(tmp_path)
+        run_folder.load_run(tmp_path)
 
 
 def test_a_run_that_is_not_finished(workdir, tmp_path):
@@ -98,4 +98,4 @@ def test_a_run_that_is_not_finished(workdir, tmp_path):
     with pytest.raises(
         ValueError, match="is not finished: its phase anonymize is not done. python -m tfanon.train"
     ):
-        run_folder.load(tmp_path)
+        run_folder.load_run(tmp_path)

@@ -238,7 +238,7 @@ def _examples():
 
 
 def test_what_the_signatures_do_not_say_is_served_too(served):
-    assert json.loads((served[1] / network.ABOUT).read_text()) == {
+    assert json.loads((served[1] / network.SAVED_MODEL_METADATA).read_text()) == {
         "size": [16, 24],
         "trained_size": [16, 24],
         "multiple": 1,

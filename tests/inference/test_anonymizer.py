@@ -8,7 +8,7 @@ import streaming
 from clips import Clip
 
 import tfanon
-from tfanon.inference.network import Unsafe
+from tfanon.inference.network import UnsafeOutputError
 from tfanon.media.limits import MediaError
 
 X = clips.picture(0, (48, 64))
@@ -48,7 +48,7 @@ def test_a_mode_through_the_front_door():
 
 def test_the_frame_that_is_unsafe_is_named():
     frames = np.stack([X] * 5)
-    with pytest.raises(Unsafe, match="Frame 4 "):
+    with pytest.raises(UnsafeOutputError, match="Frame 4 "):
         doubles.anonymizer(lambda x: 255 - x if len(x) > 1 else x, batch=2)(frames)
 
 
@@ -109,7 +109,7 @@ def test_an_encrypted_address(tmp_path):
     with streaming.served(
         lambda send, count: streaming.motion_jpeg(send, 4, 0), certificate=certificate
     ) as address:
-        assert next(doubles.inverting().stream(address, authority=str(certificate))).shape == (
+        assert next(doubles.inverting().stream(address, ca_file=str(certificate))).shape == (
             48,
             64,
             3,

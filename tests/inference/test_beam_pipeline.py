@@ -10,7 +10,7 @@ import pytest
 from clips import Clip
 
 from tfanon import anonymize_archive
-from tfanon.anonymize_archive import Archive
+from tfanon.anonymize_archive import ArchiveOptions
 from tfanon.inference import job_runner, video
 
 THREADS = ("direct_running_mode=multi_threading", "direct_num_workers=3")
@@ -33,15 +33,15 @@ def loads(monkeypatch):
     found = []
     monkeypatch.setattr(
         job_runner,
-        "load",
+        "load_anonymizer",
         lambda settings: (found.append(threading.get_ident()), doubles.blackening())[1],
     )
     return found
 
 
 def work(folder, **settings):
-    return anonymize_archive.work(
-        [str(folder / "in")], Archive(output=str(folder / "out"), retries=0, **settings)
+    return anonymize_archive.run_archive(
+        [str(folder / "in")], ArchiveOptions(output=str(folder / "out"), retries=0, **settings)
     )
 
 
@@ -98,7 +98,7 @@ def test_a_model_is_loaded_once_for_all_threads(folder, loads):
 
 def test_what_fails_once_is_tried_again(folder, loads, monkeypatch):
     (folder / "in/broken.mkv").unlink()
-    failed, whole = [], video.anonymize
+    failed, whole = [], video.anonymize_video
 
     def failing(opened, target, *more):
         if target not in failed:
@@ -106,11 +106,13 @@ def test_what_fails_once_is_tried_again(folder, loads, monkeypatch):
             raise OSError("the network drive is away")
         return whole(opened, target, *more)
 
-    monkeypatch.setattr(video, "anonymize", failing)
+    monkeypatch.setattr(video, "anonymize_video", failing)
     assert work(folder) == 1 and len(failed) == 3 and not list((folder / "out").glob("*.mkv"))
     failed.clear()
     assert (
-        anonymize_archive.work([str(folder / "in")], Archive(output=str(folder / "out"), retries=1))
+        anonymize_archive.run_archive(
+            [str(folder / "in")], ArchiveOptions(output=str(folder / "out"), retries=1)
+        )
         == 0
     )
 
@@ -120,7 +122,7 @@ def test_a_signal_ends_it_as_it_ends_any_command(folder, monkeypatch, problem):
     def stopped(frames):
         raise problem
 
-    monkeypatch.setattr(job_runner, "load", lambda settings: doubles.anonymizer(stopped))
+    monkeypatch.setattr(job_runner, "load_anonymizer", lambda settings: doubles.anonymizer(stopped))
     with pytest.raises(type(problem)):
         work(folder)
     assert not list((folder / "out").rglob("*.mkv"))

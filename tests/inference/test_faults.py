@@ -15,7 +15,7 @@ from clips import Clip
 from tfanon.core import files
 from tfanon.inference import job_runner, manifest, video
 from tfanon.inference import jobs as inputs
-from tfanon.inference.options import Settings
+from tfanon.inference.options import AnonymizeOptions
 from tfanon.media import video_reader, video_writer
 
 FRAMES = 24
@@ -99,12 +99,12 @@ def folder(tmp_path_factory):
 
 def attempt(folder, output, spoil=spoil_nothing, monkeypatch=None, calls=0, second=False):
     """The failures of a batch. second: the fault comes with the second file."""
-    settings = Settings(output=str(output))
+    settings = AnonymizeOptions(output=str(output))
     todo = inputs.plan_jobs([str(folder / "in")], settings.output).jobs
 
     def run(anonymizer, jobs):
-        return job_runner.Batch(
-            anonymizer, settings, output / "manifest.json", tell=lambda _: None
+        return job_runner.JobRunner(
+            anonymizer, settings, output / "manifest.json", report_line=lambda _: None
         ).run(jobs)
 
     if second:

@@ -14,7 +14,7 @@ from clips import Clip
 
 from tfanon.core import files
 from tfanon.inference import job_runner, jobs
-from tfanon.inference.options import Settings
+from tfanon.inference.options import AnonymizeOptions
 from tfanon.media import image_io
 
 
@@ -24,7 +24,7 @@ def folder(tmp_path):
     (tmp_path / "in/deep").mkdir(parents=True)
     clips.write(tmp_path / "in/a.mp4", Clip(sound=True))
     clips.write(tmp_path / "in/deep/b.mkv", Clip(".mkv", frames=5))
-    image_io.write_still(tmp_path / "in/c.png", clips.picture(0, (20, 30)))
+    image_io.write_image(tmp_path / "in/c.png", clips.picture(0, (20, 30)))
     (tmp_path / "in/broken.mp4").write_bytes(b"\x00\x00\x00\x18ftypisom" + bytes(99))
     return tmp_path
 
@@ -32,10 +32,13 @@ def folder(tmp_path):
 def run(folder, anonymizer=None, **settings):
     """(failures, lines, the manifest's files)."""
     lines = []
-    settings = Settings(output=str(folder / "out"), **settings)
+    settings = AnonymizeOptions(output=str(folder / "out"), **settings)
     todo = jobs.plan_jobs([str(folder / "in")], settings.output).jobs
-    done = job_runner.Batch(
-        anonymizer or doubles.inverting(), settings, folder / "out/manifest.json", tell=lines.append
+    done = job_runner.JobRunner(
+        anonymizer or doubles.inverting(),
+        settings,
+        folder / "out/manifest.json",
+        report_line=lines.append,
     )
     return done.run(todo), lines, json.loads((folder / "out/manifest.json").read_text())
 
@@ -58,15 +61,15 @@ def test_what_fails_costs_only_itself(folder):
     assert [
         line for line in lines if "FAILED, nothing was written" in line and "broken.mp4" in line
     ]
-    picture = image_io.read_still(str(folder / "out/c.png"))
+    picture = image_io.read_full_image(str(folder / "out/c.png"))
     assert np.array_equal(picture, 255 - clips.picture(0, (20, 30)))
 
 
 def test_the_manifest_tells_what_was_made_of_what(folder):
     _, lines, manifest = run(folder)
     entry = manifest["files"]["a.mp4"]
-    assert entry["input_sha256"] == files.sha256(folder / "in/a.mp4")
-    assert entry["output_sha256"] == files.sha256(folder / "out/a.mp4")
+    assert entry["input_sha256"] == files.compute_sha256(folder / "in/a.mp4")
+    assert entry["output_sha256"] == files.compute_sha256(folder / "out/a.mp4")
     assert (entry["status"], entry["frames"], entry["seconds"], entry["sound"]) == (
         "done",
         24,
@@ -104,7 +107,7 @@ def test_an_output_is_replaced_only_when_asked(folder):
     assert sum("give --overwrite" in line for line in lines) == 3
     failures, _, manifest = run(folder, quality=40, overwrite=True)
     assert failures == 1 and (folder / "out/a.mp4").read_bytes() != kept
-    assert manifest["files"]["a.mp4"]["output_sha256"] == files.sha256(folder / "out/a.mp4")
+    assert manifest["files"]["a.mp4"]["output_sha256"] == files.compute_sha256(folder / "out/a.mp4")
 
 
 def test_leftovers_of_a_killed_run_are_cleared(folder):
@@ -128,12 +131,12 @@ def test_an_input_that_changes_meanwhile_fails(folder):
 
 def test_an_input_that_is_gone_at_its_turn_costs_only_itself(folder):
     run(folder)
-    settings = Settings(output=str(folder / "out"))
+    settings = AnonymizeOptions(output=str(folder / "out"))
     todo = jobs.plan_jobs([str(folder / "in")], settings.output).jobs
     (folder / "in/a.mp4").unlink()
     lines = []
-    done = job_runner.Batch(
-        doubles.inverting(), settings, folder / "out/manifest.json", tell=lines.append
+    done = job_runner.JobRunner(
+        doubles.inverting(), settings, folder / "out/manifest.json", report_line=lines.append
     )
     assert done.run(todo) == 2 and sum("done before" in line for line in lines) == 2
     assert any("in/a.mp4: FAILED" in line and "No such file" in line for line in lines)
@@ -141,10 +144,13 @@ def test_an_input_that_is_gone_at_its_turn_costs_only_itself(folder):
 
 def begun(folder, given="in", anonymizer=None, **settings):
     """A function that runs a batch whose command has begun, and returns (failures, lines)."""
-    settings, lines = Settings(output=str(folder / "out"), **settings), []
+    settings, lines = AnonymizeOptions(output=str(folder / "out"), **settings), []
     todo = jobs.plan_jobs([str(folder / given)], settings.output).jobs
-    done = job_runner.Batch(
-        anonymizer or doubles.inverting(), settings, folder / "out/manifest.json", tell=lines.append
+    done = job_runner.JobRunner(
+        anonymizer or doubles.inverting(),
+        settings,
+        folder / "out/manifest.json",
+        report_line=lines.append,
     )
     return lambda: (done.run(todo), lines)
 
@@ -204,10 +210,14 @@ def test_what_is_told_and_shown_is_no_part_of_the_work(folder):
     def failing(_):
         raise UnicodeEncodeError("ascii", "\udcff", 0, 1, "surrogates not allowed")
 
-    settings = Settings(output=str(folder / "out"))
+    settings = AnonymizeOptions(output=str(folder / "out"))
     plan = jobs.plan_jobs([str(folder / "in")], settings.output)
-    done = job_runner.Batch(
-        doubles.inverting(), settings, folder / "out/manifest.json", show=failing, tell=failing
+    done = job_runner.JobRunner(
+        doubles.inverting(),
+        settings,
+        folder / "out/manifest.json",
+        show_frame=failing,
+        report_line=failing,
     )
     assert done.run(plan.jobs) == 1
     assert outputs(folder) == {"a.mp4", "deep/b.mkv", "c.png", "manifest.json"}
@@ -223,12 +233,16 @@ def test_bars_are_no_part_of_the_work(folder, monkeypatch):
         flush = isatty = lambda self: False
 
     (folder / "in/broken.mp4").unlink()
-    settings = Settings(output=str(folder / "out"))
+    settings = AnonymizeOptions(output=str(folder / "out"))
     todo = jobs.plan_jobs([str(folder / "in")], settings.output).jobs
     with monkeypatch.context() as patch:
         patch.setattr(sys, "stderr", Full())
-        done = job_runner.Batch(
-            doubles.inverting(), settings, folder / "m.json", quiet=False, tell=lambda line: None
+        done = job_runner.JobRunner(
+            doubles.inverting(),
+            settings,
+            folder / "m.json",
+            quiet=False,
+            report_line=lambda line: None,
         )
         assert done.run(todo) == 0
 
@@ -251,14 +265,14 @@ def test_files_of_any_name(folder, monkeypatch, locale):
     clip = pathlib.Path(clips.write(folder / "x.mkv", Clip(".mkv", frames=2))).read_bytes()
     for name in NAMES:
         pathlib.Path(os.fsdecode(os.path.join(given, name))).write_bytes(clip)
-    image_io.write_still(os.fsdecode(os.path.join(given, PICTURE)), clips.picture(0, (20, 30)))
+    image_io.write_image(os.fsdecode(os.path.join(given, PICTURE)), clips.picture(0, (20, 30)))
     pathlib.Path(os.fsdecode(os.path.join(given, b"broken\xff\n.mkv"))).write_bytes(b"no video")
     printed = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(printed, encoding=locale))
-    settings, manifest = Settings(output=str(folder / "out")), folder / "out/manifest.json"
+    settings, manifest = AnonymizeOptions(output=str(folder / "out")), folder / "out/manifest.json"
     todo = jobs.plan_jobs([str(folder / "names")], settings.output).jobs
     for _ in range(2):
-        assert job_runner.Batch(doubles.inverting(), settings, manifest).run(todo) == 1
+        assert job_runner.JobRunner(doubles.inverting(), settings, manifest).run(todo) == 1
     assert set(os.listdir(os.fsencode(folder / "out/deep"))) == {*NAMES, PICTURE}
     entries = json.loads(manifest.read_text(encoding="ascii"))["files"]
     assert {os.fsencode(name) for name in entries} == {
@@ -289,12 +303,12 @@ def test_a_fault_of_the_disk_reads_well(folder):
 
 def test_what_is_left_out_stands_in_the_manifest(folder):
     (folder / "in/notes.txt").touch()
-    settings = Settings(output=str(folder / "out"))
+    settings = AnonymizeOptions(output=str(folder / "out"))
     plan = jobs.plan_jobs([str(folder / "in")], settings.output)
     manifest = folder / "m.json"
-    job_runner.Batch(doubles.inverting(), settings, manifest, left_out=plan.entries()).run(
-        plan.jobs
-    )
+    job_runner.JobRunner(
+        doubles.inverting(), settings, manifest, left_out=plan.get_left_out_entries()
+    ).run(plan.jobs)
     left_out = json.loads(manifest.read_text())["left_out"]
     assert left_out == {str(folder / "in"): {"other_endings": {".txt": 1}}}
 
@@ -311,16 +325,16 @@ def test_one_name_in_two_containers_is_two_results(folder):
 
 
 def test_progress_is_nested(folder, capsys):
-    settings = Settings(output=str(folder / "out"))
+    settings = AnonymizeOptions(output=str(folder / "out"))
     todo = jobs.plan_jobs([str(folder / "in")], settings.output).jobs
-    job_runner.Batch(
-        doubles.inverting(), settings, folder / "m.json", quiet=False, tell=lambda line: None
+    job_runner.JobRunner(
+        doubles.inverting(), settings, folder / "m.json", quiet=False, report_line=lambda line: None
     ).run(todo)
     shown = capsys.readouterr().err
     assert "4/4" in shown and "a.mp4:" in shown and "/24 [" in shown
-    job_runner.Batch(doubles.inverting(), settings, folder / "m.json", tell=lambda line: None).run(
-        todo
-    )
+    job_runner.JobRunner(
+        doubles.inverting(), settings, folder / "m.json", report_line=lambda line: None
+    ).run(todo)
     assert capsys.readouterr().err == ""
 
 

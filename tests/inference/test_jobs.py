@@ -124,8 +124,8 @@ def test_every_ending_that_is_read_becomes_one_that_is_written(folder):
     assert len(found) == len(set(found.values())) == 2 * len(endings)
     for given, name in found.items():
         ending = pathlib.Path(name).suffix.lower()
-        assert limits.is_video(given) == limits.is_video(name)
-        assert ending in video_writer.CONTAINERS or ending in image_io.FORMATS
+        assert limits.is_video_path(given) == limits.is_video_path(name)
+        assert ending in video_writer.CONTAINERS or ending in image_io.WRITE_FORMATS
         assert name in (given, f"{given}.mp4", f"{given}.jpg")
     assert found["x.mpg"] == "x.mpg.mp4" and found["x.mp4"] == "x.mp4"
 
@@ -164,7 +164,7 @@ def test_what_no_folder_tells_apart_gets_a_mark_that_stays(folder):
 @pytest.mark.parametrize("folds", [True, False])
 def test_names_that_the_output_disk_takes_for_one_are_told_apart(folder, monkeypatch, folds):
     write("one/A.MP4", "one/a.mp4", "one/\u00e9.mkv", "one/e\u0301.mkv", "one/b.mp4")
-    monkeypatch.setattr(jobs, "_folds_case", lambda folder: folds)
+    monkeypatch.setattr(jobs, "_is_case_insensitive", lambda folder: folds)
     found = targets(["one"])
     folded = {name.casefold().replace("e\u0301", "\u00e9") for name in found}
     assert len(folded) == (5 if folds else 3)
@@ -172,13 +172,13 @@ def test_names_that_the_output_disk_takes_for_one_are_told_apart(folder, monkeyp
 
 
 def test_a_disk_is_asked_whether_it_folds_case(folder, monkeypatch):
-    assert jobs._folds_case(folder / "not/yet") == os.path.exists(folder / "IN")
+    assert jobs._is_case_insensitive(folder / "not/yet") == os.path.exists(folder / "IN")
     assert sorted(os.listdir(folder)) == ["in", "other"]
     monkeypatch.setattr(os.path, "exists", lambda path: True)
-    assert jobs._folds_case(folder)
+    assert jobs._is_case_insensitive(folder)
     monkeypatch.undo()
     monkeypatch.setattr(tempfile, "NamedTemporaryFile", lambda **_: open(folder / "no/such/folder"))
-    assert jobs._folds_case(folder)  # it cannot be tried
+    assert jobs._is_case_insensitive(folder)  # it cannot be tried
 
 
 def test_long_names_stay_below_what_a_disk_holds(folder):
@@ -195,10 +195,10 @@ def test_what_is_left_out_is_counted_for_each_input(folder):
         "in/*: 4 entries are left out: 1 with other endings (.txt), 2 hidden, 1 folder",
         "the command line: 1 entry is left out: 1 with other endings (.txt)",
     ]
-    assert plan.entries()["in"] == {"other_endings": {".txt": 1}, "hidden": 2}
+    assert plan.get_left_out_entries()["in"] == {"other_endings": {".txt": 1}, "hidden": 2}
     assert not plan.unreadable
-    assert jobs.plan_jobs(["in/a.mp4"], "out").entries() == {"the command line": {}}
-    assert jobs.plan_jobs(["in/a.mp4"], "out.mp4").entries() == {}
+    assert jobs.plan_jobs(["in/a.mp4"], "out").get_left_out_entries() == {"the command line": {}}
+    assert jobs.plan_jobs(["in/a.mp4"], "out.mp4").get_left_out_entries() == {}
 
 
 def test_a_folder_without_media_stops_no_other(folder):

@@ -15,7 +15,7 @@ import pytest
 import streaming
 
 from tfanon.inference import frame_grabber, live
-from tfanon.inference.network import Unsafe
+from tfanon.inference.network import UnsafeOutputError
 from tfanon.media.limits import MediaError
 from tfanon.media.video_writer import Encoding
 
@@ -24,7 +24,7 @@ FOREVER = 10**6
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(frame_grabber, "PAUSE", 0.05)
+    monkeypatch.setattr(frame_grabber, "RECONNECT_PAUSE_SECONDS", 0.05)
 
 
 @pytest.fixture
@@ -35,11 +35,13 @@ def camera():
 
 
 def recorder(path, **more):
-    return live.Recorder(path, Encoding(), **more)
+    return live.FileRecorder(path, Encoding(), **more)
 
 
 def test_a_recording_is_whole_and_anonymized(tmp_path, camera):
-    record = live.run(camera, recorder(tmp_path / "out.mkv"), doubles.blackening(), max_seconds=1.0)
+    record = live.anonymize_live(
+        camera, recorder(tmp_path / "out.mkv"), doubles.blackening(), max_seconds=1.0
+    )
     assert (
         record["files"] == {str(tmp_path / "out.mkv"): record["frames"]} and record["frames"] >= 5
     )
@@ -51,7 +53,7 @@ def test_a_recording_is_whole_and_anonymized(tmp_path, camera):
 
 
 def test_latency_is_bounded_and_late_frames_are_dropped(camera):
-    class Watching(live.Nowhere):
+    class Watching(live.NullRecorder):
         waits = []
 
         def write(self, pixels, size, arrival):
@@ -61,7 +63,7 @@ def test_latency_is_bounded_and_late_frames_are_dropped(camera):
         time.sleep(0.08)
         return 255 - frames
 
-    record = live.run(
+    record = live.anonymize_live(
         camera, Watching(), doubles.anonymizer(slow), max_latency=0.4, max_seconds=1.5
     )
     assert max(Watching.waits) < 0.6 and record["dropped"] > record["frames"] >= 3
@@ -74,8 +76,12 @@ def test_a_network_too_slow_for_the_bound_shows_nothing(camera):
 
     pipe = io.BytesIO()
     with pytest.raises(MediaError, match="no frame was anonymized in time; .* --max_latency"):
-        live.run(
-            camera, live.Pipe(pipe), doubles.anonymizer(slow), max_latency=0.01, max_seconds=0.5
+        live.anonymize_live(
+            camera,
+            live.PipeRecorder(pipe),
+            doubles.anonymizer(slow),
+            max_latency=0.01,
+            max_seconds=0.5,
         )
     assert not pipe.getvalue()
 
@@ -92,20 +98,20 @@ def test_without_a_bound_the_source_waits():
         pytest.raises(MediaError),
     ):
         shown = []
-        live.run(
+        live.anonymize_live(
             address,
-            live.Nowhere(),
+            live.NullRecorder(),
             doubles.anonymizer(slow),
             max_latency=0,
-            reconnect=0.1,
-            seen=shown.append,
+            reconnect_seconds=0.1,
+            on_frame=shown.append,
         )
     assert len(shown) == 12
 
 
 def test_a_lost_stream_is_asked_for_again(tmp_path):
     with streaming.served(lambda send, count: streaming.motion_jpeg(send, 10)) as address:
-        record = live.run(
+        record = live.anonymize_live(
             address, recorder(tmp_path / "out.mkv"), doubles.inverting(), max_seconds=1.5
         )
     assert record["connections"] >= 2 and record["frames"] > 10
@@ -121,7 +127,7 @@ def test_a_stream_that_comes_back_with_a_title_in_another_alphabet_is_recorded_o
     answers = [data, data.replace(b"Front door", b"Haust\xfcr   ")]  # Latin-1
     (tmp_path / "out").mkdir()
     with streaming.served(lambda send, count: send(answers[min(count, 1)])) as address:
-        record = live.run(
+        record = live.anonymize_live(
             address,
             recorder(tmp_path / "out/out.mkv"),
             doubles.blackening(),
@@ -139,9 +145,11 @@ def test_a_stream_that_stays_lost_is_an_error_and_the_recording_is_kept(tmp_path
         streaming.served(
             lambda send, count: streaming.motion_jpeg(send, 0 if count else 10)
         ) as address,
-        pytest.raises(frame_grabber.Lost, match="127.0.0.1"),
+        pytest.raises(frame_grabber.ConnectionLostError, match="127.0.0.1"),
     ):
-        live.run(address, recorder(tmp_path / "out.mkv"), doubles.blackening(), reconnect=0.3)
+        live.anonymize_live(
+            address, recorder(tmp_path / "out.mkv"), doubles.blackening(), reconnect_seconds=0.3
+        )
     assert clips.read(tmp_path / "out.mkv").max() < 8 and os.listdir(tmp_path) == ["out.mkv"]
 
 
@@ -150,14 +158,18 @@ def test_a_stream_of_another_size_after_it_was_lost(tmp_path):
         streaming.motion_jpeg(send, 10, size=(48, 64) if count == 0 else (64, 96))
 
     with streaming.served(answer) as address:
-        live.run(address, recorder(tmp_path / "out.mkv"), doubles.blackening(), max_seconds=1.2)
+        live.anonymize_live(
+            address, recorder(tmp_path / "out.mkv"), doubles.blackening(), max_seconds=1.2
+        )
     assert clips.read(tmp_path / "out.mkv").shape[1:3] == (48, 64)
 
 
 def test_an_address_that_never_answered_is_an_error_at_once(tmp_path):
     begin = time.monotonic()
     with pytest.raises(MediaError, match="127.0.0.1:9"):
-        live.run("http://127.0.0.1:9/a", recorder(tmp_path / "out.mkv"), doubles.inverting())
+        live.anonymize_live(
+            "http://127.0.0.1:9/a", recorder(tmp_path / "out.mkv"), doubles.inverting()
+        )
     assert time.monotonic() - begin < 5 and not os.listdir(tmp_path)
 
 
@@ -167,7 +179,7 @@ def test_a_file_from_a_server_ends_the_recording(tmp_path):
     with streaming.served(
         functools.partial(lambda send, count: streaming.whole(send, data, "video/webm"))
     ) as address:
-        record = live.run(
+        record = live.anonymize_live(
             address, recorder(tmp_path / "out/out.mkv"), doubles.inverting(), max_latency=0
         )
     assert (
@@ -177,7 +189,7 @@ def test_a_file_from_a_server_ends_the_recording(tmp_path):
 
 
 def test_a_recording_in_pieces(tmp_path, camera):
-    record = live.run(
+    record = live.anonymize_live(
         camera, recorder(tmp_path / "out.mkv", segment=0.4), doubles.inverting(), max_seconds=1.5
     )
     names = sorted(os.listdir(tmp_path))
@@ -192,15 +204,15 @@ def test_a_recording_in_pieces(tmp_path, camera):
 @pytest.mark.parametrize(
     "spoil, error",
     [
-        (lambda x: x, Unsafe),
-        (lambda x: np.full(x.shape, np.nan), Unsafe),
+        (lambda x: x, UnsafeOutputError),
+        (lambda x: np.full(x.shape, np.nan), UnsafeOutputError),
         (lambda x: 1 // 0, ZeroDivisionError),
     ],
 )
 def test_a_frame_that_must_not_be_shown_ends_it_without_a_file(tmp_path, camera, spoil, error):
     count = itertools.count()
     with pytest.raises(error):
-        live.run(
+        live.anonymize_live(
             camera,
             recorder(tmp_path / "out.mkv"),
             doubles.anonymizer(lambda x: spoil(x) if next(count) >= 5 else np.zeros_like(x)),
@@ -219,7 +231,7 @@ def test_an_encoder_that_fails_leaves_no_file(tmp_path, camera, monkeypatch):
 
     monkeypatch.setattr(live.sink.Sink, "write", failing)
     with pytest.raises(OSError, match="No space"):
-        live.run(camera, recorder(tmp_path / "out.mkv"), doubles.blackening())
+        live.anonymize_live(camera, recorder(tmp_path / "out.mkv"), doubles.blackening())
     assert not os.listdir(tmp_path)
 
 
@@ -227,7 +239,7 @@ def test_an_encoder_that_fails_leaves_no_file(tmp_path, camera, monkeypatch):
 def test_a_signal_ends_it_with_a_whole_file(tmp_path, camera, number):
     threading.Timer(0.7, os.kill, (os.getpid(), number)).start()
     before = signal.getsignal(number)
-    record = live.run(camera, recorder(tmp_path / "out.mkv"), doubles.blackening())
+    record = live.anonymize_live(camera, recorder(tmp_path / "out.mkv"), doubles.blackening())
     assert (
         len(clips.read(tmp_path / "out.mkv")) == record["frames"] > 0
         and signal.getsignal(number) is before
@@ -236,7 +248,9 @@ def test_a_signal_ends_it_with_a_whole_file(tmp_path, camera, number):
 
 def test_frames_on_a_pipe_are_upright_and_anonymized(camera):
     pipe = io.BytesIO()
-    record = live.run(camera, live.Pipe(pipe), doubles.blackening(), max_seconds=0.7)
+    record = live.anonymize_live(
+        camera, live.PipeRecorder(pipe), doubles.blackening(), max_seconds=0.7
+    )
     assert len(pipe.getvalue()) == record["frames"] * 48 * 64 * 3 and not any(pipe.getvalue())
 
 
@@ -253,12 +267,12 @@ def test_an_existing_file_is_left_alone(tmp_path):
 
 def test_a_file_that_appears_during_the_recording_is_left_alone(tmp_path, camera):
     with pytest.raises(ValueError, match="out.mkv has appeared meanwhile"):
-        live.run(
+        live.anonymize_live(
             camera,
             recorder(tmp_path / "out.mkv"),
             doubles.blackening(),
             max_seconds=0.5,
-            seen=lambda pixels: (tmp_path / "out.mkv").write_bytes(b"another's"),
+            on_frame=lambda pixels: (tmp_path / "out.mkv").write_bytes(b"another's"),
         )
     assert (tmp_path / "out.mkv").read_bytes() == b"another's" and os.listdir(tmp_path) == [
         "out.mkv"

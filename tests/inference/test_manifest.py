@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from tfanon.core import files
-from tfanon.inference.manifest import Manifest, path_beside
+from tfanon.inference.manifest import Manifest, get_file_manifest_path
 
 ABOUT = {
     "model": {"name": "blur", "sha256": "ab"},
@@ -21,8 +21,11 @@ def done(tmp_path):
     """(path of the manifest, input, output) with one entry in the journal alone."""
     given, target = tmp_path / "in.mp4", tmp_path / "out.mp4"
     given.write_bytes(b"in"), target.write_bytes(b"out")
-    Manifest(tmp_path / "manifest.json", ABOUT).note(
-        "a", status="done", input_sha256=files.sha256(given), output_sha256=files.sha256(target)
+    Manifest(tmp_path / "manifest.json", ABOUT).add_entry(
+        "a",
+        status="done",
+        input_sha256=files.compute_sha256(given),
+        output_sha256=files.compute_sha256(target),
     )
     return tmp_path / "manifest.json", given, target
 
@@ -33,7 +36,7 @@ def test_a_killed_run_is_taken_up(done):
         journal.write('\n["b", {"status": "do')  # killed in the middle of a line
     manifest = Manifest(path, ABOUT)
     assert manifest.finished("a", given, target) and list(manifest.files) == ["a"]
-    manifest.note("c", status="failed", error="x")
+    manifest.add_entry("c", status="failed", error="x")
     assert list(Manifest(path, ABOUT).files) == ["a", "c"]
     path.with_name(".unfinished-999999999-manifest.json").write_text("killed while it was written")
     manifest.write()
@@ -72,7 +75,9 @@ def test_what_is_done_is_done_only_as_it_was(done, change):
 
 def test_what_came_through_a_pipe_is_no_file_s_result(done):
     path, given, target = done
-    Manifest(path, ABOUT).note("a", status="done", input="-", output_sha256=files.sha256(target))
+    Manifest(path, ABOUT).add_entry(
+        "a", status="done", input="-", output_sha256=files.compute_sha256(target)
+    )
     assert not Manifest(path, ABOUT).finished("a", given, target)
 
 
@@ -84,9 +89,9 @@ def test_another_version_of_a_package_does_not_undo_it(done):
 def test_two_commands_keep_each_other_s_entries(tmp_path):
     path = tmp_path / "manifest.json"
     one, other = Manifest(path, ABOUT), Manifest(path, ABOUT)
-    one.note("a", status="done"), other.note("b", status="done")
+    one.add_entry("a", status="done"), other.add_entry("b", status="done")
     one.write()
-    other.note("c", status="failed", error="x")
+    other.add_entry("c", status="failed", error="x")
     other.write()
     assert list(json.loads(path.read_text())["files"]) == ["a", "b", "c"]
     assert [file.name for file in tmp_path.iterdir()] == ["manifest.json"]
@@ -98,7 +103,7 @@ def test_no_entry_is_lost_while_others_write(tmp_path):
     def work(name):
         manifest = Manifest(path, ABOUT)
         for number in range(20):
-            manifest.note(f"{name}{number:02d}", status="done")
+            manifest.add_entry(f"{name}{number:02d}", status="done")
             if number % 3 == 2:
                 manifest.write()
 
@@ -115,8 +120,8 @@ def test_no_entry_is_lost_while_others_write(tmp_path):
 def test_the_last_entry_of_a_name_counts_whoever_writes_last(tmp_path):
     path = tmp_path / "manifest.json"
     one, other = Manifest(path, ABOUT), Manifest(path, ABOUT)
-    one.note("a", status="failed", error="x")
-    other.note("a", status="done")
+    one.add_entry("a", status="failed", error="x")
+    other.add_entry("a", status="done")
     other.write(), one.write()
     assert json.loads(path.read_text())["files"]["a"]["status"] == "done"
 
@@ -128,9 +133,9 @@ def test_an_entry_that_the_disk_did_not_take_is_tried_again(tmp_path, monkeypatc
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
-        patch.setattr(files, "locked", full)
-        manifest.note("a", status="failed", error="x")
-    manifest.note("b", status="done")
+        patch.setattr(files, "lock_file", full)
+        manifest.add_entry("a", status="failed", error="x")
+    manifest.add_entry("b", status="done")
     assert list(Manifest(tmp_path / "manifest.json", ABOUT).files) == ["a", "b"]
 
 
@@ -159,7 +164,7 @@ def test_names_of_any_bytes_are_kept(tmp_path, merged):
     path, names = tmp_path / "manifest.json", [os.fsdecode(name) for name in NAMES]
     manifest = Manifest(path, ABOUT, {os.fsdecode(b"in\xff"): {"hidden": 1}})
     for name in names:
-        manifest.note(name, status="done", input=f"in/{name}")
+        manifest.add_entry(name, status="done", input=f"in/{name}")
     if merged:
         manifest.write()
         assert path.read_bytes().isascii()
@@ -191,9 +196,9 @@ def test_a_manifest_of_an_earlier_version_is_taken_up(done):
 
 @pytest.mark.parametrize("length", [9, 242, 255])
 def test_names_of_any_length_have_a_manifest_beside_them(tmp_path, length):
-    path = path_beside(tmp_path / ("x" * (length - 4) + ".mp4"))
+    path = get_file_manifest_path(tmp_path / ("x" * (length - 4) + ".mp4"))
     manifest = Manifest(path, ABOUT)
-    manifest.note("a", status="done")
+    manifest.add_entry("a", status="done")
     assert list(Manifest(path, ABOUT).files) == ["a"]
     manifest.write()
     assert os.listdir(tmp_path) == [path.name] and path.name.endswith(".mp4.manifest.json")

@@ -57,12 +57,12 @@ def test_a_folder_is_searched_before_its_folders(folder):
         "in/one/two/b.avi",
         "in/one/two/c.png",
     ]
-    assert left_out.entry() == {
+    assert left_out.make_manifest_entry() == {
         "other_endings": {"": 1, ".srt": 2, ".txt": 1},
         "hidden": 2,
         "output_folder": 1,
     }
-    assert left_out.line() == (
+    assert left_out.format_line() == (
         "in/**/*: 7 entries are left out: 4 with other endings "
         "(none, .srt, .txt), 2 hidden, 1 output folder"
     )
@@ -132,7 +132,7 @@ def test_pipes_and_sockets_are_not_opened(folder):
         listening.bind("in/socket.mkv")
         found, left_out = find("in/*")
     assert found == ["in/a.mp4", "in/b.MKV"] and left_out.kinds["special_files"] == 3
-    assert "3 pipes, sockets or devices" in left_out.line()
+    assert "3 pipes, sockets or devices" in left_out.format_line()
 
 
 def test_an_unreadable_folder_is_named(folder, monkeypatch):
@@ -146,14 +146,14 @@ def test_an_unreadable_folder_is_named(folder, monkeypatch):
     monkeypatch.setattr(os, "scandir", refused)
     found, left_out = find("in/**/*.mp4")
     assert found == ["in/a.mp4"]
-    assert left_out.entry()["unreadable"] == {"in/one": "Permission denied"}
-    assert left_out.line().endswith("1 unreadable (in/one: Permission denied)")
+    assert left_out.make_manifest_entry()["unreadable"] == {"in/one": "Permission denied"}
+    assert left_out.format_line().endswith("1 unreadable (in/one: Permission denied)")
 
 
 def test_a_line_stays_one_line(folder):
     for number in range(9):
         pathlib.Path(f"in/x.{number}\n").touch()
-    line = find("in/*")[1].line()
+    line = find("in/*")[1].format_line()
     assert len(line.splitlines()) == 1 and r"(none, .0\n, .1\n, .2\n, .3\n, ...)" in line
 
 

@@ -18,15 +18,17 @@ X = np.random.default_rng(0).integers(0, 256, (2, 32, 48, 3), np.uint8)
 
 @pytest.mark.parametrize("mode", network.MODES)
 def test_a_mode_is_the_fixed_anonymizer_of_that_name(mode):
-    loaded = network.load(mode=mode)
-    expected = registry.find("anonymizers", mode).build()(X / np.float32(255)).numpy()
+    loaded = network.load_network(mode=mode)
+    expected = registry.load_module("anonymizers", mode).build()(X / np.float32(255)).numpy()
     assert np.abs(loaded(X) - 255 * expected).max() < 0.51
-    assert loaded.size == (224, 224) and not loaded.fixed
+    assert loaded.size == (224, 224) and not loaded.fixed_size
 
 
 def trained(folder, name, **settings):
     """f_A of a run that has come so far, below the folder."""
-    f_A = registry.find("anonymizers", name).build(width=settings.get("anonymizer_width", 1.0))
+    f_A = registry.load_module("anonymizers", name).build(
+        width=settings.get("anonymizer_width", 1.0)
+    )
     (folder / "phases/anonymize").mkdir(parents=True)
     digest = checkpoint.save_weights(f_A, folder / "phases/anonymize/network.weights.h5")
     checkpoint.write_json(folder / "phases/anonymize/done.json", {"result": {}, "sha256": digest})
@@ -43,9 +45,9 @@ def run(tmp_path, monkeypatch):
 
 def test_a_run_answers_as_its_network(run):
     folder, f_A = run
-    loaded = network.load(str(folder))
+    loaded = network.load_network(str(folder))
     assert (loaded.name, loaded.size, loaded.multiple) == ("tiny", (48, 48), 1)
-    assert loaded.tested_size == (48, 48) and not loaded.scales
+    assert loaded.tested_size == (48, 48) and not loaded.scale_invariant
     assert (
         loaded.sha256 == json.loads((folder / "phases/anonymize/done.json").read_text())["sha256"]
     )
@@ -55,7 +57,7 @@ def test_a_run_answers_as_its_network(run):
 @pytest.mark.large
 def test_a_network_of_clips_says_that_it_sees_frames_here(tmp_path, caplog):
     f_A = trained(tmp_path, "tubelet_vit", resolution=32, anonymizer_width=0.1)
-    loaded = network.load(str(tmp_path))
+    loaded = network.load_network(str(tmp_path))
     (line,) = (record.getMessage() for record in caplog.records)
     assert line.startswith(
         f"{tmp_path}: tubelet_vit was judged on clips and sees each frame here as a clip that stands"
@@ -69,7 +71,7 @@ def test_a_network_of_clips_says_that_it_sees_frames_here(tmp_path, caplog):
 
 
 def test_a_network_of_frames_says_nothing(run, caplog):
-    network.load(str(run[0]))
+    network.load_network(str(run[0]))
     assert not caplog.records
 
 
@@ -79,7 +81,7 @@ def test_altered_weights_are_refused(run):
     before = weights.read_bytes()
     weights.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
     with pytest.raises(ValueError, match="was altered"):
-        network.load(str(folder))
+        network.load_network(str(folder))
 
 
 class Exported(tf.Module):
@@ -106,14 +108,14 @@ def saved(tmp_path_factory):
 
 
 def test_a_saved_model_of_uint8_frames(saved):
-    loaded = network.load(str(saved / "open"))
-    assert np.array_equal(loaded(X), 255 - X) and loaded.size is None and not loaded.fixed
-    assert loaded.sha256 != network.load(str(saved / "fixed")).sha256
+    loaded = network.load_network(str(saved / "open"))
+    assert np.array_equal(loaded(X), 255 - X) and loaded.size is None and not loaded.fixed_size
+    assert loaded.sha256 != network.load_network(str(saved / "fixed")).sha256
 
 
 def test_a_saved_model_of_one_size_and_one_frame(saved):
-    loaded = network.load(str(saved / "fixed"))
-    assert (loaded.size, loaded.fixed, loaded.batch) == ((32, 48), True, 1)
+    loaded = network.load_network(str(saved / "fixed"))
+    assert (loaded.size, loaded.fixed_size, loaded.batch) == ((32, 48), True, 1)
     assert np.array_equal(
         loaded(X[:1]), np.rint(X[:1] / np.float32(255) * 0.5 * 255).astype(np.uint8)
     )
@@ -121,9 +123,9 @@ def test_a_saved_model_of_one_size_and_one_frame(saved):
 
 def test_a_saved_model_may_say_at_which_size_it_works(saved):
     (saved / "open/assets.extra").mkdir()
-    (saved / "open" / network.ABOUT).write_text('{"size": [64, 96], "multiple": 16}')
-    loaded = network.load(str(saved / "open"))
-    assert (loaded.size, loaded.fixed, loaded.multiple) == ((64, 96), False, 16)
+    (saved / "open" / network.SAVED_MODEL_METADATA).write_text('{"size": [64, 96], "multiple": 16}')
+    loaded = network.load_network(str(saved / "open"))
+    assert (loaded.size, loaded.fixed_size, loaded.multiple) == ((64, 96), False, 16)
 
 
 def test_what_is_no_model_is_refused(saved, run, tmp_path):
@@ -136,14 +138,14 @@ def test_what_is_no_model_is_refused(saved, run, tmp_path):
         (str(saved / "none"), "", "has no signature for frames; it has: text"),
     ]:
         with pytest.raises(ValueError, match=message):
-            network.load(model, mode)
+            network.load_network(model, mode)
     (tmp_path / "run.flags").write_text((run[0] / "run.flags").read_text())
     with pytest.raises(ValueError, match="holds no trained anonymizer yet"):
-        network.load(str(tmp_path))
+        network.load_network(str(tmp_path))
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken/saved_model.pb").write_bytes(b"\xff\xff")
     with pytest.raises(ValueError, match="could not be loaded"):
-        network.load(str(tmp_path / "broken"))
+        network.load_network(str(tmp_path / "broken"))
 
 
 @pytest.mark.parametrize(
@@ -154,7 +156,7 @@ def test_what_is_no_model_is_refused(saved, run, tmp_path):
     ],
 )
 def test_unsafe_answers(answer, message):
-    with pytest.raises(network.Unsafe, match=message):
+    with pytest.raises(network.UnsafeOutputError, match=message):
         network.Network("n", "0", lambda x: answer)(X)
 
 

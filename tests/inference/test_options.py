@@ -3,21 +3,29 @@ import re
 import pytest
 
 from tfanon.inference import options
-from tfanon.inference.options import Settings
+from tfanon.inference.options import AnonymizeOptions
 from tfanon.media.video_writer import Encoding
 
 
 def test_what_shapes_an_output_is_a_setting():
-    assert set(Settings().shaping()) == set(options.SHAPING) <= set(Settings.__dataclass_fields__)
+    assert (
+        set(AnonymizeOptions().get_output_options())
+        == set(options.OUTPUT_OPTIONS)
+        <= set(AnonymizeOptions.__dataclass_fields__)
+    )
 
 
 def test_no_quality_is_the_codecs_own():
-    assert Settings().encoding() == Encoding() and Settings(quality=0).encoding().quality == 0
+    assert (
+        AnonymizeOptions().encoding() == Encoding()
+        and AnonymizeOptions(quality=0).encoding().quality == 0
+    )
 
 
 def test_a_pair_is_height_by_width():
     assert (
-        options.pair("480x640", "raw_size") == (480, 640) and options.pair("", "raw_size") is None
+        options.parse_size("480x640", "raw_size") == (480, 640)
+        and options.parse_size("", "raw_size") is None
     )
 
 
@@ -26,4 +34,4 @@ def test_what_is_no_pair(text):
     with pytest.raises(
         ValueError, match=re.escape(f"--raw_size is HxW in pixels, such as 480x640, not '{text}'.")
     ):
-        options.pair(text, "raw_size")
+        options.parse_size(text, "raw_size")

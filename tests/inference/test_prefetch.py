@@ -5,11 +5,11 @@ import time
 
 import pytest
 
-from tfanon.inference.prefetch import ahead
+from tfanon.inference.prefetch import prefetch
 
 
 def test_items_come_in_order_and_end():
-    with ahead(iter(range(100)), 3) as items:
+    with prefetch(iter(range(100)), 3) as items:
         assert list(items) == list(range(100))
 
 
@@ -21,7 +21,7 @@ def test_no_more_than_depth_items_wait():
             made.append(number)
             yield number
 
-    with ahead(source(), 4) as items:
+    with prefetch(source(), 4) as items:
         assert next(items) == 0
         time.sleep(0.3)
         assert len(made) <= 1 + 4 + 1  # taken, waiting, in the hand of the one who makes them
@@ -42,7 +42,7 @@ def test_two_stages_overlap():
                 meet.wait()
             yield item
 
-    with ahead(early(iter(range(10))), 4) as first, ahead(late(first), 4) as second:
+    with prefetch(early(iter(range(10))), 4) as first, prefetch(late(first), 4) as second:
         assert list(second) == list(range(10))
 
 
@@ -51,7 +51,7 @@ def test_an_error_arrives_after_the_items_before_it():
         yield 1
         raise OSError("disk")
 
-    with pytest.raises(OSError, match="disk"), ahead(breaks(), 2) as items:
+    with pytest.raises(OSError, match="disk"), prefetch(breaks(), 2) as items:
         assert next(items) == 1
         next(items)
 
@@ -67,7 +67,7 @@ def test_leaving_early_ends_the_threads_and_closes_the_source(taken):
         finally:
             closed.append(True)
 
-    with ahead(endless(), 2) as first, ahead((item for item in first), 2) as second:
+    with prefetch(endless(), 2) as first, prefetch((item for item in first), 2) as second:
         for _ in range(taken):
             next(second)
     assert closed == [True] and threading.active_count() == before

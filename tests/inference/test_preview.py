@@ -10,7 +10,7 @@ from tfanon.inference import preview
 def test_without_a_display_it_says_so(monkeypatch):
     monkeypatch.setitem(sys.modules, "tkinter", None)
     with pytest.raises(ValueError, match="--preview needs a display and tkinter"):
-        preview.Preview()
+        preview.PreviewWindow()
 
 
 def test_frames_are_shown_until_the_window_is_closed(monkeypatch):
@@ -28,7 +28,7 @@ def test_frames_are_shown_until_the_window_is_closed(monkeypatch):
     from PIL import ImageTk
 
     monkeypatch.setattr(ImageTk, "PhotoImage", lambda image: image.size)
-    show = preview.Preview()
+    show = preview.PreviewWindow()
     show(np.zeros((1000, 2000, 3), np.uint8))
     protocols["WM_DELETE_WINDOW"]()
     show(np.zeros((10, 20, 3), np.uint8))

@@ -8,7 +8,7 @@ from clips import Clip
 from tfanon.core import config
 from tfanon.inference import network, tested_size, tflite
 from tfanon.inference.anonymizer import Anonymizer
-from tfanon.inference.options import Command, Settings
+from tfanon.inference.options import AnonymizeCommandOptions, AnonymizeOptions
 
 ALONE = "the privacy figures of its table hold for 48x48 alone"
 
@@ -91,8 +91,11 @@ def test_what_scales_with_the_frame_is_tested_at_any_size_but_not_in_tiles():
 
 
 def test_modes():
-    found = {mode: network.load(mode=mode) for mode in network.MODES}
-    assert {mode for mode, loaded in found.items() if loaded.scales} == {"blur", "pixelate"}
+    found = {mode: network.load_network(mode=mode) for mode in network.MODES}
+    assert {mode for mode, loaded in found.items() if loaded.scale_invariant} == {
+        "blur",
+        "pixelate",
+    }
     assert found["blacken"].tested_size is None and found["downsample"].tested_size == (224, 224)
     with pytest.raises(
         ValueError, match="downsample was trained and measured at 224x224; at 1080x1920"
@@ -112,20 +115,22 @@ def test_what_is_not_known_is_not_judged(caplog):
 def test_a_tflite_file_may_say_at_which_size_it_was_trained(tmp_path):
     path = tmp_path / "a.tflite"
     path.write_bytes(b"TFL3" * 100)
-    assert tflite.read_about(path) == {}
+    assert tflite.read_metadata(path) == {}
     for _ in range(2):
         path.write_bytes(b"TFL3" * 100)
-        tflite.write_about(path, {"trained_size": (48, 48)})
-        assert tflite.read_about(path) == {"trained_size": [48, 48]}
+        tflite.write_metadata(path, {"trained_size": (48, 48)})
+        assert tflite.read_metadata(path) == {"trained_size": [48, 48]}
     assert path.read_bytes().startswith(b"TFL3" * 100)
 
 
 def test_the_flag_has_its_former_name_too():
     for name in ("network_size", "working_size"):
-        (found,) = config.parsed([f"--{name}=48x64"], Settings)
+        (found,) = config.parse_flags([f"--{name}=48x64"], AnonymizeOptions)
         assert found.network_size == "48x64"
-    assert config.parsed(["--allow_untested_size"], Command)[0].allow_untested_size
+    assert config.parse_flags(["--allow_untested_size"], AnonymizeCommandOptions)[
+        0
+    ].allow_untested_size
     assert (
-        "working_size" not in Settings().shaping()
-        and "allow_untested_size" not in Settings().shaping()
+        "working_size" not in AnonymizeOptions().get_output_options()
+        and "allow_untested_size" not in AnonymizeOptions().get_output_options()
     )

@@ -37,15 +37,20 @@ def halve(x):
 def test_every_type_answers_in_grey_levels(tmp_path, kind, slack):
     path = tmp_path / "a.tflite"
     path.write_bytes(converted(halve, kind=kind))
-    loaded = network.load(str(path))
-    assert (loaded.size, loaded.fixed, loaded.batch, loaded.name) == ((16, 16), True, 1, "a.tflite")
+    loaded = network.load_network(str(path))
+    assert (loaded.size, loaded.fixed_size, loaded.batch, loaded.name) == (
+        (16, 16),
+        True,
+        1,
+        "a.tflite",
+    )
     assert np.abs(loaded(X).astype(float) - X / 2).max() <= slack
 
 
 def test_a_file_of_any_number_of_frames(tmp_path):
     path = tmp_path / "a.tflite"
     path.write_bytes(converted(halve, (None, 16, 16, 3)))
-    assert np.abs(network.load(str(path))(X).astype(float) - X / 2).max() < 0.51
+    assert np.abs(network.load_network(str(path))(X).astype(float) - X / 2).max() < 0.51
 
 
 def test_it_runs_on_tensorflows_interpreter_too(tmp_path, monkeypatch):
@@ -54,7 +59,9 @@ def test_it_runs_on_tensorflows_interpreter_too(tmp_path, monkeypatch):
         __import__("sys").modules, "ai_edge_litert.interpreter", None
     )  # as if it were not installed
     assert (
-        np.abs(tflite.load(pathlib.Path(tmp_path / "a.tflite"))(X).astype(float) - X / 2).max()
+        np.abs(
+            tflite.load_tflite(pathlib.Path(tmp_path / "a.tflite"))(X).astype(float) - X / 2
+        ).max()
         < 0.51
     )
 
@@ -63,7 +70,7 @@ def test_what_is_something_else_is_refused(tmp_path):
     path = tmp_path / "a.tflite"
     path.write_bytes(b"no flat buffer")
     with pytest.raises(ValueError, match="a.tflite could not be loaded"):
-        network.load(str(path))
+        network.load_network(str(path))
     path.write_bytes(converted(lambda x: tf.reduce_mean(x, [1, 2])))
     with pytest.raises(ValueError, match="does not take frames"):
-        network.load(str(path))
+        network.load_network(str(path))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tfanon.inference import tiling
-from tfanon.inference.network import Unsafe
+from tfanon.inference.network import UnsafeOutputError
 
 
 def frames(height, width, count=2):
@@ -25,7 +25,7 @@ def frames(height, width, count=2):
 )
 def test_tiles_start_evenly(length, tile, overlap, expected):
     # 56 = 32 + 32 - 8: two tiles share exactly 8.  57 needs a third: (57 - 32) / 2 = 12.5 -> 12.
-    assert tiling.starts(max(length, tile), tile, overlap) == expected
+    assert tiling.compute_tile_starts(max(length, tile), tile, overlap) == expected
 
 
 @pytest.mark.parametrize("height, width", [(32, 32), (75, 101), (20, 64), (7, 9)])
@@ -45,7 +45,7 @@ def test_tiles_blend_where_they_overlap():
     network = doubles.anonymizer(
         lambda x: np.full(x.shape, next(answers), np.uint8), (8, 8)
     ).network
-    line = tiling.tiled(network, frames(8, 12, 1), 3)[0, 0, :, 0]
+    line = tiling.run_on_tiles(network, frames(8, 12, 1), 3)[0, 0, :, 0]
     assert line.tolist() == [0, 0, 0, 0, 20, 40, 60, 80, 100, 100, 100, 100]
 
 
@@ -66,5 +66,5 @@ def test_nan_in_one_tile_is_unsafe(layout):
         y[0, 0, 0, 0] = np.nan
         return y
 
-    with pytest.raises(Unsafe, match="NaN"):
+    with pytest.raises(UnsafeOutputError, match="NaN"):
         doubles.anonymizer(spoiled, (32, 32), layout, 8)(frames(40, 70))

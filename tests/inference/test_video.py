@@ -56,7 +56,7 @@ def anonymized(
     given, target, sound=False, anonymizer=None, metadata=False, encoding=Encoding(threads=1)
 ):
     with video_reader.open_video(given, sound=sound) as opened:
-        return video.anonymize(
+        return video.anonymize_video(
             opened, target, anonymizer or doubles.inverting(), encoding, metadata
         )
 
@@ -147,9 +147,9 @@ def test_batches_do_not_depend_on_how_fast_frames_come(tmp_path):
 @pytest.mark.parametrize(
     "run, error, message",
     [
-        (lambda x: np.full(x.shape, np.nan), network.Unsafe, "NaN"),
-        (lambda x: x, network.Unsafe, "Frame 0 came back unchanged"),
-        (lambda x: x[:, :8], network.Unsafe, r"made \(4, 8, 64, 3\) of"),
+        (lambda x: np.full(x.shape, np.nan), network.UnsafeOutputError, "NaN"),
+        (lambda x: x, network.UnsafeOutputError, "Frame 0 came back unchanged"),
+        (lambda x: x[:, :8], network.UnsafeOutputError, r"made \(4, 8, 64, 3\) of"),
         (lambda x: 1 // 0, ZeroDivisionError, "by zero"),
     ],
 )
@@ -167,17 +167,17 @@ def test_what_is_wrong_late_leaves_nothing(tmp_path):
         calls.append(len(frames))
         return frames if sum(calls) > 30 else 255 - frames
 
-    with pytest.raises(network.Unsafe, match="Frame 28 came back unchanged"):
+    with pytest.raises(network.UnsafeOutputError, match="Frame 28 came back unchanged"):
         anonymized(given, tmp_path / "out.mp4", anonymizer=doubles.anonymizer(tired))
     assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
 
 
 def test_a_lost_frame_is_noticed(tmp_path, monkeypatch):
     given = clips.write(tmp_path / "in.mp4")
-    whole = video._run
+    whole = video._anonymize_batch
     monkeypatch.setattr(
         video,
-        "_run",
+        "_anonymize_batch",
         lambda batch, first, anonymizer: whole(batch, first, anonymizer)[first == 8 :],
     )
     with pytest.raises(MediaError, match="23 of 24 frames were written"):

@@ -6,7 +6,7 @@ from PIL import Image
 
 from tfanon.media import contact_sheet
 
-GAP = contact_sheet.GAP
+GAP = contact_sheet.GAP_PIXELS
 
 
 def samples(n, seed=0):
@@ -15,7 +15,7 @@ def samples(n, seed=0):
 
 def test_grid_holds_every_sample_in_its_place():
     rows = {"raw": samples(3), "f_A": samples(2, seed=1)}
-    sheet = contact_sheet.grid(rows, titles=("run", "jump"))
+    sheet = contact_sheet.draw_sheet(rows, titles=("run", "jump"))
     left = sheet.shape[1] - 3 * (30 + GAP)
     top = sheet.shape[0] - 2 * (20 + GAP)
     for row, frames in enumerate(rows.values()):
@@ -29,7 +29,7 @@ def test_grid_holds_every_sample_in_its_place():
 
 def test_grid_enlarges_and_takes_floats():
     frame = samples(1)
-    sheet = contact_sheet.grid({"raw": frame / 255}, scale=2)
+    sheet = contact_sheet.draw_sheet({"raw": frame / 255}, scale=2)
     np.testing.assert_array_equal(sheet[GAP : GAP + 40 : 2, -60 - GAP : -GAP : 2], frame[0])
     np.testing.assert_array_equal(sheet[GAP + 1 : GAP + 40 : 2, -59 - GAP : -GAP : 2], frame[0])
 
@@ -41,19 +41,22 @@ def test_floats_are_clipped_and_rounded():
 
 def test_a_sheet_is_cut_into_what_was_put_in():
     rows = {"raw": samples(3)[:, :, :20], "a longer name than that": samples(3, seed=1)[:, :, :20]}
-    cut = contact_sheet.cut(contact_sheet.grid(rows), 2, 3)
+    cut = contact_sheet.cut_sheet(contact_sheet.draw_sheet(rows), 2, 3)
     assert cut.shape[:2] == (2, 3)
     for row, frames in zip(cut, rows.values()):
         np.testing.assert_array_equal(row, frames)
-    assert contact_sheet.cut(contact_sheet.grid(rows, scale=2), 2, 3).shape[2] == 2 * cut.shape[2]
+    assert (
+        contact_sheet.cut_sheet(contact_sheet.draw_sheet(rows, scale=2), 2, 3).shape[2]
+        == 2 * cut.shape[2]
+    )
     for wrong in ((5, 3), (2, 30)):
         with pytest.raises(ValueError, match="has no"):
-            contact_sheet.cut(contact_sheet.grid(rows), *wrong)
+            contact_sheet.cut_sheet(contact_sheet.draw_sheet(rows), *wrong)
 
 
 def test_strip_puts_frames_side_by_side():
     clip = samples(3)
-    image = contact_sheet.strip(clip)
+    image = contact_sheet.draw_strip(clip)
     assert image.shape == (20, 3 * 30 + 2 * GAP, 3)
     np.testing.assert_array_equal(image[:, 30 + GAP : 60 + GAP], clip[1])
 
@@ -62,7 +65,7 @@ def test_strip_puts_frames_side_by_side():
 def test_animation_has_a_picture_per_frame(tmp_path, ending):
     raw = np.stack([samples(5), samples(5, seed=1)])
     path = tmp_path / "new" / f"clips.{ending}"
-    contact_sheet.animate(path, {"raw": raw, "f_A": 255 - raw}, fps=10)
+    contact_sheet.save_animation(path, {"raw": raw, "f_A": 255 - raw}, fps=10)
     with Image.open(path) as image:
         assert image.n_frames == 5
         image.seek(4)  # what a frame lasts is known once it is read
@@ -72,8 +75,8 @@ def test_animation_has_a_picture_per_frame(tmp_path, ending):
 
 
 def test_written_picture_reads_back(tmp_path):
-    sheet = contact_sheet.grid({"raw": samples(2)})
-    contact_sheet.write(tmp_path / "report" / "samples.png", sheet)
+    sheet = contact_sheet.draw_sheet({"raw": samples(2)})
+    contact_sheet.save_sheet(tmp_path / "report" / "samples.png", sheet)
     np.testing.assert_array_equal(
         np.asarray(Image.open(tmp_path / "report" / "samples.png")), sheet
     )
@@ -82,9 +85,9 @@ def test_written_picture_reads_back(tmp_path):
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: contact_sheet.grid({}),
-        lambda: contact_sheet.grid({"raw": samples(1)[0]}),
-        lambda: contact_sheet.grid({"raw": samples(1), "f_A": samples(1)[:, :10]}),
+        lambda: contact_sheet.draw_sheet({}),
+        lambda: contact_sheet.draw_sheet({"raw": samples(1)[0]}),
+        lambda: contact_sheet.draw_sheet({"raw": samples(1), "f_A": samples(1)[:, :10]}),
     ],
 )
 def test_rows_of_several_sizes_are_refused(call):
@@ -94,6 +97,6 @@ def test_rows_of_several_sizes_are_refused(call):
 
 def test_clips_of_several_lengths_are_refused(tmp_path):
     with pytest.raises(ValueError, match="of one T"):
-        contact_sheet.animate(
+        contact_sheet.save_animation(
             tmp_path / "x.gif", {"raw": samples(4)[None], "f_A": samples(3)[None]}
         )

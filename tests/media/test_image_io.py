@@ -24,10 +24,10 @@ def texture():
     return clips.picture(0, (20, 32))
 
 
-@pytest.mark.parametrize("ending", sorted(image_io.FORMATS))
+@pytest.mark.parametrize("ending", sorted(image_io.WRITE_FORMATS))
 def test_what_is_written_is_read(tmp_path, ending):
-    image_io.write_still(tmp_path / f"a{ending}", texture())
-    read = image_io.read_still(str(tmp_path / f"a{ending}"))
+    image_io.write_image(tmp_path / f"a{ending}", texture())
+    read = image_io.read_full_image(str(tmp_path / f"a{ending}"))
     lossless = ending in (".bmp", ".png")
     assert read.shape == (20, 32, 3) and np.abs(read.astype(int) - texture()).mean() <= (
         0 if lossless else 16
@@ -41,10 +41,10 @@ def test_a_photograph_is_read_upright_and_written_without_its_tags(tmp_path):
         "a camera",
     )  # shown upright after a quarter turn clockwise; its maker
     Image.fromarray(texture()).save(tmp_path / "in.jpg", exif=exif, quality=95)
-    upright = image_io.read_still(str(tmp_path / "in.jpg"))
+    upright = image_io.read_full_image(str(tmp_path / "in.jpg"))
     assert upright.shape == (32, 20, 3)
     assert np.abs(upright.astype(int) - np.rot90(texture(), -1)).mean() < 8
-    image_io.write_still(tmp_path / "out.jpg", upright)
+    image_io.write_image(tmp_path / "out.jpg", upright)
     assert not Image.open(tmp_path / "out.jpg").getexif()
     assert b"a camera" not in (tmp_path / "out.jpg").read_bytes()
 
@@ -63,9 +63,9 @@ def test_a_photograph_is_read_as_pillow_shows_it(tmp_path, orientation, ending):
     Image.fromarray(texture()).save(path, exif=exif, quality=95, **options)
     with Image.open(path) as picture:
         wanted = np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
-    read = image_io.read_still(path)
+    read = image_io.read_full_image(path)
     assert read.shape == wanted.shape and np.abs(read.astype(int) - wanted).mean() < 5
-    assert image_io.read_size(path) == wanted.shape[:2]
+    assert image_io.read_image_size(path) == wanted.shape[:2]
     # Training reads the same picture, and cuts its windows from it: here the lower right quarter.
     height, width = wanted.shape[:2]
     whole, quarter = image_io.read_image(path, height, width, [(1.0, 0, 0), (0.5, 1, 1)])
@@ -78,7 +78,7 @@ def test_a_photograph_is_read_as_pillow_shows_it(tmp_path, orientation, ending):
 
 def test_quality_is_pillows(tmp_path):
     for quality in (20, 95):
-        image_io.write_still(tmp_path / f"{quality}.jpg", texture(), quality)
+        image_io.write_image(tmp_path / f"{quality}.jpg", texture(), quality)
     assert (tmp_path / "20.jpg").stat().st_size < (tmp_path / "95.jpg").stat().st_size
 
 
@@ -87,19 +87,19 @@ def test_what_is_no_single_picture_is_named(tmp_path):
     pages = [Image.fromarray(texture() + number) for number in (0, 9)]
     pages[0].save(path, save_all=True, append_images=pages[1:])
     (tmp_path / "cut.png").write_bytes(b"")
-    image_io.write_still(tmp_path / "b.png", texture())
+    image_io.write_image(tmp_path / "b.png", texture())
     (tmp_path / "cut.png").write_bytes((tmp_path / "b.png").read_bytes()[:60])
     for name in ("a.webp", "cut.png", "missing.jpg"):
         with pytest.raises(MediaError, match=name):
-            image_io.read_still(str(tmp_path / name))
+            image_io.read_full_image(str(tmp_path / name))
     with pytest.raises(ValueError, match="ends in '.gif': choose .avif .bmp"):
-        image_io.write_still(tmp_path / "a.gif", texture())
+        image_io.write_image(tmp_path / "a.gif", texture())
 
 
 def test_a_colon_in_a_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    image_io.write_still("12:00.png", texture())
-    assert np.array_equal(image_io.read_still("12:00.png"), texture())
+    image_io.write_image("12:00.png", texture())
+    assert np.array_equal(image_io.read_full_image("12:00.png"), texture())
 
 
 def blocks():
@@ -165,7 +165,7 @@ def test_ordinary_pictures_are_read_as_libav_decodes_them(tmp_path, ending, mode
     small, whole = read_plainly(str(tmp_path / f"plain{ending}"))
     path = str(tmp_path / f"a{ending}")
     assert np.array_equal(image_io.read_image(path, 40, 56)[0], small)
-    assert np.array_equal(image_io.read_still(path), whole)
+    assert np.array_equal(image_io.read_full_image(path), whole)
 
 
 @pytest.mark.parametrize("ending", [".png", ".webp", ".jpg", ".avif"])
@@ -178,7 +178,7 @@ def test_profiles_are_converted_to_srgb(tmp_path, primaries, gamma, ending):
     path = save(tmp_path / f"a{ending}", blocks(), icc_profile=profile)
     wanted = icc_profiles.to_srgb(middles(blocks()), primaries, gamma)
     assert np.abs(wanted - middles(blocks())).max() > 40  # what ignoring the profile costs
-    read = image_io.read_still(path)
+    read = image_io.read_full_image(path)
     error = np.abs(middles(read) - wanted)
     assert (
         error.max() <= 2 if ending in (".png", ".webp") else error.mean() <= 3
@@ -191,10 +191,10 @@ def test_a_grey_profile(tmp_path):
     profile = icc_profiles.make_grey(1.8)
     path = save(tmp_path / "a.png", ramp, icc_profile=profile)
     wanted = icc_profiles.to_srgb(ramp[..., None].repeat(3, 2), icc_profiles.SRGB, 1.8)
-    read = image_io.read_still(path)
+    read = image_io.read_full_image(path)
     assert np.abs(read - wanted).max() < 2 < np.abs(read.astype(int) - ramp[..., None]).max()
     deep = save(tmp_path / "deep.png", ramp.astype(np.uint16) * 257, icc_profile=profile)
-    assert np.array_equal(image_io.read_still(deep), read)
+    assert np.array_equal(image_io.read_full_image(deep), read)
 
 
 def test_a_cmyk_profile(tmp_path):
@@ -203,7 +203,7 @@ def test_a_cmyk_profile(tmp_path):
         tmp_path / "a.jpg", Image.new("CMYK", (32, 32), (255, 0, 0, 0)), icc_profile=profile
     )
     # One ink of four leaves L* = 75: Y = ((75 + 16) / 116)^3 = .4828; sRGB: 255 * .7239 = 184.6.
-    assert np.abs(image_io.read_still(path).astype(int) - 185).max() <= 2
+    assert np.abs(image_io.read_full_image(path).astype(int) - 185).max() <= 2
 
 
 @pytest.mark.parametrize(
@@ -217,14 +217,14 @@ def test_a_cmyk_profile(tmp_path):
 )
 def test_a_broken_profile_counts_as_srgb(tmp_path, profile):
     path = save(tmp_path / "a.png", blocks(), icc_profile=profile)
-    assert np.array_equal(image_io.read_still(path), blocks())
+    assert np.array_equal(image_io.read_full_image(path), blocks())
 
 
 def test_the_profile_of_a_png_is_kept_from_libav(tmp_path):
     """PyAV would free its name twice, which ends the process sooner or later."""
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     path = save(tmp_path / "a.png", blocks(), icc_profile=profile)
-    frame, turn = image_io._decode(path)
+    frame, turn = image_io._decode_frame(path)
     assert len(frame.side_data) == 0 and turn == 0
 
 
@@ -244,11 +244,11 @@ def test_code_points_are_converted_to_srgb(tmp_path, code_points, primaries):
     content = avif.read_bytes()
     assert content.count(before) == 1
     avif.write_bytes(content.replace(before, struct.pack(">8sHH", b"colrnclx", *code_points)))
-    assert np.abs(middles(image_io.read_still(str(avif))) - wanted).mean() <= 3
+    assert np.abs(middles(image_io.read_full_image(str(avif))) - wanted).mean() <= 3
     words = PngInfo()
     words.add(b"cICP", bytes([*code_points, 0, 1]))
     png = save(tmp_path / "a.png", blocks(), pnginfo=words)
-    assert np.abs(middles(image_io.read_still(png)) - wanted).max() <= 1
+    assert np.abs(middles(image_io.read_full_image(png)) - wanted).max() <= 1
 
 
 @pytest.mark.parametrize("ending", [".avif", ".png"])
@@ -267,7 +267,7 @@ def test_an_hdr_picture_is_tone_mapped(tmp_path, ending):
         path.write_bytes(
             path.read_bytes().replace(before, struct.pack(">8sHH", b"colrnclx", 9, 16))
         )
-    assert image_io.read_still(str(path)).min() > 185
+    assert image_io.read_full_image(str(path)).min() > 185
 
 
 @pytest.mark.parametrize("ending", [".png", ".webp", ".avif"])
@@ -278,7 +278,7 @@ def test_what_is_transparent_is_white(tmp_path, ending):
     wanted = blocks().astype(float)
     wanted[:24] = 255
     wanted[24:, 32:] = 255 + (wanted[24:, 32:] - 255) * 128 / 255
-    for read in (image_io.read_still(path), image_io.read_image(path, 48, 64)[0]):
+    for read in (image_io.read_full_image(path), image_io.read_image(path, 48, 64)[0]):
         assert np.abs(middles(read) - middles(wanted)).max() <= (6 if ending == ".avif" else 1)
 
 
@@ -297,7 +297,7 @@ def test_transparency_of_other_pngs(tmp_path, mode):
     else:
         image, clear = Image.fromarray(levels).convert(mode), (0, 0, 0) if mode == "RGB" else 0
     path = save(tmp_path / "a.png", image, **({} if clear is None else {"transparency": clear}))
-    read = image_io.read_still(path).astype(int)
+    read = image_io.read_full_image(path).astype(int)
     assert read[:8].min() == 255 and np.abs(read[8:] - 90).max() <= 1
 
 
@@ -326,8 +326,8 @@ def test_a_bmp_whose_fourth_byte_means_nothing(tmp_path):
         (tmp_path / name).write_bytes(
             struct.pack("<2sIHHI", b"BM", 70 + len(body), 0, 0, 70) + head + body
         )
-    assert image_io.read_still(str(tmp_path / "empty.bmp"))[4, 4].tolist() == [30, 200, 10]
-    assert min(image_io.read_still(str(tmp_path / "clear.bmp"))[4, 4]) > 190
+    assert image_io.read_full_image(str(tmp_path / "empty.bmp"))[4, 4].tolist() == [30, 200, 10]
+    assert min(image_io.read_full_image(str(tmp_path / "clear.bmp"))[4, 4]) > 190
 
 
 def test_the_first_picture_of_a_jpeg_is_the_photograph(tmp_path):
@@ -347,16 +347,16 @@ def test_the_first_picture_of_a_jpeg_is_the_photograph(tmp_path):
         "moving": photograph + struct.pack(">I4s4s", 16, b"ftyp", b"mp42") + bytes(4),
     }
     (tmp_path / "plain.jpg").write_bytes(photograph)
-    wanted = image_io.read_still(str(tmp_path / "plain.jpg"))
+    wanted = image_io.read_full_image(str(tmp_path / "plain.jpg"))
     for name, content in contents.items():
         path = tmp_path / f"{name}.jpg"
         path.write_bytes(content)
-        assert np.array_equal(image_io.read_still(str(path)), wanted), name
+        assert np.array_equal(image_io.read_full_image(str(path)), wanted), name
         assert np.array_equal(image_io.read_image(str(path), 48, 64)[0], wanted), name
     profile = icc_profiles.make_rgb(icc_profiles.DISPLAY_P3)
     (tmp_path / "p3.jpg").write_bytes(encoded(blocks(), icc_profile=profile) + gain)
     wanted = icc_profiles.to_srgb(middles(blocks()), icc_profiles.DISPLAY_P3)
-    assert np.abs(middles(image_io.read_still(str(tmp_path / "p3.jpg"))) - wanted).mean() < 6
+    assert np.abs(middles(image_io.read_full_image(str(tmp_path / "p3.jpg"))) - wanted).mean() < 6
 
 
 @pytest.mark.parametrize("ending", [".avif", ".jpg"])
@@ -367,9 +367,9 @@ def test_a_tiled_avif_is_read_whole(tmp_path, ending):
     pixels = quarters.repeat(64, 0).repeat(64, 1)
     path = tmp_path / f"a{ending}"  # the content decides
     path.write_bytes(make_tiled_avif(pixels))
-    for read in (image_io.read_still(str(path)), image_io.read_image(str(path), 128, 128)[0]):
+    for read in (image_io.read_full_image(str(path)), image_io.read_image(str(path), 128, 128)[0]):
         assert np.abs(read.astype(int) - pixels).max() <= 4
-    assert image_io.read_size(str(path)) == (128, 128)
+    assert image_io.read_image_size(str(path)) == (128, 128)
     assert probe.examine(str(path), whole=True)["height"] == 128
 
 
@@ -382,7 +382,7 @@ def test_a_heic_without_its_package_is_refused_in_a_line(tmp_path, monkeypatch):
     with pytest.raises(
         MediaError, match=r"a.heic: an HEIF picture.*pip install 'tfanon\[heif\]'. Or convert it"
     ):
-        image_io.read_still(str(path))
+        image_io.read_full_image(str(path))
 
 
 @pytest.mark.parametrize("ending", [".png", ".webp"])
@@ -392,7 +392,7 @@ def test_an_animation(tmp_path, ending):
     save(path, blocks(), save_all=True, append_images=[Image.fromarray(255 - blocks())])
     assert np.array_equal(image_io.read_image(str(path), 48, 64)[0], blocks())
     with pytest.raises(MediaError, match="more than one picture in it: an animation"):
-        image_io.read_still(str(path))
+        image_io.read_full_image(str(path))
 
 
 def test_a_video_under_the_name_of_an_image_is_refused(tmp_path):
@@ -414,12 +414,12 @@ def test_size_is_limited_before_decoding(tmp_path, monkeypatch, ending):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert image_io.read_still(path).shape == (48, 64, 3)
-    monkeypatch.setattr(limits, "MAX_PIXELS", 48 * 64 - 1)
-    monkeypatch.setattr(image_io, "_read_pixels", None)
+        assert image_io.read_full_image(path).shape == (48, 64, 3)
+    monkeypatch.setattr(limits, "MAX_FRAME_PIXELS", 48 * 64 - 1)
+    monkeypatch.setattr(image_io, "_read_srgb_pixels", None)
     for read in (
-        image_io.read_still,
-        image_io.read_size,
+        image_io.read_full_image,
+        image_io.read_image_size,
         lambda path: image_io.read_image(path, 8, 8),
     ):
         with pytest.raises(
@@ -437,7 +437,7 @@ def test_a_cut_picture_is_named(tmp_path, ending):
         path = tmp_path / f"{name}{ending}"
         save(path, noise, **options)
         path.write_bytes(path.read_bytes()[:-2000])
-        for read in (image_io.read_still, lambda path: image_io.read_image(path, 8, 8)):
+        for read in (image_io.read_full_image, lambda path: image_io.read_image(path, 8, 8)):
             with pytest.raises(MediaError, match=f"^{path}: [^\\n]*$"):
                 read(str(path))
 
@@ -472,8 +472,8 @@ def test_files_in_memory_are_read_as_files(tmp_path, ending):
 
 
 def test_what_is_written_says_nothing_else(tmp_path):
-    for ending in image_io.FORMATS:
-        image_io.write_still(tmp_path / f"a{ending}", texture())
+    for ending in image_io.WRITE_FORMATS:
+        image_io.write_image(tmp_path / f"a{ending}", texture())
         with Image.open(tmp_path / f"a{ending}") as written:
             assert (
                 not written.getexif() and not {"icc_profile", "exif", "xmp"} & written.info.keys()
@@ -500,7 +500,7 @@ def test_frames_of_ordinary_pictures_are_freed_at_once(tmp_path):
     try:
         before = count_frames()
         image_io.read_image(path, 8, 8)
-        image_io.read_still(path)
+        image_io.read_full_image(path)
         assert count_frames() == before
     finally:
         gc.enable()

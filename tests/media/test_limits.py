@@ -22,11 +22,11 @@ def video(tmp_path):
     "limit, value, message",
     [
         (
-            "MAX_PIXELS",
+            "MAX_FRAME_PIXELS",
             2047,
             r"a.mp4: frames of 64x32 pixels; the limit is 2047 pixels \(--max_frame_pixels\)\.",
         ),
-        ("MAX_SECONDS", 1, r"a.mp4: 2 seconds; the limit is 1 \(--max_video_seconds\)\."),
+        ("MAX_VIDEO_SECONDS", 1, r"a.mp4: 2 seconds; the limit is 1 \(--max_video_seconds\)\."),
         ("MAX_FRAMES", 49, "a.mp4: more than 49 frames"),
         ("MAX_STREAMS", 0, r"a.mp4: 1 streams; the limit is 0 \(--max_streams\)\."),
     ],
@@ -41,7 +41,7 @@ def test_limits_are_kept_and_named(video, monkeypatch, limit, value, message):
 
 def test_a_large_image_is_refused(tmp_path, monkeypatch):
     array_writer.write_jpeg(tmp_path / "a.jpg", np.zeros((32, 64, 3), np.uint8))
-    monkeypatch.setattr(limits, "MAX_PIXELS", 2047)
+    monkeypatch.setattr(limits, "MAX_FRAME_PIXELS", 2047)
     with pytest.raises(frame_reader.MediaError, match="a.jpg: frames of 64x32 pixels"):
         image_io.read_image(str(tmp_path / "a.jpg"), 8, 8)
 
@@ -49,9 +49,9 @@ def test_a_large_image_is_refused(tmp_path, monkeypatch):
 def test_the_content_decides_not_the_ending(video, tmp_path):
     renamed = tmp_path / "b.avi"
     renamed.write_bytes(open(video, "rb").read())
-    assert limits.container_format(str(renamed)) == "mov"
+    assert limits.detect_file_format(str(renamed)) == "mov"
     assert frame_reader.count_frames(str(renamed)) == 50
-    assert limits.is_video("A.MP4") and not limits.is_video("a.jpg")
+    assert limits.is_video_path("A.MP4") and not limits.is_video_path("a.jpg")
 
 
 def encode(path, container, codec="mpeg2video", options=None, noise=0):
@@ -162,7 +162,7 @@ def test_what_only_looks_like_a_movie_is_refused(content):
 )
 def test_containers_that_every_player_takes(tmp_path, ending, container, codec, options):
     path = encode(tmp_path / f"a{ending}", container, codec, options)
-    assert limits.is_video(path)
+    assert limits.is_video_path(path)
     check_read(path)
 
 

@@ -63,7 +63,7 @@ def test_limits_hold_for_live_sources_too_but_that_of_length(tmp_path, monkeypat
     data = pathlib.Path(
         clips.write(tmp_path / "a.mkv", Clip(".mkv", frames=30, sound=True))
     ).read_bytes()
-    monkeypatch.setattr(limits, "MAX_SECONDS", 1)
+    monkeypatch.setattr(limits, "MAX_VIDEO_SECONDS", 1)
     with streaming.served(
         lambda send, count: streaming.whole(send, data, "video/x-matroska")
     ) as address:
@@ -71,7 +71,7 @@ def test_limits_hold_for_live_sources_too_but_that_of_length(tmp_path, monkeypat
             assert len(list(frames)) == 30
         for name, limit, message in (
             ("MAX_STREAMS", 1, "2 streams; the limit is 1"),
-            ("MAX_PIXELS", 3071, "64x48 "),
+            ("MAX_FRAME_PIXELS", 3071, "64x48 "),
         ):
             with (
                 monkeypatch.context() as patched,
@@ -194,10 +194,10 @@ def test_a_certificate_is_checked(certificate, others, monkeypatch, served):
         assert first(address, authority=str(certificate)).shape == (48, 64, 3)
         for more, named in (({}, "authorit|/etc"), ({"authority": str(others)}, "others.pem")):
             with pytest.raises(
-                MediaError, match=f"{address}: no encrypted .* by .*({named}).* --authority names"
+                MediaError, match=f"{address}: no encrypted .* by .*({named}).* --ca_file names"
             ):
                 first(address, **more)
-        with pytest.raises(MediaError, match="^--authority=gone.pem: no such file; a PEM file"):
+        with pytest.raises(MediaError, match="^--ca_file=gone.pem: no such file; a PEM file"):
             first(address, authority="gone.pem")
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))  # as the system's own
         assert first(address).shape == (48, 64, 3)
@@ -275,12 +275,12 @@ def test_an_rtsp_camera():
 
 
 def test_an_rtsp_camera_that_hangs_up_is_called_again(monkeypatch):
-    monkeypatch.setattr(frame_grabber, "PAUSE", 0.05)
+    monkeypatch.setattr(frame_grabber, "RECONNECT_PAUSE_SECONDS", 0.05)
     sent, count = rtsp_server.packets(12), 0
     with (
         rtsp_server.served(lambda send, call: call < 2 and list(map(send, sent))) as address,
-        pytest.raises(frame_grabber.Lost, match="rtsp://"),
-        frame_grabber.Grabber(address, 0.3, keep=True) as grabbed,
+        pytest.raises(frame_grabber.ConnectionLostError, match="rtsp://"),
+        frame_grabber.FrameGrabber(address, 0.3, keep_all=True) as grabbed,
     ):
         for count, _ in enumerate(grabbed, 1):
             pass
@@ -318,10 +318,10 @@ def test_a_stream_that_stalls_is_lost(stalling):
 
 
 def test_a_stream_that_stalls_is_asked_for_again(monkeypatch, stalling):
-    monkeypatch.setattr(frame_grabber, "PAUSE", 0.05)
+    monkeypatch.setattr(frame_grabber, "RECONNECT_PAUSE_SECONDS", 0.05)
     monkeypatch.setattr(live_source, "opened", functools.partial(live_source.opened, patience=1.5))
     levels = []
-    with frame_grabber.Grabber(stalling, keep=True, seconds=20.0) as grabbed:
+    with frame_grabber.FrameGrabber(stalling, keep_all=True, max_seconds=20.0) as grabbed:
         for _, frame in grabbed:
             levels.append(frame.to_ndarray(format="rgb24").mean())
             if levels[-1] > 250:

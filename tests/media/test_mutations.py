@@ -254,13 +254,13 @@ def list_pieces(seeds: pathlib.Path) -> list[tuple[bytes, bytes]]:
 def check_reading(path: str) -> str:
     """ "read" or "refused".  Raises AssertionError, or whatever is no line."""
     try:
-        if limits.is_video(path):
+        if limits.is_video_path(path):
             pixels = frame_reader.read_frames(
                 path, lambda count: np.minimum(np.arange(4) * 2, count - 1), 8, 8
             )
         else:
             pixels = image_io.read_image(path, 8, 8, [(1.0, 0.0, 0.0)] * 4)
-            still = image_io.read_still(path)
+            still = image_io.read_full_image(path)
             assert still.ndim == 3 and still.shape[2] == 3 and still.dtype == np.uint8, (
                 f"shape {still.shape}"
             )
@@ -281,7 +281,7 @@ def check_anonymizing(
     wanted = {} if on_damage == "refuse" else {"on_damage": on_damage}
     try:
         with video_reader.open_video(path, sound=keep, **wanted) as opened:
-            video.anonymize(
+            video.anonymize_video(
                 opened, target, doubles.blackening(layout="whole"), video_writer.Encoding(threads=1)
             )
     except ValueError as error:
@@ -310,7 +310,7 @@ def check_file(path: str, number: int, out: pathlib.Path, pieces: list[tuple[byt
     ):
         if (
             name != "reading"
-            and not limits.is_video(path)
+            and not limits.is_video_path(path)
             or name == "conceal"
             and not recipes.can_conceal()
         ):
@@ -331,7 +331,7 @@ def work(seeds: pathlib.Path, seed: int, first: int, step: int, end: int) -> Non
     """Check every step-th file from the first; a line before and a line after each."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     av.logging.set_level(None)
-    limits.allow(**{**limits.allowed(), "pixels": PIXELS})
+    limits.set_limits(**{**limits.get_limits(), "pixels": PIXELS})
     pieces = list_pieces(seeds)
     with tempfile.TemporaryDirectory() as folder:
         out = pathlib.Path(folder, "out")

@@ -14,7 +14,7 @@ from tfanon.media import frame_reader, limits, probe, video_reader, video_writer
 
 FOLDER = os.environ.get("TFANON_REAL_CLIPS", "")
 CLIPS = (
-    sorted(path for path in pathlib.Path(FOLDER).iterdir() if limits.is_video(path))
+    sorted(path for path in pathlib.Path(FOLDER).iterdir() if limits.is_video_path(path))
     if FOLDER
     else []
 )
@@ -52,7 +52,7 @@ def test_frames_are_those_of_a_sequential_decode(clip: pathlib.Path) -> None:
 
 def anonymize(clip: pathlib.Path, target: pathlib.Path, mode: str, keep: bool) -> dict:
     with video_reader.open_video(str(clip), sound=keep) as opened:
-        return video.anonymize(
+        return video.anonymize_video(
             opened, target, Anonymizer.load(mode=mode), video_writer.Encoding(threads=1)
         )
 

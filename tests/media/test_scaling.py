@@ -38,8 +38,8 @@ def test_bt709_is_not_bt601():
 
 def test_resized_leaves_alone_what_fits_and_stretches_the_rest():
     frames = patches()[None]
-    assert scaling.resized(frames, 48, 64) is frames
-    small = scaling.resized(frames, 24, 32)
+    assert scaling.resize_frames(frames, 48, 64) is frames
+    small = scaling.resize_frames(frames, 24, 32)
     assert small.shape == (1, 24, 32, 3) and small.dtype == np.uint8
     assert np.abs(small[0, 3:5, 3:5].astype(int) - patches()[8, 8]).max() <= 2
 
@@ -47,8 +47,11 @@ def test_resized_leaves_alone_what_fits_and_stretches_the_rest():
 @pytest.mark.parametrize("turn", range(8))
 def test_a_turn_and_its_opposite(turn):
     pixels = patches()
-    assert np.array_equal(scaling.turned(scaling.turned(pixels, turn), scaling.back(turn)), pixels)
-    assert scaling.turned(pixels, turn).shape == ((64, 48, 3) if turn % 2 else (48, 64, 3))
+    assert np.array_equal(
+        scaling.make_upright(scaling.make_upright(pixels, turn), scaling.invert_orientation(turn)),
+        pixels,
+    )
+    assert scaling.make_upright(pixels, turn).shape == ((64, 48, 3) if turn % 2 else (48, 64, 3))
 
 
 def test_lines_with_padding_become_an_array_of_their_own():

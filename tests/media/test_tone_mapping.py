@@ -216,7 +216,7 @@ def test_every_signal_gives_a_colour(transfer):
 def test_blocks_and_strides_do_not_show(monkeypatch):
     pixels = np.random.default_rng(3).integers(0, 65536, (40, 60, 3)).astype(np.uint16)
     whole = tone_mapping.tone_map(pixels, HLG)
-    monkeypatch.setattr(tone_mapping, "BLOCK", 77)
+    monkeypatch.setattr(tone_mapping, "BLOCK_PIXELS", 77)
     assert np.array_equal(tone_mapping.tone_map(pixels, HLG), whole)
     assert np.array_equal(tone_mapping.tone_map(pixels[:, :50], HLG), whole[:, :50])
 

@@ -279,7 +279,7 @@ def test_a_sound_track_that_the_container_cannot_hold_is_said_before_a_frame_is_
     ],
 )
 def test_colours_are_said_to_be_what_eight_bits_of_h264_can_hold(given, said):
-    assert scaling.choose_colour(given) == said
+    assert scaling.choose_output_colour(given) == said
 
 
 def test_one_and_two_frames_of_hevc_have_decoding_times(tmp_path):

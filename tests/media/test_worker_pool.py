@@ -73,7 +73,7 @@ def test_without_decoding(folder):
 
 
 def test_the_limits_hold_in_the_children(folder, monkeypatch):
-    monkeypatch.setattr(limits, "MAX_PIXELS", 511)
+    monkeypatch.setattr(limits, "MAX_FRAME_PIXELS", 511)
     (answer,) = ask(folder, ["b.mp4"], seconds=60)
     assert answer["error"].endswith(
         "frames of 32x16 pixels; the limit is 511 pixels (--max_frame_pixels)."

@@ -23,7 +23,7 @@ def test_action_is_the_mean_softmax_of_a_video_s_clips():
     # Video 1 (label 0): (.12, .88) and (.73, .27): mean (.425, .575): wrong. Mean of logits would say (0, .5): the same.
     logits = [[2, 0], [0, 2], [0, 1], [0, 2], [1, 0]]
     clips = dataset(logits, np.int32([1, 1, 1, 0, 0]), [0, 0, 0, 1, 1])
-    scores = criteria.action_scores(Given(), clips, Examples(("a", "b")))
+    scores = criteria.score_action(Given(), clips, Examples(("a", "b")))
     assert scores["action_top1"] == 0.5
     assert scores["action_chance"] == 0.5
 
@@ -42,14 +42,14 @@ def test_intervals_are_of_as_many_people_as_there_are():
         examples = Examples(
             tuple(map(str, range(120))), attributes=truth, attribute_names=("hat",), **more
         )
-        scores = criteria.privacy_scores(Given(), data, data, examples)
+        scores = criteria.score_privacy(Given(), data, data, examples)
         return [scores[key][1] - scores[key][0] for key in ("cmap_interval", "f1_interval")]
 
     def action(**more):
         clips = dataset(
             logits[::-1][:114] * [[1, -1]], np.int32(truth[::-1][:114, 0]), range(119, 5, -1)
         )
-        low, high = criteria.action_scores(
+        low, high = criteria.score_action(
             Given(), clips, Examples(tuple(map(str, range(120))), **more)
         )["action_interval"]
         return high - low
@@ -66,7 +66,7 @@ def test_privacy_by_hand():
     logits, truth = [[2.0], [1.0], [-1.0], [-2.0]], np.float32([[1], [0], [1], [0]])
     data = dataset(logits, truth, range(4))
     examples = Examples(tuple("abcd"), attributes=truth, attribute_names=("glasses",))
-    scores = criteria.privacy_scores(Given(), data, data, examples)
+    scores = criteria.score_privacy(Given(), data, data, examples)
     assert scores["cmap"] == pytest.approx(5 / 6)
     assert scores["cmap_above_floor"] == pytest.approx(5 / 6 - 1 / 2)
     assert scores["f1"] == pytest.approx(1 / 2)
@@ -82,8 +82,8 @@ def test_the_order_of_rows_and_batches_does_not_matter():
         rng.integers(0, 2, (6, 3)).repeat(2, axis=0).astype(np.float32),
     )
     index, order = np.arange(6).repeat(2), rng.permutation(12)
-    one = criteria.privacy_cmap(Given(), dataset(logits, truth, index, batch=12))
-    other = criteria.privacy_cmap(
+    one = criteria.score_privacy_cmap(Given(), dataset(logits, truth, index, batch=12))
+    other = criteria.score_privacy_cmap(
         Given(), dataset(logits[order], truth[order], index[order], batch=5)
     )
     assert one == pytest.approx(other)
@@ -97,8 +97,8 @@ def test_flicker_by_hand():
     y = np.concatenate(
         [np.float32([0.0, 0.1, 0.4]).reshape(shape), np.full(shape, 0.5, np.float32)]
     )
-    np.testing.assert_allclose(criteria.flicker(x, y), [0.1, -0.1], atol=1e-6)
+    np.testing.assert_allclose(criteria.flicker_per_clip(x, y), [0.1, -0.1], atol=1e-6)
     data = tf.data.Dataset.from_tensor_slices((x, [0, 0], [0, 1])).batch(1)
-    assert criteria.mean_flicker(lambda x, training: 1 - 2 * x, data) == pytest.approx(
+    assert criteria.measure_flicker(lambda x, training: 1 - 2 * x, data) == pytest.approx(
         0.1
     )  # twice the change

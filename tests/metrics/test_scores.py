@@ -26,26 +26,28 @@ def test_cmap_and_average_precision_are_sklearns(seed, levels):
     np.testing.assert_allclose(
         metrics.average_precisions(scores, truth), expected, rtol=0, atol=1e-12
     )
-    assert metrics.cmap(scores, truth) == pytest.approx(
+    assert metrics.cmap_score(scores, truth) == pytest.approx(
         oracle.average_precision_score(truth, scores, average="macro"), abs=1e-12
     )
 
 
-@pytest.mark.parametrize("threshold", [0.5, metrics.LOGIT_HALF])
+@pytest.mark.parametrize("threshold", [0.5, metrics.LOGIT_HALF_THRESHOLD])
 def test_f1_is_sklearns(threshold):
     scores, truth = random_case(7, levels=20)
     expected = oracle.f1_score(truth, scores > threshold, average=None, zero_division=0)
     np.testing.assert_allclose(
-        metrics.f1_scores(scores, truth, threshold), expected, rtol=0, atol=1e-12
+        metrics.f1_per_attribute(scores, truth, threshold), expected, rtol=0, atol=1e-12
     )
-    assert metrics.f1(scores, truth, threshold) == pytest.approx(expected.mean(), abs=1e-12)
+    assert metrics.macro_f1_score(scores, truth, threshold) == pytest.approx(
+        expected.mean(), abs=1e-12
+    )
 
 
 def test_top1_is_sklearns():
     rng = np.random.default_rng(0)
     probabilities, labels = rng.dirichlet(np.ones(6), 200), rng.integers(6, size=200)
     expected = oracle.accuracy_score(labels, probabilities.argmax(axis=1))
-    assert metrics.top1(probabilities, labels) == pytest.approx(expected, abs=1e-12)
+    assert metrics.top1_accuracy(probabilities, labels) == pytest.approx(expected, abs=1e-12)
 
 
 def column(*values):
@@ -66,30 +68,30 @@ def test_average_precision_by_hand():
 @pytest.mark.parametrize("scores", [[0.5] * 6, [0, 0, 0, 1, 1, 1], [0.1, 0.9, 0.3, 0.2, 0.8, 0.4]])
 def test_one_class_only_is_sklearns(scores):
     scores, ones, labels = np.array(scores)[:, None], np.ones((6, 1)), np.zeros(6, int)
-    assert metrics.cmap(scores, ones) == oracle.average_precision_score(ones, scores) == 1.0
-    assert metrics.f1(scores, ones, 0.45) == pytest.approx(
+    assert metrics.cmap_score(scores, ones) == oracle.average_precision_score(ones, scores) == 1.0
+    assert metrics.macro_f1_score(scores, ones, 0.45) == pytest.approx(
         oracle.f1_score(ones, scores > 0.45), abs=1e-12
     )
     both = np.hstack([scores, 1 - scores])
-    assert metrics.top1(both, labels) == pytest.approx(
+    assert metrics.top1_accuracy(both, labels) == pytest.approx(
         oracle.accuracy_score(labels, both.argmax(axis=1))
     )
 
 
 def test_floors_are_what_the_constant_predictors_score():
     _, truth = random_case(3)
-    assert metrics.cmap(np.full(truth.shape, 0.4), truth) == pytest.approx(
-        metrics.cmap_floor(truth), abs=1e-12
+    assert metrics.cmap_score(np.full(truth.shape, 0.4), truth) == pytest.approx(
+        metrics.cmap_chance(truth), abs=1e-12
     )
-    assert metrics.f1(np.ones(truth.shape), truth) == pytest.approx(
-        metrics.f1_floor(truth), abs=1e-12
+    assert metrics.macro_f1_score(np.ones(truth.shape), truth) == pytest.approx(
+        metrics.macro_f1_chance(truth), abs=1e-12
     )
     # Prevalences 1/4 and 1/2: cMAP (1/4 + 1/2) / 2; F1 2 p / (1 + p) is 2/5 and 2/3.
     truth = np.array([[1, 1], [0, 1], [0, 0], [0, 0]])
-    assert metrics.cmap_floor(truth) == pytest.approx(3 / 8)
-    assert metrics.f1_floor(truth) == pytest.approx((2 / 5 + 2 / 3) / 2)
-    assert metrics.top1_floor([0, 0, 2, 1]) == 0.5
-    assert metrics.above_floor(0.7, 0.5) == pytest.approx(0.2)
+    assert metrics.cmap_chance(truth) == pytest.approx(3 / 8)
+    assert metrics.macro_f1_chance(truth) == pytest.approx((2 / 5 + 2 / 3) / 2)
+    assert metrics.top1_chance([0, 0, 2, 1]) == 0.5
+    assert metrics.leakage_above_chance(0.7, 0.5) == pytest.approx(0.2)
 
 
 def test_an_attribute_without_a_positive_is_left_out_of_value_and_floor():
@@ -97,10 +99,10 @@ def test_an_attribute_without_a_positive_is_left_out_of_value_and_floor():
     truth[:, 1] = 0
     kept = [0, 2]
     assert np.isnan(metrics.average_precisions(scores, truth)).tolist() == [False, True, False]
-    assert np.isnan(metrics.f1_scores(scores, truth)).tolist() == [False, True, False]
-    for value in (metrics.cmap, metrics.f1):
+    assert np.isnan(metrics.f1_per_attribute(scores, truth)).tolist() == [False, True, False]
+    for value in (metrics.cmap_score, metrics.macro_f1_score):
         assert value(scores, truth) == pytest.approx(value(scores[:, kept], truth[:, kept]))
-    for floor in (metrics.cmap_floor, metrics.f1_floor):
+    for floor in (metrics.cmap_chance, metrics.macro_f1_chance):
         assert floor(truth) == pytest.approx(floor(truth[:, kept]))
 
 
@@ -108,20 +110,21 @@ def test_an_attribute_without_a_positive_is_left_out_of_value_and_floor():
 def test_nothing_positive_at_all_is_nan_without_a_warning():
     scores, truth = np.full((3, 2), 0.5), np.zeros((3, 2))
     values = [
-        metrics.cmap(scores, truth),
-        metrics.f1(scores, truth),
-        metrics.cmap_floor(truth),
+        metrics.cmap_score(scores, truth),
+        metrics.macro_f1_score(scores, truth),
+        metrics.cmap_chance(truth),
         *metrics.cmap_interval(scores, truth, draws=5),
     ]
     assert np.isnan(values).all()
-    assert metrics.best_thresholds(scores, truth).tolist() == [0.5, 0.5]
+    assert metrics.tune_f1_thresholds(scores, truth).tolist() == [0.5, 0.5]
 
 
 def test_best_thresholds_reach_the_best_f1_of_all():
     scores, truth = random_case(5, levels=15)
-    reached = metrics.f1_scores(scores, truth, metrics.best_thresholds(scores, truth))
+    reached = metrics.f1_per_attribute(scores, truth, metrics.tune_f1_thresholds(scores, truth))
     every = [
-        metrics.f1_scores(scores, truth, threshold) for threshold in np.linspace(-0.01, 1, 500)
+        metrics.f1_per_attribute(scores, truth, threshold)
+        for threshold in np.linspace(-0.01, 1, 500)
     ]
     np.testing.assert_allclose(reached, np.max(every, axis=0), rtol=0, atol=1e-12)
 
@@ -132,19 +135,26 @@ def test_best_thresholds_by_hand():
         np.array([[0.9, 0.9], [0.8, 0.5], [0.3, 0.2]]),
         np.array([[1, 1], [1, 1], [0, 1]]),
     )
-    np.testing.assert_allclose(metrics.best_thresholds(scores, truth), [0.55, metrics.ALWAYS])
+    np.testing.assert_allclose(
+        metrics.tune_f1_thresholds(scores, truth), [0.55, metrics.ALWAYS_PRESENT_THRESHOLD]
+    )
     close = np.array(
         [[np.nextafter(0.5, 1)], [0.5]]
     )  # neighbours: the middle must not swallow the upper one
-    assert metrics.f1(close, [[1], [0]], metrics.best_thresholds(close, [[1], [0]])) == 1.0
+    assert (
+        metrics.macro_f1_score(close, [[1], [0]], metrics.tune_f1_thresholds(close, [[1], [0]]))
+        == 1.0
+    )
 
 
 def test_by_example_gives_the_mean_of_each_video():
     # Video 4 has the clips (1, 0) and (0, 1); video 2 has one clip; the last row is padding.
-    examples, means = metrics.by_example([[1, 0], [0.2, 0.8], [0, 1], [9, 9]], [4, 2, 4, -1])
+    examples, means = metrics.average_per_example(
+        [[1, 0], [0.2, 0.8], [0, 1], [9, 9]], [4, 2, 4, -1]
+    )
     assert examples.tolist() == [2, 4]
     np.testing.assert_allclose(means, [[0.2, 0.8], [0.5, 0.5]])
-    _, means = metrics.by_example([1.0, 3.0], [0, 0])
+    _, means = metrics.average_per_example([1.0, 3.0], [0, 0])
     assert means.tolist() == [2.0]
 
 
@@ -218,7 +228,7 @@ def test_interval_of_cmap_holds_the_truth_as_often_as_it_says():
         truth = (rng.random((n, 2)) < prevalence).astype(float)
         return rng.normal(size=truth.shape) + truth, truth
 
-    true = metrics.cmap(*drawn(200_000))
+    true = metrics.cmap_score(*drawn(200_000))
     assert true == pytest.approx(0.668, abs=0.004)
     intervals = [metrics.cmap_interval(*drawn(200), draws=300, seed=trial) for trial in range(400)]
     assert np.mean([low <= true <= high for low, high in intervals]) == pytest.approx(
@@ -236,13 +246,17 @@ def test_intervals_of_people_hold_the_truth_where_those_of_pictures_do_not():
         return 1 / (1 + np.exp(-scores - 0.1 * rng.normal(size=scores.shape))), truth
 
     many = drawn(100_000)
-    cmap, f1, people = metrics.cmap(*many), metrics.f1(*many), np.repeat(np.arange(60), 8)
+    cmap, f1, people = (
+        metrics.cmap_score(*many),
+        metrics.macro_f1_score(*many),
+        np.repeat(np.arange(60), 8),
+    )
     for trial in range(200):
         case = drawn(60)
         for name, true, interval in (
             ("cmap", cmap, metrics.cmap_interval(*case, draws=200, seed=trial, groups=people)),
-            ("f1", f1, metrics.f1_interval(*case, draws=200, seed=trial, groups=people)),
-            ("pictures", f1, metrics.f1_interval(*case, draws=200, seed=trial)),
+            ("f1", f1, metrics.macro_f1_interval(*case, draws=200, seed=trial, groups=people)),
+            ("pictures", f1, metrics.macro_f1_interval(*case, draws=200, seed=trial)),
         ):
             held[name].append(interval[0] <= true <= interval[1])
     assert (
@@ -261,7 +275,7 @@ def test_groups_are_told_apart_by_equality_alone():
     rng = np.random.default_rng(0)
     scores, truth = rng.random((40, 2)), (rng.random((40, 2)) < 0.5).astype(float)
     names = [f"{number // 4}" for number in range(40)]
-    for interval in (metrics.cmap_interval, metrics.f1_interval):
+    for interval in (metrics.cmap_interval, metrics.macro_f1_interval):
         assert interval(scores, truth, groups=[File(name) for name in names]) == interval(
             scores, truth, groups=names
         )
@@ -269,7 +283,7 @@ def test_groups_are_told_apart_by_equality_alone():
 
 def test_interval_of_f1_is_that_of_resampled_examples():
     scores, truth = random_case(6, n=80, levels=30)
-    interval = metrics.f1_interval(scores, truth, draws=300)
+    interval = metrics.macro_f1_interval(scores, truth, draws=300)
     rng = np.random.default_rng(1)
     picks = [rng.integers(80, size=80) for _ in range(300)]
     resampled = [
@@ -277,7 +291,7 @@ def test_interval_of_f1_is_that_of_resampled_examples():
         for pick in picks
     ]
     assert interval == pytest.approx(np.percentile(resampled, [2.5, 97.5]), abs=0.025)
-    assert interval[0] < metrics.f1(scores, truth) < interval[1]
+    assert interval[0] < metrics.macro_f1_score(scores, truth) < interval[1]
 
 
 def test_interval_of_cmap_is_that_of_resampled_examples(monkeypatch):
@@ -287,9 +301,9 @@ def test_interval_of_cmap_is_that_of_resampled_examples(monkeypatch):
     picks = [rng.integers(80, size=80) for _ in range(300)]
     resampled = [oracle.average_precision_score(truth[pick], scores[pick]) for pick in picks]
     assert interval == pytest.approx(np.percentile(resampled, [2.5, 97.5]), abs=0.025)
-    assert interval[0] < metrics.cmap(scores, truth) < interval[1]
+    assert interval[0] < metrics.cmap_score(scores, truth) < interval[1]
     monkeypatch.setattr(
-        metrics, "_CELLS", 1
+        metrics, "_MAX_BOOTSTRAP_CELLS", 1
     )  # draw by draw, the same numbers: memory is no part of the result
     assert metrics.cmap_interval(scores, truth, draws=300) == pytest.approx(interval, abs=1e-12)
 
@@ -298,7 +312,7 @@ def test_weighting_an_example_twice_is_listing_it_twice():
     scores, truth = random_case(8, n=12, attributes=2, levels=5)
     weights = np.arange(12) % 3
     value = metrics._weighted_precisions(
-        *metrics._ranked(scores, truth.astype(float)), weights[None].astype(float)
+        *metrics._rank_examples(scores, truth.astype(float)), weights[None].astype(float)
     )
     listed = np.repeat(np.arange(12), weights)
     np.testing.assert_allclose(
@@ -309,15 +323,15 @@ def test_weighting_an_example_twice_is_listing_it_twice():
 def test_numbers_are_python_floats():
     scores, truth = random_case(0)
     values = [
-        metrics.cmap(scores, truth),
-        metrics.f1(scores, truth),
-        metrics.top1(scores, np.zeros(60, int)),
-        metrics.cmap_floor(truth),
-        metrics.f1_floor(truth),
-        metrics.top1_floor([0, 1]),
-        metrics.LOGIT_HALF,
+        metrics.cmap_score(scores, truth),
+        metrics.macro_f1_score(scores, truth),
+        metrics.top1_accuracy(scores, np.zeros(60, int)),
+        metrics.cmap_chance(truth),
+        metrics.macro_f1_chance(truth),
+        metrics.top1_chance([0, 1]),
+        metrics.LOGIT_HALF_THRESHOLD,
         *metrics.cmap_interval(scores, truth, draws=3),
-        *metrics.f1_interval(scores, truth, draws=3),
+        *metrics.macro_f1_interval(scores, truth, draws=3),
         *metrics.top1_interval(scores, np.zeros(60, int)),
     ]
     assert {type(value) for value in values} == {float}
@@ -327,16 +341,19 @@ def test_numbers_are_python_floats():
     "call, message",
     [
         (
-            lambda: metrics.cmap([[0.1], [np.nan]], [[0], [1]]),
+            lambda: metrics.cmap_score([[0.1], [np.nan]], [[0], [1]]),
             "1 of 2 scores are NaN or infinite, the first in row 1",
         ),
-        (lambda: metrics.top1([[np.nan, 1.0]], [0]), "NaN"),
-        (lambda: metrics.top1([[0.5, 0.5]], [2]), "but 2 classes are scored"),
-        (lambda: metrics.top1([[0.5, 0.5]], [0, 1]), r"\[n, K\]"),
-        (lambda: metrics.f1([[-3.0], [2.0]], [[0], [1]]), "from -3 to 2; give probabilities"),
-        (lambda: metrics.cmap([[0.5]], [[2]]), "only 0 and 1"),
-        (lambda: metrics.cmap([[0.5, 0.5]], [[1]]), "both must be"),
-        (lambda: metrics.by_example([[1.0], [2.0]], [0]), "one per row"),
+        (lambda: metrics.top1_accuracy([[np.nan, 1.0]], [0]), "NaN"),
+        (lambda: metrics.top1_accuracy([[0.5, 0.5]], [2]), "but 2 classes are scored"),
+        (lambda: metrics.top1_accuracy([[0.5, 0.5]], [0, 1]), r"\[n, K\]"),
+        (
+            lambda: metrics.macro_f1_score([[-3.0], [2.0]], [[0], [1]]),
+            "from -3 to 2; give probabilities",
+        ),
+        (lambda: metrics.cmap_score([[0.5]], [[2]]), "only 0 and 1"),
+        (lambda: metrics.cmap_score([[0.5, 0.5]], [[1]]), "both must be"),
+        (lambda: metrics.average_per_example([[1.0], [2.0]], [0]), "one per row"),
     ],
 )
 def test_what_cannot_be_scored_is_refused(call, message):
@@ -346,7 +363,7 @@ def test_what_cannot_be_scored_is_refused(call, message):
 
 def test_cmap_by_chance_is_what_independent_scores_reach():
     # One positive of four: dealt at random its rank is 1 to 4 alike, so AP is 1, 1/2, 1/3 or 1/4: those are the limits.
-    low, high = metrics.cmap_by_chance(np.arange(4.0)[:, None], np.eye(4)[:, :1])
+    low, high = metrics.cmap_chance_interval(np.arange(4.0)[:, None], np.eye(4)[:, :1])
     assert (low, high) == (0.25, 1.0)
     # The same attribute four times is no surer than once, where four independent ones are. Scores that know nothing of
     # the truth lie inside 98 times of 100 or more; of 40, fewer than 34 hardly ever do.
@@ -355,8 +372,8 @@ def test_cmap_by_chance_is_what_independent_scores_reach():
     inside = 0
     for _ in range(40):
         scores = rng.random((40, 1)).repeat(4, 1)
-        low, high = metrics.cmap_by_chance(scores, truth, draws=100)
-        inside += low <= metrics.cmap(scores, truth) <= high
+        low, high = metrics.cmap_chance_interval(scores, truth, draws=100)
+        inside += low <= metrics.cmap_score(scores, truth) <= high
     assert inside >= 34
-    alone = metrics.cmap_by_chance(rng.random((40, 4)), truth, draws=100)
+    alone = metrics.cmap_chance_interval(rng.random((40, 4)), truth, draws=100)
     assert high - low > 1.3 * (alone[1] - alone[0])

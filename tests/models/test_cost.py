@@ -8,9 +8,9 @@ from tfanon.models import cost, layers, layers_3d
 def test_a_small_network_by_hand():
     # 3x3, 3 -> 4 at stride 2 on 8 x 6: 4 * 3 * 4 outputs of 27.  Dense 4 -> 5: 20.  Twice for a batch of two.
     x = keras.Input((None, None, 3))
-    y = keras.layers.GlobalAveragePooling2D()(layers.conv(x, 4, stride=2))
+    y = keras.layers.GlobalAveragePooling2D()(layers.conv2d(x, 4, stride=2))
     model = keras.Model(x, keras.layers.Dense(5)(y))
-    assert cost.multiply_adds(model, (2, 8, 6, 3)) == 2 * (4 * 3 * 4 * 27 + 20)
+    assert cost.count_multiply_adds(model, (2, 8, 6, 3)) == 2 * (4 * 3 * 4 * 27 + 20)
 
 
 def test_folding_a_clip_changes_no_count():
@@ -20,7 +20,7 @@ def test_folding_a_clip_changes_no_count():
         ((3, 3, 3), 2, 2 * 9 * 4 * 54),
     ):
         layer = layers_3d.Conv3D(4, kernel, stride, padding="same", use_bias=False)
-        assert cost.multiply_adds(lambda x, training: layer(x), (1, 4, 6, 6, 2)) == expected
+        assert cost.count_multiply_adds(lambda x, training: layer(x), (1, 4, 6, 6, 2)) == expected
 
 
 @pytest.mark.parametrize(
@@ -34,11 +34,11 @@ def test_folding_a_clip_changes_no_count():
     ],
 )
 def test_the_networks_cost_what_they_are_known_for(kind, name, arguments, shape, giga):
-    model = registry.find(kind, name).build(**arguments)
-    assert cost.multiply_adds(model, shape) / 1e9 == pytest.approx(giga, rel=0.02)
+    model = registry.load_module(kind, name).build(**arguments)
+    assert cost.count_multiply_adds(model, shape) / 1e9 == pytest.approx(giga, rel=0.02)
 
 
 def test_an_unknown_size_is_not_counted_as_nothing():
-    model = registry.find("privacy", "small_resnet").build(attributes=5)
+    model = registry.load_module("privacy", "small_resnet").build(attributes=5)
     with pytest.raises(ValueError, match="not known before it runs"):
-        cost.multiply_adds(model, (1, None, 64, 3))
+        cost.count_multiply_adds(model, (1, None, 64, 3))

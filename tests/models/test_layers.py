@@ -11,14 +11,16 @@ def random(*shape):
 
 
 def test_channels_are_multiples_of_four():
-    assert [layers.scaled(64, width) for width in (1.0, 0.5, 0.3, 0.01)] == [64, 32, 20, 4]
+    assert [layers.scale_channels(64, width) for width in (1.0, 0.5, 0.3, 0.01)] == [64, 32, 20, 4]
 
 
 def test_normalize_keeps_grey_levels_under_a_mixed_policy():
     # Two neighbours of 8 bits, 254 / 255 and 1: bfloat16 has 2^-8 between 0.5 and 1 and would round both to 1.
     keras.config.set_dtype_policy("mixed_bfloat16")
     dark, light = (
-        layers.normalize((0.5,), (0.5,))(np.array([[254 / 255], [1.0]], "float32")).numpy().ravel()
+        layers.make_normalization((0.5,), (0.5,))(np.array([[254 / 255], [1.0]], "float32"))
+        .numpy()
+        .ravel()
     )
     assert light == pytest.approx(1.0) and light - dark == pytest.approx(2 / 255, rel=1e-3)
 
@@ -47,7 +49,7 @@ def test_gradient_of_a_strided_kernel_of_one_pixel_is_right(channels):
             np.random.default_rng(seed).normal(size=(1, 1, channels, 4)).astype("float32")
         )
         with tf.GradientTape() as tape:
-            tape.watch(kernel)
+            tape.attack_if_due(kernel)
             loss = tf.reduce_sum(layers.convolve(tf.constant(x), kernel, (2, 2)) ** 2)
         np.testing.assert_allclose(
             tape.gradient(loss, kernel)[0, 0], 2 * seen.T @ seen @ kernel[0, 0], atol=1e-2
@@ -67,7 +69,7 @@ def test_max_pool_is_padded_with_less_than_anything_positive():
     x = np.abs(random(1, 6, 6, 2))
     padded = np.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)], constant_values=-np.inf)
     expected = keras.layers.MaxPooling2D(3, 2)(padded)
-    np.testing.assert_array_equal(layers.max_pool(x), expected)
+    np.testing.assert_array_equal(layers.max_pool2d(x), expected)
 
 
 @pytest.mark.parametrize("shape", [(5, 4, 6, 3), (2, 3, 4, 6, 3)])
@@ -86,7 +88,7 @@ def test_batch_norm_equals_keras(shape, training, jit_compile):
         @tf.function(jit_compile=jit_compile)
         def step(x, layer=layer):
             with tf.GradientTape() as tape:
-                tape.watch(x)
+                tape.attack_if_due(x)
                 y = layer(x, training=training)
                 loss = tf.reduce_sum(weight * y)
             return y, tape.gradient(loss, [x, layer.gamma.value, layer.beta.value])

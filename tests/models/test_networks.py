@@ -18,7 +18,9 @@ INPUTS = {  # the smallest that a network takes, where 32 x 32 is not enough
     "c3d": (8, 32, 32),
 }
 FIXED = ("raw", "blur", "weak_blur", "blacken", "downsample", "pixelate", "superpixels", "noise")
-NETWORKS = [(kind, name) for kind in KINDS for name in registry.names(kind) if name not in FIXED]
+NETWORKS = [
+    (kind, name) for kind in KINDS for name in registry.list_names(kind) if name not in FIXED
+]
 
 
 @pytest.fixture(autouse=True)
@@ -35,8 +37,11 @@ def given(kind, name, count):
     x = rng.random((count, *shape, 3), "float32")
     target, loss = {
         "anonymizers": (x, losses.reconstruction),
-        "actions": (rng.integers(0, 3, count).astype("int32"), losses.action),
-        "privacy": (rng.integers(0, 2, (count, 3)).astype("float32"), losses.attributes),
+        "actions": (rng.integers(0, 3, count).astype("int32"), losses.action_cross_entropy),
+        "privacy": (
+            rng.integers(0, 2, (count, 3)).astype("float32"),
+            losses.attribute_cross_entropy,
+        ),
     }[kind]
     return x, target, loss
 
@@ -52,8 +57,8 @@ def test_two_steps_on_two_replicas(kind, name, precision, two_replicas):
     keras.config.set_dtype_policy(precision)
     x, target, loss = given(kind, name, 8)
     with two_replicas.scope():
-        network = registry.find(kind, name).build(**KINDS[kind])
-        learner = trainer.Learner(network, loss)
+        network = registry.load_module(kind, name).build(**KINDS[kind])
+        learner = trainer.SupervisedModel(network, loss)
         learner.compile(keras.optimizers.Adam(1e-3))
     before = [keras.ops.convert_to_numpy(variable) for variable in network.trainable_variables]
     batches = tf.data.Dataset.from_tensor_slices((x, target)).batch(4, drop_remainder=True)
@@ -71,7 +76,7 @@ def test_two_steps_on_two_replicas(kind, name, precision, two_replicas):
 
 @pytest.mark.parametrize("name", F_A)
 def test_an_anonymizer_takes_frames_and_clips(name):
-    f_A = registry.find("anonymizers", name).build(width=NARROW)
+    f_A = registry.load_module("anonymizers", name).build(width=NARROW)
     clips = np.random.default_rng(0).random((2, 3, 16, 32, 3), "float32")
     anonymized = f_A(clips)
     assert anonymized.shape == clips.shape and anonymized.dtype == "float32"
@@ -85,7 +90,7 @@ def test_an_anonymizer_takes_frames_and_clips(name):
 @pytest.mark.large
 @pytest.mark.parametrize("name", F_A)
 def test_an_anonymizer_ships_with_built_in_operations(name, tmp_path):
-    f_A = registry.find("anonymizers", name).build(width=NARROW)
+    f_A = registry.load_module("anonymizers", name).build(width=NARROW)
     f_A(
         np.random.default_rng(1).random((4, 32, 32, 3), "float32"), training=True
     )  # batch statistics of their own
@@ -99,13 +104,13 @@ def test_an_anonymizer_ships_with_built_in_operations(name, tmp_path):
 )
 def test_parameters_of_the_other_anonymizers(name, expected):
     # unet: as counted in SPAct's code.  stylenet: 1,674,432 in kernels, 3,206 in instance norms.
-    f_A = registry.find("anonymizers", name).build()
+    f_A = registry.load_module("anonymizers", name).build()
     assert sum(int(np.prod(variable.shape)) for variable in f_A.trainable_variables) == expected
 
 
 def test_stills_train_both_frames_of_a_tubelet():
     keras.utils.set_random_seed(2)
-    f_A = registry.find("anonymizers", "tubelet_vit").build(width=NARROW)
+    f_A = registry.load_module("anonymizers", "tubelet_vit").build(width=NARROW)
     images = np.random.default_rng(0).random(
         (16, 16, 16, 3), "float32"
     )  # in training some are dropped

@@ -7,7 +7,7 @@ from tfanon.core import registry
 @pytest.mark.parametrize("name", ["unetpp", "raw", "downsample", "blur"])
 @pytest.mark.parametrize("shape", [(2, 3, 32, 48, 3), (1, 5, 16, 16, 3)])
 def test_a_frame_of_a_clip_is_treated_as_the_frame(name, shape):
-    f_A = registry.find("anonymizers", name).build(width=0.1, output="sigmoid")
+    f_A = registry.load_module("anonymizers", name).build(width=0.1, output="sigmoid")
     clips = np.random.default_rng(0).random(shape, "float32")
     anonymized = f_A(clips)
     assert anonymized.shape == shape and anonymized.dtype == "float32"
@@ -25,6 +25,6 @@ def test_a_frame_of_a_clip_is_treated_as_the_frame(name, shape):
     ],
 )
 def test_other_shapes_are_refused(shape, message):
-    f_A = registry.find("anonymizers", "unetpp").build(width=0.1)
+    f_A = registry.load_module("anonymizers", "unetpp").build(width=0.1)
     with pytest.raises(ValueError, match=message):
         f_A(np.zeros(shape, "float32"))

@@ -30,7 +30,7 @@ def expected_mask():
 
 
 def test_boxes_are_shares_of_the_frame(door):
-    mask = component_spec.build("regions", f"boxes:file={door}")(frames(3, 8, 16, 3))
+    mask = component_spec.build_component("regions", f"boxes:file={door}")(frames(3, 8, 16, 3))
     np.testing.assert_array_equal(
         mask, np.broadcast_to(expected_mask()[None, :, :, None], (3, 8, 16, 1))
     )
@@ -40,8 +40,8 @@ def test_boxes_are_shares_of_the_frame(door):
 def test_only_regions_change(name, door):
     # Inside as the whole frame would be changed, outside bit for bit the frame; clips as frames.
     clips, inside = frames(1, 2, 8, 16, 3), expected_mask()
-    whole = component_spec.build("anonymizers", name)(clips).numpy()
-    f_A = component_spec.build("anonymizers", f"{name}:regions=boxes:file={door}")
+    whole = component_spec.build_component("anonymizers", name)(clips).numpy()
+    f_A = component_spec.build_component("anonymizers", f"{name}:regions=boxes:file={door}")
     part = f_A(clips).numpy()
     np.testing.assert_array_equal(part[:, :, inside], whole[:, :, inside])
     np.testing.assert_array_equal(part[:, :, ~inside], clips[:, :, ~inside])
@@ -66,16 +66,18 @@ def test_a_bad_file_of_boxes_is_named(tmp_path, text, message):
     if text is not None:
         (tmp_path / "boxes.json").write_text(text)
     with pytest.raises(ValueError, match=f"boxes.json.*{message}"):
-        component_spec.build("anonymizers", f"blur:regions=boxes:file={tmp_path / 'boxes.json'}")
+        component_spec.build_component(
+            "anonymizers", f"blur:regions=boxes:file={tmp_path / 'boxes.json'}"
+        )
 
 
 def test_regions_that_are_not_there():
     with pytest.raises(
         ValueError, match="tfanon/models/regions/ has: boxes, detector, haar, hog, whole"
     ):
-        component_spec.build("anonymizers", "blur:regions=faces")
+        component_spec.build_component("anonymizers", "blur:regions=faces")
     with pytest.raises(ValueError, match="need a file: regions=boxes:file=boxes.json"):
-        component_spec.build("anonymizers", "blur:regions=boxes")
+        component_spec.build_component("anonymizers", "blur:regions=boxes")
 
 
 @pytest.mark.parametrize("name", ["hog", "haar"])
@@ -84,7 +86,7 @@ def test_a_missing_opencv_is_one_line(monkeypatch, name):
     with pytest.raises(
         ValueError, match=rf"'{name}' need OpenCV below version 5.*pip install 'tfanon\[regions\]'"
     ):
-        registry.find("regions", name).build()
+        registry.load_module("regions", name).build()
 
 
 def test_boxes_of_a_detector_come_back_to_the_frame():
@@ -96,7 +98,7 @@ def test_boxes_of_a_detector_come_back_to_the_frame():
         assert grey.shape == (256, 512) and grey.dtype == np.uint8
         return [[40, 20, 100, 60]] if grey.any() else ()
 
-    find = tf.function(_opencv.masks(cv2, detect))
+    find = tf.function(_opencv.make_mask_function(cv2, detect))
     mask = find(tf.stack([tf.ones((64, 128, 3)), tf.zeros((64, 128, 3))])).numpy()
     assert mask.shape == (2, 64, 128, 1)
     assert mask[0, 5:20, 10:35].all() and mask[0].sum() == 15 * 25 and not mask[1].any()
@@ -105,7 +107,7 @@ def test_boxes_of_a_detector_come_back_to_the_frame():
 @pytest.mark.parametrize("name", ["hog", "haar"])
 def test_detectors_work_inside_a_graph(name):
     pytest.importorskip("cv2")
-    f_A = component_spec.build("anonymizers", f"blacken:regions={name}")
+    f_A = component_spec.build_component("anonymizers", f"blacken:regions={name}")
     x = frames(1, 2, 48, 64, 3)
     once, twice = (tf.function(f_A)(x).numpy() for _ in range(2))
     np.testing.assert_array_equal(once, twice)
@@ -119,12 +121,12 @@ def test_a_face_is_found():
     cv2.ellipse(face, (48, 50), (26, 34), 0, 0, 360, (205, 180, 165), -1)
     for x in (37, 59):
         cv2.ellipse(face, (x, 42), (7, 4), 0, 0, 360, (60, 40, 40), -1)
-        cv2.line(face, (x - 8, 34), (x + 8, 34), (70, 50, 40), 3)
-    cv2.line(face, (48, 42), (48, 58), (235, 215, 205), 5)
+        cv2.format_line(face, (x - 8, 34), (x + 8, 34), (70, 50, 40), 3)
+    cv2.format_line(face, (48, 42), (48, 58), (235, 215, 205), 5)
     cv2.ellipse(face, (48, 70), (10, 3), 0, 0, 360, (110, 50, 50), -1)
     blurred = cv2.GaussianBlur(face, (0, 0), 1.5)
     mask = (
-        registry.find("regions", "haar")
+        registry.load_module("regions", "haar")
         .build()(blurred[None].astype(np.float32) / 255)
         .numpy()[0, :, :, 0]
     )
@@ -179,7 +181,7 @@ def fake_hub(monkeypatch):
 def test_people_of_a_kerashub_detector_come_back_to_the_frame(fake_hub):
     # A frame of 40 x 50 becomes 100 x 125: 2.5 times as large. The person's columns 26..50 and rows 10..30 there are
     # 10.4..20 and 4..12 here; every pixel that they touch counts. The dog, all over the frame, does not.
-    find = component_spec.build("regions", "detector:preset=people")
+    find = component_spec.build_component("regions", "detector:preset=people")
     expected = np.zeros((40, 50, 1), bool)
     expected[4:12, 10:20] = True
     x = np.stack([np.ones((40, 50, 3), np.float32), np.zeros((40, 50, 3), np.float32)])
@@ -189,22 +191,22 @@ def test_people_of_a_kerashub_detector_come_back_to_the_frame(fake_hub):
 
 
 def test_a_detectors_bar_is_its_setting(fake_hub):
-    component_spec.build("regions", "detector:preset=people")
+    component_spec.build_component("regions", "detector:preset=people")
     assert fake_hub[0].prediction_decoder.confidence_threshold == 0.3
-    registry.find("regions", "detector").build("people", confidence=0.7)
+    registry.load_module("regions", "detector").build("people", confidence=0.7)
     assert fake_hub[0].prediction_decoder.confidence_threshold == 0.7
     with pytest.raises(ValueError, match="detector: confidence must be in 0..1, not 2"):
-        registry.find("regions", "detector").build("people", confidence=2.0)
+        registry.load_module("regions", "detector").build("people", confidence=2.0)
 
 
 def test_a_detector_that_cannot_be_had_is_one_line(fake_hub, monkeypatch):
     with pytest.raises(ValueError, match="The detector 'cars' could not be loaded: no cars$"):
-        component_spec.build("regions", "detector:preset=cars")
+        component_spec.build_component("regions", "detector:preset=cars")
     monkeypatch.setitem(sys.modules, "keras_hub", None)
     with pytest.raises(
         ValueError, match=r"'detector' need KerasHub: pip install 'tfanon\[detector\]'"
     ):
-        component_spec.build("anonymizers", "blur:regions=detector")
+        component_spec.build_component("anonymizers", "blur:regions=detector")
 
 
 @pytest.mark.large
@@ -241,7 +243,7 @@ def test_kerashubs_own_retinanet(tmp_path):
 
     x = frames(2, 64, 64, 3)
     mask = (
-        registry.find("regions", "detector")
+        registry.load_module("regions", "detector")
         .build(str(tmp_path / "preset"), confidence=0.0)(x)
         .numpy()
     )

@@ -15,14 +15,14 @@ from tfanon.pretrained import (
     weights_record,
 )
 
-LAYOUT = layouts.find_all("resnet18")["torchvision_resnet"]
+LAYOUT = layouts.find_layouts("resnet18")["torchvision_resnet"]
 
 
 @pytest.fixture(scope="module")
 def resnet18():
     """(our ResNet-18 of five outputs, seeded tensors as torchvision's file has them)."""
-    model = registry.find("privacy", "resnet18").build(attributes=5)
-    paths = weights_record.weights(model)
+    model = registry.load_module("privacy", "resnet18").build(attributes=5)
+    paths = weights_record.get_weights(model)
     return model, {
         LAYOUT.tensor(path, "resnet18"): seeded.tensor(
             LAYOUT.tensor(path, "resnet18"), cases.theirs(path, variable.shape, LAYOUT)
@@ -34,25 +34,28 @@ def resnet18():
 def fill(resnet18, **changed):
     model, tensors = resnet18
     tensors = {name: value for name, value in {**tensors, **changed}.items() if value is not None}
-    return convert.fill(model, tensors, LAYOUT, "resnet18", "theirs.pth")
+    return convert.assign_tensors(model, tensors, LAYOUT, "resnet18", "theirs.pth")
 
 
 def test_kernels_turn_and_vectors_stay():
     # PyTorch's Conv2d [out, in, h, w] -> [h, w, in, out]; its Linear [out, in] -> [in, out].
-    assert LAYOUT.turned("stem/kernel", np.zeros((2, 3, 5, 7))).shape == (5, 7, 3, 2)
-    assert LAYOUT.turned("logits/kernel", np.arange(6).reshape(2, 3)).tolist() == [
+    assert LAYOUT.transpose_to_keras("stem/kernel", np.zeros((2, 3, 5, 7))).shape == (5, 7, 3, 2)
+    assert LAYOUT.transpose_to_keras("logits/kernel", np.arange(6).reshape(2, 3)).tolist() == [
         [0, 3],
         [1, 4],
         [2, 5],
     ]
-    assert LAYOUT.turned("block0/positions/rel_pos_t", np.zeros((15, 96))).shape == (15, 96)
+    assert LAYOUT.transpose_to_keras("block0/positions/rel_pos_t", np.zeros((15, 96))).shape == (
+        15,
+        96,
+    )
 
 
 def test_every_tensor_finds_its_place(resnet18):
     left_out, fresh = fill(resnet18, **{"bn1.num_batches_tracked": np.array(7)})
     assert (left_out, fresh) == (["bn1.num_batches_tracked"], [])
     model, tensors = resnet18
-    variable = weights_record.weights(model)["stage4_1_b_bn/moving_variance"]
+    variable = weights_record.get_weights(model)["stage4_1_b_bn/moving_variance"]
     np.testing.assert_array_equal(variable, tensors["layer4.1.bn2.running_var"])
 
 
@@ -83,19 +86,21 @@ def test_what_does_not_fit_is_named_and_nothing_changes(resnet18, changed, messa
 
 def test_a_part_is_chosen_by_its_names():
     groups = {"model": {"conv1.weight": 1}, "optimizer": {"0.weight": 2}}
-    assert convert.choose({"torchvision_resnet": LAYOUT}, groups, "file")[2] == {"conv1.weight": 1}
+    assert convert.choose_layout({"torchvision_resnet": LAYOUT}, groups, "file")[2] == {
+        "conv1.weight": 1
+    }
     both = {"student": {"conv1.weight": 1}, "teacher": {"conv1.weight": 2}}
     with pytest.raises(
         ValueError, match="several fitting parts: student, teacher. Choose by --part"
     ):
-        convert.choose({"torchvision_resnet": LAYOUT}, both, "file")
-    assert convert.choose({"torchvision_resnet": LAYOUT}, both, "file", part="teacher")[2] == {
-        "conv1.weight": 2
-    }
+        convert.choose_layout({"torchvision_resnet": LAYOUT}, both, "file")
+    assert convert.choose_layout({"torchvision_resnet": LAYOUT}, both, "file", part="teacher")[
+        2
+    ] == {"conv1.weight": 2}
     with pytest.raises(
         ValueError, match=r"holds none of conv1.weight \(torchvision_resnet\); it has a.weight"
     ):
-        convert.choose({"torchvision_resnet": LAYOUT}, {"": {"a.weight": 1}}, "file")
+        convert.choose_layout({"torchvision_resnet": LAYOUT}, {"": {"a.weight": 1}}, "file")
 
 
 @pytest.mark.parametrize(
@@ -119,16 +124,16 @@ def test_a_part_is_chosen_by_its_names():
 def test_wrong_settings_are_named(arguments, message, tmp_path):
     tf.train.Checkpoint(v=tf.Variable(1.0)).write(str(tmp_path / "c"))
     with pytest.raises(ValueError, match=message):
-        convert.convert(tmp_path / "c", *arguments)
+        convert.convert_checkpoint(tmp_path / "c", *arguments)
 
 
 def test_a_layout_without_a_rule_says_so():
     with pytest.raises(ValueError, match="no rule for resnet18's neck"):
-        layout.by_rules((r"stem", "conv1"))("neck", "resnet18")
+        layout.map_by_rules((r"stem", "conv1"))("neck", "resnet18")
 
 
 def test_vissl_names_the_same_tensors():
-    vissl = layouts.find_all("resnet50")["vissl"]
+    vissl = layouts.find_layouts("resnet50")["vissl"]
     assert vissl.tensor("stage3_0_c_bn/gamma", "resnet50") == "_feature_blocks.layer3.0.bn3.weight"
     assert (
         vissl.tensor("stage3_0_shortcut/kernel", "resnet50")
@@ -138,13 +143,13 @@ def test_vissl_names_the_same_tensors():
 
 
 def test_an_image_network_fills_the_encoder_alone(resnet18):
-    known = layouts.find_all("unetpp")["torchvision_encoder"]
-    f_A = registry.find("anonymizers", "unetpp").build()
-    left_out, fresh = convert.fill(f_A, resnet18[1], known, "unetpp", "theirs.pth")
+    known = layouts.find_layouts("unetpp")["torchvision_encoder"]
+    f_A = registry.load_module("anonymizers", "unetpp").build()
+    left_out, fresh = convert.assign_tensors(f_A, resnet18[1], known, "unetpp", "theirs.pth")
     assert {name.split(".")[0] for name in left_out} == {"layer4", "fc"}
     assert {path[:3] for path in fresh} == {"x00", "x01", "x02", "x03", "x11", "x12", "x22", "hea"}
     np.testing.assert_array_equal(
-        weights_record.weights(f_A)["E4_1_b_bn/beta"], resnet18[1]["layer3.1.bn2.bias"]
+        weights_record.get_weights(f_A)["E4_1_b_bn/beta"], resnet18[1]["layer3.1.bn2.bias"]
     )
 
 
@@ -167,7 +172,7 @@ def simclr(reader, x, depth=50):
         return tf.nn.relu(x) if relu else x
 
     x = tf.nn.max_pool2d(conv_bn(x, 7, 2), 3, 2, "SAME")
-    for stage, repeats in enumerate(resnet.DEPTHS[depth][1]):
+    for stage, repeats in enumerate(resnet.BLOCKS_BY_DEPTH[depth][1]):
         for place in range(repeats):
             stride = 2 if stage and not place else 1
             shortcut = x if place else conv_bn(x, 1, stride, relu=False)
@@ -177,11 +182,11 @@ def simclr(reader, x, depth=50):
 
 
 def test_simclrs_checkpoint_gives_its_features(tmp_path):
-    known = layouts.find_all("resnet50")["simclr"]
-    model = registry.find("privacy", "resnet50").build(embedding=128, variant="simclr")
+    known = layouts.find_layouts("resnet50")["simclr"]
+    model = registry.load_module("privacy", "resnet50").build(embedding=128, variant="simclr")
     names = {
         known.tensor(path, "resnet50"): variable.shape
-        for path, variable in weights_record.weights(model).items()
+        for path, variable in weights_record.get_weights(model).items()
     }
     tensors = {name: seeded.tensor(name, tuple(shape)) for name, shape in names.items() if name}
     extra = {
@@ -196,7 +201,7 @@ def test_simclrs_checkpoint_gives_its_features(tmp_path):
         shape_and_slices=[""] * len(everything),
         tensors=list(everything.values()),
     )
-    made = convert.convert(
+    made = convert.convert_checkpoint(
         tmp_path / "model.ckpt-250228", "resnet50", tmp_path / "simclr.weights.h5"
     )
     assert made["left_out"] == sorted(extra) and made["layout"] == "simclr"
@@ -205,7 +210,9 @@ def test_simclrs_checkpoint_gives_its_features(tmp_path):
         "model.ckpt-250228.index",
         "model.ckpt-250228.data-00000-of-00001",
     }
-    f_B = load_pretrained.build("privacy", "resnet50", tmp_path / "simclr.weights.h5", embedding=32)
+    f_B = load_pretrained.build_pretrained_network(
+        "privacy", "resnet50", tmp_path / "simclr.weights.h5", embedding=32
+    )
     x = seeded.pixels(2, 64, 48, 3)
     features = tf.keras.Model(f_B.input, f_B.get_layer("projection_0").input)(x)
     expected = simclr(tensors, x)
@@ -214,18 +221,18 @@ def test_simclrs_checkpoint_gives_its_features(tmp_path):
 
 def test_reading_refuses_what_is_missing_or_too_large(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="is not a file, and there is no TensorFlow checkpoint"):
-        weight_files.read(tmp_path / "none.pth")
+        weight_files.read_tensors(tmp_path / "none.pth")
     (tmp_path / "large.pth").write_bytes(b"12345")
-    monkeypatch.setattr(weight_files, "LARGEST", 4)
+    monkeypatch.setattr(weight_files, "MAX_WEIGHT_FILE_BYTES", 4)
     with pytest.raises(ValueError, match="has 5 bytes; weights of at most 4 are read"):
-        weight_files.read(tmp_path / "large.pth")
+        weight_files.read_tensors(tmp_path / "large.pth")
 
 
 def test_reading_pytorch_needs_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "torch", None)
     (tmp_path / "file.pth").write_bytes(b"1")
     with pytest.raises(ValueError, match=r"pip install 'tfanon\[convert\]'"):
-        weight_files.read(tmp_path / "file.pth")
+        weight_files.read_tensors(tmp_path / "file.pth")
 
 
 def test_a_file_that_would_run_code_is_not_read(tmp_path):
@@ -236,7 +243,7 @@ def test_a_file_that_would_run_code_is_not_read(tmp_path):
     with pytest.raises(
         ValueError, match="asks for more than tensors and plain values, so it was not read"
     ):
-        weight_files.read(tmp_path / "evil.pth")
+        weight_files.read_tensors(tmp_path / "evil.pth")
     assert not (tmp_path / "ran").exists()
 
 
@@ -254,12 +261,12 @@ def test_broken_and_parallel_files(tmp_path):
     torch = pytest.importorskip("torch")
     (tmp_path / "broken.pth").write_bytes(b"PK\x03\x04 nothing")
     with pytest.raises(ValueError, match="is no whole PyTorch file|was not read"):
-        weight_files.read(tmp_path / "broken.pth")
+        weight_files.read_tensors(tmp_path / "broken.pth")
     torch.save(
         {"net": {"module.conv1.weight": torch.ones(2, dtype=torch.float16)}},
         tmp_path / "parallel.pth",
     )
-    assert weight_files.read(tmp_path / "parallel.pth")["net"]["conv1.weight"].tolist() == [
+    assert weight_files.read_tensors(tmp_path / "parallel.pth")["net"]["conv1.weight"].tolist() == [
         1.0,
         1.0,
     ]

@@ -65,13 +65,13 @@ def test_a_converted_file_computes_what_pytorch_does(name, tmp_path):
     case = cases.CASES[name]
     network, x = cases.reference(case), seeded.pixels(*case.given)
     torch.save({"epoch": 3, "model_state": network.state_dict()}, tmp_path / "theirs.pth")
-    convert.convert(
+    convert.convert_checkpoint(
         tmp_path / "theirs.pth",
         case.network,
         tmp_path / "ours.weights.h5",
         dilated="dilated" in name,
     )
-    model = load_pretrained.load(tmp_path / "ours.weights.h5")
+    model = load_pretrained.load_pretrained_network(tmp_path / "ours.weights.h5")
     assert (
         difference(keras.ops.convert_to_numpy(model(x)), cases.answer(network, x, case.normal))
         < cases.TOLERANCE

@@ -90,26 +90,28 @@ CASES = {
 
 
 def layout_of(case):
-    return layouts.find_all(case.network)[case.layout]
+    return layouts.find_layouts(case.network)[case.layout]
 
 
 def ours(case):
     """Our network with seeded weights, put there by the layout as from a file."""
-    kind, layout = weights_record.kind_of(case.network), layout_of(case)
-    outputs = {} if kind == "anonymizers" else {convert.OUTPUTS[kind]: OUTPUTS}
-    model = registry.find(kind, case.network).build(**{**layout.arguments, **case.ours, **outputs})
-    names = {path: layout.tensor(path, case.network) for path in weights_record.weights(model)}
+    kind, layout = weights_record.find_network_kind(case.network), layout_of(case)
+    outputs = {} if kind == "anonymizers" else {convert.OUTPUT_ARGUMENTS[kind]: OUTPUTS}
+    model = registry.load_module(kind, case.network).build(
+        **{**layout.arguments, **case.ours, **outputs}
+    )
+    names = {path: layout.tensor(path, case.network) for path in weights_record.get_weights(model)}
     tensors = {
         names[path]: seeded.tensor(names[path], theirs(path, variable.shape, layout))
-        for path, variable in weights_record.weights(model).items()
+        for path, variable in weights_record.get_weights(model).items()
     }
-    convert.fill(model, tensors, layout, case.network, "seeded")
+    convert.assign_tensors(model, tensors, layout, case.network, "seeded")
     return model
 
 
 def theirs(path, shape, layout):
     """The shape of a variable of ours in the file: the inverse of Layout.turned."""
-    if not (layout.pytorch and path.endswith("/kernel")):
+    if not (layout.is_pytorch and path.endswith("/kernel")):
         return tuple(shape)
     return tuple(shape[i] for i in (-1, -2, *range(len(shape) - 2)))
 
@@ -146,7 +148,7 @@ def statistics(network, case):
     return {
         name: value.numpy()
         for name, value in network.state_dict().items()
-        if "running_" in name and not layout_of(case).has_no_place(name)
+        if "running_" in name and not layout_of(case).is_ignored(name)
     }
 
 
@@ -155,7 +157,7 @@ def our_statistics(model, case):
     layout = layout_of(case)
     return {
         layout.tensor(path, case.network): variable.numpy()
-        for path, variable in weights_record.weights(model).items()
+        for path, variable in weights_record.get_weights(model).items()
         if "/moving_" in path
     }
 

@@ -141,17 +141,24 @@ def test_every_f_a_stands_in_one_sheet_beside_raw(tmp_path, monkeypatch):
     shown = {}
     for grey, point in ((50, "B0.05-seed0"), (60, "B0.2-seed0"), (99, "B0.2-seed1")):
         rows = {
-            name: np.full((contact_sheet.COUNT, 8, 8, 3), 200 if name == "raw" else grey, np.uint8)
+            name: np.full(
+                (contact_sheet.SAMPLES_PER_SHEET, 8, 8, 3), 200 if name == "raw" else grey, np.uint8
+            )
             for name in ("raw", "blur", "downsample", "f_A")
         }
-        contact_sheet.write(folder / point / "pictures/images.png", contact_sheet.grid(rows))
+        contact_sheet.save_sheet(
+            folder / point / "pictures/images.png", contact_sheet.draw_sheet(rows)
+        )
     monkeypatch.setattr(gallery, "_png", lambda sheet: shown.setdefault("sheet", sheet).tobytes())
     _, html, _ = written(tmp_path, folder)
     assert (
         html.count("images.png</figcaption>") == 1
         and "f_A side by side: images.png, seed 0" in html
     )
-    assert [row.mean() for row in contact_sheet.cut(shown["sheet"], 3, contact_sheet.COUNT)] == [
+    assert [
+        row.mean()
+        for row in contact_sheet.cut_sheet(shown["sheet"], 3, contact_sheet.SAMPLES_PER_SHEET)
+    ] == [
         200,
         50,
         60,

@@ -52,7 +52,9 @@ def test_images_are_the_grid(logged):
         board.images(7, "samples", rows)
     ((step, (_, _, png)),) = logged.tensors("samples")
     assert step == 7
-    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(png))), contact_sheet.grid(rows))
+    np.testing.assert_array_equal(
+        np.asarray(Image.open(io.BytesIO(png))), contact_sheet.draw_sheet(rows)
+    )
 
 
 def test_pr_curves_by_hand(logged):

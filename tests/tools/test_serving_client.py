@@ -159,7 +159,7 @@ def over_tls(signatures, rest_handler, certificate):
 @pytest.fixture
 def picture(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (40, 56, 3), np.uint8)
-    image_io.write_still(tmp_path / "in.png", pixels)
+    image_io.write_image(tmp_path / "in.png", pixels)
     return tmp_path / "in.png"
 
 
@@ -172,9 +172,11 @@ def anonymize(given, output, server, **more):
 def test_a_picture_by_both_ways(over_grpc, over_rest, picture, tmp_path):
     assert anonymize(picture, tmp_path / "grpc.png", over_grpc[0]) == 0
     assert anonymize(picture, tmp_path / "rest.png", over_rest) == 0
-    one, other = (image_io.read_still(str(tmp_path / name)) for name in ("grpc.png", "rest.png"))
+    one, other = (
+        image_io.read_full_image(str(tmp_path / name)) for name in ("grpc.png", "rest.png")
+    )
     assert one.shape == (40, 56, 3) and np.array_equal(one, other)
-    assert np.abs(one.astype(int) - image_io.read_still(str(picture))).mean() > 20
+    assert np.abs(one.astype(int) - image_io.read_full_image(str(picture))).mean() > 20
 
 
 def test_another_model_s_result_is_not_taken_for_this_one_s(over_grpc, picture, tmp_path, capsys):
@@ -203,8 +205,8 @@ def test_encrypted_only_to_a_server_whose_certificate_is_trusted(
         output = tmp_path / f"{server[:5]}.png"
         assert anonymize(picture, output, server, timeout=10.0) == 1
         assert said in capsys.readouterr().out and not output.exists()
-        assert anonymize(picture, output, server, authority=str(certificate[1])) == 0
-        assert image_io.read_still(str(output)).shape == (40, 56, 3)
+        assert anonymize(picture, output, server, ca_file=str(certificate[1])) == 0
+        assert image_io.read_full_image(str(output)).shape == (40, 56, 3)
 
 
 def test_ctrl_c_is_one_line(over_grpc, picture, tmp_path, monkeypatch, capsys):

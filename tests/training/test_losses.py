@@ -11,7 +11,7 @@ def value_and_gradient(function, x, jit_compile):
     @tf.function(jit_compile=jit_compile)
     def step(x):
         with tf.GradientTape() as tape:
-            tape.watch(x)
+            tape.attack_if_due(x)
             value = function(x)
         return value, tape.gradient(value, x)
 
@@ -44,7 +44,7 @@ def test_penalty_has_no_value_and_no_gradient_inside_the_bound(jit_compile):
 
 @XLA
 @pytest.mark.parametrize("bound", [0.0, 0.3])
-@pytest.mark.parametrize("reduction", sorted(losses.REDUCTIONS))
+@pytest.mark.parametrize("reduction", sorted(losses.REDUCTION_AXES))
 def test_penalty_is_finite_where_nothing_changed(jit_compile, bound, reduction):
     value, gradient = value_and_gradient(
         lambda y: losses.penalty(clip(0.5), y, bound, reduction), clip(0.5), jit_compile
@@ -141,14 +141,14 @@ def test_reconstruction_by_hand():
 
 def test_anonymizer_objective_by_hand():
     # 0.5 * 2 - 0.25 * 3 + 4 * 0.1 = 0.65
-    assert losses.anonymizer_objective(2.0, 3.0, 0.1, 4.0, 0.5, 0.25) == pytest.approx(0.65)
+    assert losses.anonymizer_loss(2.0, 3.0, 0.1, 4.0, 0.5, 0.25) == pytest.approx(0.65)
 
 
 @XLA
 def test_all_ones_by_hand(jit_compile):
     # p = 1/2 and 3/4: (ln 2 - ln 3/4) / 2.  d/dz of softplus(-z) is p - 1, halved by the mean.
     logits = np.array([[0, np.log(3)]], np.float32)
-    value, gradient = value_and_gradient(losses.all_ones, logits, jit_compile)
+    value, gradient = value_and_gradient(losses.all_ones_cross_entropy, logits, jit_compile)
     np.testing.assert_allclose(value, [(np.log(2) - np.log(0.75)) / 2], rtol=1e-6)
     np.testing.assert_allclose(gradient, [[-0.25, -0.125]], rtol=1e-6)
 
@@ -171,12 +171,12 @@ def test_triplet_by_hand(jit_compile):
     anchor, positive = np.zeros((2, 2), np.float32), np.array([[3, 4], [3, 4]], np.float32)
     negative = np.array([[0, 1], [7, 0]], np.float32)
     value, gradient = value_and_gradient(
-        lambda a: losses.triplet(a, positive, negative), anchor, jit_compile
+        lambda a: losses.triplet_loss(a, positive, negative), anchor, jit_compile
     )
     np.testing.assert_allclose(value, [5, 0], rtol=1e-6)
     np.testing.assert_allclose(gradient, [[-0.6, -0.8 + 1], [0, 0]], atol=1e-6)
     value, gradient = value_and_gradient(
-        lambda a: losses.triplet(a, anchor, anchor), anchor, jit_compile
+        lambda a: losses.triplet_loss(a, anchor, anchor), anchor, jit_compile
     )
     np.testing.assert_allclose(
         value, [1, 1]
@@ -191,17 +191,21 @@ def test_attributes_of_an_ensemble():
         rng.integers(0, 2, (3, 2, 4)).astype(np.float32),
         rng.normal(size=(3, 2, 4)).astype(np.float32),
     )
-    value = losses.attributes(truth, logits)
+    value = losses.attribute_cross_entropy(truth, logits)
     for member in range(2):
         np.testing.assert_allclose(
-            value[:, member], losses.attributes(truth[:, member], logits[:, member]), rtol=1e-6
+            value[:, member],
+            losses.attribute_cross_entropy(truth[:, member], logits[:, member]),
+            rtol=1e-6,
         )
 
 
 def test_action_and_attributes_by_hand():
     # softmax(0, ln 3) = (1/4, 3/4); sigmoid(0) = 1/2, sigmoid(ln 3) = 3/4.
     logits = np.array([[0, np.log(3)]], np.float32)
-    np.testing.assert_allclose(losses.action([1], logits), [-np.log(0.75)], rtol=1e-6)
+    np.testing.assert_allclose(losses.action_cross_entropy([1], logits), [-np.log(0.75)], rtol=1e-6)
     np.testing.assert_allclose(
-        losses.attributes(np.float32([[1, 0]]), logits), [(np.log(2) - np.log(0.25)) / 2], rtol=1e-6
+        losses.attribute_cross_entropy(np.float32([[1, 0]]), logits),
+        [(np.log(2) - np.log(0.25)) / 2],
+        rtol=1e-6,
     )

@@ -7,7 +7,7 @@ from exporting import runs
 
 from tfanon import experiment
 from tfanon.core import checkpoint, registry
-from tfanon.core.config import FREE, Config
+from tfanon.core.config import RUNTIME_FLAGS, Config
 from tfanon.data import splits
 from tfanon.data.sources import synthetic
 from tfanon.training import distribution, phase_cache, phases
@@ -22,8 +22,8 @@ OTHER = {
     "anonymizer": "unet",
     "action_network": "c3d",
     "privacy_network": "resnet18",
-    "action_judge": "i3d",
-    "privacy_judge": "resnet34",
+    "eval_action_network": "i3d",
+    "attack_network": "resnet34",
     "penalty_reduction": "batch",
     "budget_batch_norm": "batch",
     "strategy": "mirrored",
@@ -56,8 +56,8 @@ def changes(phase, **settings):
     return {
         field.name
         for field in dataclasses.fields(Config)
-        if phase_cache.relevant(phase, config)
-        != phase_cache.relevant(
+        if phase_cache.get_relevant_flags(phase, config)
+        != phase_cache.get_relevant_flags(
             phase,
             dataclasses.replace(
                 config, **{field.name: other_value(field.name, getattr(config, field.name))}
@@ -67,28 +67,44 @@ def changes(phase, **settings):
 
 
 def test_what_each_phase_depends_on():
-    everything = {field.name for field in dataclasses.fields(Config)} - set(FREE) - {"baselines"}
-    game = phase_cache.GAME | phase_cache.ANONYMIZER | phase_cache.INITIALISE
-    judges = phase_cache.ACTION_JUDGE | phase_cache.PRIVACY_JUDGE | phase_cache.PRIVATE_CLIPS
-    assert changes("initialise") == everything - phase_cache.GAME - judges - phase_cache.CLIPS
+    everything = (
+        {field.name for field in dataclasses.fields(Config)} - set(RUNTIME_FLAGS) - {"baselines"}
+    )
+    game = (
+        phase_cache.MINIMAX_FLAGS | phase_cache.ANONYMIZER_FLAGS | phase_cache.INITIALIZATION_FLAGS
+    )
+    judges = (
+        phase_cache.ACTION_EVALUATOR_FLAGS
+        | phase_cache.ATTACKER_FLAGS
+        | phase_cache.CLIP_PRIVACY_FLAGS
+    )
+    assert (
+        changes("initialise")
+        == everything - phase_cache.MINIMAX_FLAGS - judges - phase_cache.CLIP_FLAGS
+    )
     assert changes("anonymize") == everything - judges
     assert (
-        changes("anonymize", warm_action=True)
-        == everything - phase_cache.PRIVACY_JUDGE - phase_cache.PRIVATE_CLIPS
+        changes("anonymize", init_action_from_raw=True)
+        == everything - phase_cache.ATTACKER_FLAGS - phase_cache.CLIP_PRIVACY_FLAGS
     )
     # The judge is f_T's network unless it is named.
-    others = game | phase_cache.PRIVACY_JUDGE | phase_cache.PRIVATE_CLIPS
+    others = game | phase_cache.ATTACKER_FLAGS | phase_cache.CLIP_PRIVACY_FLAGS
     assert changes("action-blur") == everything - others | {"action_network"}
-    assert changes("action-blur", action_judge="tiny") == everything - others
+    assert changes("action-blur", eval_action_network="tiny") == everything - others
     assert changes("privacy-images-raw") == (
-        everything - game - phase_cache.ACTION_JUDGE - phase_cache.CLIPS - phase_cache.PRIVATE_CLIPS
+        everything
+        - game
+        - phase_cache.ACTION_EVALUATOR_FLAGS
+        - phase_cache.CLIP_FLAGS
+        - phase_cache.CLIP_PRIVACY_FLAGS
         | {"privacy_network"}
     )
     assert changes("pretrain-small3d") == changes("action-raw")
     assert (
-        changes("action-f_A") == everything - phase_cache.PRIVACY_JUDGE - phase_cache.PRIVATE_CLIPS
+        changes("action-f_A")
+        == everything - phase_cache.ATTACKER_FLAGS - phase_cache.CLIP_PRIVACY_FLAGS
     )
-    assert changes("privacy-clips-f_A") == everything - phase_cache.ACTION_JUDGE
+    assert changes("privacy-clips-f_A") == everything - phase_cache.ACTION_EVALUATOR_FLAGS
     assert changes("attack") == everything - game | {"action_network", "privacy_network"}
     for phase in (
         "initialise",
@@ -103,11 +119,11 @@ def test_what_each_phase_depends_on():
             "data_dir",
             "clip_source",
             "image_source",
-            "held_out",
+            "validation_split",
             "precision",
         } <= changes(phase)
     with pytest.raises(ValueError, match="No phase is called 'judge'"):
-        phase_cache.relevant("judge", Config())
+        phase_cache.get_relevant_flags("judge", Config())
 
 
 class Watched(Config):
@@ -162,26 +178,33 @@ def test_phases_read_no_flag_that_they_are_said_not_to_depend_on(monkeypatch, tm
 
     def reads(work):
         Watched.read = set()
-        run = phases.Run(config, splits.load(config), distribution.make_strategy("one_device"))
+        run = phases.TrainingRun(
+            config, splits.load(config), distribution.make_strategy("one_device")
+        )
         work(run)
-        return Watched.read - set(FREE) - {"baselines"}  # they are read for a phase's number alone
+        return (
+            Watched.read - set(RUNTIME_FLAGS) - {"baselines"}
+        )  # they are read for a phase's number alone
 
-    raw = registry.find("anonymizers", "raw").build()
+    raw = registry.load_module("anonymizers", "raw").build()
     for phase, work in (
-        ("initialise", lambda run: phases.initialise(run, experiment.make_anonymizer(run))),
-        ("action-raw", lambda run: phases.judge_action(run, "raw", raw)),
-        ("privacy-images-raw", lambda run: phases.judge_privacy(run, "raw", raw, "images")),
+        (
+            "initialise",
+            lambda run: phases.initialize_anonymizer(run, experiment.make_anonymizer(run)),
+        ),
+        ("action-raw", lambda run: phases.measure_utility(run, "raw", raw)),
+        ("privacy-images-raw", lambda run: phases.measure_leakage(run, "raw", raw, "images")),
     ):
-        extra = reads(work) - set(phase_cache.relevant(phase, config))
-        # The game's network is the judge's where none is named; --warm_action and --epochs_pretrain are read to number the
+        extra = reads(work) - set(phase_cache.get_relevant_flags(phase, config))
+        # The game's network is the judge's where none is named; --init_action_from_raw and --epochs_pretrain are read to number the
         # phases, and --private_labels and those of PRIVATE_CLIPS to load what other phases look at.
         assert extra <= {
-            "warm_action",
+            "init_action_from_raw",
             "epochs_pretrain",
             "action_network",
             "privacy_network",
             "private_labels",
-            *phase_cache.PRIVATE_CLIPS,
+            *phase_cache.CLIP_PRIVACY_FLAGS,
         }, (phase, extra)
         assert (tmp_path / "run" / "phases" / phase / "done.json").exists()
 
@@ -201,7 +224,11 @@ def test_finished_phases_are_shared_where_their_flags_are_equal(tmp_path):
     names = ("action-raw", "anonymize", "initialise", "privacy-images-raw")
     first = finished(tmp_path / "first", *names, penalty_bound=0.1)
     point = Config(workdir=str(tmp_path / "point"), penalty_bound=0.2)
-    assert phase_cache.share(point, [first]) == ["action-raw", "initialise", "privacy-images-raw"]
+    assert phase_cache.reuse_phases(point, [first]) == [
+        "action-raw",
+        "initialise",
+        "privacy-images-raw",
+    ]
     for name in ("action-raw", "initialise"):
         assert (
             tmp_path / "point/phases" / name / "network.weights.h5"
@@ -211,15 +238,20 @@ def test_finished_phases_are_shared_where_their_flags_are_equal(tmp_path):
             tmp_path / "first/phases" / name / "done.json"
         )
     assert not (tmp_path / "point/phases/anonymize").exists()
-    assert phase_cache.share(point, [first]) == []
+    assert phase_cache.reuse_phases(point, [first]) == []
 
 
 def test_nothing_is_shared_between_seeds_or_data_or_from_an_unfinished_phase(tmp_path):
     first = finished(tmp_path / "first", "initialise", "action-raw")
     for other in ({"seed": 1}, {"data_dir": "elsewhere"}, {"resolution": 112}):
-        assert phase_cache.share(Config(workdir=str(tmp_path / "point"), **other), [first]) == []
+        assert (
+            phase_cache.reuse_phases(Config(workdir=str(tmp_path / "point"), **other), [first])
+            == []
+        )
     (tmp_path / "first/phases/initialise/done.json").unlink()
-    assert phase_cache.share(Config(workdir=str(tmp_path / "point")), [first]) == ["action-raw"]
+    assert phase_cache.reuse_phases(Config(workdir=str(tmp_path / "point")), [first]) == [
+        "action-raw"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -268,23 +300,26 @@ def test_a_game_in_which_B_is_never_reached_is_played_once(tmp_path, played, ask
         tmp_path / "first/phases/anonymize/done.json",
         {"result": {"largest_change": 0.16}, "sha256": ""},
     )
-    found = phase_cache.share(Config(workdir=str(tmp_path / "point"), **asked), [first])
+    found = phase_cache.reuse_phases(Config(workdir=str(tmp_path / "point"), **asked), [first])
     assert found == (["anonymize", "privacy-images-f_A"] if shared else [])
 
 
 def test_the_largest_change_of_an_earlier_version_is_not_guessed(tmp_path):
     first = finished(tmp_path / "first", "anonymize", penalty_bound=0.9)
     assert (
-        phase_cache.share(Config(workdir=str(tmp_path / "point"), penalty_bound=0.8), [first]) == []
+        phase_cache.reuse_phases(
+            Config(workdir=str(tmp_path / "point"), penalty_bound=0.8), [first]
+        )
+        == []
     )
 
 
 def test_a_lock_is_not_shared(tmp_path):
     first = finished(tmp_path / "first", "action-raw")
     (tmp_path / "first/phases/action-raw/.lock").touch()
-    assert phase_cache.share(Config(workdir=str(tmp_path / "point"), processes=2), [first]) == [
-        "action-raw"
-    ]
+    assert phase_cache.reuse_phases(
+        Config(workdir=str(tmp_path / "point"), processes=2), [first]
+    ) == ["action-raw"]
     assert not (tmp_path / "point/phases/action-raw/.lock").exists()
 
 
@@ -294,7 +329,9 @@ def test_a_disk_without_links_gets_copies(tmp_path, monkeypatch):
 
     first = finished(tmp_path / "first", "initialise")
     monkeypatch.setattr("os.link", refuse)
-    assert phase_cache.share(Config(workdir=str(tmp_path / "point")), [first]) == ["initialise"]
+    assert phase_cache.reuse_phases(Config(workdir=str(tmp_path / "point")), [first]) == [
+        "initialise"
+    ]
     given, taken = (
         tmp_path / name / "phases/initialise/network.weights.h5" for name in ("first", "point")
     )

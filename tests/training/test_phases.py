@@ -20,7 +20,7 @@ class Probes:
 
 
 def run(**settings):
-    return phases.Run(Config(**settings), Probes(), None)
+    return phases.TrainingRun(Config(**settings), Probes(), None)
 
 
 def test_the_phases_in_their_order():
@@ -32,7 +32,7 @@ def test_the_phases_in_their_order():
         "action-f_A",
         "privacy-images-f_A",
     ]
-    assert run(baselines=("raw",), warm_action=True).names() == [
+    assert run(baselines=("raw",), init_action_from_raw=True).names() == [
         "initialise",
         "action-raw",
         "anonymize",
@@ -40,7 +40,7 @@ def test_the_phases_in_their_order():
         "action-f_A",
         "privacy-images-f_A",
     ]
-    assert run(baselines=("raw",), epochs_pretrain=3, action_judge="tiny").names() == [
+    assert run(baselines=("raw",), epochs_pretrain=3, eval_action_network="tiny").names() == [
         "initialise",
         "pretrain-tiny",
         "anonymize",
@@ -61,7 +61,9 @@ def test_a_baseline_with_settings_has_a_folder_of_its_own(tmp_path):
 
 def test_a_wrong_baseline_stops_the_run_before_it_begins(tmp_path):
     with pytest.raises(ValueError, match="downsample has no setting 'faktor'"):
-        experiment.run(Config(workdir=str(tmp_path), baselines=("raw", "downsample:faktor=2")))
+        experiment.run_experiment(
+            Config(workdir=str(tmp_path), baselines=("raw", "downsample:faktor=2"))
+        )
 
 
 def test_a_finished_phase_gives_its_network_back(tmp_path):
@@ -82,22 +84,24 @@ def test_a_finished_phase_gives_its_network_back(tmp_path):
 
 def test_a_phase_is_one_process_s_at_a_time(tmp_path):
     phase = run(workdir=str(tmp_path)).phase("initialise")
-    assert not phase.is_taken()
-    with phase.claimed():
-        assert phase.is_taken()
-    assert not phase.is_taken()
+    assert not phase.is_locked()
+    with phase.acquire_lock():
+        assert phase.is_locked()
+    assert not phase.is_locked()
 
 
 def test_processes_beside_one_of_several_workers_are_refused(tmp_path):
     with pytest.raises(
         ValueError, match="--processes=2 judges beside one worker: give --processes=1"
     ):
-        experiment.run(Config(workdir=str(tmp_path), processes=2, strategy="multi_worker"))
+        experiment.run_experiment(
+            Config(workdir=str(tmp_path), processes=2, strategy="multi_worker")
+        )
 
 
 def test_first_weights_follow_from_seed_and_phase_alone():
     def drawn(seed, name):
-        run(seed=seed).seeded(name)
+        run(seed=seed).seed_for_phase(name)
         return helpers.judge(2, 3).weights[0].numpy().tolist()
 
     assert drawn(0, "action") == drawn(0, "action")
@@ -108,7 +112,7 @@ def test_the_rate_rises_and_falls(tmp_path):
     # 10 epochs of 10 steps, 1 of warm-up: the rate is at its peak at step 10 and at zero at step 100.
     config = dataclasses.replace(Config(), warmup_epochs=1, workdir=str(tmp_path))
     plan = run(workdir=str(tmp_path)).phase("initialise").plan(80, 8, 10)
-    rate = phases.cosine(0.2, plan, config)
+    rate = phases.make_cosine_schedule(0.2, plan, config)
     assert float(rate(0)) == pytest.approx(0.002)
     assert float(rate(10)) == pytest.approx(0.2)
     assert float(rate(55)) == pytest.approx(0.1)
@@ -165,17 +169,19 @@ def test_another_objective_from_files_to_weights(monkeypatch, tmp_path, settings
             "stride": 1,
             "batch_clips": 2,
             "batch_pairs": 2,
-            "held_out": 0.0,
+            "validation_split": 0.0,
             "epochs_anonymize": 2,
             "log_every": 1,
             **settings,
         }
     )
-    whole = phases.Run(config, splits.load(config), distribution.make_strategy("one_device"))
+    whole = phases.TrainingRun(
+        config, splits.load(config), distribution.make_strategy("one_device")
+    )
     f_A = experiment.make_anonymizer(whole)
     before, seen = helpers.values(f_A), []
     objective = phases.make_objective(config, whole.tables)
-    phases.anonymize(
+    phases.train_anonymizer(
         whole,
         f_A,
         [
@@ -215,14 +221,14 @@ def test_the_game_begins_alike_whether_its_judge_was_there_or_not(monkeypatch, t
         frames=2,
         stride=1,
         batch_action=4,
-        held_out=0.0,
+        validation_split=0.0,
         eval_clips=1,
         epochs_action=1,
-        warm_action=True,
+        init_action_from_raw=True,
         **more,
     )
     run, began, fit = (
-        phases.Run(config, splits.load(config), distribution.make_strategy("one_device")),
+        phases.TrainingRun(config, splits.load(config), distribution.make_strategy("one_device")),
         [],
         loop.fit,
     )
@@ -236,7 +242,7 @@ def test_the_game_begins_alike_whether_its_judge_was_there_or_not(monkeypatch, t
     monkeypatch.setattr(loop, "fit", watched)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
-            phases.anonymize(run, experiment.make_anonymizer(run))
+            phases.train_anonymizer(run, experiment.make_anonymizer(run))
     assert helpers.same(*began)
 
 
@@ -244,8 +250,8 @@ def test_the_game_begins_alike_whether_its_judge_was_there_or_not(monkeypatch, t
 def test_only_what_others_start_from_ends_early(monkeypatch, tmp_path, capsys, enough, epoch):
     """Eight held-out clips, each right from the first epoch on: a judge is trained to the end, whichever epoch it takes."""
     runs.add_tiny_networks(monkeypatch)
-    monkeypatch.setattr(criteria, "action_top1", lambda learner, held_out: 1.0)
-    monkeypatch.setattr(phases, "ENOUGH", enough)
+    monkeypatch.setattr(criteria, "score_action_top1", lambda learner, held_out: 1.0)
+    monkeypatch.setattr(phases, "MIN_HELD_OUT", enough)
     synthetic.write(
         tmp_path / "synthetic",
         synthetic.Size(
@@ -266,13 +272,15 @@ def test_only_what_others_start_from_ends_early(monkeypatch, tmp_path, capsys, e
         frames=2,
         stride=1,
         batch_action=8,
-        held_out=0.5,
+        validation_split=0.5,
         epochs_pretrain=4,
         epochs_action=5,
         eval_clips=1,
     )
-    whole = phases.Run(config, splits.load(config), distribution.make_strategy("one_device"))
-    found = phases.judge_action(whole, "raw", registry.find("anonymizers", "raw").build())
+    whole = phases.TrainingRun(
+        config, splits.load(config), distribution.make_strategy("one_device")
+    )
+    found = phases.measure_utility(whole, "raw", registry.load_module("anonymizers", "raw").build())
     assert found["selected"] == {"epoch": epoch, "score": 1.0}
     assert whole.phase("pretrain-tiny").result()["selected"] == {"epoch": 1, "score": 1.0}
     assert [line for line in capsys.readouterr().err.splitlines() if "nothing beats" in line] == [
@@ -302,7 +310,7 @@ def test_judges_of_the_action_start_from_what_raw_clips_left(monkeypatch, tmp_pa
         "frames": 2,
         "stride": 1,
         "batch_action": 4,
-        "held_out": 0.0,
+        "validation_split": 0.0,
         "epochs_action": 1,
         "eval_clips": 1,
         "baselines": ("raw", "blur"),
@@ -320,15 +328,19 @@ def test_judges_of_the_action_start_from_what_raw_clips_left(monkeypatch, tmp_pa
         config = Config(
             workdir=str(tmp_path / f"run{pretrain}"), epochs_pretrain=pretrain, **settings
         )
-        whole = phases.Run(config, splits.load(config), distribution.make_strategy("one_device"))
+        whole = phases.TrainingRun(
+            config, splits.load(config), distribution.make_strategy("one_device")
+        )
         for name in config.baselines:
-            phases.judge_action(whole, name, registry.find("anonymizers", name).build())
+            phases.measure_utility(whole, name, registry.load_module("anonymizers", name).build())
             fresh = began.setdefault(
                 "fresh", began["action-raw", 1]
             )  # of the first judge of the first run
             assert helpers.same(fresh, began[f"action-{name}", 1]) == (pretrain == 0)
     assert helpers.same(fresh, began["pretrain-tiny", 2])
-    left = registry.find("actions", "tiny").build(classes=len(whole.tables.action.train.classes))
+    left = registry.load_module("actions", "tiny").build(
+        classes=len(whole.tables.action.train.classes)
+    )
     whole.phase("pretrain-tiny").result(left)
     assert helpers.same(left.get_weights(), began["action-raw", 1])
     assert helpers.same(left.get_weights(), began["action-blur", 1])

@@ -72,14 +72,14 @@ def test_another_configuration_is_refused(tiny, data):
 def test_a_start_that_computed_nothing_binds_nobody(tmp_path):
     configs = [Config(workdir=str(tmp_path), penalty_bound=bound) for bound in (0.1, 0.2)]
     for config in configs:
-        with experiment.claimed(config):
+        with experiment.lock_run_folder(config):
             pass  # where a name that is wrong is refused
     (tmp_path / "phases/initialise").mkdir(parents=True)
     (tmp_path / "phases/initialise/step-00000010.weights.h5").touch()
     with pytest.raises(
         ValueError, match="--penalty_bound=0.2 there, --penalty_bound=0.1 asked for"
     ):
-        with experiment.claimed(configs[0]):
+        with experiment.lock_run_folder(configs[0]):
             pass
 
 
@@ -155,7 +155,7 @@ def writers(workdir, phase):
 
 @pytest.mark.large
 def test_an_attack_during_training_changes_no_weight(tiny, data, tmp_path):
-    code, _, err = finish(start(tmp_path, data, *TINY, "--attack_every=1"))
+    code, _, err = finish(start(tmp_path, data, *TINY, "--attack_every_epochs=1"))
     assert code == 0, err
     assert_equal(weights(tiny[0]), weights(tmp_path))
     (path,) = tmp_path.glob("logs/anonymize/events*")

@@ -84,7 +84,7 @@ def test_step_1_moves_f_A_alone(batch_norm):
 def test_step_2_moves_the_judges_alone():
     model = minimax()
     before = {name: values(getattr(model, name)) for name in ("f_A", "f_T", "f_B")}
-    model._step_2_judges(batch(0))
+    model._step_2_adversaries(batch(0))
     assert same(before["f_A"], values(model.f_A))
     assert not same(before["f_T"], values(model.f_T)) and not same(before["f_B"], values(model.f_B))
 
@@ -103,9 +103,11 @@ def test_step_1_descends_equation_3():
     def L_A():
         anon = model.anonymized(data, training=True)
         L_T = tf.reduce_mean(
-            losses.action(data["labels"], model.f_T(anon["clips"], training=False))
+            losses.action_cross_entropy(data["labels"], model.f_T(anon["clips"], training=False))
         )
-        L_B = model.objective.nt_xent(model.f_B(penalty.views(anon["pairs"]), training=False))
+        L_B = model.objective.contrastive_loss(
+            model.f_B(penalty.flatten_views(anon["pairs"]), training=False)
+        )
         L_P = tf.reduce_mean(losses.penalty(data["clips"], anon["clips"], 0.05))
         return float(0.7 * L_T - 0.3 * L_B + 3.0 * L_P)
 
@@ -173,10 +175,10 @@ def test_f_B_starts_afresh():
     model = minimax(restart_every=2, optimizer=lambda: keras.optimizers.Adam(1e-2))
     start = values(model.f_B)
     for step, afresh in ((0, True), (1, False), (2, True), (3, False), (4, True)):
-        model.before_step(step)
+        model.restart_privacy_network_when_due(step)
         assert same(start, values(model.f_B)) is afresh
         assert int(model.optimizer_B.iterations) == (0 if afresh else 1)  # its momentum too
-        model._step_2_judges(batch(step))
+        model._step_2_adversaries(batch(step))
 
 
 def test_f_B_starts_afresh_on_every_replica(two_replicas):
@@ -185,7 +187,7 @@ def test_f_B_starts_afresh_on_every_replica(two_replicas):
     start = values(model.f_B)
     for variable in model.f_B.weights:
         variable.assign(variable + 1)
-    model.before_step(4)
+    model.restart_privacy_network_when_due(4)
     for before, variable in zip(start, model.f_B.variables):
         assert all(
             np.array_equal(before, value)
@@ -199,9 +201,9 @@ def test_batch_statistics_are_of_this_batch():
     in_batch = model.objective.budget(model.f_B, data, data, "batch")
     inference = model.objective.budget(model.f_B, data, data, "inference")
     z = model.f_B(
-        penalty.views(data["pairs"]), training=True
+        penalty.flatten_views(data["pairs"]), training=True
     )  # moves the averages, so it comes last
-    assert float(in_batch) == pytest.approx(float(model.objective.nt_xent(z)), rel=1e-5)
+    assert float(in_batch) == pytest.approx(float(model.objective.contrastive_loss(z)), rel=1e-5)
     assert float(in_batch) != pytest.approx(float(inference), rel=1e-2)
 
 
@@ -250,7 +252,7 @@ def test_every_precision_trains(precision, jit_compile):
 
 def test_learner_moves_its_network_alone():
     f_A, network = helpers.frame_network(), judge(2, 5)
-    learner = trainer.Learner(network, losses.action, f_A)
+    learner = trainer.SupervisedModel(network, losses.action_cross_entropy, f_A)
     learner.compile(keras.optimizers.SGD(0.1))
     before, data = (values(f_A), values(network)), batch(0)
     learner.train_step((data["pairs"][:, 0], data["labels"]))
@@ -259,7 +261,7 @@ def test_learner_moves_its_network_alone():
 
 def test_learner_descends_equation_5():
     # f_A(x) = a x, x = 1, a = 0: L = |1 - 0| = 1, dL/da = -1, a <- 0.1.
-    learner = trainer.Learner(helpers.Scale(0.0), losses.reconstruction)
+    learner = trainer.SupervisedModel(helpers.Scale(0.0), losses.reconstruction)
     learner.compile(keras.optimizers.SGD(0.1))
     x = np.ones((2, 4, 4, 3), np.float32)
     assert float(learner.train_step((x, x))["loss"]) == pytest.approx(1.0)

@@ -4,6 +4,6 @@ Every file here has attack(run, name, f_A, **choice) -> entries, as tfanon.evalu
 data it needs.  run: _common.Run.  name, f_A: what is attacked; any callable of frames and clips.
 """
 
-from tfanon.attacks.common.periodic_attack import PrivacyAttackCallback, watchers
+from tfanon.attacks.common.periodic_attack import PrivacyAttackCallback, make_attack_watchers
 
 __all__ = ["PrivacyAttackCallback", "watchers"]

@@ -6,35 +6,44 @@
 from tfanon.attacks.common import attack_run
 from tfanon.training import phases
 
-NEEDS = "images or clips with private attributes"
+REQUIRED = "images or clips with private attributes"
 
 
 def attack(run, name, f_A, network="", start=attack_run.SCRATCH):
     """An entry per probe.  network: a file of tfanon/models/privacy; empty: the run's judge.  start: "scratch", or the
     .weights.h5 of tfanon.weights that it starts from.
     """
-    network = network or run.config.privacy_judge_network
+    network = network or run.config.attacker_network
     return [
-        attack_run.entry(
-            name, "fresh", network, start, probe, read(run, name, f_A, probe, network, start)[1]
+        attack_run.make_result_entry(
+            name,
+            "fresh",
+            network,
+            start,
+            probe,
+            attack_task(run, name, f_A, probe, network, start)[1],
         )
         for probe in run.tables.probes
     ]
 
 
-def read(run, name, f_A, probe, network, start=attack_run.SCRATCH):
+def attack_task(run, name, f_A, probe, network, start=attack_run.SCRATCH):
     """(name of the phase, what the network scored)."""
-    named = attack_run.named("fresh", network, start, probe, name)
-    return named, phases.read_attributes(
-        run, named, f_A, probe, lambda attributes: attack_run.reader(network, start, attributes)
+    named = attack_run.make_phase_name("fresh", network, start, probe, name)
+    return named, phases.evaluate_privacy(
+        run,
+        named,
+        f_A,
+        probe,
+        lambda attributes: attack_run.build_privacy_network(network, start, attributes),
     )
 
 
-def on_raw(run, probe, network, start=attack_run.SCRATCH):
+def train_on_raw(run, probe, network, start=attack_run.SCRATCH):
     """(the network as this attack trained it on raw data, what it scored there)."""
-    named, found = read(run, "raw", attack_run.raw(), probe, network, start)
+    named, found = attack_task(run, "raw", attack_run.build_raw_anonymizer(), probe, network, start)
     with run.strategy.scope():
-        f_B = attack_run.reader(
+        f_B = attack_run.build_privacy_network(
             network, attack_run.SCRATCH, len(run.tables.probes[probe].train.attribute_names)
         )
     run.phase(named).result(f_B)

@@ -6,27 +6,34 @@ The paper's Table 6. What it fails to read may only have moved: `fresh` says whe
 from tfanon.attacks import fresh
 from tfanon.attacks.common import attack_run
 
-NEEDS = fresh.NEEDS
+REQUIRED = fresh.REQUIRED
 
 
 def attack(run, name, f_A, network="", start=attack_run.SCRATCH):
     """An entry per probe.  network, start: as in fresh, of the network on raw data."""
-    network = network or run.config.privacy_judge_network
+    network = network or run.config.attacker_network
     return [
-        attack_run.entry(
-            name, "frozen", network, start, probe, look(run, name, f_A, probe, network, start)
+        attack_run.make_result_entry(
+            name,
+            "frozen",
+            network,
+            start,
+            probe,
+            _attack_task(run, name, f_A, probe, network, start),
         )
         for probe in run.tables.probes
     ]
 
 
-def look(run, name, f_A, probe, network, start=attack_run.SCRATCH):
+def _attack_task(run, name, f_A, probe, network, start=attack_run.SCRATCH):
     """What the network that was trained on raw data scores behind f_A."""
-    phase = run.phase(attack_run.named("frozen", network, start, probe, name))
+    phase = run.phase(attack_run.make_phase_name("frozen", network, start, probe, name))
     if (found := phase.result()) is not None:
         return found
-    f_B, raw = fresh.on_raw(run, probe, network, start)
-    found = attack_run.scores(run, probe, lambda x: f_B(f_A(x, training=False), training=False))
+    f_B, raw = fresh.train_on_raw(run, probe, network, start)
+    found = attack_run.score_classifier(
+        run, probe, lambda x: f_B(f_A(x, training=False), training=False)
+    )
     return phase.finish(
         None, {**found, "selected": raw["selected"], "curve": [], "budget": raw["budget"]}
     )

@@ -6,30 +6,30 @@ from tfanon.attacks import fresh
 from tfanon.attacks.common import attack_run
 from tfanon.training import phases
 
-NEEDS = fresh.NEEDS
+REQUIRED = fresh.REQUIRED
 
 
 def attack(run, name, f_A, network="", start=attack_run.SCRATCH):
     """An entry per probe.  network, start: as in fresh, of the network on raw data; its last layer is trained anew."""
-    network = network or run.config.privacy_judge_network
+    network = network or run.config.attacker_network
     return [
-        attack_run.entry(
+        attack_run.make_result_entry(
             name,
             "linear_probe",
             network,
             start,
             probe,
-            _read(run, name, f_A, probe, network, start),
+            _attack_task(run, name, f_A, probe, network, start),
         )
         for probe in run.tables.probes
     ]
 
 
-def _read(run, name, f_A, probe, network, start):
-    phase = attack_run.named("linear_probe", network, start, probe, name)
+def _attack_task(run, name, f_A, probe, network, start):
+    phase = attack_run.make_phase_name("linear_probe", network, start, probe, name)
     if (found := run.phase(phase).result()) is not None:
         return found
-    features = attack_run.trunk(fresh.on_raw(run, probe, network, start)[0])
+    features = attack_run.build_feature_extractor(fresh.train_on_raw(run, probe, network, start)[0])
 
     def build(attributes):
         return keras.Sequential(
@@ -39,4 +39,4 @@ def _read(run, name, f_A, probe, network, start):
             ]
         )
 
-    return phases.read_attributes(run, phase, attack_run.behind(f_A, features), probe, build)
+    return phases.evaluate_privacy(run, phase, attack_run.compose(f_A, features), probe, build)

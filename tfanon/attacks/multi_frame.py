@@ -5,28 +5,28 @@ import tensorflow as tf
 from tfanon.attacks.common import attack_run
 from tfanon.training import phases
 
-NEEDS = "clips with private attributes"
+REQUIRED = "clips with private attributes"
 
 
 def attack(run, name, f_A, network="", start=attack_run.SCRATCH):
     """An entry per probe of whole videos: a fresh classifier of the mean of T frames.  network, start: as in fresh."""
-    network = network or run.config.privacy_judge_network
-    mean = attack_run.behind(f_A, lambda clips: tf.reduce_mean(clips, axis=1))
+    network = network or run.config.attacker_network
+    mean = attack_run.compose(f_A, lambda clips: tf.reduce_mean(clips, axis=1))
     return [
-        attack_run.entry(
+        attack_run.make_result_entry(
             name,
             "multi_frame",
             network,
             start,
             probe,
-            phases.read_attributes(
+            phases.evaluate_privacy(
                 run,
-                attack_run.named("multi_frame", network, start, probe, name),
+                attack_run.make_phase_name("multi_frame", network, start, probe, name),
                 mean,
                 probe,
-                lambda attributes: attack_run.reader(network, start, attributes),
-                phases.CLIPS,
+                lambda attributes: attack_run.build_privacy_network(network, start, attributes),
+                phases.CLIP_VIEW,
             ),
         )
-        for probe in attack_run.videos(run)
+        for probe in attack_run.list_video_tasks(run)
     ]

@@ -8,7 +8,7 @@ from tfanon.core import registry
 from tfanon.pretrained import load_pretrained
 from tfanon.training import phases
 
-NEEDS = "clips with private attributes"
+REQUIRED = "clips with private attributes"
 
 
 def attack(run, name, f_A, network="", start=attack_run.SCRATCH):
@@ -17,31 +17,33 @@ def attack(run, name, f_A, network="", start=attack_run.SCRATCH):
     network: a file of tfanon/models/privacy, whose features are averaged over time, or one of tfanon/models/actions,
     one output per attribute; empty: the run's judge.  start: as in fresh.
     """
-    network = network or run.config.privacy_judge_network
+    network = network or run.config.attacker_network
     return [
-        attack_run.entry(
+        attack_run.make_result_entry(
             name,
             "whole_video",
             network,
             start,
             probe,
-            phases.read_attributes(
+            phases.evaluate_privacy(
                 run,
-                attack_run.named("whole_video", network, start, probe, name),
+                attack_run.make_phase_name("whole_video", network, start, probe, name),
                 f_A,
                 probe,
-                lambda attributes: build(network, start, attributes),
-                phases.CLIPS,
+                lambda attributes: build_clip_network(network, start, attributes),
+                phases.CLIP_VIEW,
             ),
         )
-        for probe in attack_run.videos(run)
+        for probe in attack_run.list_video_tasks(run)
     ]
 
 
-def build(network, start, attributes):
+def build_clip_network(network, start, attributes):
     """A network for clips: [N, T, H, W, 3] -> logits [N, attributes]."""
-    if network in registry.names("actions"):
-        return load_pretrained.build(
-            "actions", network, attack_run.weights(start), classes=attributes
+    if network in registry.list_names("actions"):
+        return load_pretrained.build_pretrained_network(
+            "actions", network, attack_run.get_weights_path(start), classes=attributes
         )
-    return attack_run.over_time(attack_run.reader(network, start, attributes))
+    return attack_run.pool_features_over_time(
+        attack_run.build_privacy_network(network, start, attributes)
+    )

@@ -11,20 +11,20 @@ from tfanon.core import files
 
 def write_json(path, value):
     """Write a JSON file that is whole or not there."""
-    with files.whole_file(path) as unfinished:
+    with files.write_atomically(path) as unfinished:
         unfinished.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n")
 
 
 def save_weights(model, path):
     """Every variable of a built Keras model in `path`, which ends in `.weights.h5`; returns the SHA-256."""
-    with files.whole_file(path) as unfinished:
+    with files.write_atomically(path) as unfinished:
         model.save_weights(str(unfinished))
-    return files.sha256(path)
+    return files.compute_sha256(path)
 
 
 def load_weights(model, path, digest):
     """Fill a built Keras model.  Raises ValueError as verify does, and where the file is of another network."""
-    verify(path, digest)
+    verify_digest(path, digest)
     try:
         model.load_weights(str(path))
     except (
@@ -35,18 +35,18 @@ def load_weights(model, path, digest):
         ) from None
 
 
-def verify(path, digest):
+def verify_digest(path, digest):
     """Raises ValueError where the file is missing or is not the one of the digest."""
     if not pathlib.Path(path).exists():
         raise ValueError(f"{path} is missing.")
-    found = files.sha256(path)
+    found = files.compute_sha256(path)
     if found != digest:
         raise ValueError(
             f"{path} was altered: its SHA-256 is {found[:12]}..., recorded is {digest[:12]}..."
         )
 
 
-class Checkpoints:
+class CheckpointManager:
     """The last two checkpoints of one phase in a folder: weights, and a JSON written after them that vouches for them.
 
     A checkpoint holds the networks with their batch statistics, the optimizers and the states of their random
@@ -62,9 +62,9 @@ class Checkpoints:
         """
         weights = self.folder / f"step-{step:09d}.weights.h5"
         digest = save_weights(model, weights)
-        states = [convert_to_numpy(state).tolist() for state in _random_states(model)]
+        states = [convert_to_numpy(state).tolist() for state in _seed_generator_states(model)]
         write_json(
-            self._manifest(step),
+            self._manifest_path(step),
             {"step": step, "sha256": digest, "random": states, "extra": extra or {}},
         )
         self.clear(keep=self.keep)
@@ -73,11 +73,15 @@ class Checkpoints:
         """Fill `model` from the newest whole checkpoint; returns (step, extra), (0, {}) where there is none."""
         for step in reversed(self._steps()):
             try:
-                manifest = json.loads(self._manifest(step).read_text())
+                manifest = json.loads(self._manifest_path(step).read_text())
                 if "file" in manifest["extra"]:
-                    verify(self.folder / manifest["extra"]["file"], manifest["extra"]["sha256"])
+                    verify_digest(
+                        self.folder / manifest["extra"]["file"], manifest["extra"]["sha256"]
+                    )
                 load_weights(model, self.folder / f"step-{step:09d}.weights.h5", manifest["sha256"])
-                for state, value in zip(_random_states(model), manifest["random"], strict=True):
+                for state, value in zip(
+                    _seed_generator_states(model), manifest["random"], strict=True
+                ):
                     state.assign(value)
             except (ValueError, KeyError) as problem:
                 logging.warning(
@@ -93,28 +97,32 @@ class Checkpoints:
     def clear(self, keep=0):
         """Remove all but the newest checkpoints and the files they name, and whatever a kill left unfinished."""
         kept = self._steps()[-keep:] if keep else []
-        names = {f"step-{step:09d}" for step in kept} | {self._named_file(step) for step in kept}
+        names = {f"step-{step:09d}" for step in kept} | {
+            self._referenced_file_stem(step) for step in kept
+        }
         for pattern in ("step-*", "best-*", ".unfinished-*"):
             for path in self.folder.glob(pattern):
                 if path.name.split(".")[0] not in names:
                     path.unlink()
 
-    def _named_file(self, step):
+    def _referenced_file_stem(self, step):
         try:
             return (
-                json.loads(self._manifest(step).read_text())["extra"].get("file", "").split(".")[0]
+                json.loads(self._manifest_path(step).read_text())["extra"]
+                .get("file", "")
+                .split(".")[0]
             )
         except (ValueError, KeyError):  # an altered manifest names nothing; restore says so
             return ""
 
-    def _manifest(self, step):
+    def _manifest_path(self, step):
         return self.folder / f"step-{step:09d}.json"
 
     def _steps(self):
         return sorted(int(path.stem.split("-")[1]) for path in self.folder.glob("step-*.json"))
 
 
-def _random_states(model):
+def _seed_generator_states(model):
     """The variables of dropout's generators, which Keras leaves out of a weights file."""
     return [
         variable for variable in model.variables if variable.path.endswith("seed_generator_state")

@@ -15,31 +15,31 @@ import zlib
 
 from tfanon.core import registry
 
-TYPES = {int: "a whole number", float: "a number", str: "a word"}
+TYPE_NAMES = {int: "a whole number", float: "a number", str: "a word"}
 
 
-def build(kind, text):
+def build_component(kind, text):
     """What the file that a spec names builds with the spec's settings.
 
     kind: a key of registry.FOLDERS.
     Raises ValueError where there is no such file or setting, where a value is of another type, and as its build() does.
     """
-    name, settings = split(kind, text)
-    return registry.find(kind, name).build(**settings)
+    name, settings = parse_spec(kind, text)
+    return registry.load_module(kind, name).build(**settings)
 
 
-def split(kind, text, function="build"):
+def parse_spec(kind, text, function="build"):
     """(name, {key: value}) of a spec, whose settings are those of this function of the file.
 
     Raises ValueError as build does.
     """
     name, _, rest = text.partition(":")
-    return name, _settings(
-        text, name, rest, _parameters(getattr(registry.find(kind, name), function))
+    return name, _parse_options(
+        text, name, rest, _list_defaults(getattr(registry.load_module(kind, name), function))
     )
 
 
-def file_name(text):
+def make_file_name(text):
     """The spec as a name for a file or folder: two specs never share one, and a plain name stays as it is."""
     safe = text.replace(":", "-", 1).replace(";", "+")
     if not re.search(r"[^\w.=+-]", safe):
@@ -47,7 +47,7 @@ def file_name(text):
     return f"{re.sub(r'[^A-Za-z0-9_.=+-]', '-', safe)}-{zlib.crc32(text.encode()):08x}"
 
 
-def _settings(text, name, rest, known):
+def _parse_options(text, name, rest, known):
     """{key: value} of "key=value;key=value"."""
     found = {}
     for part in rest.split(";") if rest else ():
@@ -61,11 +61,11 @@ def _settings(text, name, rest, known):
             raise ValueError(
                 f"'{text}': {name} has no setting '{key}'; it has: {', '.join(known) or 'none'}."
             )
-        found[key] = _converted(text, key, value, type(known[key]))
+        found[key] = _convert_value(text, key, value, type(known[key]))
     return found
 
 
-def _parameters(function):
+def _list_defaults(function):
     """{keyword: its default}."""
     parameters = inspect.signature(function).parameters.values()
     return {
@@ -75,8 +75,8 @@ def _parameters(function):
     }
 
 
-def _converted(text, key, value, kind):
+def _convert_value(text, key, value, kind):
     try:
         return kind(value)
     except ValueError:
-        raise ValueError(f"'{text}': {key} must be {TYPES[kind]}, not '{value}'.") from None
+        raise ValueError(f"'{text}': {key} must be {TYPE_NAMES[kind]}, not '{value}'.") from None

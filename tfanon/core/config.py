@@ -1,38 +1,64 @@
-"""Every number of an experiment: its symbol in the paper, its unit, its default. The only file that knows absl flags.
+"""Every number of an experiment: its symbol in the paper, its unit, its default; and absl flags.
 
-The defaults are the paper's; where the paper is silent, those of its released code. A `.flags` file under `configs/`
-changes what an experiment changes.
+The defaults are the paper's; where the paper is silent, those of its released code. A `.flags` file
+under `configs/` changes what an experiment changes. This is the only module that knows absl flags:
+a frozen dataclass declares the flags of a command, one field each.
 """
 
 import dataclasses
 import os
 import pathlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from absl import app, flags
 
 from tfanon.core import exit_status
 
-# What may change from one start of a run to the next, since it changes no result; processes round as other machines do.
-FREE = (
+# Flags that may change between two starts of a run, since they change no result. `processes` only
+# changes rounding, as another machine does.
+RUNTIME_FLAGS = (
     "workdir",
     "checkpoint_every",
     "log_every",
     "read_threads",
-    "frame_memory",
-    "attack_every",
+    "frame_cache_mib",
+    "attack_every_epochs",
     "processes",
     "export",
 )
-APART = {*FREE, "baselines"}  # what changes no f_A and no judge
+# Flags that change neither f_A nor any evaluator or attacker.
+NON_TRAINING_FLAGS = {*RUNTIME_FLAGS, "baselines"}
 
 
-def flag(default, text, choices=None, low=None, high=None, short=None, repeated=False, alias=None):
-    """A dataclass field that also becomes a flag; low and high are inclusive.  short: its one-letter name.
+def flag(
+    default: Any,
+    text: str,
+    choices: Sequence[str] | None = None,
+    low: float | None = None,
+    high: float | None = None,
+    short: str | None = None,
+    repeated: bool = False,
+    alias: str | None = None,
+    group: str | None = None,
+) -> Any:
+    """Declare a dataclass field that is also a command-line flag.
 
-    repeated: a tuple of what is given each time, commas and all, instead of a list with commas given once.
-    alias: the flag's former name, which --help does not show.
+    Args:
+        default: Default value; its type decides how the flag is parsed. A tuple is a
+            comma-separated list.
+        text: Help text.
+        choices: The only values that are accepted.
+        low: Smallest accepted number, inclusive.
+        high: Largest accepted number, inclusive.
+        short: One-letter name.
+        repeated: The flag may be given several times; each value is kept whole, commas included.
+        alias: Former name. It still works in this version, with a warning.
+        group: Topic under which `--help` lists this field and those that follow it.
+
+    Returns:
+        A dataclass field.
     """
     metadata = {
         "help": text,
@@ -42,22 +68,26 @@ def flag(default, text, choices=None, low=None, high=None, short=None, repeated=
         "short": short,
         "repeated": repeated,
         "alias": alias,
+        "group": group,
     }
     return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """What a media file may be, for every command that reads some."""
+    """What a media file may be, for every command that reads media."""
 
     max_frame_pixels: int = flag(
-        64_000_000, "A file with larger frames is unreadable; 8K has 33 million.", low=1
+        64_000_000,
+        "Refuse files with larger frames; 8K has 33 million pixels.",
+        low=1,
+        group="Limits on media files",
     )
-    max_video_seconds: int = flag(6 * 3600, "A longer video is unreadable.", low=1)
-    max_streams: int = flag(16, "A file with more streams is unreadable.", low=1)
+    max_video_seconds: int = flag(6 * 3600, "Refuse longer videos.", low=1)
+    max_streams: int = flag(16, "Refuse files with more streams.", low=1)
 
-    def limits(self):
-        """The arguments of media.limits.allow."""
+    def limits(self) -> dict[str, int]:
+        """Return the arguments of `media.limits.allow`."""
         return {
             "pixels": self.max_frame_pixels,
             "seconds": self.max_video_seconds,
@@ -69,185 +99,227 @@ class Limits:
 class Config(Limits):
     """One experiment. Field names are flag names; `run.flags` in the run's folder holds them all."""
 
-    # The run.
     workdir: str = flag(
-        "runs/quickstart", "Folder of the run; the same command continues what it finds there."
+        "runs/quickstart",
+        "Folder of the run; re-running the same command resumes it.",
+        group="Run",
     )
     seed: int = flag(0, "Seed of initial weights, order and augmentation.", low=0, high=2**31 - 1)
     deterministic: bool = flag(
-        False, "Bit-equal results on as many cores of one kind of machine; slower on some GPUs."
+        False,
+        "Bit-equal results on the same number of cores of the same kind of machine; slower on some "
+        "GPUs.",
     )
     strategy: str = flag(
         "one_device",
-        "tf.distribute strategy; multi_worker: one process per worker, each with its "
-        "TF_CONFIG and a --workdir of its own.",
+        "tf.distribute strategy; multi_worker: one process per worker, each with its own TF_CONFIG "
+        "and its own --workdir.",
         choices=("one_device", "mirrored", "multi_worker"),
     )
     precision: str = flag(
-        "float32", "Keras dtype policy.", choices=("float32", "mixed_bfloat16", "mixed_float16")
+        "float32",
+        "Keras dtype policy.",
+        choices=("float32", "mixed_bfloat16", "mixed_float16"),
     )
-    jit_compile: bool = flag(False, "Compile the steps with XLA: pays on a GPU, costs on a CPU.")
+    jit_compile: bool = flag(
+        False, "Compile the training steps with XLA: pays on a GPU, costs on a CPU."
+    )
     checkpoint_every: int = flag(200, "Steps between two checkpoints.", low=1)
     log_every: int = flag(20, "Steps between two points of a TensorBoard curve.", low=1)
     processes: int = flag(
         1,
-        "Processes, each on its share of the cores: while one trains f_A, the others judge the "
-        "baselines. Memory grows with each; sums round by how many cores share them.",
+        "Number of processes that share the cores: while one trains f_A, the others evaluate the "
+        "baselines. Each needs its own memory; rounding depends on the cores per process.",
         low=1,
         high=64,
     )
-    export: bool = flag(True, "Export f_A at the end; python -m tfanon.export does it later.")
-    attack_every: int = flag(
-        0, "Epochs of Algorithm 1 from one attack by a fresh f_B' to the next; 0: never.", low=0
+    export: bool = flag(True, "Export f_A at the end; tfanon-export does it later.")
+    attack_every_epochs: int = flag(
+        0,
+        "Run a small privacy attack every N epochs of adversarial training; 0 disables it.",
+        low=0,
+        alias="attack_every",
     )
 
-    # Data.
     data_dir: str = flag(
-        "data", "Folder that holds the data sets; the synthetic ones are written there."
+        "data",
+        "Folder that holds the data sets; synthetic data is written there.",
+        group="Data",
     )
     data_format: str = flag(
         "folder",
-        "Files as their authors distribute them, or data sets built of them in <data_dir>/tfds.",
+        "folder: files as their authors distribute them; tfds: data sets that tfanon-data build "
+        "wrote to <data_dir>/tfds.",
         choices=("folder", "tfds"),
     )
     tfds_config: str = flag(
-        "jpeg", "--data_format=tfds: the builders' configuration, such as encoded or jpeg."
+        "jpeg", "--data_format=tfds: configuration of the builders, such as encoded or jpeg."
     )
-    clip_source: str = flag("synthetic", "Data set of X_action: a file of tfanon/data/sources.")
-    image_source: str = flag("synthetic", "Data set of X_privacy: a file of tfanon/data/sources.")
-    clip_folder: str = flag("", "Folder of the clips below --data_dir; empty: named as the source.")
-    image_folder: str = flag(
-        "", "Folder of the images below --data_dir; empty: named as the source."
+    clip_source: str = flag(
+        "synthetic", "Data set of the action clips X_action: a file of tfanon/data/sources."
     )
-    judge_clip_source: str = flag(
-        "", "Novel actions: data set of f_T' and of attacks on clips; empty: --clip_source."
+    image_source: str = flag(
+        "synthetic", "Data set of the private images X_privacy: a file of tfanon/data/sources."
+    )
+    clip_folder: str = flag("", "Folder of the clips in --data_dir; empty: name of the source.")
+    image_folder: str = flag("", "Folder of the images in --data_dir; empty: name of the source.")
+    eval_clip_source: str = flag(
+        "",
+        "Novel actions: data set of the action evaluator and of attacks on clips; empty: "
+        "--clip_source.",
+        alias="judge_clip_source",
     )
     test_clip_source: str = flag(
-        "", "Data set whose test clips f_T' is measured on; empty: that of f_T'."
+        "", "Data set of the test clips; empty: that of the action evaluator."
     )
-    test_image_source: str = flag(
-        "", "Data set whose test images f_B' is measured on; empty: --image_source."
-    )
+    test_image_source: str = flag("", "Data set of the test images; empty: --image_source.")
     split_number: int = flag(
         1, "UCF101, HMDB51 and their VP sets: the official split.", low=1, high=3
     )
     attribute_set: str = flag(
         "vispr1",
-        "Private attributes of vispr (the paper's Table 4) and of pa_hmdb51.",
+        "Private attributes of vispr (Table 4 of the paper) and of pa_hmdb51.",
         choices=("vispr1", "vispr2", "pa_hmdb51", "vita"),
     )
     attack_clips: bool = flag(
-        False, "The clips' own private labels are attacked besides those of the images."
+        False, "Attack the private labels of the clips besides those of the images."
     )
-    paper_protocol: bool = flag(
-        False, "Train on HMDB51 with the clips of PA-HMDB51, on which it is tested: a leak."
+    train_on_test_clips: bool = flag(
+        False,
+        "HMDB51: also train on the clips of PA-HMDB51, on which privacy is tested, as the paper "
+        "does. This is a leak of test data.",
+        alias="paper_protocol",
     )
     action_column: str = flag("action", "labelled_folder: column of the action.")
     split_column: str = flag(
         "split",
-        "labelled_folder: column that says train or test, for the clips; or COLUMN=VALUE, "
-        "the rows to test on, such as actor=ann: all others are trained on.",
+        "labelled_folder: column that says train or test, for the clips; or COLUMN=VALUE, such as "
+        "actor=ann: test on these rows and train on all others.",
     )
     group_column: str = flag(
         "",
-        "labelled_folder: column of who is in a clip; the slice that selects the epoch of "
-        "f_T' then shows nobody who is trained on. Empty: rows stand for themselves.",
+        "labelled_folder: column that says who is in a clip; the validation split of the action "
+        "evaluator then shows nobody it was trained on. Empty: each row is its own group.",
     )
-    image_split_column: str = flag("split", "labelled_folder: the same for the images.")
-    private_columns: tuple = flag(
+    image_split_column: str = flag("split", "labelled_folder: as --split_column, for the images.")
+    private_columns: tuple[str, ...] = flag(
         (),
-        "labelled_folder: columns of the images that are private; 'age:18:40' cuts a number into bands.",
+        "labelled_folder: private columns of the images; 'age:18:40' cuts a number into bands.",
     )
-    clip_private_columns: tuple = flag(
-        (),
-        "labelled_folder: columns of the clips that are private; they are attacked besides the images.",
+    clip_private_columns: tuple[str, ...] = flag(
+        (), "labelled_folder: private columns of the clips, attacked besides those of the images."
     )
     clip_private_split_column: str = flag(
-        "split", "labelled_folder: split under which those columns are attacked."
+        "split", "labelled_folder: split used for attacks on --clip_private_columns."
     )
     frames: int = flag(16, "T: frames of a clip.", low=1, high=256)
     stride: int = flag(
         4,
-        "Frames from one frame of a clip to the next; halved where a video is too short.",
+        "Video frames from one frame of a clip to the next; halved where a video is too short.",
         low=1,
         high=64,
     )
-    resolution: int = flag(224, "H and W of what the networks see, in pixels.", low=16, high=1024)
-    min_crop: float = flag(
-        0.6, "Smallest side of a training crop, as a share of the frame's.", low=0.1, high=1.0
+    resolution: int = flag(
+        224, "Height and width of the networks' input, in pixels.", low=16, high=1024
     )
-    eval_crop: float = flag(0.8, "Side of the centre crop in evaluation.", low=0.1, high=1.0)
-    eval_clips: int = flag(5, "Clips per video in evaluation, evenly spread.", low=1, high=50)
-    held_out: float = flag(
+    min_crop: float = flag(
+        0.6, "Smallest side of a training crop, as a fraction of the frame's.", low=0.1, high=1.0
+    )
+    eval_crop: float = flag(
+        0.8,
+        "Side of the centre crop in evaluation, as a fraction of the frame's.",
+        low=0.1,
+        high=1.0,
+    )
+    eval_clips: int = flag(5, "Clips per test video in evaluation, evenly spaced.", low=1, high=50)
+    validation_split: float = flag(
         0.1,
-        "Share of the training split, never trained on, that selects the epoch; under 100 "
-        "examples the last one stands.",
+        "Fraction of the training split that is held out to select the best epoch; with fewer than "
+        "100 held-out examples the last epoch is used.",
         low=0.0,
         high=0.5,
+        alias="held_out",
     )
     on_bad_video: str = flag(
         "skip",
-        "An unreadable file stops the run, or the next one takes its place.",
+        "An unreadable file stops the run (raise), or is replaced by the next one (skip).",
         choices=("raise", "skip"),
     )
     max_bad_fraction: float = flag(
-        0.05, "Share of unreadable files above which the run stops.", low=0.0, high=1.0
+        0.05, "Stop the run if more than this fraction of files is unreadable.", low=0.0, high=1.0
     )
-    read_threads: int = flag(
-        0, "Files read at once; 0: as many as there are cores, up to 16.", low=0, high=256
-    )
-    frame_memory: int = flag(
+    read_threads: int = flag(0, "Files read at once; 0: one per core, at most 16.", low=0, high=256)
+    frame_cache_mib: int = flag(
         0,
-        "MiB of decoded frames to keep, so that a small data set is decoded once and not in "
-        "every epoch.",
+        "Memory for decoded frames, in MiB, so that a small data set is decoded once instead of "
+        "once per epoch.",
         low=0,
         high=2**20,
+        alias="frame_memory",
     )
 
-    # Networks.
-    anonymizer: str = flag("unetpp", "f_A: a file of tfanon/models/anonymizers.")
+    anonymizer: str = flag("unetpp", "f_A: a file of tfanon/models/anonymizers.", group="Networks")
     anonymizer_width: float = flag(
-        1.0, "Channels of f_A as a share of the paper's.", low=0.05, high=4.0
+        1.0, "Channels of f_A as a multiple of the paper's.", low=0.05, high=4.0
     )
     anonymizer_output: str = flag(
         "sigmoid", "Last activation of f_A.", choices=("sigmoid", "linear")
     )
-    action_network: str = flag("i3d_r50", "f_T: a file of tfanon/models/actions.")
-    privacy_network: str = flag("resnet50", "f_B: a file of tfanon/models/privacy.")
+    action_network: str = flag(
+        "i3d_r50", "f_T, the action network: a file of tfanon/models/actions."
+    )
+    privacy_network: str = flag(
+        "resnet50", "f_B, the privacy network: a file of tfanon/models/privacy."
+    )
     anonymizer_weights: str = flag(
-        "", "f_A starts from this .weights.h5 of tfanon.weights; empty: at random."
+        "", "Initial weights of f_A: a .weights.h5 of tfanon-weights; empty: random."
     )
     action_weights: str = flag(
-        "", "f_T starts from this .weights.h5 of tfanon.weights; empty: at random."
+        "", "Initial weights of f_T: a .weights.h5 of tfanon-weights; empty: random."
     )
     privacy_weights: str = flag(
-        "", "f_B starts from this .weights.h5 of tfanon.weights; empty: at random."
+        "", "Initial weights of f_B: a .weights.h5 of tfanon-weights; empty: random."
     )
-    action_judge_weights: str = flag(
-        "", "f_T' starts from this .weights.h5 of tfanon.weights; empty: at random."
+    eval_action_weights: str = flag(
+        "",
+        "Initial weights of f_T', the action evaluator: a .weights.h5 of tfanon-weights; empty: "
+        "random.",
+        alias="action_judge_weights",
     )
-    privacy_judge_weights: str = flag(
-        "", "f_B' starts from this .weights.h5 of tfanon.weights; empty: at random."
+    attack_weights: str = flag(
+        "",
+        "Initial weights of f_B', the retrained attacker: a .weights.h5 of tfanon-weights; empty: "
+        "random.",
+        alias="privacy_judge_weights",
     )
-    warm_action: bool = flag(
+    init_action_from_raw: bool = flag(
         False,
-        "f_T starts as the judge of raw clips, or where --epochs_pretrain leaves it: stands in "
-        "for weights trained on Kinetics.",
+        "f_T starts from the action evaluator of raw clips, or from the network that "
+        "--epochs_pretrain trains, instead of weights trained on Kinetics.",
+        alias="warm_action",
     )
-    action_judge: str = flag("", "f_T', which measures the action; empty: as --action_network.")
-    privacy_judge: str = flag("", "f_B', which measures the leakage; empty: as --privacy_network.")
-    baselines: tuple = flag(
+    eval_action_network: str = flag(
+        "",
+        "f_T', the network that evaluates utility; empty: as --action_network.",
+        alias="action_judge",
+    )
+    attack_network: str = flag(
+        "",
+        "f_B', the network of retrained attackers; empty: as --privacy_network.",
+        alias="privacy_judge",
+    )
+    baselines: tuple[str, ...] = flag(
         ("raw", "downsample", "blur"),
-        "Anonymizers measured beside f_A, with settings "
-        "as in 'downsample:factor=2' or 'blur:regions=hog'; tfanon/core/component_spec.py has the grammar.",
+        "Anonymizers evaluated beside f_A, with options as in 'downsample:factor=2' or "
+        "'blur:regions=hog'; tfanon/core/component_spec.py has the grammar.",
     )
 
-    # Losses, Eq. 3 to 6.
     penalty_bound: float = flag(
         0.3,
-        "B of Eq. 4: RMS change a clip may undergo for free, pixels in [0, 1].",
+        "B of Eq. 4: RMS change of a clip that is free of charge, pixels in [0, 1].",
         low=0.0,
         high=1.0,
+        group="Losses (Eq. 3 to 6)",
     )
     penalty_weight: float = flag(1.0, "lambda of Eq. 3.", low=0.0, high=1e6)
     penalty_reduction: str = flag(
@@ -264,104 +336,199 @@ class Config(Limits):
     )
     budget_batch_norm: str = flag(
         "inference",
-        "Statistics that f_B uses in step 1; 'inference' lets f_A win by leaving the moving averages.",
+        "Batch statistics that f_B uses in step 1; with 'inference' f_A can win by leaving the "
+        "moving averages.",
         choices=("inference", "batch"),
     )
     same_batch: bool = flag(
-        False, "Step 2 sees the batch of step 1; the paper's Figure 1 takes the next one."
+        False, "Step 2 uses the batch of step 1; Figure 1 of the paper takes the next one."
     )
 
-    # Other objectives than Eq. 3.
     objective: str = flag(
-        "penalty", "What f_A minimises: a file of tfanon/training/objectives; penalty is Eq. 3."
+        "penalty",
+        "What f_A minimizes: a file of tfanon/training/objectives; penalty is Eq. 3.",
+        group="Other objectives",
     )
     private_labels: str = flag(
         "images",
         "vita, stprivacy, mass: whose private attributes f_B learns.",
         choices=("images", "clips"),
     )
-    ensemble: tuple = flag(
-        (), "vita, stprivacy, mass: further f_B's beside --privacy_network, all fooled at once."
+    ensemble: tuple[str, ...] = flag(
+        (),
+        "vita, stprivacy, mass: further privacy networks beside --privacy_network, all trained "
+        "against at once.",
     )
     restart_every: int = flag(
-        0, "Steps after which f_B starts afresh, as in VITA; 0: never.", low=0, high=10**9
+        0,
+        "Steps after which f_B is initialized anew, as in VITA; 0: never.",
+        low=0,
+        high=10**9,
     )
     vita_variant: str = flag(
         "all_ones",
-        "vita: what f_A drives f_B to; k_beam: away from the truth.",
+        "vita: what f_A drives f_B to; k_beam: away from the true labels.",
         choices=("all_ones", "negative_entropy", "k_beam"),
     )
     temporal_weight: float = flag(
-        0.1, "ted_spad: weight of its triplet loss within L_T.", low=0.0, high=1e6
+        0.1, "ted_spad: weight of its triplet loss in L_T.", low=0.0, high=1e6
     )
     triplet_margin: float = flag(1.0, "ted_spad: margin of the triplet loss.", low=0.0, high=100.0)
-    suppressed: tuple = flag(
-        (), "mass: names of the private attributes to suppress, others are kept; empty: all."
+    suppressed: tuple[str, ...] = flag(
+        (), "mass: private attributes to suppress, all others are kept; empty: suppress all."
     )
     kept_weight: float = flag(
         1.0, "mass: weight of the attributes that are kept.", low=0.0, high=1e6
     )
 
-    # Phases.
-    epochs_reconstruct: int = flag(100, "Epochs of Eq. 5.", low=0, high=100000)
+    epochs_reconstruct: int = flag(
+        100, "Epochs of Eq. 5.", low=0, high=100000, group="Training schedule"
+    )
     epochs_anonymize: int = flag(100, "e_anon of Algorithm 1.", low=0, high=100000)
-    epochs_action: int = flag(100, "e_action of Algorithm 1: epochs of f_T'.", low=1, high=100000)
+    epochs_action: int = flag(
+        100, "e_action of Algorithm 1: epochs of the action evaluator.", low=1, high=100000
+    )
     epochs_pretrain: int = flag(
         0,
-        "Epochs on raw clips in which f_T' gets the weights that it starts from behind every "
-        "anonymizer, raw video too, as published weights come from Kinetics; 0: it starts afresh.",
+        "Epochs on raw clips that give the action evaluator its initial weights for every "
+        "anonymizer, raw video included, where published weights come from Kinetics; 0: random.",
         low=0,
         high=100000,
     )
-    epochs_privacy: int = flag(100, "e_privacy of Algorithm 1: epochs of f_B'.", low=1, high=100000)
+    epochs_privacy: int = flag(
+        100, "e_privacy of Algorithm 1: epochs of retrained attackers.", low=1, high=100000
+    )
     epochs_clip_privacy: int = flag(
         0,
-        "Epochs of f_B' on --clip_private_columns, whose clips are fewer than images; 0: as --epochs_privacy.",
+        "Epochs of attackers on --clip_private_columns, whose clips are fewer than images; 0: as "
+        "--epochs_privacy.",
         low=0,
         high=100000,
     )
     warmup_epochs: int = flag(
-        5, "Epochs over which the rate of f_T' and f_B' rises.", low=0, high=1000
+        5,
+        "Epochs over which the learning rate of evaluators and attackers rises.",
+        low=0,
+        high=1000,
     )
     batch_reconstruct: int = flag(32, "Frames per step of Eq. 5.", low=1, high=65536)
     batch_clips: int = flag(8, "N of L_T: clips per batch of Algorithm 1.", low=1, high=65536)
     batch_pairs: int = flag(
         8, "N of Eq. 6: image pairs per batch of Algorithm 1.", low=1, high=65536
     )
-    batch_action: int = flag(16, "Clips per step of f_T'.", low=1, high=65536)
-    batch_privacy: int = flag(32, "Images per step of f_B'.", low=1, high=65536)
-    rate_reconstruct: float = flag(1e-3, "Adam's rate for f_A in Eq. 5.", low=0.0, high=10.0)
-    rate_anonymizer: float = flag(4e-5, "alpha_A of Algorithm 1.", low=0.0, high=10.0)
-    rate_action: float = flag(1e-4, "alpha_T of Algorithm 1.", low=0.0, high=10.0)
-    rate_privacy: float = flag(1e-4, "alpha_B of Algorithm 1.", low=0.0, high=10.0)
-    rate_action_judge: float = flag(1e-4, "Adam's rate for f_T'.", low=0.0, high=10.0)
-    rate_privacy_judge: float = flag(1e-3, "Adam's rate for f_B'.", low=0.0, high=10.0)
+    batch_action: int = flag(16, "Clips per step of the action evaluator.", low=1, high=65536)
+    batch_privacy: int = flag(32, "Images per step of attackers.", low=1, high=65536)
+    lr_reconstruct: float = flag(
+        1e-3, "Learning rate of f_A in Eq. 5.", low=0.0, high=10.0, alias="rate_reconstruct"
+    )
+    lr_anonymizer: float = flag(
+        4e-5, "alpha_A of Algorithm 1.", low=0.0, high=10.0, alias="rate_anonymizer"
+    )
+    lr_action: float = flag(
+        1e-4, "alpha_T of Algorithm 1.", low=0.0, high=10.0, alias="rate_action"
+    )
+    lr_privacy: float = flag(
+        1e-4, "alpha_B of Algorithm 1.", low=0.0, high=10.0, alias="rate_privacy"
+    )
+    lr_eval_action: float = flag(
+        1e-4,
+        "Learning rate of the action evaluator.",
+        low=0.0,
+        high=10.0,
+        alias="rate_action_judge",
+    )
+    lr_attack: float = flag(
+        1e-3, "Learning rate of attackers.", low=0.0, high=10.0, alias="rate_privacy_judge"
+    )
 
     @property
-    def action_judge_network(self):
-        """Name of the network that f_T' is."""
-        return self.action_judge or self.action_network
+    def action_evaluator_network(self) -> str:
+        """Name of the network f_T' that evaluates utility."""
+        return self.eval_action_network or self.action_network
 
     @property
-    def privacy_judge_network(self):
-        """Name of the network that f_B' is, and an attacker where nobody names another."""
-        return self.privacy_judge or self.privacy_network
+    def attacker_network(self) -> str:
+        """Name of the network f_B' of attackers that do not choose their own."""
+        return self.attack_network or self.privacy_network
 
 
-def define_flags(settings=Config, holder=flags.FLAGS):
-    """Declare one absl flag per field of a dataclass of settings; called once, by an entry point."""
-    # absl's own method takes a byte-order mark for a part of the first line.
-    holder.__dict__["read_flags_from_files"] = expand_flagfiles
-    for field in dataclasses.fields(settings):
-        _define(field.name, field.default, field.metadata, holder)
-        holder.register_key_flag_for_module(
-            sys.argv[0], holder[field.name]
-        )  # --help of the command shows it
+def define_flags(options: type = Config, holder: flags.FlagValues = flags.FLAGS) -> None:
+    """Declare one absl flag per field of a dataclass.
+
+    Args:
+        options: A dataclass whose fields were made by `flag`.
+        holder: Where the flags are declared; the process-wide flags unless a test or a parser of
+            flagfiles brings its own.
+    """
+    former = holder.__dict__.setdefault("former_names", {})
+
+    def expand(words: Sequence[str], force_gnu: bool = True) -> list[str]:
+        return [rename_flag(word, former) for word in expand_flagfiles(words)]
+
+    # absl's own method takes a byte-order mark for a part of the first line, and knows no
+    # former names.
+    holder.__dict__["read_flags_from_files"] = expand
+    for field in dataclasses.fields(options):
+        _define_flag(field.name, field.default, field.metadata, holder)
+        holder.register_key_flag_for_module(sys.argv[0], holder[field.name])
         if field.metadata["alias"]:
-            flags.DEFINE_alias(field.metadata["alias"], field.name, holder)
+            former[field.metadata["alias"]] = field.name
 
 
-def _define(name, default, about, holder):
+def rename_flag(
+    word: str, former: Mapping[str, str], warn: Callable[[str], None] | None = None
+) -> str:
+    """Replace the former name of a flag in one word of a command line, with a warning.
+
+    Args:
+        word: Such as `--held_out=.1` or `--nowarm_action`.
+        former: Former name to current name.
+        warn: Called with the warning, once per name and process; by default it is printed on
+            standard error.
+
+    Returns:
+        The word with the current name; unchanged if it has no former name.
+    """
+    dashes = word[: len(word) - len(word.lstrip("-"))]
+    name, equals, value = word[len(dashes) :].partition("=")
+    negation = ""
+    if name not in former and name.startswith("no") and not equals:
+        negation, name = "no", name[2:]
+    if dashes not in ("-", "--") or name not in former:
+        return word
+    current = former[name]
+    if warn is None:
+        _warn_of_former_name(name, current)
+    else:
+        warn(f"--{name} is now --{current}.")
+    return f"{dashes}{negation}{current}{equals}{value}"
+
+
+_WARNED: set[str] = set()
+
+
+def _warn_of_former_name(name: str, current: str) -> None:
+    """Print one line per former name and process."""
+    if name in _WARNED:
+        return
+    _WARNED.add(name)
+    print(
+        f"Warning: --{name} is now called --{current}; the old name will stop working in the next "
+        "version.",
+        file=sys.stderr,
+    )
+
+
+def list_former_names(options: type = Config) -> dict[str, str]:
+    """Return former flag names of a dataclass, each with its current name."""
+    fields = dataclasses.fields(options)
+    return {field.metadata["alias"]: field.name for field in fields if field.metadata["alias"]}
+
+
+def _define_flag(
+    name: str, default: Any, about: Mapping[str, Any], holder: flags.FlagValues
+) -> None:
+    """Declare the absl flag whose kind fits the type of the default."""
     low, high, text = about["low"], about["high"], about["help"]
     more = {"flag_values": holder, "short_name": about["short"]}
     if about["choices"]:
@@ -380,63 +547,73 @@ def _define(name, default, about, holder):
         flags.DEFINE_string(name, default, text, **more)
 
 
-def expand_flagfiles(words: Sequence[str], force_gnu: bool = True) -> list[str]:
-    """The words of a command line, with the flags of the file in place of each --flagfile=FILE.
+def expand_flagfiles(words: Sequence[str]) -> list[str]:
+    """Replace each `--flagfile=FILE` of a command line by the flags in the file.
 
-    A flagfile has one flag in each line and may name further flagfiles; empty lines and those that
-    begin with # or // say nothing. Stands in for read_flags_from_files of absl's FlagValues, whose
-    second argument changes nothing here: flags may follow other words.
+    A flagfile has one flag per line and may name further flagfiles; empty lines and lines that
+    begin with `#` or `//` are ignored. Flags may follow other words.
 
     Raises:
-        flags.Error: A flagfile is missing, is no UTF-8 text or names itself.
+        flags.Error: A flagfile is missing, is not UTF-8 text or includes itself.
     """
-    found, rest = [], list(words)
+    expanded: list[str] = []
+    rest = list(words)
     while rest:
         word = rest.pop(0)
         if word == "--":
-            return [*found, word, *rest]
+            return [*expanded, word, *rest]
         if word in ("--flagfile", "-flagfile"):
             if not rest:
                 raise flags.IllegalFlagValueError("--flagfile needs the name of a file.")
             word = f"{word}={rest.pop(0)}"
-        found += _expand(word, ())
-    return found
+        expanded += _expand_word(word, ())
+    return expanded
 
 
-def _expand(word, above):
-    """The flags that one word stands for.  above: the flagfiles that it was found in."""
+def _expand_word(word: str, including: tuple[str, ...]) -> list[str]:
+    """Return the flags that one word stands for.
+
+    Args:
+        word: One word of a command line or line of a flagfile.
+        including: The flagfiles that include it, outermost first.
+    """
     flag_name, _, path = word.partition("=")
     if flag_name not in ("--flagfile", "-flagfile"):
         return [word]
     if not path.strip():
         return []
     path = os.path.expanduser(path.strip())
-    if path in above:
-        raise flags.Error(f"The flagfile {path} names itself: {' names '.join([*above, path])}.")
+    if path in including:
+        circle = " includes ".join([*including, path])
+        raise flags.Error(f"The flagfile {path} includes itself: {circle}.")
     try:
-        words = _read_flags(path)
+        lines = _read_flag_lines(path)
     except ValueError as error:
         raise flags.CantOpenFlagFileError(f"--flagfile={error}") from None
-    return [flag for word in words for flag in _expand(word, (*above, path))]
+    expanded: list[str] = []
+    for line in lines:
+        expanded += _expand_word(line, (*including, path))
+    return expanded
 
 
-def _read_flags(path):
-    """The lines of a flagfile that say something.  Raises ValueError where it is no text file."""
+def _read_flag_lines(path: str | os.PathLike) -> list[str]:
+    """Return the lines of a flagfile that hold flags; raise ValueError if it is not a text file."""
     try:
-        lines = [line.strip() for line in read_text(path).split("\n")]
+        text = read_text(path)
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}.") from None
+    lines = [line.strip() for line in text.split("\n")]
     return [line for line in lines if line and not line.startswith(("#", "//"))]
 
 
 def read_text(path: str | os.PathLike) -> str:
-    """The text of a file that people write, whichever editor and system they write it with.
+    """Read a text file that people write, whichever editor and system they use.
 
-    UTF-8 with or without a byte-order mark; lines that end in any way end in a line feed here.
+    UTF-8 with or without a byte-order mark; every line ending is returned as a line feed.
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: It is no UTF-8; the message names the file and the line.
+        ValueError: It is not UTF-8; the message names the file and the line.
     """
     try:
         return pathlib.Path(path).read_text(encoding="utf-8-sig")
@@ -446,81 +623,120 @@ def read_text(path: str | os.PathLike) -> str:
         raise ValueError(problem) from None
 
 
-def from_flags(settings=Config, holder=flags.FLAGS):
-    """The settings that the parsed flags describe."""
-    values = {field.name: holder[field.name].value for field in dataclasses.fields(settings)}
-    return settings(
-        **{
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in values.items()
-        }
-    )
+def from_flags(options: type = Config, holder: flags.FlagValues = flags.FLAGS) -> Any:
+    """Build a dataclass from parsed flags; lists become tuples."""
+    values = {}
+    for field in dataclasses.fields(options):
+        value = holder[field.name].value
+        values[field.name] = tuple(value) if isinstance(value, list) else value
+    return options(**values)
 
 
-def from_flagfile(path):
-    """The Config that write_flagfile wrote.  Raises ValueError where the file is missing or holds something else."""
-    words = _read_flags(path)
+def from_flagfile(path: str | os.PathLike) -> Config:
+    """Read the Config that `write_flagfile` wrote, with the flag names of this or the last version.
+
+    Raises:
+        ValueError: The file is missing or holds something else.
+    """
+    former = list_former_names()
+    words = [rename_flag(line, former, warn=_ignore) for line in _read_flag_lines(path)]
     try:
-        return parsed(words, Config)[0]
+        return parse_flags(words, Config)[0]
     except ValueError as error:
         raise ValueError(f"{path} was written by another version of tfanon: {error}") from None
 
 
-def with_flags(config, given):
-    """A Config with other values, as the command line would take them.
+def _ignore(warning: str) -> None:
+    """Say nothing: the user did not write a run's own flagfile."""
 
-    given: {"penalty_bound": ".1"}.  Raises ValueError as absl words it: for a name that is no flag, for a value that is
-    none of it.
+
+def with_flags(config: Config, given: Mapping[str, str]) -> Config:
+    """Return a Config with other values, parsed as on the command line.
+
+    Args:
+        config: The values of all other fields.
+        given: Text of each value, such as `{"penalty_bound": ".1"}`; former names are accepted.
+
+    Raises:
+        ValueError: An unknown flag or an invalid value, in absl's words.
     """
-    (found,) = parsed([f"--{name}={value}" for name, value in given.items()], Config)
-    return dataclasses.replace(config, **{name: getattr(found, name) for name in given})
+    former = list_former_names()
+    (parsed,) = parse_flags([f"--{name}={value}" for name, value in given.items()], Config)
+    names = [former.get(name, name) for name in given]
+    return dataclasses.replace(config, **{name: getattr(parsed, name) for name in names})
 
 
-def changed_lines(config):
-    """The flags, as on a command line, in which a Config is not the default."""
-    return [
-        _line(name, value) for name, value in _items(config) if value != getattr(Config(), name)
-    ]
+def list_changed_flags(config: Config) -> list[str]:
+    """Return the flags, as on a command line, that differ from the defaults."""
+    default = Config()
+    changed = []
+    for name, value in dataclasses.asdict(config).items():
+        if value != getattr(default, name):
+            changed.append(_format_flag(name, value))
+    return changed
 
 
-def parsed(words, *kinds):
-    """The settings that the words of a command line describe, one of each kind.
+def parse_flags(words: Sequence[str], *kinds: type) -> list[Any]:
+    """Parse the words of a command line into dataclasses.
 
-    kinds: dataclasses of settings.  Raises ValueError where a word is none of their flags or no value of it.
+    Args:
+        words: Flags alone, `--flagfile=FILE` included.
+        kinds: Dataclasses whose fields were made by `flag`.
+
+    Returns:
+        One instance per kind.
+
+    Raises:
+        ValueError: A word is not one of their flags, or a value is invalid.
     """
     holder = flags.FlagValues()
-    for settings in kinds:
-        define_flags(settings, holder)
+    for options in kinds:
+        define_flags(options, holder)
     try:
-        exit_status.refuse_words(holder(["", *words])[1:])
+        exit_status.reject_positional_arguments(holder(["", *words])[1:])
     except (flags.Error, app.UsageError) as error:
         raise ValueError(str(error)) from None
-    return [from_flags(settings, holder) for settings in kinds]
+    return [from_flags(options, holder) for options in kinds]
 
 
-def write_flagfile(config, path):
-    """Write every field so that `--flagfile=path` replays the run."""
-    text = "".join(f"{_line(name, value)}\n" for name, value in _items(config))
-    pathlib.Path(path).write_text(text, encoding="utf-8")
+def write_flagfile(config: Any, path: str | os.PathLike) -> None:
+    """Write every field so that `--flagfile=PATH` replays the run."""
+    values = dataclasses.asdict(config)
+    lines = [f"{_format_flag(name, value)}\n" for name, value in values.items()]
+    pathlib.Path(path).write_text("".join(lines), encoding="utf-8")
 
 
-def differences(config, path, free=FREE):
-    """Lines '--flag=X there, --flag=Y asked for' for each field in which the flagfile `path` is another experiment."""
-    recorded = read_text(path).split("\n")
-    asked = {_line(name, value): name for name, value in _items(config)}
-    was = {line.lstrip("-").removeprefix("no").split("=")[0]: line for line in recorded}
-    return [
-        f"{was.get(name, 'nothing')} there, {line} asked for"
-        for line, name in asked.items()
-        if line not in recorded and name not in free
-    ]
+def list_differences(
+    config: Any, path: str | os.PathLike, ignored: Sequence[str] = RUNTIME_FLAGS
+) -> list[str]:
+    """Compare a Config with the flagfile of a run.
+
+    Args:
+        config: What the user asked for.
+        path: Flagfile of the run, written by this or the last version.
+        ignored: Flags that may differ.
+
+    Returns:
+        One line per field that makes this another experiment, such as
+        `--resolution=64 there, --resolution=48 asked for`.
+    """
+    former = list_former_names(type(config))
+    lines = read_text(path).split("\n")
+    recorded = [rename_flag(line, former, warn=_ignore) for line in lines]
+    by_name = {}
+    for line in recorded:
+        by_name[line.lstrip("-").removeprefix("no").split("=")[0]] = line
+    differences = []
+    for name, value in dataclasses.asdict(config).items():
+        line = _format_flag(name, value)
+        if line not in recorded and name not in ignored:
+            differences.append(f"{by_name.get(name, 'nothing')} there, {line} asked for")
+    return differences
 
 
-def _items(config):
-    return dataclasses.asdict(config).items()
-
-
-def _line(name, value):
+def _format_flag(name: str, value: Any) -> str:
+    """Return a flag as on a command line."""
     if isinstance(value, bool):
         return f"--{'' if value else 'no'}{name}"
-    return f"--{name}={','.join(value) if isinstance(value, tuple) else value}"
+    text = ",".join(value) if isinstance(value, tuple) else value
+    return f"--{name}={text}"

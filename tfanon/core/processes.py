@@ -10,9 +10,11 @@ import sys
 import threading
 from collections.abc import Iterator
 
-PATIENCE = 60  # seconds that a process has to save what it is at
+SHUTDOWN_TIMEOUT_SECONDS = 60  # seconds that a process has to save what it is at
 
-_LIMITS: dict[str, str] = {}  # what limit_threads has put into the environment of this process
+_OWN_THREAD_LIMITS: dict[
+    str, str
+] = {}  # what limit_threads has put into the environment of this process
 
 
 def count_cores(root: str | os.PathLike = "/") -> int:
@@ -92,10 +94,10 @@ def limit_threads() -> None:
     wanted = {"TF_NUM_INTRAOP_THREADS": str(cores), "TF_NUM_INTEROP_THREADS": str(between)}
     for name, value in wanted.items():
         if name not in os.environ:
-            os.environ[name] = _LIMITS[name] = value
+            os.environ[name] = _OWN_THREAD_LIMITS[name] = value
 
 
-def shares(count):
+def split_resources(count):
     """What the environment of one of `count` processes adds: its share of the cores, GPU memory as needed.
 
     The threads between operations stay as many as there are cores: tf.data reads on them, and with one a step waits for
@@ -109,26 +111,28 @@ def shares(count):
     )
 
 
-def environment(count: int) -> dict[str, str]:
+def make_child_environment(count: int) -> dict[str, str]:
     """The environment of one of `count` processes.
 
     What the environment of this one says stands, but for what limit_threads has said for one process
     alone.
     """
-    given = {name: value for name, value in os.environ.items() if _LIMITS.get(name) != value}
-    return {**_LIMITS, **shares(count), **given}
+    given = {
+        name: value for name, value in os.environ.items() if _OWN_THREAD_LIMITS.get(name) != value
+    }
+    return {**_OWN_THREAD_LIMITS, **split_resources(count), **given}
 
 
-def share(count):
+def use_resource_share(count):
     """Take one of `count` shares of the machine: before TensorFlow is at work, which looks at its environment then.
 
     What the environment says already stands.
     """
-    os.environ.update(environment(count))
+    os.environ.update(make_child_environment(count))
 
 
 @contextlib.contextmanager
-def beside(command, count):
+def run_workers(command, count):
     """`count` processes of Python with these arguments, as long as the block runs or until they have done their work;
     below 1, none.
 
@@ -150,18 +154,18 @@ def beside(command, count):
         for child in children:
             child.stdin.close()
         for child in children:
-            _wait(child)
+            _wait_or_kill(child)
 
 
-def _wait(child):
+def _wait_or_kill(child):
     try:
-        child.wait(PATIENCE)
+        child.wait(SHUTDOWN_TIMEOUT_SECONDS)
     except subprocess.TimeoutExpired:
         child.kill()  # its last checkpoint is whole
         child.wait()
 
 
-def end_with_parent():
+def exit_with_parent():
     """Send this process a SIGTERM when the one that started it by beside() has left its block or is no more."""
 
     def watch():

@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 
-FOLDERS = {
+PACKAGES = {
     "anonymizers": "tfanon.models.anonymizers",
     "actions": "tfanon.models.actions",
     "privacy": "tfanon.models.privacy",
@@ -16,26 +16,26 @@ FOLDERS = {
 }
 
 
-def names(kind):
+def list_names(kind):
     """The choices of a kind, in alphabetical order."""
-    folder = importlib.import_module(FOLDERS[kind])
+    folder = importlib.import_module(PACKAGES[kind])
     return sorted(
         module.name for module in pkgutil.iter_modules(folder.__path__) if module.name[0] != "_"
     )
 
 
-def check(kind, name):
+def check_name(kind, name):
     """Raises ValueError that shows the folder where no choice is called that; what it needs is not imported."""
-    if name not in names(kind):
-        path = FOLDERS[kind].replace(".", "/")
-        raise ValueError(f"No {kind} called '{name}'. {path}/ has: {', '.join(names(kind))}.")
+    if name not in list_names(kind):
+        path = PACKAGES[kind].replace(".", "/")
+        raise ValueError(f"No {kind} called '{name}'. {path}/ has: {', '.join(list_names(kind))}.")
 
 
-def find(kind, name):
+def load_module(kind, name):
     """The module that holds a choice.
 
     kind: a key of FOLDERS.  name: a file of that folder, without `.py`.
     Raises ValueError that shows the folder where there is no such file.
     """
-    check(kind, name)
-    return importlib.import_module(f"{FOLDERS[kind]}.{name}")
+    check_name(kind, name)
+    return importlib.import_module(f"{PACKAGES[kind]}.{name}")

@@ -61,7 +61,9 @@ def run_peek(names, chosen, settings):
     path = settings.output or "peek.png"
     with decode.clear_errors():
         rows = preview.rows(splits.load(chosen), chosen)
-    contact_sheet.write(path, contact_sheet.grid(rows, scale=max(1, 96 // chosen.resolution)))
+    contact_sheet.save_sheet(
+        path, contact_sheet.draw_sheet(rows, scale=max(1, 96 // chosen.resolution))
+    )
     print(f"{path}: {len(rows)} rows, {chosen.resolution}x{chosen.resolution} pixels a frame.")
     return 0
 
@@ -85,15 +87,15 @@ def main(arguments):
         raise app.UsageError(f"Say what to do: {', '.join(COMMANDS)}.")
     logging.set_verbosity(logging.INFO)
     chosen = config.from_flags()
-    limits.allow(**chosen.limits())
-    return exit_status.status(
+    limits.set_limits(**chosen.limits())
+    return exit_status.run_with_exit_status(
         "tfanon.data",
         lambda: COMMANDS[arguments[1]](arguments[2:], chosen, config.from_flags(Settings)),
     )
 
 
 def _write_json(path, report):
-    with files.whole_file(pathlib.Path(path)) as unfinished:
+    with files.write_atomically(pathlib.Path(path)) as unfinished:
         unfinished.write_text(json.dumps(report, indent=2) + "\n")
 
 

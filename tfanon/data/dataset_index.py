@@ -36,7 +36,7 @@ def read(names, config):
     asked = [
         ("clips", config.clip_source, config.clip_folder),
         ("images", config.image_source, config.image_folder),
-        ("clips", config.judge_clip_source, ""),
+        ("clips", config.eval_clip_source, ""),
         ("clips", config.test_clip_source, ""),
         ("images", config.test_image_source, ""),
     ]
@@ -54,7 +54,10 @@ def leaks(config):
 
 
 def _read(kind, name, folder, config):
-    source, place = registry.find("sources", name), os.path.join(config.data_dir, folder or name)
+    source, place = (
+        registry.load_module("sources", name),
+        os.path.join(config.data_dir, folder or name),
+    )
     if hasattr(source, "read"):
         catalog = source.read(place, config.data_dir)
         return DataSet(

@@ -68,14 +68,14 @@ def _examples(examples):
         counts = np.bincount(examples.labels, minlength=len(examples.classes)).tolist()
         about |= {
             "classes": dict(zip(examples.classes, counts)),
-            "top1_chance": scores.top1_floor(examples.labels),
+            "top1_chance": scores.top1_chance(examples.labels),
         }
     if examples.attributes is not None:
         counts = examples.attributes.sum(axis=0).astype(int).tolist()
         about |= {
             "attributes": dict(zip(examples.attribute_names, counts)),
-            "cmap_chance": scores.cmap_floor(examples.attributes),
-            "f1_chance": scores.f1_floor(examples.attributes),
+            "cmap_chance": scores.cmap_chance(examples.attributes),
+            "f1_chance": scores.macro_f1_chance(examples.attributes),
         }
     return about
 

@@ -48,9 +48,9 @@ class Tables:
 
 def load(config):
     """The Tables of a Config.  Raises ValueError that names the folder, file, column or split at fault."""
-    if config.warm_action and config.judge_clip_source:
+    if config.init_action_from_raw and config.eval_clip_source:
         raise ValueError(
-            "--warm_action starts f_T as the judge of raw clips, so --judge_clip_source must be empty: "
+            "--init_action_from_raw starts f_T as the judge of raw clips, so --eval_clip_source must be empty: "
             "f_T learns the actions of --clip_source."
         )
     clips = _splits("clips", config.clip_source, config.clip_folder, config)
@@ -58,11 +58,11 @@ def load(config):
         clips = dataclasses.replace(clips, train=_with_attributes(clips.train, config))
     images = _splits("images", config.image_source, config.image_folder, config)
     judged = (
-        (config.judge_clip_source, "")
-        if config.judge_clip_source
+        (config.eval_clip_source, "")
+        if config.eval_clip_source
         else (config.clip_source, config.clip_folder)
     )
-    action = _splits("clips", *judged, config) if config.judge_clip_source else clips
+    action = _splits("clips", *judged, config) if config.eval_clip_source else clips
     action = _tested_on("clips", config.test_clip_source, action, config)
     probes = {}
     if images.train.attributes is not None:
@@ -79,7 +79,7 @@ def _splits(kind, source, folder, config):
             f"The data set {source} is for evaluation only: it has no training split. Give it as "
             "--test_clip_source or --test_image_source."
         )
-    train, held_out = holdout.hold_out(loaded["train"], config.held_out, config.seed)
+    train, held_out = holdout.hold_out(loaded["train"], config.validation_split, config.seed)
     return Splits(train, held_out, loaded["test"])
 
 
@@ -125,7 +125,7 @@ def _tested_on(kind, source, splits, config):
 
 def _load(kind, source, folder, config):
     """{split: Examples}; an empty split is a ValueError, missing files are counted."""
-    module = registry.find("sources", source)
+    module = registry.load_module("sources", source)
     if config.data_format == "tfds":
         from tfanon.data import tfds_store  # TensorFlow, for which reading lists need not wait
 
@@ -135,7 +135,7 @@ def _load(kind, source, folder, config):
     for name, examples in loaded.items():
         if not len(examples):
             raise ValueError(f"The data set {source} has no {kind} to {name} on with these flags.")
-        text_lists.check_there(examples, config)
+        text_lists.check_files_exist(examples, config)
     return loaded
 
 

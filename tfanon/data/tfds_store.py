@@ -67,10 +67,10 @@ def build(name, config):
 
 
 def _check_name(name):
-    if name not in registry.names("builders"):
+    if name not in registry.list_names("builders"):
         raise ValueError(
             f"--data_format=tfds has no data set {name}; tfanon/data/builders/ has: "
-            f"{', '.join(registry.names('builders'))}."
+            f"{', '.join(registry.list_names('builders'))}."
         )
 
 

@@ -80,7 +80,7 @@ def _report(data_set, answers, frames):
         "too_short": [
             {"path": path, "frames": answer["frames"]}
             for path, answer in read.items()
-            if limits.is_video(path) and answer["frames"] < frames
+            if limits.is_video_path(path) and answer["frames"] < frames
         ],
         "duplicates": same,
         "leaks": _leaks(catalog, same),

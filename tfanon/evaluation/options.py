@@ -5,22 +5,22 @@ import dataclasses
 from tfanon.core.config import flag
 
 # What may differ from one call to the next: it adds attacks, and changes none that is done.
-FREE = (
+REPEATABLE_FLAGS = (
     "run_dir",
     "protocol",
     "anonymizers",
     "attackers",
     "networks",
     "data_dir",
-    "raw_gate",
+    "min_raw_leakage",
     "weights_dir",
     "clips",
-    "share",
+    "reuse_from",
 )
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class EvaluateOptions:
     """Whom a run's data is attacked behind, by whom, with what budget."""
 
     run_dir: str = flag(
@@ -42,14 +42,17 @@ class Settings:
     weights_dir: str = flag(
         "", "Folder of NETWORK.weights.h5 of tfanon.weights, from which attackers also start."
     )
-    share: tuple = flag(
+    reuse_from: tuple = flag(
         (),
         "Folders of other runs: what they were attacked by behind raw video, noise and the same "
         "baselines, under equal flags, is taken over.",
+        alias="share",
     )
     data_dir: str = flag("", "Where the run's data is now; empty: where the run found it.")
-    judge_clip_source: str = flag(
-        "", "Novel actions: data set of f_T' and of attacks on clips; empty: as in the run."
+    eval_clip_source: str = flag(
+        "",
+        "Novel actions: data set of f_T' and of attacks on clips; empty: as in the run.",
+        alias="judge_clip_source",
     )
     test_clip_source: str = flag(
         "", "Data set whose test clips f_T' is measured on; empty: as in the run."
@@ -76,9 +79,10 @@ class Settings:
     )
     eval_clips: int = flag(0, "Clips per test video; 0: as in the run.", low=0, high=50)
     crf: int = flag(23, "Quality of NAME+h264: x264's constant rate factor.", low=0, high=51)
-    raw_gate: float = flag(
+    min_raw_leakage: float = flag(
         0.5,
         "On raw data the fresh attacker must come this share of the way from its floor to 1.",
         low=0.0,
         high=1.0,
+        alias="raw_gate",
     )

@@ -13,10 +13,10 @@ from tfanon.training import phases
 SCHEMA_VERSION = 1
 
 
-def judge(run, plan, targets, raw_gate):
+def run_protocol(run, plan, targets, min_raw_leakage):
     """What results.json of an evaluation holds, but for protocol, seed and command.
 
-    run: attackers' Run.  targets: {name: f_A}.  raw_gate: share of the way from floor to 1, as Settings has it.
+    run: attackers' Run.  targets: {name: f_A}.  min_raw_leakage: share of the way from floor to 1, as Settings has it.
     Raises ValueError where there is nothing to attack.
     """
     if plan.attacks and not run.tables.probes:
@@ -26,23 +26,23 @@ def judge(run, plan, targets, raw_gate):
         )
     count = len(targets) * (len(plan.actions) + len(plan.attacks)) + 2 * bool(plan.attacks)
     run = dataclasses.replace(run, count=count)
-    gates, run = _gates(run, plan, raw_gate)
+    gates, run = _run_controls(run, plan, min_raw_leakage)
     actions, attacks, flicker, nothing = [], [], [], {}
     for name, f_A in targets.items():
-        flicker += _flicker(run, name, f_A)
+        flicker += _measure_flicker(run, name, f_A)
         for network in plan.actions:
-            actions.append(_action(run, name, f_A, network))
-            run = _next(run)
+            actions.append(_evaluate_action(run, name, f_A, network))
+            run = _advance_progress(run)
         for attacker, choice in plan.attacks:
-            module = registry.find("attackers", attacker)
+            module = registry.load_module("attackers", attacker)
             found = module.attack(run, name, f_A, **choice)
             nothing |= (
                 {}
                 if found
-                else {attacker: f"{attacker} attacked nothing: it needs {module.NEEDS}."}
+                else {attacker: f"{attacker} attacked nothing: it needs {module.REQUIRED}."}
             )
             attacks += found
-            run = _next(run)
+            run = _advance_progress(run)
     return {
         "schema_version": SCHEMA_VERSION,
         "actions": actions,
@@ -53,11 +53,11 @@ def judge(run, plan, targets, raw_gate):
     }
 
 
-def _next(run):
+def _advance_progress(run):
     return dataclasses.replace(run, number=run.number + 1)
 
 
-def _gates(run, plan, raw_gate):
+def _run_controls(run, plan, min_raw_leakage):
     """(entries, run): on raw data every fresh attacker must be strong, on pure noise the first must find nothing."""
     if not plan.attacks:
         return [], run
@@ -65,31 +65,34 @@ def _gates(run, plan, raw_gate):
     raw = [
         entry
         for choice in choices
-        for entry in fresh.attack(run, "raw", attack_run.raw(), **choice)
+        for entry in fresh.attack(run, "raw", attack_run.build_raw_anonymizer(), **choice)
     ]
-    run = _next(run)
-    noise = fresh.attack(run, "noise", registry.find("anonymizers", "noise").build(), **choices[0])
-    return [*(read(entry, raw_gate) for entry in raw), *(silent(entry) for entry in noise)], _next(
-        run
+    run = _advance_progress(run)
+    noise = fresh.attack(
+        run, "noise", registry.load_module("anonymizers", "noise").build(), **choices[0]
     )
+    return [
+        *(check_positive_control(entry, min_raw_leakage) for entry in raw),
+        *(check_negative_control(entry) for entry in noise),
+    ], _advance_progress(run)
 
 
-def read(entry, share):
+def check_positive_control(entry, share):
     """The gate of an attack on raw data: at least that share of the way from its floor to 1."""
     bound = entry["cmap_chance"] + share * (1 - entry["cmap_chance"])
-    return _gate("raw is read", entry, bound)
+    return _make_control_entry("raw is read", entry, bound)
 
 
-def silent(entry):
+def check_negative_control(entry):
     """The gate of an attack on noise: no more than what its answers score once in a thousand times by chance.
 
     The interval around its cMAP would not do: a few examples score above the floor by chance, and clips of one person
     are not independent.
     """
-    return _gate("noise leaks nothing", entry, entry["cmap_by_chance"][1])
+    return _make_control_entry("noise leaks nothing", entry, entry["cmap_by_chance"][1])
 
 
-def _gate(name, entry, bound):
+def _make_control_entry(name, entry, bound):
     passed = entry["cmap"] >= bound if name == "raw is read" else entry["cmap"] <= bound
     return {
         "gate": name,
@@ -100,30 +103,32 @@ def _gate(name, entry, bound):
     }
 
 
-def _action(run, name, f_A, network):
+def _evaluate_action(run, name, f_A, network):
     """Criterion 1 by one network, started as in the run where it is the run's own."""
-    own = network == run.config.action_judge_network
+    own = network == run.config.action_evaluator_network
     config = dataclasses.replace(
         run.config,
-        action_judge=network,
-        action_judge_weights=run.config.action_judge_weights if own else "",
+        eval_action_network=network,
+        eval_action_weights=run.config.eval_action_weights if own else "",
     )
-    found = phases.judge_action(dataclasses.replace(run, config=config), f"{network}-{name}", f_A)
+    found = phases.measure_utility(
+        dataclasses.replace(run, config=config), f"{network}-{name}", f_A
+    )
     return {
         "anonymizer": name,
         "network": network,
         **found,
-        "parameters": _parameters(network, len(run.tables.action.train.classes)),
+        "parameters": _count_parameters(network, len(run.tables.action.train.classes)),
     }
 
 
 @functools.cache
-def _parameters(network, classes):
+def _count_parameters(network, classes):
     """How many weights a judge of the action has."""
-    return registry.find("actions", network).build(classes=classes).count_params()
+    return registry.load_module("actions", network).build(classes=classes).count_params()
 
 
-def _flicker(run, name, f_A):
+def _measure_flicker(run, name, f_A):
     """An entry, where clips have two frames or more; measured once, as an attack is made once."""
     if run.config.frames < 2:
         return []
@@ -132,5 +137,5 @@ def _flicker(run, name, f_A):
         clips = pipeline.evaluation_clips(
             run.tables.action.test, dataclasses.replace(run.config, eval_clips=1)
         )
-        found = phase.finish(None, {"flicker": criteria.mean_flicker(f_A, clips)})
+        found = phase.finish(None, {"flicker": criteria.measure_flicker(f_A, clips)})
     return [{"anonymizer": name, **found}]

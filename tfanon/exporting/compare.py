@@ -21,7 +21,7 @@ def load(path, threads=0):
     return (
         onnx_file.load(path, threads)
         if path.name == onnx_file.NAME
-        else network.load(str(path), threads=threads)
+        else network.load_network(str(path), threads=threads)
     )
 
 

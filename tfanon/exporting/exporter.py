@@ -113,7 +113,7 @@ def _wanted(f_A, module, formats, quantize, fixed, representative, tolerance, ps
     def write(network, kind, path):
         path.write_bytes(tflite.convert(network, module.size, kind, representative))
         if module.trained_size != module.size:
-            lite.write_about(path, {"trained_size": module.trained_size})
+            lite.write_metadata(path, {"trained_size": module.trained_size})
 
     def tuned(path):
         write(aware.fine_tuned(f_A, representative, aware_steps), "int8", path)
@@ -225,7 +225,7 @@ def _files(stage):
     return {
         path.relative_to(stage).as_posix(): {
             "bytes": path.stat().st_size,
-            "sha256": files.sha256(path),
+            "sha256": files.compute_sha256(path),
         }
         for path in sorted(stage.rglob("*"))
         if path.is_file()

@@ -98,7 +98,7 @@ def _load(path, threads):
         tf.config.threading.set_inter_op_parallelism_threads(1)
     from tfanon.inference import network
 
-    return network.load(str(path), threads=threads)
+    return network.load_network(str(path), threads=threads)
 
 
 def _peak():

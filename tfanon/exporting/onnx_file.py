@@ -54,5 +54,9 @@ def load(path, threads=0):
         return session.run(["anonymized"], {"frames": frames / np.float32(255)})[0]
 
     return Network(
-        path.name, files.sha256(path), run, (height, width) if fixed else None, fixed=fixed
+        path.name,
+        files.compute_sha256(path),
+        run,
+        (height, width) if fixed else None,
+        fixed_size=fixed,
     )

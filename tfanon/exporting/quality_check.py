@@ -28,9 +28,9 @@ class Judges:
         self.config = dataclasses.replace(
             run.config, resolution=max(size), eval_clips=eval_clips or run.config.eval_clips
         )
-        self.action = _graph(run_folder.action_judge(run), 5)
+        self.action = _graph(run_folder.load_action_evaluator(run), 5)
         self.privacy = {
-            probe: _graph(run_folder.privacy_judge(run, probe), 4) for probe in run.tables.probes
+            probe: _graph(run_folder.load_attacker(run, probe), 4) for probe in run.tables.probes
         }
 
     def scores(self, anonymize):
@@ -39,15 +39,17 @@ class Judges:
         anonymize: float32 [n, H, W, 3] in [0, 1] -> the same, as a numpy array.
         """
         clips = pipeline.evaluation_clips(self.run.tables.action.test, self.config)
-        found = {"action_top1": criteria.action_top1(self._behind(anonymize, self.action), clips)}
+        found = {
+            "action_top1": criteria.score_action_top1(self._behind(anonymize, self.action), clips)
+        }
         for probe, judge in self.privacy.items():
             images = pipeline.evaluation_images(self.run.tables.probes[probe].test, self.config)
-            probabilities, truth, _ = criteria.privacy_curves(
+            probabilities, truth, _ = criteria.predict_attributes(
                 self._behind(anonymize, judge), images
             )
             found[probe] = {
-                "cmap": metrics.cmap(probabilities, truth),
-                "f1": metrics.f1(probabilities, truth),
+                "cmap": metrics.cmap_score(probabilities, truth),
+                "f1": metrics.macro_f1_score(probabilities, truth),
             }
         return found
 
@@ -59,7 +61,7 @@ class Judges:
             )
             return judge(tf.reshape(y, [*x.shape[:-3], *y.shape[-3:]]))
 
-        return criteria.Judge(forward)
+        return criteria.Predictor(forward)
 
     def _resized(self, frames, size):
         return (

@@ -16,7 +16,7 @@ def write(module, folder, fixed=False):
     """Write a signatures.Anonymizer to `folder`.  fixed: its frames have the module's H x W and no other."""
     with _quiet():
         tf.saved_model.save(module, str(folder), signatures=module.signatures(fixed))
-    about = pathlib.Path(folder) / network.ABOUT
+    about = pathlib.Path(folder) / network.SAVED_MODEL_METADATA
     about.parent.mkdir()
     about.write_text(
         json.dumps(

@@ -63,7 +63,7 @@ def write(exported, folder, name="tfanon", root=""):
         ("monitoring.config", MONITORING),
         ("models.config", _models(name, pathlib.PurePosixPath(root or folder) / name)),
     ):
-        with files.whole_file(folder / file) as unfinished:
+        with files.write_atomically(folder / file) as unfinished:
             unfinished.write_text(text)
     return version
 

@@ -28,7 +28,7 @@ def write(folder, name):
     name: the model's, as the server will know it.  Raises ValueError where a request fails.
     """
     folder = pathlib.Path(folder)
-    size = json.loads((folder / network.ABOUT).read_text())["size"]
+    size = json.loads((folder / network.SAVED_MODEL_METADATA).read_text())["size"]
     signatures = tf.saved_model.load(str(folder)).signatures
     records = [
         _record(name, signature, signatures[signature], batch, size)

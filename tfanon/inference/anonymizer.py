@@ -24,7 +24,11 @@ class Anonymizer:
     """
 
     def __init__(self, network, size=None, layout="squeeze", overlap=16, allow_untested_size=False):
-        self.network, self.layout, self.overlap = _sized(network, size, layout), layout, overlap
+        self.network, self.layout, self.overlap = (
+            _resolve_network_size(network, size, layout),
+            layout,
+            overlap,
+        )
         self.allow_untested_size = allow_untested_size
         if layout == "tile" and not 0 <= overlap < min(self.network.size) // 2:
             raise ValueError(
@@ -51,7 +55,9 @@ class Anonymizer:
 
         The rest as for the class; threads: of TFLite.  Raises ValueError where nothing can be loaded.
         """
-        return cls(network.load(model, mode, threads), size, layout, overlap, allow_untested_size)
+        return cls(
+            network.load_network(model, mode, threads), size, layout, overlap, allow_untested_size
+        )
 
     def view(self, height, width):
         """(H, W) of the arrays that `run` wants for upright frames of this size.
@@ -71,10 +77,10 @@ class Anonymizer:
         if self.layout == "squeeze":
             answer = self.network(frames)
         elif self.layout == "tile":
-            answer = tiling.tiled(self.network, frames, self.overlap)
+            answer = tiling.run_on_tiles(self.network, frames, self.overlap)
         else:
-            answer = tiling.whole(self.network, frames)
-        output_check.check(frames, answer, first)
+            answer = tiling.run_on_whole_frames(self.network, frames)
+        output_check.check_frames_changed(frames, answer, first)
         return answer
 
     def __call__(self, frames):
@@ -91,13 +97,13 @@ class Anonymizer:
             return self(frames[None])[0]
         return np.concatenate(
             [
-                self._same_size(frames[first : first + self.network.batch], first)
+                self._anonymize_any_size(frames[first : first + self.network.batch], first)
                 for first in range(0, len(frames), self.network.batch)
             ]
             or [frames]
         )
 
-    def stream(self, source, authority=""):
+    def stream(self, source, ca_file=""):
         """Anonymized frames of a source, one by one: uint8 [H, W, 3], upright.
 
         source: path of a video, a camera's number, an rtsp:// or http:// address, or an iterable of frames.
@@ -109,14 +115,14 @@ class Anonymizer:
         """
         from tfanon.inference import frame_streams
 
-        yield from frame_streams.anonymized(self, source, authority)
+        yield from frame_streams.stream_anonymized_frames(self, source, ca_file)
 
     def _refuse_far_network_size(self) -> None:
         """Raise ValueError for a network size far from the tested one, unless that is allowed."""
         size, tested = self.network.size, self.network.tested_size
         if tested is None or self.layout == "whole":
             return
-        if self.network.scales or self.allow_untested_size:
+        if self.network.scale_invariant or self.allow_untested_size:
             return
         if tested_size.is_far(size, tested):
             known = tested_size.format_size(tested)
@@ -130,7 +136,7 @@ class Anonymizer:
     def _refuse_far_frames(self, size: tuple[int, int]) -> None:
         """Raise ValueError for frames seen at a size far larger than the tested one, unless allowed."""
         tested = self.network.tested_size
-        if tested is None or self.allow_untested_size or self._scales():
+        if tested is None or self.allow_untested_size or self._is_scale_invariant():
             return
         if tested_size.is_far_larger(size, tested):
             where = f"on frames of {tested_size.format_size(size)} with --layout={self.layout}"
@@ -138,14 +144,14 @@ class Anonymizer:
                 self.network.name, where, tested, "Give --layout=squeeze"
             )
 
-    def _scales(self) -> bool:
+    def _is_scale_invariant(self) -> bool:
         """Whether the network hides as much in frames of any size; a tile is a part of one."""
-        return self.network.scales and self.layout != "tile"
+        return self.network.scale_invariant and self.layout != "tile"
 
     def _list_warnings(self) -> tuple[str, ...]:
         """What is to be said of the sizes before work begins."""
         size, tested = self.network.size, self.network.tested_size
-        if tested is None or self._scales():
+        if tested is None or self._is_scale_invariant():
             return ()
         if self.layout != "squeeze":
             where = f"at the full size of each frame (--layout={self.layout})"
@@ -155,19 +161,21 @@ class Anonymizer:
             return ()
         return (tested_size.describe_untested_size(self.network.name, where, tested),)
 
-    def _same_size(self, frames, first):
+    def _anonymize_any_size(self, frames, first):
         from tfanon.media import scaling
 
         height, width = frames.shape[1:3]
         view = self.view(height, width)
-        return scaling.resized(self.run(scaling.resized(frames, *view), first), height, width)
+        return scaling.resize_frames(
+            self.run(scaling.resize_frames(frames, *view), first), height, width
+        )
 
 
-def _sized(network, size, layout):
+def _resolve_network_size(network, size, layout):
     """The network with the size decided at which it sees frames."""
     if layout not in ("squeeze", "tile", "whole"):
         raise ValueError(f"The layout is squeeze, tile or whole, not '{layout}'.")
-    if network.fixed and (layout == "whole" or size and tuple(size) != network.size):
+    if network.fixed_size and (layout == "whole" or size and tuple(size) != network.size):
         raise ValueError(
             f"{network.name} takes frames of {network.size[0]}x{network.size[1]} only: "
             "layouts squeeze and tile, and no other network size, suit it."

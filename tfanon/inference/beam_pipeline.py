@@ -14,14 +14,14 @@ from apache_beam.utils import shared
 
 from tfanon.core import files
 from tfanon.inference import job_runner
-from tfanon.inference.manifest import Manifest, of_folder
+from tfanon.inference.manifest import Manifest, get_folder_manifest_path
 
-RECORDS = ".records"
+RECORDS_FOLDER = ".records"
 # Beam's own choice would first try to download another direct runner.
-RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
+DEFAULT_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 
 
-class Anonymize(beam.DoFn):
+class AnonymizeFileDoFn(beam.DoFn):
     """An inputs.Job -> nothing; its record says what became of it.
 
     The model is loaded once per worker process, whichever number of threads it has.  retries: further attempts at a
@@ -29,28 +29,33 @@ class Anonymize(beam.DoFn):
     """
 
     def __init__(self, settings, retries):
-        self.settings, self.retries, self.once = settings, retries, shared.Shared()
+        self.settings, self.retries, self.shared_anonymizer = settings, retries, shared.Shared()
 
     def setup(self):
         """Called by Beam before the first element."""
-        self.anonymizer = self.once.acquire(lambda: job_runner.load(self.settings))
+        self.anonymizer = self.shared_anonymizer.acquire(
+            lambda: job_runner.load_anonymizer(self.settings)
+        )
 
     def process(self, job):
         """Called by Beam with each element."""
         for _ in range(1 + self.retries):
-            one = job_runner.Batch(
-                self.anonymizer, self.settings, record_of(job, self.settings), tell=logging.info
+            one = job_runner.JobRunner(
+                self.anonymizer,
+                self.settings,
+                get_record_path(job, self.settings),
+                report_line=logging.info,
             )
             if not one.run([job]):
                 return
 
 
-def record_of(job, settings):
+def get_record_path(job, settings):
     """Path of the record of one file."""
-    return files.fit_path(pathlib.Path(settings.output) / RECORDS / f"{job.name}.json")
+    return files.shorten_path(pathlib.Path(settings.output) / RECORDS_FOLDER / f"{job.name}.json")
 
 
-def run(todo, settings, retries=2, options=(), left_out=None):
+def run_pipeline(todo, settings, retries=2, options=(), left_out=None):
     """Anonymize the Jobs; returns {name: entry} of those that failed, and leaves one manifest for all.
 
     options: of Beam, as on its command line.  left_out: as for a Manifest.  Paths must be the same
@@ -58,38 +63,40 @@ def run(todo, settings, retries=2, options=(), left_out=None):
     Raises what the runner raises where the pipeline as a whole breaks; finished files stay and count when run again.
     """
     if not any(option.startswith("--runner") for option in options):
-        options = [f"--runner={RUNNER}", *options]
+        options = [f"--runner={DEFAULT_RUNNER}", *options]
     try:
         with beam.Pipeline(options=PipelineOptions(list(options))) as pipeline:
             (
                 pipeline
                 | beam.Create(todo)
                 | beam.Reshuffle()
-                | beam.ParDo(Anonymize(settings, retries))
+                | beam.ParDo(AnonymizeFileDoFn(settings, retries))
             )
     except RuntimeError as problem:
-        raise _signal(problem) or problem
-    return collected(todo, settings, left_out)
+        raise _find_signal(problem) or problem
+    return merge_records(todo, settings, left_out)
 
 
-def _signal(problem):
+def _find_signal(problem):
     """Ctrl-C or the exit that Beam met while it ran a file in this process, and made a RuntimeError of; None without."""
     while problem and not isinstance(problem, (KeyboardInterrupt, SystemExit)):
         problem = problem.__context__
     return problem
 
 
-def collected(todo, settings, left_out=None):
+def merge_records(todo, settings, left_out=None):
     """The records become the manifest; returns {name: entry} of the failures.
 
     left_out: as for a Manifest.
     """
-    records = [json.loads(record_of(job, settings).read_text(encoding="utf-8")) for job in todo]
+    records = [
+        json.loads(get_record_path(job, settings).read_text(encoding="utf-8")) for job in todo
+    ]
     about = {
         name: records[0][name]
         for name in ("model", "settings", "tested_size", "warnings", "versions")
     }
-    manifest = Manifest(of_folder(settings), about, left_out)
+    manifest = Manifest(get_folder_manifest_path(settings), about, left_out)
     for record in records:
         manifest.unsaved |= record["files"]
     manifest.write()

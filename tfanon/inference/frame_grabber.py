@@ -6,14 +6,14 @@ import time
 from tfanon.media import live_source
 from tfanon.media.limits import MediaError
 
-PAUSE = 0.5  # seconds before a lost stream is asked for again
+RECONNECT_PAUSE_SECONDS = 0.5  # seconds before a lost stream is asked for again
 
 
-class Lost(MediaError):
+class ConnectionLostError(MediaError):
     """The source is gone and stays so."""
 
 
-class Grabber:
+class FrameGrabber:
     """Reads a camera or an address in a thread of its own: iterate for (time of arrival, frame).
 
     A frame that nobody has taken when the next one comes is dropped, or, with `keep`, waited for.
@@ -23,9 +23,14 @@ class Grabber:
     Times are those of time.monotonic().
     """
 
-    def __init__(self, given, reconnect=60.0, keep=False, seconds=0.0, authority=""):
-        self.given, self.reconnect, self.keep, self.authority = given, reconnect, keep, authority
-        self.end = time.monotonic() + seconds if seconds else float("inf")
+    def __init__(self, given, reconnect_seconds=60.0, keep_all=False, max_seconds=0.0, ca_file=""):
+        self.given, self.reconnect_seconds, self.keep, self.authority = (
+            given,
+            reconnect_seconds,
+            keep_all,
+            ca_file,
+        )
+        self.end = time.monotonic() + max_seconds if max_seconds else float("inf")
         self.dropped = self.connections = 0
         self._changed, self._frame, self._error, self._closed = (
             threading.Condition(),
@@ -33,7 +38,7 @@ class Grabber:
             None,
             False,
         )
-        self._thread = threading.Thread(target=self._grab, daemon=True)
+        self._thread = threading.Thread(target=self._read_frames, daemon=True)
 
     def __enter__(self):
         self._thread.start()
@@ -62,7 +67,7 @@ class Grabber:
             elif self._closed:
                 return
 
-    def _grab(self):
+    def _read_frames(self):
         lost = None
         while not self._closed:
             try:
@@ -70,19 +75,19 @@ class Grabber:
                     self.connections += 1
                     for frame in frames:
                         lost = None
-                        self._offer(frame)
+                        self._offer_frame(frame)
                         if self._closed:
                             return
                 return self.close()  # it had an end, and this was it
             except MediaError as error:
                 lost = lost or time.monotonic()
-                if not self.connections or time.monotonic() - lost >= self.reconnect:
-                    return self._end(Lost(error))
+                if not self.connections or time.monotonic() - lost >= self.reconnect_seconds:
+                    return self._fail(ConnectionLostError(error))
             except Exception as error:  # whatever it is, the one who waits must hear of it
-                return self._end(error)
-            time.sleep(PAUSE)
+                return self._fail(error)
+            time.sleep(RECONNECT_PAUSE_SECONDS)
 
-    def _offer(self, frame):
+    def _offer_frame(self, frame):
         with self._changed:
             while self.keep and self._frame and not self._closed:
                 self._changed.wait(timeout=0.1)
@@ -90,7 +95,7 @@ class Grabber:
             self._frame = time.monotonic(), frame
             self._changed.notify_all()
 
-    def _end(self, error):
+    def _fail(self, error):
         with self._changed:
             self._error = error
             self._changed.notify_all()

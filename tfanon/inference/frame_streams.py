@@ -4,32 +4,34 @@ import contextlib
 import os
 
 from tfanon.inference import video
-from tfanon.inference.prefetch import ahead
+from tfanon.inference.prefetch import prefetch
 from tfanon.media import live_source, scaling, video_reader
 
 
-def anonymized(anonymizer, given, authority=""):
+def stream_anonymized_frames(anonymizer, source, ca_file=""):
     """uint8 [H, W, 3], upright, at the source's size.  given, authority: as for Anonymizer.stream."""
-    if not isinstance(given, (str, int, os.PathLike)):
-        yield from map(anonymizer, given)
-    elif live_source.is_live(given):
-        with live_source.opened(given, authority=authority) as frames:
-            scaler, find_turn = scaling.Scaler(), scaling.TurnFinder()
+    if not isinstance(source, (str, int, os.PathLike)):
+        yield from map(anonymizer, source)
+    elif live_source.is_live(source):
+        with live_source.opened(source, authority=ca_file) as frames:
+            scaler, find_turn = scaling.Scaler(), scaling.OrientationFinder()
             for frame in frames:
                 pixels = scaler.pixels(frame, frame.height, frame.width)
-                upright = scaling.turned(pixels, find_turn(frame))
+                upright = scaling.make_upright(pixels, find_turn(frame))
                 yield anonymizer(upright)
     else:
-        yield from _of_file(anonymizer, os.fspath(given))
+        yield from _stream_file(anonymizer, os.fspath(source))
 
 
-def _of_file(anonymizer, path):
+def _stream_file(anonymizer, path):
     """Read ahead while the caller is busy with the frame before."""
     with video_reader.open_video(path) as opened, contextlib.ExitStack() as stages:
-        decoded = stages.enter_context(ahead(video.decoded(opened, anonymizer), video.DEPTH))
+        decoded = stages.enter_context(
+            prefetch(video.decode_frames(opened, anonymizer), video.PREFETCH_FRAMES)
+        )
         for frame in stages.enter_context(
-            ahead(video.anonymized(decoded, anonymizer), video.DEPTH)
+            prefetch(video.anonymize_frames(decoded, anonymizer), video.PREFETCH_FRAMES)
         ):
             form = opened.form
             size = (form.width, form.height) if form.rotation % 2 else (form.height, form.width)
-            yield scaling.resized(frame.pixels[None], *size)[0]
+            yield scaling.resize_frames(frame.pixels[None], *size)[0]

@@ -13,13 +13,13 @@ from tfanon.inference import video
 from tfanon.inference.anonymizer import Anonymizer
 from tfanon.inference.jobs import Job
 from tfanon.inference.manifest import Manifest
-from tfanon.inference.options import pair
+from tfanon.inference.options import parse_size
 from tfanon.media import image_io, limits, video_reader
 
-PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "av", "numpy", "pillow")
+RECORDED_PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "av", "numpy", "pillow")
 
 
-class Batch:
+class JobRunner:
     """The jobs of one command, under one manifest.
 
     anonymizer: an Anonymizer.  settings: a Settings.  manifest: path of the record.
@@ -34,21 +34,24 @@ class Batch:
         settings,
         manifest,
         quiet=True,
-        show=lambda pixels: None,
-        tell=print,
+        show_frame=lambda pixels: None,
+        report_line=print,
         left_out=None,
     ):
         self.anonymizer, self.settings, self.quiet = anonymizer, settings, quiet
-        self.show, self.tell = exit_status.unfailing(show), exit_status.unfailing(tell)
+        self.show_frame, self.tell = (
+            exit_status.suppress_errors(show_frame),
+            exit_status.suppress_errors(report_line),
+        )
         self.encoding = settings.encoding()
-        self.manifest = Manifest(manifest, about(anonymizer, settings), left_out)
+        self.manifest = Manifest(manifest, describe_run(anonymizer, settings), left_out)
 
     def run(self, jobs):
         """Do what is not done yet; returns the number of failures.  One line per file goes to `tell`."""
-        with exit_status.unfailing_output():  # the bars are no part of the work either
-            return self._all(jobs)
+        with exit_status.tolerate_output_errors():  # the bars are no part of the work either
+            return self._run_all(jobs)
 
-    def _all(self, jobs: list[Job]) -> int:
+    def _run_all(self, jobs: list[Job]) -> int:
         failures = 0
         with tqdm(
             jobs, unit="file", disable=self.quiet or len(jobs) < 2, dynamic_ncols=True
@@ -61,12 +64,12 @@ class Batch:
     def _one(self, job):
         """Whether the job's result is there, now or already."""
         try:
-            files.clear_leftovers(job.target)
-            done = f"{job.given} -> {job.target}: done before" if self._finished(job) else None
-            self.tell(exit_status.show_name(done or self._made(job)))
+            files.remove_leftovers(job.target)
+            done = f"{job.given} -> {job.target}: done before" if self._is_finished(job) else None
+            self.tell(exit_status.escape_name(done or self._make_result(job)))
             return True
         except (
-            files.Appeared
+            files.OutputExistsError
         ):  # by another command's hand: it is looked at as one that was there before
             return self._one(job)
         except (
@@ -76,11 +79,15 @@ class Batch:
             with contextlib.suppress(
                 OSError
             ):  # the disk may be full; manifest.json is tried again at the end
-                self.manifest.note(job.name, status="failed", input=str(job.given), error=reason)
-            self.tell(exit_status.show_name(f"{job.given}: FAILED, nothing was written: {reason}"))
+                self.manifest.add_entry(
+                    job.name, status="failed", input=str(job.given), error=reason
+                )
+            self.tell(
+                exit_status.escape_name(f"{job.given}: FAILED, nothing was written: {reason}")
+            )
             return False
 
-    def _finished(self, job):
+    def _is_finished(self, job):
         """Whether the result is there.  Raises ValueError where something else is there that must stay."""
         entry = job.name, job.given, job.target
         if self.manifest.finished(*entry):
@@ -95,9 +102,9 @@ class Batch:
             "give --overwrite, or another -o."
         )
 
-    def _made(self, job):
+    def _make_result(self, job):
         """Make one result; returns its line."""
-        begin, state, digest = time.monotonic(), os.stat(job.given), files.sha256(job.given)
+        begin, state, digest = time.monotonic(), os.stat(job.given), files.compute_sha256(job.given)
 
         def written(
             path, record
@@ -105,7 +112,7 @@ class Batch:
             now = os.stat(job.given)
             if (now.st_mtime_ns, now.st_size) != (state.st_mtime_ns, state.st_size):
                 raise ValueError(f"{job.given} changed while it was read.")
-            self.manifest.note(
+            self.manifest.add_entry(
                 job.name,
                 status="done",
                 input=str(job.given),
@@ -119,10 +126,12 @@ class Batch:
                 took=round(time.monotonic() - begin, 3),
             )
 
-        record = (self._video if limits.is_video(str(job.given)) else self._image)(job, written)
-        return _report(job, record, time.monotonic() - begin)
+        record = (
+            self._anonymize_video if limits.is_video_path(str(job.given)) else self._anonymize_image
+        )(job, written)
+        return _format_result_line(job, record, time.monotonic() - begin)
 
-    def _video(self, job, written):
+    def _anonymize_video(self, job, written):
         keep = self.settings.audio == "keep"
         with (
             video_reader.open_video(
@@ -130,43 +139,43 @@ class Batch:
             ) as opened,
             tqdm(
                 total=opened.expected,
-                desc=exit_status.show_name(job.given.name),
+                desc=exit_status.escape_name(job.given.name),
                 unit="frame",
                 leave=False,
                 disable=self.quiet,
                 dynamic_ncols=True,
             ) as bar,
         ):
-            return video.anonymize(
+            return video.anonymize_video(
                 opened,
                 job.target,
                 self.anonymizer,
                 self.encoding,
                 self.settings.metadata == "keep",
-                lambda pixels: (bar.update(), self.show(pixels)),
+                lambda pixels: (bar.update(), self.show_frame(pixels)),
                 written,
                 self.settings.overwrite,
             )
 
-    def _image(self, job, written):
-        pixels = self.anonymizer(image_io.read_still(str(job.given)))
-        with files.whole_file(job.target, replace=self.settings.overwrite) as unfinished:
-            image_io.write_still(unfinished, pixels, self.encoding.quality)
-            if image_io.read_still(str(unfinished)).shape != pixels.shape:
+    def _anonymize_image(self, job, written):
+        pixels = self.anonymizer(image_io.read_full_image(str(job.given)))
+        with files.write_atomically(job.target, replace=self.settings.overwrite) as unfinished:
+            image_io.write_image(unfinished, pixels, self.encoding.quality)
+            if image_io.read_full_image(str(unfinished)).shape != pixels.shape:
                 raise ValueError(f"{job.target} could not be read back.")
             record = {
                 "frames": 1,
                 "seconds": 0.0,
                 "sound": "none",
                 "notes": [],
-                "sha256": files.sha256(unfinished),
+                "sha256": files.compute_sha256(unfinished),
             }
             written(unfinished, record)
-        self.show(pixels)
+        self.show_frame(pixels)
         return record
 
 
-def _report(job: Job, record: dict, took: float) -> str:
+def _format_result_line(job: Job, record: dict, took: float) -> str:
     """The line of a file that was made.  took: in seconds."""
     sound = "" if record["sound"] == "none" else f", sound {record['sound']}"
     notes = "".join(f"; {note}" for note in record["notes"])
@@ -185,21 +194,21 @@ def describe_error(error: Exception, job: Job) -> str:
         known = place in (None, job.given, str(job.given))
         text = error.strerror if known else f"{error.strerror}: {place}"
     for path in (str(job.given), str(job.target)):  # a line break in a name does not end the line
-        text = text.replace(path, exit_status.show_name(path))
+        text = text.replace(path, exit_status.escape_name(path))
     lines = text.strip().splitlines() or [type(error).__name__]
-    return exit_status.show_name(lines[0])
+    return exit_status.escape_name(lines[0])
 
 
-def load(settings):
+def load_anonymizer(settings):
     """The Anonymizer that the settings describe, and their limits on media, for this process.
 
     Raises ValueError as Anonymizer.load does.
     """
-    limits.allow(**settings.limits())
+    limits.set_limits(**settings.limits())
     return Anonymizer.load(
         settings.model,
         settings.mode,
-        pair(settings.network_size, "network_size"),
+        parse_size(settings.network_size, "network_size"),
         settings.layout,
         settings.overlap,
         settings.threads,
@@ -207,10 +216,10 @@ def load(settings):
     )
 
 
-def about(anonymizer, settings):
+def describe_run(anonymizer, settings):
     """What a manifest says of the run as a whole."""
     network = anonymizer.network
-    shaping = settings.shaping() | {
+    shaping = settings.get_output_options() | {
         "network_size": list(network.size or ()),
         "batch": network.batch,
     }
@@ -219,14 +228,14 @@ def about(anonymizer, settings):
         "settings": shaping,
         "tested_size": list(network.tested_size or ()),
         "warnings": list(anonymizer.warnings),
-        "versions": versions(),
+        "versions": get_package_versions(),
     }
 
 
-def versions():
+def get_package_versions():
     """Of tfanon and of what it stands on, as far as it is installed."""
     found = {"tfanon": tfanon.__version__}
-    for package in PACKAGES:
+    for package in RECORDED_PACKAGES:
         try:
             found[package] = installed.version(package)
         except installed.PackageNotFoundError:

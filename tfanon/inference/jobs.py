@@ -25,7 +25,7 @@ class Job:
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
+class JobPlan:
     """What a command is to do.
 
     Attributes:
@@ -44,14 +44,14 @@ class Plan:
 
     def lines(self) -> list[str]:
         """One line for each input of which something is left out."""
-        return [each.line() for each in self.left_out if each]
+        return [each.format_line() for each in self.left_out if each]
 
-    def entries(self) -> dict[str, dict]:
+    def get_left_out_entries(self) -> dict[str, dict]:
         """What is left out of each input, as the manifest has it."""
-        return {each.source: each.entry() for each in self.left_out}
+        return {each.source: each.make_manifest_entry() for each in self.left_out}
 
 
-def plan_jobs(inputs: Sequence[str], output: str) -> Plan:
+def plan_jobs(inputs: Sequence[str], output: str) -> JobPlan:
     """The Plan for paths, patterns and folders; a folder is mirrored below `output`.
 
     A result is named as its file. To an ending that is read and not written, '.mp4' is added, or
@@ -76,7 +76,7 @@ def plan_jobs(inputs: Sequence[str], output: str) -> Plan:
     target = pathlib.Path(output)
     alone = len(inputs) == 1 and os.path.lexists(inputs[0]) and not os.path.isdir(inputs[0])
     if alone and is_media(target) and not target.is_dir():
-        found = Plan([_job_for_file(inputs[0], target)], [])
+        found = JobPlan([_job_for_file(inputs[0], target)], [])
     else:
         found = _plan_folder(inputs, target)
     _refuse_to_replace_inputs(found.jobs)
@@ -86,7 +86,7 @@ def plan_jobs(inputs: Sequence[str], output: str) -> Plan:
 def _job_for_file(given: str, target: pathlib.Path) -> Job:
     """The Job that makes one file of another."""
     _check_file(given)
-    if limits.is_video(given) != limits.is_video(str(target)):
+    if limits.is_video_path(given) != limits.is_video_path(str(target)):
         raise ValueError(f"{given} cannot become {target}: one is a video, the other an image.")
     return Job(pathlib.Path(given), target, target.name)
 
@@ -106,24 +106,24 @@ def _is_special(given: str) -> bool:
     return os.path.exists(given) and not os.path.isfile(given) and not os.path.isdir(given)
 
 
-def _plan_folder(inputs: Sequence[str], output: pathlib.Path) -> Plan:
+def _plan_folder(inputs: Sequence[str], output: pathlib.Path) -> JobPlan:
     """The Plan for results that go into a folder."""
-    found, left_out, named = [], [], LeftOut(media_search.NAMED)
+    found, left_out, named = [], [], LeftOut(media_search.COMMAND_LINE)
     for given in inputs:
         if os.path.lexists(given) and not os.path.isdir(given):
             if len(inputs) == 1:
                 _check_file(given)
-            found += _take_named(given, named)
+            found += _collect_named_file(given, named)
         else:
             left_out.append(LeftOut(given))
-            found += _search(given, output, left_out[-1])
+            found += _search_folder_or_pattern(given, output, left_out[-1])
     left_out.append(named)
     if not found:
-        raise ValueError(_describe_nothing(", ".join(inputs), left_out))
-    return Plan(_name_jobs(found, output), left_out)
+        raise ValueError(_describe_missing_media(", ".join(inputs), left_out))
+    return JobPlan(_name_jobs(found, output), left_out)
 
 
-def _take_named(given: str, left_out: LeftOut) -> list[tuple[pathlib.Path, pathlib.Path]]:
+def _collect_named_file(given: str, left_out: LeftOut) -> list[tuple[pathlib.Path, pathlib.Path]]:
     """(path, its folder) of a file that was named by itself, or nothing where it is left out."""
     path = pathlib.Path(given)
     if _is_special(given):
@@ -135,24 +135,24 @@ def _take_named(given: str, left_out: LeftOut) -> list[tuple[pathlib.Path, pathl
     return []
 
 
-def _search(
+def _search_folder_or_pattern(
     given: str, output: pathlib.Path, left_out: LeftOut
 ) -> list[tuple[pathlib.Path, pathlib.Path]]:
     """(path, folder below which it keeps its folders) of what a folder or a pattern holds."""
     is_folder = os.path.isdir(given)
     if is_folder:
-        base, parts = pathlib.Path(given), media_search.EVERYTHING
+        base, parts = pathlib.Path(given), media_search.MATCH_ALL
     elif media_search.is_pattern(given):
         base, parts = media_search.split_pattern(given)
     else:
         raise ValueError(f"{given}: no such file or folder.")
     paths = media_search.find_media(base, parts, output, left_out)
     if not paths and not left_out and not is_folder:
-        raise ValueError(_describe_nothing(given, []))
+        raise ValueError(_describe_missing_media(given, []))
     return [(path, base) for path in paths]
 
 
-def _describe_nothing(given: str, left_out: Sequence[LeftOut]) -> str:
+def _describe_missing_media(given: str, left_out: Sequence[LeftOut]) -> str:
     """That there is nothing to do, and why."""
     parts = "; ".join(each.describe() for each in left_out if each)
     held = f" (left out: {parts})" if parts else ""
@@ -164,16 +164,16 @@ def _name_jobs(
     found: Sequence[tuple[pathlib.Path, pathlib.Path]], output: pathlib.Path
 ) -> list[Job]:
     """The Jobs for (path, folder below which it keeps its folders), each file once."""
-    pairs = _origins(found)
-    names = {_result_name(origin) for _, origin in pairs}
+    pairs = _list_origins(found)
+    names = {_make_result_name(origin) for _, origin in pairs}
     if len(names) < len(pairs):  # the folders of the inputs tell them apart
         common = os.path.commonpath([os.path.abspath(base) for _, base in found])
-        pairs = _origins([(path, common) for path, _ in found])
-    names = _tell_apart([origin for _, origin in pairs], output)
+        pairs = _list_origins([(path, common) for path, _ in found])
+    names = _make_names_unique([origin for _, origin in pairs], output)
     return [Job(path, output / name, name) for (path, _), name in zip(pairs, names, strict=True)]
 
 
-def _origins(
+def _list_origins(
     found: Sequence[tuple[pathlib.Path, str | pathlib.Path]],
 ) -> list[tuple[pathlib.Path, str]]:
     """(path, its path below the folder that it comes with), without repeats."""
@@ -181,7 +181,7 @@ def _origins(
     return [(path, origin) for (_, origin), path in pairs.items()]
 
 
-def _tell_apart(origins: Sequence[str], output: pathlib.Path) -> list[str]:
+def _make_names_unique(origins: Sequence[str], output: pathlib.Path) -> list[str]:
     """The results' paths below the output folder, no two of them one file on the disk.
 
     Those that would be one file get a mark, which depends on their own paths alone.
@@ -190,34 +190,34 @@ def _tell_apart(origins: Sequence[str], output: pathlib.Path) -> list[str]:
         origins: Paths of the inputs below their own folders, no two alike.
         output: The output folder.
     """
-    names = keys = [_result_name(origin) for origin in origins]
+    names = keys = [_make_result_name(origin) for origin in origins]
     folded = [unicodedata.normalize("NFC", name).casefold() for name in names]
-    if len(set(folded)) < len(set(names)) and _folds_case(output):
+    if len(set(folded)) < len(set(names)) and _is_case_insensitive(output):
         keys = folded
     count = collections.Counter(keys)
     found = []
     for name, key, origin in zip(names, keys, origins, strict=True):
-        found.append(name if count[key] == 1 else _mark(name, origin))
+        found.append(name if count[key] == 1 else _add_hash_mark(name, origin))
     return found
 
 
-def _result_name(origin: str) -> str:
+def _make_result_name(origin: str) -> str:
     """The result's path below the output folder.  origin: the input's below its own folder."""
     path = pathlib.Path(origin)
     ending = path.suffix.lower()
-    if ending in video_writer.CONTAINERS or ending in image_io.FORMATS:
+    if ending in video_writer.CONTAINERS or ending in image_io.WRITE_FORMATS:
         return str(path)
-    added = ".mp4" if limits.is_video(origin) else ".jpg"
-    return str(files.fit_path(f"{path}{added}"))
+    added = ".mp4" if limits.is_video_path(origin) else ".jpg"
+    return str(files.shorten_path(f"{path}{added}"))
 
 
-def _mark(name: str, origin: str) -> str:
+def _add_hash_mark(name: str, origin: str) -> str:
     path = pathlib.Path(name)
     mark = hashlib.sha256(os.fsencode(origin)).hexdigest()[:8]
-    return str(files.fit_path(path.with_name(f"{path.stem}~{mark}{path.suffix}")))
+    return str(files.shorten_path(path.with_name(f"{path.stem}~{mark}{path.suffix}")))
 
 
-def _folds_case(folder: pathlib.Path) -> bool:
+def _is_case_insensitive(folder: pathlib.Path) -> bool:
     """Whether the disk of `folder`, which may not be there yet, takes 'A' and 'a' for one name.
 
     Where that cannot be tried: yes.
@@ -235,7 +235,7 @@ def _folds_case(folder: pathlib.Path) -> bool:
 def _refuse_to_replace_inputs(found: Sequence[Job]) -> None:
     """Raise ValueError where a result would replace a file that is to be read."""
     for job in found:
-        if media_search.is_same(job.given, job.target):
+        if media_search.is_same_file(job.given, job.target):
             raise ValueError(f"{job.given} would be replaced by its own result; give another -o.")
     results = {os.path.realpath(job.target) for job in found}
     for job in found:

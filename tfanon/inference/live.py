@@ -9,15 +9,15 @@ import time
 
 from tfanon.core import files
 from tfanon.inference import video
-from tfanon.inference.frame_grabber import Grabber, Lost
+from tfanon.inference.frame_grabber import FrameGrabber, ConnectionLostError
 from tfanon.media import frame_reader, scaling, video_reader, video_writer
 from tfanon.media import live_source as sources
 from tfanon.media.limits import MediaError
 
-UNIT = fractions.Fraction(1, 1000)  # of the time stamps that are written: when a frame arrived
+TIME_BASE = fractions.Fraction(1, 1000)  # of the time stamps that are written: when a frame arrived
 
 
-class Recorder:
+class FileRecorder:
     """Files of a live source, each whole before it gets its name.
 
     target: the file, or with `segment` seconds the pattern of names: out.mkv becomes out-00001.mkv, out-00002.mkv, ...
@@ -26,30 +26,35 @@ class Recorder:
     """
 
     def __init__(
-        self, target, encoding, segment=0.0, overwrite=False, finished=lambda path, frames: None
+        self,
+        target,
+        encoding,
+        segment_seconds=0.0,
+        overwrite=False,
+        on_file_finished=lambda path, frames: None,
     ):
-        self.target, self.encoding, self.segment, self.overwrite = (
+        self.target, self.encoding, self.segment_seconds, self.overwrite = (
             pathlib.Path(target),
             encoding,
-            segment,
+            segment_seconds,
             overwrite,
         )
-        self.finished = finished
+        self.finished = on_file_finished
         self.open, self.files = None, {}  # path of each file: its frames
         encoding.name_for(self.target.suffix.lower())
         if self.target.suffix.lower() == ".avi":
             raise ValueError(
                 "Live frames come at uneven times, which an .avi file cannot hold; an .mkv file can."
             )
-        self._free(self._name(1))
+        self._claim_path(self._make_path(1))
 
     def write(self, pixels, size, arrival):
         """Append a frame.  pixels: upright, uint8 [h, w, 3].  size: (H, W) to show it at.  arrival: in seconds."""
-        if self.open and self.segment and arrival - self.began >= self.segment:
+        if self.open and self.segment_seconds and arrival - self.began >= self.segment_seconds:
             self.finish()
         if not self.open:
-            self._start(size, arrival)
-        self.stamp = max(self.stamp + 1, round((arrival - self.began) / UNIT))
+            self._start_file(size, arrival)
+        self.stamp = max(self.stamp + 1, round((arrival - self.began) / TIME_BASE))
         self.stamps.append(self.stamp)
         with frame_reader.errors_named(self.path):
             self.sink.write(pixels, self.stamp, 0)
@@ -59,7 +64,7 @@ class Recorder:
         if self.open:
             with self.open, frame_reader.errors_named(self.path):
                 self.sink.finish()
-                video_writer.check(self.unfinished, self.stamps, UNIT)
+                video_writer.check(self.unfinished, self.stamps, TIME_BASE)
             self.open, self.files[str(self.path)] = None, len(self.stamps)
             self.finished(str(self.path), len(self.stamps))
 
@@ -70,34 +75,34 @@ class Recorder:
                 raise InterruptedError
             self.open = None
 
-    def _start(self, size, arrival):
-        self.path = self._free(self._name(len(self.files) + 1))
+    def _start_file(self, size, arrival):
+        self.path = self._claim_path(self._make_path(len(self.files) + 1))
         self.open = contextlib.ExitStack()
         self.unfinished = self.open.enter_context(
-            files.whole_file(self.path, replace=self.overwrite)
+            files.write_atomically(self.path, replace=self.overwrite)
         )
-        form = video_reader.Form(*size, UNIT, fractions.Fraction(25))
+        form = video_reader.Form(*size, TIME_BASE, fractions.Fraction(25))
         with frame_reader.errors_named(self.path):
             self.sink = self.open.enter_context(
                 contextlib.closing(video_writer.Sink(self.unfinished, form, self.encoding))
             )
         self.began, self.stamp, self.stamps = arrival, -1, array.array("q")
 
-    def _name(self, number):
+    def _make_path(self, number):
         return (
             self.target.with_stem(f"{self.target.stem}-{number:05d}")
-            if self.segment
+            if self.segment_seconds
             else self.target
         )
 
-    def _free(self, path):
+    def _claim_path(self, path):
         if path.exists() and not self.overwrite:
             raise ValueError(f"{path} exists; give --overwrite, or another -o.")
-        files.clear_leftovers(path)
+        files.remove_leftovers(path)
         return path
 
 
-class Pipe:
+class PipeRecorder:
     """Raw RGB frames on a pipe, upright, where a Recorder would write files."""
 
     def __init__(self, pipe):
@@ -105,7 +110,7 @@ class Pipe:
 
     def write(self, pixels, size, arrival):
         """Write a frame.  size: (H, W)."""
-        self.pipe.write(scaling.resized(pixels[None], *size).tobytes())
+        self.pipe.write(scaling.resize_frames(pixels[None], *size).tobytes())
         self.pipe.flush()
 
     def finish(self):
@@ -114,7 +119,7 @@ class Pipe:
     discard = finish
 
 
-class Nowhere(Pipe):
+class NullRecorder(PipeRecorder):
     """For a preview alone."""
 
     def __init__(self):
@@ -124,15 +129,15 @@ class Nowhere(Pipe):
         """Keep nothing."""
 
 
-def run(
-    given,
+def anonymize_live(
+    source,
     recorder,
     anonymizer,
     max_latency=0.5,
     max_seconds=0.0,
-    reconnect=60.0,
-    seen=lambda pixels: None,
-    authority="",
+    reconnect_seconds=60.0,
+    on_frame=lambda pixels: None,
+    ca_file="",
 ):
     """Anonymize a live source until it is over, a signal comes or `max_seconds` have passed; returns a record.
 
@@ -142,16 +147,16 @@ def run(
     Raises network.Unsafe where a frame must not be shown; the file that is being written is not kept then.
     """
     scaler, begin, shown, late = scaling.Scaler(), time.monotonic(), 0, 0
-    find_turn = scaling.TurnFinder()
+    find_turn = scaling.OrientationFinder()
     with (
-        Grabber(given, reconnect, not max_latency, max_seconds, authority) as grabber,
-        _until_signalled(grabber),
+        FrameGrabber(source, reconnect_seconds, not max_latency, max_seconds, ca_file) as grabber,
+        _close_on_signal(grabber),
     ):
         try:
             for arrival, frame in grabber:
                 rotation = find_turn(frame)
                 size = (frame.width, frame.height) if rotation % 2 else (frame.height, frame.width)
-                pixels = video.upright(
+                pixels = video.make_upright(
                     frame, rotation, (frame.height, frame.width), anonymizer, scaler
                 )
                 answer = anonymizer.run(pixels[None], shown)[0]
@@ -159,9 +164,9 @@ def run(
                     late += 1
                     continue
                 recorder.write(answer, size, arrival)
-                seen(answer)
+                on_frame(answer)
                 shown += 1
-        except Lost:
+        except ConnectionLostError:
             recorder.finish()
             raise
         except BaseException:
@@ -170,7 +175,7 @@ def run(
         recorder.finish()
     if not shown:
         raise MediaError(
-            f"{sources.shown(given)}: no frame was anonymized in time; {grabber.dropped + late} came. A "
+            f"{sources.shown(source)}: no frame was anonymized in time; {grabber.dropped + late} came. A "
             "larger --max_latency may help, or a model that was trained at a smaller size."
         )
     return {
@@ -183,7 +188,7 @@ def run(
 
 
 @contextlib.contextmanager
-def _until_signalled(grabber):
+def _close_on_signal(grabber):
     """Ctrl-C and SIGTERM end a live source as its own end would: what was anonymized is a whole file."""
     before = {
         number: signal.signal(number, lambda *_: grabber.close())

@@ -30,12 +30,12 @@ from tfanon.core import files
 SCHEMA_VERSION = 1
 
 
-def path_beside(path: str | os.PathLike) -> pathlib.Path:
+def get_file_manifest_path(path: str | os.PathLike) -> pathlib.Path:
     """Path of the record of a single file: its own and '.manifest.json', as a disk can hold it."""
-    return files.fit_path(f"{os.fspath(path)}.manifest.json")
+    return files.shorten_path(f"{os.fspath(path)}.manifest.json")
 
 
-def of_folder(settings):
+def get_folder_manifest_path(settings):
     """Path of the record of a folder of results."""
     return pathlib.Path(settings.manifest or os.path.join(settings.output, "manifest.json"))
 
@@ -50,7 +50,7 @@ class Manifest:
 
     def __init__(self, path, about, left_out: Mapping[str, dict] | None = None):
         self.path, self.about, self.left_out = pathlib.Path(path), about, dict(left_out or {})
-        self.journal = self.path.with_name(files.fit_name(f".{self.path.name}.journal"))
+        self.journal_path = self.path.with_name(files.shorten_name(f".{self.path.name}.journal"))
         self.recipe = hashlib.sha256(
             json.dumps([about["model"], about["settings"]], sort_keys=True).encode()
         ).hexdigest()
@@ -59,8 +59,8 @@ class Manifest:
 
     def read(self):
         """Take in what other commands have noted since."""
-        noted = self._journal()  # first: another command may merge it into the whole meanwhile
-        found, self.left_out_before = self._whole()
+        noted = self._read_journal()  # first: another command may merge it into the whole meanwhile
+        found, self.previous_left_out = self._read_manifest()
         self.files = found | noted | self.unsaved
 
     def finished(self, name, given, target):
@@ -73,14 +73,14 @@ class Manifest:
             entry.get("status") == "done"
             and entry.get("recipe") == self.recipe
             and target.is_file()
-            and entry.get("input_sha256") == files.sha256(given)
-            and entry.get("output_sha256") == files.sha256(target)
+            and entry.get("input_sha256") == files.compute_sha256(given)
+            and entry.get("output_sha256") == files.compute_sha256(target)
         )
 
-    def note(self, name, **entry):
+    def add_entry(self, name, **entry):
         """Keep an entry, on disk before this returns."""
         self.files[name] = self.unsaved[name] = entry | {"recipe": self.recipe}
-        with files.locked(self.journal) as journal:
+        with files.lock_file(self.journal_path) as journal:
             for item in self.unsaved.items():
                 journal.write(
                     "\n" + json.dumps(item)
@@ -91,10 +91,10 @@ class Manifest:
 
     def write(self):
         """Everything that any command has noted into manifest.json; the journal is then done with."""
-        with files.locked(self.journal):
+        with files.lock_file(self.journal_path):
             self.read()
-            files.clear_leftovers(self.path)
-            left_out = self.left_out_before | self.left_out
+            files.remove_leftovers(self.path)
+            left_out = self.previous_left_out | self.left_out
             left_out = {source: kinds for source, kinds in left_out.items() if kinds}
             whole = {
                 "schema_version": SCHEMA_VERSION,
@@ -102,12 +102,12 @@ class Manifest:
                 "left_out": left_out,
                 "files": dict(sorted(self.files.items())),
             }
-            with files.whole_file(self.path) as unfinished:
+            with files.write_atomically(self.path) as unfinished:
                 unfinished.write_text(json.dumps(whole, indent=1) + "\n", encoding="ascii")
-            self.journal.unlink(missing_ok=True)
+            self.journal_path.unlink(missing_ok=True)
         self.unsaved.clear()
 
-    def _whole(self):
+    def _read_manifest(self):
         """(entries, what was left out) of manifest.json."""
         if not self.path.exists():
             return {}, {}
@@ -119,10 +119,10 @@ class Manifest:
                 f"{self.path} is no record of tfanon.anonymize; give another --manifest."
             ) from None
 
-    def _journal(self):
+    def _read_journal(self):
         found = {}
         with contextlib.suppress(FileNotFoundError):
-            for line in self.journal.read_text(encoding="utf-8", errors="replace").split("\n"):
+            for line in self.journal_path.read_text(encoding="utf-8", errors="replace").split("\n"):
                 with contextlib.suppress(ValueError):  # an empty line, or one that a kill has torn
                     name, entry = json.loads(line)
                     found[name] = entry

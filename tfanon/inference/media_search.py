@@ -11,16 +11,16 @@ from tfanon.core import exit_status
 from tfanon.media import image_io, limits, video_writer
 
 WILDCARDS = "*?["
-EVERYTHING = ("**", "*")  # the pattern that a folder stands for
-NAMED = "the command line"  # in whose name files are counted that were named one by one
-WORDS = {  # of each kind of what is left out: one of it, several
+MATCH_ALL = ("**", "*")  # the pattern that a folder stands for
+COMMAND_LINE = "the command line"  # in whose name files are counted that were named one by one
+KIND_NAMES = {  # of each kind of what is left out: one of it, several
     "hidden": ("hidden", "hidden"),
     "folders": ("folder", "folders"),
     "linked_folders": ("linked folder", "linked folders"),
     "special_files": ("pipe, socket or device", "pipes, sockets or devices"),
     "output_folder": ("output folder", "output folders"),
 }
-SHOWN = 5  # endings, or folders that cannot be read, in one line
+MAX_LISTED = 5  # endings, or folders that cannot be read, in one line
 
 
 @dataclasses.dataclass
@@ -46,18 +46,18 @@ class LeftOut:
         """Count a file that is no video and no image by its ending."""
         self.endings[pathlib.Path(path).suffix.lower()] += 1
 
-    def entry(self) -> dict:
+    def make_manifest_entry(self) -> dict:
         """The same as the manifest has it."""
-        kinds = {kind: self.kinds[kind] for kind in WORDS}
+        kinds = {kind: self.kinds[kind] for kind in KIND_NAMES}
         found = {"other_endings": dict(sorted(self.endings.items()))}
         found |= {**kinds, "unreadable": self.unreadable}
         return {kind: value for kind, value in found.items() if value}
 
-    def line(self) -> str:
+    def format_line(self) -> str:
         """The same in one line for the terminal."""
         count = self.endings.total() + self.kinds.total() + len(self.unreadable)
         entries = "1 entry is" if count == 1 else f"{count} entries are"
-        return exit_status.show_name(f"{self.source}: {entries} left out: {self.describe()}")
+        return exit_status.escape_name(f"{self.source}: {entries} left out: {self.describe()}")
 
     def describe(self) -> str:
         """The same without the source."""
@@ -65,27 +65,31 @@ class LeftOut:
 
     def _parts(self) -> Iterator[str]:
         if self.endings:
-            endings = _name_some(ending or "none" for ending in sorted(self.endings))
+            endings = _join_first(ending or "none" for ending in sorted(self.endings))
             yield f"{self.endings.total()} with other endings ({endings})"
-        for kind, (one, several) in WORDS.items():
+        for kind, (one, several) in KIND_NAMES.items():
             if count := self.kinds[kind]:
                 yield f"{count} {one if count == 1 else several}"
         if self.unreadable:
             reasons = (f"{folder}: {reason}" for folder, reason in self.unreadable.items())
-            yield f"{len(self.unreadable)} unreadable ({_name_some(reasons)})"
+            yield f"{len(self.unreadable)} unreadable ({_join_first(reasons)})"
 
 
-def _name_some(names: Iterable[str]) -> str:
+def _join_first(names: Iterable[str]) -> str:
     """The first few names, and that there are more."""
     names = list(names)
-    more = ["..."] if len(names) > SHOWN else []
-    return ", ".join(names[:SHOWN] + more)
+    more = ["..."] if len(names) > MAX_LISTED else []
+    return ", ".join(names[:MAX_LISTED] + more)
 
 
 def is_media(path: str | os.PathLike) -> bool:
     """Whether `path` ends as a video or an image does that can be read or written."""
     read = (*limits.VIDEO_ENDINGS, *limits.IMAGE_ENDINGS)
-    return pathlib.Path(path).suffix.lower() in (*read, *video_writer.CONTAINERS, *image_io.FORMATS)
+    return pathlib.Path(path).suffix.lower() in (
+        *read,
+        *video_writer.CONTAINERS,
+        *image_io.WRITE_FORMATS,
+    )
 
 
 def is_pattern(text: str) -> bool:
@@ -131,12 +135,12 @@ def find_media(
             continue
         below = []
         for entry in entries:
-            below += _visit(entry, parts, output, left_out, found)
+            below += _visit_entry(entry, parts, output, left_out, found)
         waiting += reversed(below)
     return list(found)
 
 
-def _visit(
+def _visit_entry(
     entry: os.DirEntry, parts: list[str], output: pathlib.Path, left_out: LeftOut, found: dict
 ) -> list[tuple[pathlib.Path, list[str]]]:
     """Take in one entry of a folder; returns the folders to enter, each with its pattern."""
@@ -147,17 +151,17 @@ def _visit(
         if matches:
             left_out.kinds["hidden"] += 1
         return []
-    kind = _kind(entry)
+    kind = _classify_entry(entry)
     if kind != "folder":
         if matches and not rest:
-            _take(pathlib.Path(entry), kind, left_out, found)
+            _collect_file(pathlib.Path(entry), kind, left_out, found)
         return []
     if not matches and not recursive:
         return []
     if entry.is_symlink() and (recursive or is_pattern(part)):
         left_out.kinds["linked_folders"] += 1
         return []
-    if is_same(entry, output):
+    if is_same_file(entry, output):
         left_out.kinds["output_folder"] += 1
         return []
     ways = [parts] if recursive else []
@@ -168,7 +172,7 @@ def _visit(
     return [(pathlib.Path(entry), way) for way in ways]
 
 
-def _kind(entry: os.DirEntry) -> str:
+def _classify_entry(entry: os.DirEntry) -> str:
     """'folder', 'file', or 'special' for a pipe, a socket or a device."""
     try:
         if entry.is_dir():
@@ -178,7 +182,7 @@ def _kind(entry: os.DirEntry) -> str:
         return "file"
 
 
-def _take(path: pathlib.Path, kind: str, left_out: LeftOut, found: dict) -> None:
+def _collect_file(path: pathlib.Path, kind: str, left_out: LeftOut, found: dict) -> None:
     """Note what matches and is no folder where it belongs."""
     if kind == "special":
         left_out.kinds["special_files"] += 1
@@ -188,6 +192,6 @@ def _take(path: pathlib.Path, kind: str, left_out: LeftOut, found: dict) -> None
         left_out.add_file(path)
 
 
-def is_same(one: str | os.PathLike, other: str | os.PathLike) -> bool:
+def is_same_file(one: str | os.PathLike, other: str | os.PathLike) -> bool:
     """Whether two paths lead to one file or folder that is there."""
     return os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other)

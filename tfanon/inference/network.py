@@ -23,11 +23,13 @@ MODE_SIZE = (
     224,
     224,
 )  # the resolution at which the fixed anonymizers are defined and were measured
-SCALING = ("blur", "pixelate")  # modes whose strength follows the size of the frame
-ABOUT = "assets.extra/tfanon.json"  # inside a SavedModel: what its signatures do not say
+SCALE_INVARIANT_MODES = ("blur", "pixelate")  # modes whose strength follows the size of the frame
+SAVED_MODEL_METADATA = (
+    "assets.extra/tfanon.json"  # inside a SavedModel: what its signatures do not say
+)
 
 
-class Unsafe(ValueError):
+class UnsafeOutputError(ValueError):
     """What came out of the network must not be shown; the message says why."""
 
 
@@ -48,25 +50,25 @@ class Network:
     sha256: str
     run: Callable
     size: tuple | None = None
-    fixed: bool = False
+    fixed_size: bool = False
     multiple: int = 1
     batch: int = 4
     tested_size: tuple | None = None
-    scales: bool = False
+    scale_invariant: bool = False
 
     def __call__(self, frames):
         """uint8 [n, H, W, 3] -> uint8 of the same shape.  Raises Unsafe for NaN and for another shape."""
         answer = np.asarray(self.run(frames))
         if answer.shape != frames.shape:
-            raise Unsafe(f"{self.name} made {answer.shape} of {frames.shape}.")
+            raise UnsafeOutputError(f"{self.name} made {answer.shape} of {frames.shape}.")
         if answer.dtype == np.uint8:
             return answer
         if not np.isfinite(answer).all():
-            raise Unsafe(f"{self.name} returned NaN or an infinite value.")
+            raise UnsafeOutputError(f"{self.name} returned NaN or an infinite value.")
         return np.rint(np.clip(answer, 0, 1) * 255).astype(np.uint8)
 
 
-def load(model="", mode="", threads=0):
+def load_network(model="", mode="", threads=0):
     """The Network of a path or of a mode.
 
     model: folder of a run, folder of a SavedModel, or a .tflite file.  mode: one of MODES, instead.
@@ -82,14 +84,14 @@ def load(model="", mode="", threads=0):
     if model and path.is_file() and path.suffix == ".tflite":
         from tfanon.inference import tflite
 
-        return tflite.load(path, threads)
+        return tflite.load_tflite(path, threads)
     for told, make in (
-        (mode, lambda: _mode(mode)),
-        (model and (path / "run.flags").is_file(), lambda: _run(path)),
-        (model and (path / "saved_model.pb").is_file(), lambda: _saved_model(path)),
+        (mode, lambda: _load_mode(mode)),
+        (model and (path / "run.flags").is_file(), lambda: _load_run(path)),
+        (model and (path / "saved_model.pb").is_file(), lambda: _load_saved_model(path)),
     ):
         if told:
-            _limit_tensorflow(threads)
+            _limit_tensorflow_threads(threads)
             return make()
     raise ValueError(
         f"{model} is no model: a run's folder has run.flags in it, a SavedModel's saved_model.pb, "
@@ -97,7 +99,7 @@ def load(model="", mode="", threads=0):
     )
 
 
-def _limit_tensorflow(threads):
+def _limit_tensorflow_threads(threads):
     import tensorflow as tf
 
     with contextlib.suppress(RuntimeError):  # it is already at work
@@ -106,19 +108,26 @@ def _limit_tensorflow(threads):
 
 
 @keras_setup.keras_settings()
-def _mode(name):
+def _load_mode(name):
     from tfanon.core import registry
 
     if name not in MODES:
         raise ValueError(f"No mode called '{name}': choose {', '.join(MODES)}.")
     digest = hashlib.sha256(name.encode()).hexdigest()
-    run = _compiled(registry.find("anonymizers", name).build())
+    run = _compile_network(registry.load_module("anonymizers", name).build())
     tested = None if name == "blacken" else MODE_SIZE  # black is black at any size
-    return Network(name, digest, run, MODE_SIZE, tested_size=tested, scales=name in SCALING)
+    return Network(
+        name,
+        digest,
+        run,
+        MODE_SIZE,
+        tested_size=tested,
+        scale_invariant=name in SCALE_INVARIANT_MODES,
+    )
 
 
 @keras_setup.keras_settings()
-def _run(folder):
+def _load_run(folder):
     """f_A of a finished run, in float32.
 
     Frames reach it one by one.  For a network that looks at several at once this is not what its run was judged on, and
@@ -133,7 +142,7 @@ def _run(folder):
             f"{folder} holds no trained anonymizer yet: {phase / 'done.json'} is missing."
         )
     digest = json.loads((phase / "done.json").read_text())["sha256"]
-    f_A = registry.find("anonymizers", settings.anonymizer).build(
+    f_A = registry.load_module("anonymizers", settings.anonymizer).build(
         width=settings.anonymizer_width, output=settings.anonymizer_output
     )
     checkpoint.load_weights(f_A, phase / "network.weights.h5", digest)
@@ -147,11 +156,16 @@ def _run(folder):
     size = (settings.resolution,) * 2
     multiple = getattr(f_A, "multiple", 1)
     return Network(
-        settings.anonymizer, digest, _compiled(f_A), size, multiple=multiple, tested_size=size
+        settings.anonymizer,
+        digest,
+        _compile_network(f_A),
+        size,
+        multiple=multiple,
+        tested_size=size,
     )
 
 
-def _compiled(f_A):
+def _compile_network(f_A):
     """f_A on uint8 frames of any number and size, as one graph."""
     import tensorflow as tf
 
@@ -164,7 +178,7 @@ def _compiled(f_A):
     return lambda frames: graph(frames).numpy()
 
 
-def _saved_model(folder):
+def _load_saved_model(folder):
     """A SavedModel with tfanon's signatures, or with any one of frames [N, H, W, 3]."""
     import tensorflow as tf
 
@@ -191,7 +205,7 @@ def _saved_model(folder):
             f"{folder}: the signature {name} does not take frames [N, H, W, 3] to frames."
         )
     fixed = spec.shape[1:3].as_list() if spec.shape[1:3].is_fully_defined() else None
-    about = _about(folder)
+    about = _read_metadata(folder)
 
     def run(frames):
         x = frames if spec.dtype == tf.uint8 else frames / np.float32(255)
@@ -202,24 +216,26 @@ def _saved_model(folder):
     tested = tuple(about.get("trained_size") or ()) or size
     return Network(
         "saved_model",
-        _digest(folder),
+        _hash_folder(folder),
         run,
         size,
-        fixed=fixed is not None,
+        fixed_size=fixed is not None,
         multiple=about.get("multiple", 1),
         batch=spec.shape[0] or 4,
         tested_size=tested,
     )
 
 
-def _about(folder):
-    path = folder / ABOUT
+def _read_metadata(folder):
+    path = folder / SAVED_MODEL_METADATA
     return json.loads(path.read_text()) if path.is_file() else {}
 
 
-def _digest(folder):
+def _hash_folder(folder):
     """One digest of all files of a folder and of their names."""
     whole = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        whole.update(f"{path.relative_to(folder).as_posix()} {files.sha256(path)}\n".encode())
+        whole.update(
+            f"{path.relative_to(folder).as_posix()} {files.compute_sha256(path)}\n".encode()
+        )
     return whole.hexdigest()

@@ -8,7 +8,7 @@ from tfanon.inference import network
 from tfanon.media import video_writer
 
 # What decides how an output looks: a file made with other values of these is made again.
-SHAPING = (
+OUTPUT_OPTIONS = (
     "mode",
     "network_size",
     "layout",
@@ -24,7 +24,7 @@ SHAPING = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(Limits):
+class AnonymizeOptions(Limits):
     """What anonymizes files, and how the results are written."""
 
     output: str = flag(
@@ -94,13 +94,13 @@ class Settings(Limits):
         quality = None if self.quality < 0 else self.quality
         return video_writer.Encoding(self.codec, quality, self.preset, self.encoder_threads)
 
-    def shaping(self):
+    def get_output_options(self):
         """Name and value of each setting that shapes an output."""
-        return {name: getattr(self, name) for name in SHAPING}
+        return {name: getattr(self, name) for name in OUTPUT_OPTIONS}
 
 
 @dataclasses.dataclass(frozen=True)
-class Command(Settings):
+class AnonymizeCommandOptions(AnonymizeOptions):
     """The same for one machine, which also shows what it does and takes what comes live."""
 
     preview: bool = flag(False, "Show the anonymized frames in a window.")
@@ -117,16 +117,17 @@ class Command(Settings):
     reconnect_seconds: float = flag(
         60.0, "Live: for how long a lost stream is asked for again.", low=0.0
     )
-    authority: str = flag(
+    ca_file: str = flag(
         "",
         "Live: PEM file that the certificate of an https:// or rtsps:// server is checked against; "
         "empty: the system's.",
+        alias="authority",
     )
     raw_size: str = flag("", "HxW of the RGB frames on standard input.")
     raw_rate: float = flag(25.0, "Frames per second on standard input.", low=0.01, high=1000.0)
 
 
-def pair(text, name):
+def parse_size(text, name):
     """(H, W) of 'HxW', None of ''.  Raises ValueError that names the flag."""
     if not text:
         return None

@@ -1,9 +1,9 @@
 """A window that shows what has been anonymized, and never anything else."""
 
-WIDEST = 960  # pixels
+MAX_WINDOW_PIXELS = 960  # pixels
 
 
-class Preview:
+class PreviewWindow:
     """Opens at the first frame; closing the window ends the preview and not the work.
 
     Raises ValueError where there is no display.
@@ -32,7 +32,7 @@ class Preview:
         from PIL import Image, ImageTk
 
         image = Image.fromarray(pixels)
-        image.thumbnail((WIDEST, WIDEST))
+        image.thumbnail((MAX_WINDOW_PIXELS, MAX_WINDOW_PIXELS))
         self.photo = ImageTk.PhotoImage(image)
         self.label.configure(image=self.photo)
         self.root.update()

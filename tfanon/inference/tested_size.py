@@ -4,7 +4,9 @@ An anonymizer removes what it saw in training. One that was trained on frames of
 sees a face of 200 leaves it recognisable, whatever the table of its run says.
 """
 
-FAR = 1.5  # times the tested side, or less than one over that: the figures say nothing there
+MAX_SIZE_RATIO = (
+    1.5  # times the tested side, or less than one over that: the figures say nothing there
+)
 
 Size = tuple[int, int]  # (height, width) in pixels
 
@@ -16,13 +18,13 @@ def format_size(size: Size) -> str:
 
 def is_far(size: Size, tested: Size) -> bool:
     """Whether a side is more than FAR times, or less than one over FAR of, the tested one."""
-    smaller = any(side * FAR < known for side, known in zip(size, tested))
+    smaller = any(side * MAX_SIZE_RATIO < known for side, known in zip(size, tested))
     return smaller or is_far_larger(size, tested)
 
 
 def is_far_larger(size: Size, tested: Size) -> bool:
     """Whether a side is more than FAR times the tested one."""
-    return any(side > FAR * known for side, known in zip(size, tested))
+    return any(side > MAX_SIZE_RATIO * known for side, known in zip(size, tested))
 
 
 def describe_untested_size(name: str, where: str, tested: Size) -> str:

@@ -11,14 +11,14 @@ import pathlib
 import numpy as np
 
 from tfanon.core import files
-from tfanon.inference.prefetch import ahead
+from tfanon.inference.prefetch import prefetch
 from tfanon.media import avi_check, frame_reader, scaling, video_reader, video_writer
 
-DEPTH = 8  # frames that may wait between two stages
+PREFETCH_FRAMES = 8  # frames that may wait between two stages
 
 
 @dataclasses.dataclass
-class Frame:
+class UprightFrame:
     """A frame on its way: pixels are upright, [h, w, 3] uint8 of the anonymizer's view."""
 
     stamp: int
@@ -26,14 +26,14 @@ class Frame:
     pixels: np.ndarray
 
 
-def anonymize(
+def anonymize_video(
     video,
     target,
     anonymizer,
     encoding,
-    metadata=False,
-    seen=lambda frame: None,
-    written=lambda path, about: None,
+    keep_metadata=False,
+    on_frame=lambda frame: None,
+    on_written=lambda path, about: None,
     overwrite=True,
 ):
     """Anonymize an open source.Video (or one like it) into the file `target`.
@@ -51,14 +51,19 @@ def anonymize(
         if ending == ".avi" and isinstance(video, video_reader.Video):
             form = avi_check.fit_form(video)
         output = video_writer.Sink(
-            unfinished, form, encoding, ending, video.sounds, video.metadata if metadata else None
+            unfinished,
+            form,
+            encoding,
+            ending,
+            video.sounds,
+            video.metadata if keep_metadata else None,
         )
         notes.extend(output.notes)
         return output
 
-    with files.whole_file(target, replace=overwrite) as unfinished:
+    with files.write_atomically(target, replace=overwrite) as unfinished:
         with frame_reader.errors_named(target):
-            stamps, end = copy(video, make, anonymizer, seen)
+            stamps, end = write_anonymized_frames(video, make, anonymizer, on_frame)
             if len(stamps) != video.count:
                 raise video_writer.MediaError(
                     f"{len(stamps)} of {video.count} frames were written."
@@ -69,73 +74,73 @@ def anonymize(
             "seconds": round(float((end - stamps[0]) * video.form.time_base), 6),
             "sound": video.sound,
             "notes": [*video.notes, *notes],
-            "sha256": files.sha256(unfinished),
+            "sha256": files.compute_sha256(unfinished),
         }
-        written(unfinished, record)
+        on_written(unfinished, record)
     return record
 
 
-def copy(video, make, anonymizer, seen=lambda frame: None):
+def write_anonymized_frames(video, open_sink, anonymizer, on_frame=lambda frame: None):
     """Write every frame, anonymized, to the sink that make(form) opens; returns (time stamps, end of the last frame)."""
     stamps, end = array.array("q"), 0
     with contextlib.ExitStack() as stages:
-        output = stages.enter_context(contextlib.closing(make(video.form)))
-        for item in _staged(stages, video, anonymizer):
-            if not isinstance(item, Frame):
+        output = stages.enter_context(contextlib.closing(open_sink(video.form)))
+        for item in _run_stages(stages, video, anonymizer):
+            if not isinstance(item, UprightFrame):
                 output.write_sound(item)
                 continue
             output.write(
-                scaling.turned(item.pixels, scaling.back(video.form.rotation)),
+                scaling.make_upright(item.pixels, scaling.invert_orientation(video.form.rotation)),
                 item.stamp,
                 item.duration,
             )
-            seen(item.pixels)
+            on_frame(item.pixels)
             stamps.append(item.stamp)
             end = item.stamp + item.duration
         output.finish()
     return stamps, end
 
 
-def _staged(stages, video, anonymizer):
+def _run_stages(stages, video, anonymizer):
     """Anonymized frames of the video, and its packets of sound; decoder and network in threads of their own."""
-    made = stages.enter_context(ahead(decoded(video, anonymizer), DEPTH))
-    return stages.enter_context(ahead(anonymized(made, anonymizer), DEPTH))
+    made = stages.enter_context(prefetch(decode_frames(video, anonymizer), PREFETCH_FRAMES))
+    return stages.enter_context(prefetch(anonymize_frames(made, anonymizer), PREFETCH_FRAMES))
 
 
-def decoded(video, anonymizer):
+def decode_frames(video, anonymizer):
     """A Frame for every Picture of the video; packets of sound as they are."""
     scaler = scaling.Scaler()
     for item in video:
         if isinstance(item, video_reader.Picture):
             form = video.form  # to whose size a frame of another one is brought
-            pixels = upright(
+            pixels = make_upright(
                 item.frame, form.rotation, (form.height, form.width), anonymizer, scaler
             )
-            item = Frame(item.stamp, item.duration, pixels)
+            item = UprightFrame(item.stamp, item.duration, pixels)
         yield item
 
 
-def anonymized(items, anonymizer):
+def anonymize_frames(items, anonymizer):
     """The same with anonymized pixels; in batches of a fixed size, so that no result depends on how fast frames came."""
     batch, count = [], 0
     for item in items:
-        if not isinstance(item, Frame):
+        if not isinstance(item, UprightFrame):
             yield item
             continue
         batch.append(item)
         if len(batch) == anonymizer.network.batch:
-            yield from _run(batch, count, anonymizer)
+            yield from _anonymize_batch(batch, count, anonymizer)
             batch, count = [], count + len(batch)
     if batch:
-        yield from _run(batch, count, anonymizer)
+        yield from _anonymize_batch(batch, count, anonymizer)
 
 
-def _run(batch, first, anonymizer):
+def _anonymize_batch(batch, first, anonymizer):
     answer = anonymizer.run(np.stack([frame.pixels for frame in batch]), first)
     return [dataclasses.replace(frame, pixels=pixels) for frame, pixels in zip(batch, answer)]
 
 
-def upright(frame, rotation, size, anonymizer, scaler):
+def make_upright(frame, rotation, size, anonymizer, scaler):
     """Pixels of a decoded frame as the anonymizer wants them: people stand, as they did in training.
 
     size: (height, width) as frames are stored.
@@ -144,4 +149,4 @@ def upright(frame, rotation, size, anonymizer, scaler):
     tall, wide = size[::-1] if turns else size
     height, width = anonymizer.view(tall, wide)
     pixels = scaler.pixels(frame, *((width, height) if turns else (height, width)))
-    return scaling.turned(pixels, rotation)
+    return scaling.make_upright(pixels, rotation)

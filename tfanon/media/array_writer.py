@@ -36,8 +36,8 @@ def write_video(path, frames, fps=25, codec="libx264", gop=16, crf=None):
     frames = iter(frames)
     first = _checked(next(frames, None), None, path)
     with (
-        files.whole_file(path, sync=False) as unfinished,
-        av.open(limits.address(unfinished), "w", format=FORMATS[ending]) as container,
+        files.write_atomically(path, sync=False) as unfinished,
+        av.open(limits.make_file_url(unfinished), "w", format=FORMATS[ending]) as container,
     ):
         stream = _add_stream(container, first.shape, fps, codec, gop, crf)
         _encode(container, stream, first)
@@ -49,7 +49,7 @@ def write_video(path, frames, fps=25, codec="libx264", gop=16, crf=None):
 def write_jpeg(path, image, quality=92):
     """image: uint8 [H, W, 3] RGB.  quality: 1 to 100."""
     encoded = tf.io.encode_jpeg(image, quality=quality).numpy()
-    with files.whole_file(path, sync=False) as unfinished:
+    with files.write_atomically(path, sync=False) as unfinished:
         unfinished.write_bytes(encoded)
 
 

@@ -23,8 +23,8 @@ from av.video.frame import PictureType
 
 from tfanon.core import processes
 from tfanon.media import frame_cache, limits, tone_mapping
-from tfanon.media.limits import MediaError, is_video  # noqa: F401  (both are part of this module's interface)
-from tfanon.media.scaling import WHOLE, WindowScaler
+from tfanon.media.limits import MediaError, is_video_path  # noqa: F401  (both are part of this module's interface)
+from tfanon.media.scaling import WHOLE_FRAME, WindowScaler
 
 STRICT = {
     "err_detect": "explode"
@@ -73,7 +73,7 @@ def index_frames(path) -> FrameIndex:
 
 
 def read_frames(
-    path, choose: Callable[[int], Iterable[int]], height: int, width: int, crop=WHOLE
+    path, choose: Callable[[int], Iterable[int]], height: int, width: int, crop=WHOLE_FRAME
 ) -> np.ndarray:
     """Some pictures of a video, upright, cropped and scaled.
 
@@ -94,7 +94,7 @@ def read_frames(
     index, file = index_frames(path), _state(path)
     numbers = [int(number) for number in choose(index.count)]
     scaler, wanted = WindowScaler(height, width), set(numbers)
-    check_colour = tone_mapping.ColourCheck(path)
+    check_colour = tone_mapping.ColourChecker(path)
 
     def scale(frame: av.VideoFrame) -> np.ndarray:
         check_colour(frame)
@@ -120,10 +120,10 @@ def opened(path, explode=False, threads=1):
     with (
         errors_named(path),
         av.open(
-            source, format=name, options=limits.OPEN_OPTIONS, metadata_errors="replace"
+            source, format=name, options=limits.LIBAV_OPEN_OPTIONS, metadata_errors="replace"
         ) as container,
     ):
-        stream = limits.check_stream(path, container)
+        stream = limits.select_video_stream(path, container)
         stream.thread_type = (
             "NONE" if threads == 1 else "AUTO"
         )  # 1: tf.data already reads several files at once
@@ -163,7 +163,7 @@ def errors_named(name) -> Iterator[None]:
 def _source(path):
     """(name of libav's demuxer, what libav opens)."""
     if _is_file(path):
-        return limits.container_format(path), limits.address(path)
+        return limits.detect_file_format(path), limits.make_file_url(path)
     content = io.BytesIO(path.read())
     return limits.detect_format(content, path), content
 
@@ -247,9 +247,9 @@ def _index_by_decoding(path) -> tuple[int, tuple[int, ...] | None, frozenset[int
 
 def check_count(path, count: int) -> None:
     """Raise MediaError for a video of more than limits.MAX_FRAMES pictures."""
-    if count > limits.MAX_FRAMES:
+    if count > limits.MAX_VIDEO_FRAMES:
         raise MediaError(
-            f"{path}: more than {limits.MAX_FRAMES} frames, which is the limit; no flag raises it."
+            f"{path}: more than {limits.MAX_VIDEO_FRAMES} frames, which is the limit; no flag raises it."
         )
 
 

@@ -39,7 +39,7 @@ from PIL import (
 from tfanon.media import frame_cache, frame_reader, limits, scaling, tone_mapping
 from tfanon.media.limits import MediaError
 
-FORMATS = {
+WRITE_FORMATS = {
     ".avif": "AVIF",
     ".bmp": "BMP",
     ".jfif": "JPEG",
@@ -50,7 +50,7 @@ FORMATS = {
     ".webp": "WEBP",
 }
 # Opened by class: Image.open would try every format, and its limit belongs to the whole process.
-PLUGINS = {
+PILLOW_PLUGINS = {
     "avif": AvifImagePlugin.AvifImageFile,
     "bmp_pipe": BmpImagePlugin.BmpImageFile,
     "jpeg_pipe": JpegImagePlugin.JpegImageFile,
@@ -58,8 +58,8 @@ PLUGINS = {
     "webp_pipe": WebPImagePlugin.WebPImageFile,
 }
 
-ORIENTATION = 0x0112  # Exif tag
-UPRIGHT = {  # value of that tag: what shows the picture upright
+EXIF_ORIENTATION_TAG = 0x0112  # Exif tag
+UPRIGHT_TRANSPOSES = {  # value of that tag: what shows the picture upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -68,20 +68,29 @@ UPRIGHT = {  # value of that tag: what shows the picture upright
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-SWAPPED = (5, 6, 7, 8)  # of these, height and width change places
+SIDE_SWAPPING_ORIENTATIONS = (5, 6, 7, 8)  # of these, height and width change places
 
-CODE_POINTS = {"avif": b"colrnclx", "png_pipe": b"\x00\x00\x00\x04cICP"}  # what stands before them
-PNG_SIGNATURE, PROFILE_CHUNK = b"\x89PNG\r\n\x1a\n", b"iCCP"
-PNG_CHUNK = 12  # bytes of a chunk's length, name and checksum
-SRGB, BT2020, DISPLAY_P3 = 1, 9, 12  # primaries of ITU-T H.273; the others are near those of sRGB
+CODE_POINT_MARKERS = {
+    "avif": b"colrnclx",
+    "png_pipe": b"\x00\x00\x00\x04cICP",
+}  # what stands before them
+PNG_SIGNATURE, PNG_PROFILE_CHUNK = b"\x89PNG\r\n\x1a\n", b"iCCP"
+PNG_CHUNK_OVERHEAD = 12  # bytes of a chunk's length, name and checksum
+SRGB_PRIMARIES, BT2020_PRIMARIES, DISPLAY_P3_PRIMARIES = (
+    1,
+    9,
+    12,
+)  # primaries of ITU-T H.273; the others are near those of sRGB
 
-SAME = 3  # grey levels by which a profile that counts as sRGB may differ: they do in their black
-PROFILES = 64  # transforms kept: the files of a data set share a few profiles
-COLOUR_SPACES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # of a profile: mode of its pictures
-STEPS = 4096  # of the table that encodes light, over its square root
+MAX_SRGB_DEVIATION = (
+    3  # grey levels by which a profile that counts as sRGB may differ: they do in their black
+)
+MAX_CACHED_TRANSFORMS = 64  # transforms kept: the files of a data set share a few profiles
+PROFILE_MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # of a profile: mode of its pictures
+ENCODING_TABLE_SIZE = 4096  # of the table that encodes light, over its square root
 
 
-class HeldFile:
+class InMemoryFile:
     """A file whose bytes are in memory, under the name of the object that they came from."""
 
     def __init__(self, name: object, content: bytes) -> None:
@@ -94,7 +103,9 @@ class HeldFile:
         return self.content
 
 
-def read_image(path, height: int, width: int, crops: Sequence = (scaling.WHOLE,)) -> np.ndarray:
+def read_image(
+    path, height: int, width: int, crops: Sequence = (scaling.WHOLE_FRAME,)
+) -> np.ndarray:
     """One picture, decoded once, cut and scaled once per crop.
 
     Args:
@@ -111,33 +122,39 @@ def read_image(path, height: int, width: int, crops: Sequence = (scaling.WHOLE,)
     """
     file, cut = frame_reader._state(path), scaling.WindowScaler(height, width)
     kept = frame_cache.FRAMES.find(file)
-    frame, turn = kept[0] if kept else _decode(path)
+    frame, turn = kept[0] if kept else _decode_frame(path)
     if not kept:
         size = frame_reader._bytes(frame.width, frame.height, frame.format)
         frame_cache.FRAMES.keep(file, size, lambda: {0: (frame, turn)})
     return np.stack([cut(frame, crop, turn) for crop in crops])
 
 
-def read_still(path) -> np.ndarray:
+def read_full_image(path) -> np.ndarray:
     """uint8 [H, W, 3] sRGB of the picture at `path`, at its own size.
 
     Raises:
         MediaError: The file cannot be read, is cut off, or is an animation; the message names it.
     """
-    frame, turn = _decode(path, single=True)
-    return np.array(scaling.turned(scaling.Scaler().view(frame, frame.height, frame.width), turn))
+    frame, turn = _decode_frame(path, refuse_animation=True)
+    return np.array(
+        scaling.make_upright(scaling.Scaler().view(frame, frame.height, frame.width), turn)
+    )
 
 
-def read_size(path) -> tuple[int, int]:
+def read_image_size(path) -> tuple[int, int]:
     """(height, width) of the upright picture at `path`, by its header.  Raises MediaError."""
     with _open_picture(path) as (source, _, picture):
         if picture is not None:
-            return picture.size if _read_orientation(picture) in SWAPPED else picture.size[::-1]
+            return (
+                picture.size
+                if _read_exif_orientation(picture) in SIDE_SWAPPING_ORIENTATIONS
+                else picture.size[::-1]
+            )
     with frame_reader.opened(source) as (_, stream):
         return stream.codec_context.height, stream.codec_context.width
 
 
-def write_still(path, pixels: np.ndarray, quality: int | None = None) -> None:
+def write_image(path, pixels: np.ndarray, quality: int | None = None) -> None:
     """Write a picture without a profile, which means sRGB, and without tags.
 
     Args:
@@ -149,58 +166,68 @@ def write_still(path, pixels: np.ndarray, quality: int | None = None) -> None:
         ValueError: Nothing is written under such an ending.
     """
     ending = pathlib.Path(path).suffix.lower()
-    if ending not in FORMATS:
+    if ending not in WRITE_FORMATS:
         raise ValueError(
-            f"Cannot write an image that ends in '{ending}': choose {' '.join(FORMATS)}."
+            f"Cannot write an image that ends in '{ending}': choose {' '.join(WRITE_FORMATS)}."
         )
-    Image.fromarray(np.ascontiguousarray(pixels)).save(path, FORMATS[ending], quality=quality or 92)
+    Image.fromarray(np.ascontiguousarray(pixels)).save(
+        path, WRITE_FORMATS[ending], quality=quality or 92
+    )
 
 
-def _decode(path, single: bool = False) -> tuple[av.VideoFrame, int]:
+def _decode_frame(path, refuse_animation: bool = False) -> tuple[av.VideoFrame, int]:
     """(frame as libav decodes it, or of upright sRGB; what turns it upright, as in scaling.turn).
 
     single: an animation is refused.
     """
     with _open_picture(path) as (source, kind, picture):
-        if single and picture is not None and _is_animation(picture, kind):
+        if refuse_animation and picture is not None and _is_animation(picture, kind):
             raise MediaError(
                 f"{path}: more than one picture in it: an animation, which is not anonymized. "
                 "Convert it to a video first."
             )
-        if picture is not None and (kind in limits.PILLOW_ONLY or not _is_plain(picture, kind)):
-            with _named_errors(path):
-                return av.VideoFrame.from_ndarray(_read_pixels(picture, kind), format="rgb24"), 0
+        if picture is not None and (
+            kind in limits.PILLOW_ONLY_FORMATS or not _is_plain_srgb(picture, kind)
+        ):
+            with _name_file_in_errors(path):
+                return av.VideoFrame.from_ndarray(
+                    _read_srgb_pixels(picture, kind), format="rgb24"
+                ), 0
         if kind == "png_pipe":
-            source = _drop_profile(source)
+            source = _drop_png_profile(source)
         frame = _decode_with_libav(source)
         # Looking at side data keeps a frame in memory until Python collects its garbage.
-        turned = picture is None or frame.rotation or _read_orientation(picture) in UPRIGHT
-        return frame, scaling.turn(frame, is_safe=True) if turned else 0
+        turned = (
+            picture is None
+            or frame.rotation
+            or _read_exif_orientation(picture) in UPRIGHT_TRANSPOSES
+        )
+        return frame, scaling.find_orientation(frame, is_safe=True) if turned else 0
 
 
-def _drop_profile(path):
+def _drop_png_profile(path):
     """What libav is to open of a PNG: the path, or the file without its profile where it has one.
 
     PyAV 18 frees a profile's name twice once the side data of its frame was looked at.
     """
     content = pathlib.Path(path).read_bytes() if frame_reader._is_file(path) else path.read()
-    if PROFILE_CHUNK not in content:
+    if PNG_PROFILE_CHUNK not in content:
         return path
     end = len(PNG_SIGNATURE)
     kept = [content[:end]]
     while end < len(content):
         start, length = end, int.from_bytes(content[end : end + 4], "big")
-        end = start + length + PNG_CHUNK
-        if content[start + 4 : start + 8] != PROFILE_CHUNK:
+        end = start + length + PNG_CHUNK_OVERHEAD
+        if content[start + 4 : start + 8] != PNG_PROFILE_CHUNK:
             kept.append(content[start:end])
-    return HeldFile(path, b"".join(kept))
+    return InMemoryFile(path, b"".join(kept))
 
 
 def _decode_with_libav(path) -> av.VideoFrame:
     """The first frame: what comes after it in a JPEG is a gain map or a preview."""
     with frame_reader.opened(path, explode=True) as (container, stream):
         for frame in container.decode(stream):
-            limits.check_pixels(path, frame.width, frame.height)
+            limits.check_frame_size(path, frame.width, frame.height)
             return frame
     raise MediaError(f"{path}: no image could be decoded.")
 
@@ -211,7 +238,7 @@ def _open_picture(path) -> Iterator[tuple[object, str, ImageFile.ImageFile | Non
 
     The picture is None where Pillow cannot read the header and libav may still be able to.
     """
-    source = path if frame_reader._is_file(path) else HeldFile(path, path.read())
+    source = path if frame_reader._is_file(path) else InMemoryFile(path, path.read())
     with contextlib.ExitStack() as stack:
         if source is path:
             limits.check_ending(path)
@@ -232,16 +259,16 @@ def _open_picture(path) -> Iterator[tuple[object, str, ImageFile.ImageFile | Non
 
 def _read_header(file: BinaryIO, kind: str, path) -> ImageFile.ImageFile | None:
     if kind == "webp_pipe":  # Pillow makes room for the picture when it opens one
-        limits.check_pixels(path, *_read_webp_size(file.read(30)))
+        limits.check_frame_size(path, *_read_webp_size(file.read(30)))
         file.seek(0)
-    plugin = _load_heif_plugin(path) if kind == "heif" else PLUGINS[kind]
+    plugin = _load_heif_plugin(path) if kind == "heif" else PILLOW_PLUGINS[kind]
     try:
         picture = plugin(file)
     except Exception as error:  # Pillow raises anything at broken files
-        if kind in limits.PILLOW_ONLY:
-            raise MediaError(f"{path}: {_one_line(error)}.") from None
+        if kind in limits.PILLOW_ONLY_FORMATS:
+            raise MediaError(f"{path}: {_format_error(error)}.") from None
         return None
-    limits.check_pixels(path, *picture.size)
+    limits.check_frame_size(path, *picture.size)
     # A file may say its colours twice: the profile counts in AVIF, the code points in PNG.
     picture.code_points = _read_code_points(file, kind)
     if picture.code_points is not None and picture.info.get("icc_profile"):
@@ -278,17 +305,17 @@ def _load_heif_plugin(path) -> type[ImageFile.ImageFile]:
 
 
 @contextlib.contextmanager
-def _named_errors(path) -> Iterator[None]:
+def _name_file_in_errors(path) -> Iterator[None]:
     """Turns whatever Pillow raises at a broken picture into one line that names it."""
     try:
         yield
     except MediaError:
         raise
     except Exception as error:
-        raise MediaError(f"{path}: {_one_line(error)}.") from None
+        raise MediaError(f"{path}: {_format_error(error)}.") from None
 
 
-def _one_line(error: Exception) -> str:
+def _format_error(error: Exception) -> str:
     return " ".join(str(error).split()).rstrip(".") or type(error).__name__
 
 
@@ -297,25 +324,28 @@ def _is_animation(picture: ImageFile.ImageFile, kind: str) -> bool:
     return kind != "heif" and getattr(picture, "n_frames", 1) > 1
 
 
-def _is_plain(picture: ImageFile.ImageFile, kind: str) -> bool:
+def _is_plain_srgb(picture: ImageFile.ImageFile, kind: str) -> bool:
     """Whether the numbers that are stored are those of the sRGB picture."""
     if picture.has_transparency_data or (kind == "webp_pipe" and picture.n_frames > 1):
         return False
     if picture.code_points is not None:
         primaries, transfer = picture.code_points
-        return transfer not in tone_mapping.HDR and primaries not in (BT2020, DISPLAY_P3)
-    return _find_transform(picture) is None
+        return transfer not in tone_mapping.HDR_TRANSFERS and primaries not in (
+            BT2020_PRIMARIES,
+            DISPLAY_P3_PRIMARIES,
+        )
+    return _find_srgb_transform(picture) is None
 
 
 def _read_code_points(file: BinaryIO, kind: str) -> tuple[int, int] | None:
     """(primaries, transfer) in the numbers of ITU-T H.273; None where a file has none."""
-    if kind not in CODE_POINTS:
+    if kind not in CODE_POINT_MARKERS:
         return None
     place = file.tell()
     file.seek(0)
-    head = file.read(limits.HEAD).split(b"IDAT")[0]
+    head = file.read(limits.SNIFFED_BYTES).split(b"IDAT")[0]
     file.seek(place)
-    _, found, after = head.partition(CODE_POINTS[kind])
+    _, found, after = head.partition(CODE_POINT_MARKERS[kind])
     if not found or len(after) < 4:
         return None
     if kind == "png_pipe":
@@ -323,20 +353,20 @@ def _read_code_points(file: BinaryIO, kind: str) -> tuple[int, int] | None:
     return int.from_bytes(after[:2], "big"), int.from_bytes(after[2:4], "big")
 
 
-def _read_orientation(picture: ImageFile.ImageFile) -> int:
+def _read_exif_orientation(picture: ImageFile.ImageFile) -> int:
     """1 to 8, as Exif counts; 1, upright, where nothing sensible is said."""
     exif = Image.Exif()
     try:
         exif.load(picture.info.get("exif") or b"")
-        found = exif.get(ORIENTATION, 1)
+        found = exif.get(EXIF_ORIENTATION_TAG, 1)
     except Exception:  # Pillow raises anything at broken tags
         return 1
-    return found if found in UPRIGHT else 1
+    return found if found in UPRIGHT_TRANSPOSES else 1
 
 
-def _read_pixels(picture: ImageFile.ImageFile, kind: str) -> np.ndarray:
+def _read_srgb_pixels(picture: ImageFile.ImageFile, kind: str) -> np.ndarray:
     """uint8 [H, W, 3] of a picture: upright sRGB on white."""
-    transform = _find_transform(picture)
+    transform = _find_srgb_transform(picture)
     picture.load()
     colour, alpha = _split_alpha(picture)
     if alpha is not None and kind == "bmp_pipe" and not alpha.getextrema()[1]:
@@ -348,9 +378,9 @@ def _read_pixels(picture: ImageFile.ImageFile, kind: str) -> np.ndarray:
         pixels = _convert_code_points(pixels, picture)
     if alpha is not None:
         pixels = scaling.lay_on_white(pixels, np.asarray(alpha))
-    orientation = _read_orientation(picture)
-    if orientation in UPRIGHT:
-        pixels = np.asarray(Image.fromarray(pixels).transpose(UPRIGHT[orientation]))
+    orientation = _read_exif_orientation(picture)
+    if orientation in UPRIGHT_TRANSPOSES:
+        pixels = np.asarray(Image.fromarray(pixels).transpose(UPRIGHT_TRANSPOSES[orientation]))
     return np.ascontiguousarray(pixels)
 
 
@@ -375,7 +405,7 @@ def _convert_mode(picture: Image.Image, mode: str) -> Image.Image:
     return picture if picture.mode == mode else picture.convert(mode)
 
 
-def _find_transform(picture: ImageFile.ImageFile) -> ImageCms.ImageCmsTransform | None:
+def _find_srgb_transform(picture: ImageFile.ImageFile) -> ImageCms.ImageCmsTransform | None:
     """What makes sRGB of a picture's numbers by its profile; None where they count as sRGB."""
     profile = picture.info.get("icc_profile")
     if not profile:
@@ -385,18 +415,20 @@ def _find_transform(picture: ImageFile.ImageFile) -> ImageCms.ImageCmsTransform 
         if picture.mode in ("CMYK", "L", "LA") or picture.mode.startswith("I")
         else "RGB"
     )
-    return _make_transform(profile, "CMYK" if mode == "CMYK" else "RGB" if mode == "RGB" else "L")
+    return _build_srgb_transform(
+        profile, "CMYK" if mode == "CMYK" else "RGB" if mode == "RGB" else "L"
+    )
 
 
-@functools.lru_cache(maxsize=PROFILES)
-def _make_transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+@functools.lru_cache(maxsize=MAX_CACHED_TRANSFORMS)
+def _build_srgb_transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     """As _find_transform, of the bytes of a profile and the mode of a picture: RGB, L or CMYK.
 
     A profile that is broken, or of another colour space, counts as sRGB, as in browsers.
     """
     try:
         given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        described = COLOUR_SPACES.get(given.profile.xcolor_space.strip())
+        described = PROFILE_MODES.get(given.profile.xcolor_space.strip())
         if described != mode and (described, mode) != ("RGB", "L"):
             return None
         target = ImageCms.createProfile("sRGB")
@@ -409,7 +441,7 @@ def _make_transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | N
         change = np.asarray(transform.apply(sample)).astype(int) - np.asarray(sample.convert("RGB"))
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return None
-    return transform if np.abs(change).max() > SAME else None
+    return transform if np.abs(change).max() > MAX_SRGB_DEVIATION else None
 
 
 def _sample_colours(mode: str) -> Image.Image:
@@ -424,25 +456,27 @@ def _sample_colours(mode: str) -> Image.Image:
 def _convert_code_points(pixels: np.ndarray, picture: ImageFile.ImageFile) -> np.ndarray:
     """uint8 [H, W, 3] sRGB of pixels in the colours that a picture's code points name."""
     primaries, transfer = picture.code_points
-    if transfer in tone_mapping.HDR:
+    if transfer in tone_mapping.HDR_TRANSFERS:
         return tone_mapping.tone_map(pixels.astype(np.uint16) * 257, transfer, primaries)
-    if primaries not in (BT2020, DISPLAY_P3):
+    if primaries not in (BT2020_PRIMARIES, DISPLAY_P3_PRIMARIES):
         return pixels
-    to_srgb = np.linalg.inv(tone_mapping.rgb_to_xyz(SRGB)) @ tone_mapping.rgb_to_xyz(primaries)
-    light, levels = _light_tables()
+    to_srgb = np.linalg.inv(tone_mapping.rgb_to_xyz(SRGB_PRIMARIES)) @ tone_mapping.rgb_to_xyz(
+        primaries
+    )
+    light, levels = _build_srgb_tables()
     result = np.empty_like(pixels)
     # A row at a time: the picture in floats would be twelve times as large.
     for row, line in enumerate(pixels):
         linear = np.clip(light[line] @ to_srgb.T, 0, 1)
-        result[row] = levels[np.rint(np.sqrt(linear) * (STEPS - 1)).astype(int)]
+        result[row] = levels[np.rint(np.sqrt(linear) * (ENCODING_TABLE_SIZE - 1)).astype(int)]
     return result
 
 
 @functools.lru_cache(maxsize=1)
-def _light_tables() -> tuple[np.ndarray, np.ndarray]:
+def _build_srgb_tables() -> tuple[np.ndarray, np.ndarray]:
     """Light of each of the 256 levels of sRGB (IEC 61966-2-1); uint8 [STEPS] levels of its root."""
     level = np.arange(256) / 255
     light = np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4)
-    linear = np.linspace(0, 1, STEPS) ** 2
+    linear = np.linspace(0, 1, ENCODING_TABLE_SIZE) ** 2
     encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
     return light, np.rint(255 * encoded).astype(np.uint8)

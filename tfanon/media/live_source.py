@@ -61,7 +61,7 @@ def opened(given, patience=PATIENCE, authority=""):
     """
     try:
         with _connected(given, patience, _arguments(given, authority)) as container:
-            stream = limits.check_live(shown(given), container)
+            stream = limits.select_live_stream(shown(given), container)
             stream.thread_type = "SLICE"  # threads for whole frames would hold some back
             yield _frames(given, container, stream)
     except av.error.ExitError:  # libav's word for a time limit that was reached
@@ -81,14 +81,14 @@ def _connected(given, patience, arguments):
         )  # libav says no more than "I/O error"
         raise MediaError(
             f"{shown(given)}: no encrypted connection; its certificate must be for this name and signed by "
-            f"{trusted}; --authority names another PEM file."
+            f"{trusted}; --ca_file names another PEM file."
         ) from None
 
 
 def _frames(given, container, stream):
-    check_colour = tone_mapping.ColourCheck(shown(given))
+    check_colour = tone_mapping.ColourChecker(shown(given))
     for frame in container.decode(stream):
-        limits.check_pixels(shown(given), frame.width, frame.height)
+        limits.check_frame_size(shown(given), frame.width, frame.height)
         check_colour(frame)
         if not frame.is_corrupt:  # seen, and left out: the next one is already on its way
             yield frame
@@ -127,7 +127,7 @@ def _trusted(authority):
     """
     if authority and not os.path.isfile(authority):
         raise MediaError(
-            f"--authority={authority}: no such file; a PEM file with the certificate of the camera, or of "
+            f"--ca_file={authority}: no such file; a PEM file with the certificate of the camera, or of "
             "who signed it, would do."
         )
     known = [authority, ssl.get_default_verify_paths().cafile, *BUNDLES]
@@ -143,7 +143,7 @@ class RawVideo:
     sounds, sound, metadata, notes = (), "none", None, ()
 
     def __init__(self, pipe, height, width, rate):
-        limits.check_pixels("standard input", width, height)
+        limits.check_frame_size("standard input", width, height)
         rate = fractions.Fraction(rate).limit_denominator(1001)
         self.pipe, self.form = pipe, video_reader.Form(height, width, 1 / rate, rate)
         self.expected, self.count = None, 0
@@ -173,7 +173,9 @@ class RawSink:
 
     def write(self, pixels, stamp, duration):
         """Write uint8 [h, w, 3], stretched to the form's size."""
-        self.pipe.write(scaling.resized(pixels[None], self.form.height, self.form.width).tobytes())
+        self.pipe.write(
+            scaling.resize_frames(pixels[None], self.form.height, self.form.width).tobytes()
+        )
 
     def finish(self):
         self.pipe.flush()

@@ -24,21 +24,21 @@ def examine(path, whole):
     try:
         height, width = _size(path)
         found = {"frames": _frames(path, whole), "height": height, "width": width}
-        return found | ({"sha256": files.sha256(path)} if whole else {})
+        return found | ({"sha256": files.compute_sha256(path)} if whole else {})
     except limits.MediaError as error:
         return {"error": str(error)}
 
 
 def _size(path) -> tuple[int, int]:
     """(height, width) by the header, of an image upright."""
-    if not limits.is_video(path):
-        return image_io.read_size(path)
+    if not limits.is_video_path(path):
+        return image_io.read_image_size(path)
     with frame_reader.opened(path) as (_, stream):
         return stream.codec_context.height, stream.codec_context.width
 
 
 def _frames(path, whole):
-    if limits.is_video(path):
+    if limits.is_video_path(path):
         return (
             len(frame_reader.read_frames(path, range, TINY, TINY))
             if whole
@@ -49,7 +49,7 @@ def _frames(path, whole):
 
 def main():
     about = json.loads(sys.argv[1])
-    limits.allow(**about["limits"])
+    limits.set_limits(**about["limits"])
     for line in sys.stdin:
         print(json.dumps(examine(json.loads(line), about["whole"])), flush=True)
 

@@ -8,17 +8,17 @@ from av.video.reformatter import ColorRange, Colorspace
 
 from tfanon.media import tone_mapping
 
-SPACES = {
+SWSCALE_COLORSPACES = {
     1: Colorspace.ITU709,
     4: Colorspace.FCC,
     7: Colorspace.SMPTE240M,
     9: Colorspace.BT2020,
 }  # H.273 -> swscale
-WHOLE = (1.0, 0.0, 0.0)  # the window that leaves nothing out
-BT601 = (2, 5, 6)  # PAL's and NTSC's; what says nothing is taken for it, as swscale does
-FULL = 2  # H.273's range of 0 to 255
-SDR = (1, 1, 1, 1)  # BT.709 throughout, as colour of a source.Form
-MIRRORED = 4  # more than the turn of a frame that is not
+WHOLE_FRAME = (1.0, 0.0, 0.0)  # the window that leaves nothing out
+BT601_MATRICES = (2, 5, 6)  # PAL's and NTSC's; what says nothing is taken for it, as swscale does
+FULL_RANGE = 2  # H.273's range of 0 to 255
+SDR_COLOUR = (1, 1, 1, 1)  # BT.709 throughout, as colour of a source.Form
+MIRRORED_OFFSET = 4  # more than the turn of a frame that is not
 
 
 class Scaler:
@@ -58,8 +58,8 @@ class Scaler:
     def frame(self, pixels, height, width, pixel_format, colour):
         """av.VideoFrame of uint8 [h, w, 3] RGB, stretched to height x width.  colour: as in source.Form."""
         space, reach = (
-            SPACES.get(colour[0], Colorspace.ITU601),
-            ColorRange.JPEG if colour[1] == FULL else ColorRange.MPEG,
+            SWSCALE_COLORSPACES.get(colour[0], Colorspace.ITU601),
+            ColorRange.JPEG if colour[1] == FULL_RANGE else ColorRange.MPEG,
         )
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
         return self._reformatter.reformat(
@@ -78,11 +78,11 @@ class WindowScaler:
     """Cuts a window out of upright frames and scales it to height x width. One swscale context serves a whole clip."""
 
     def __init__(self, height: int, width: int) -> None:
-        self.height, self.width, self._scaler, self._find_turn = (
+        self.height, self.width, self._scaler, self._find_orientation = (
             height,
             width,
             Scaler(),
-            TurnFinder(),
+            OrientationFinder(),
         )
 
     def __call__(
@@ -99,9 +99,9 @@ class WindowScaler:
         """
         factor, y, x = crop
         tall, wide = round(self.height / factor), round(self.width / factor)
-        rotation = self._find_turn(frame) if rotation is None else rotation
+        rotation = self._find_orientation(frame) if rotation is None else rotation
         stored = (wide, tall) if rotation % 2 else (tall, wide)
-        upright = turned(self._scaler.view(frame, *stored), rotation)
+        upright = make_upright(self._scaler.view(frame, *stored), rotation)
         top, left = round(y * (tall - self.height)), round(x * (wide - self.width))
         return upright[top : top + self.height, left : left + self.width]
 
@@ -113,7 +113,7 @@ def lay_on_white(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     return ((mixed + 127) // 255).astype(np.uint8)
 
 
-def choose_colour(colour: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+def choose_output_colour(colour: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
     """What a copy in 8 bits says of its colours, by what its original says.
 
     Args:
@@ -125,23 +125,23 @@ def choose_colour(colour: tuple[int, int, int, int]) -> tuple[int, int, int, int
     """
     space, reach, primaries, transfer = colour
     if tone_mapping.is_hdr(colour):
-        return SDR
-    known = space in SPACES or space in BT601
+        return SDR_COLOUR
+    known = space in SWSCALE_COLORSPACES or space in BT601_MATRICES
     return (space if known else 1, reach, primaries, transfer)
 
 
 @classmethod
-def _unnamed(cls, value):
+def _name_unknown_kind(cls, value):
     """A kind of side data that PyAV 18 has no name for, such as EXIF tags: it refuses the others of the frame as well."""
     kind = object.__new__(cls)
     kind._name_, kind._value_ = f"KIND_{value}", value
     return kind
 
 
-Type._missing_ = _unnamed
+Type._missing_ = _name_unknown_kind
 
 
-def matrix(frame, is_safe=False):
+def read_display_matrix(frame, is_safe=False):
     """libav's display matrix of an av.VideoFrame, 9 integers, or None.
 
     is_safe: its side data may be looked at, whatever tone_mapping.has_safe_side_data says.
@@ -152,7 +152,7 @@ def matrix(frame, is_safe=False):
     return found and tuple(memoryview(bytes(found)).cast("i"))
 
 
-def turn(frame, is_safe=False):
+def find_orientation(frame, is_safe=False):
     """What shows an av.VideoFrame upright: 0 to 3 quarter turns counter-clockwise; 4 to 7: the same, of its mirror image.
 
     That is mirrored top to bottom: libav takes the angle from the first row of the matrix, which then stays as it is.
@@ -161,11 +161,11 @@ def turn(frame, is_safe=False):
     """
     if frame.rotation % 90:
         return 0
-    a, b, _, c, d, *_ = matrix(frame, is_safe) or (1, 0, 0, 0, 1)
-    return round(frame.rotation / 90) % 4 + (MIRRORED if a * d < b * c else 0)
+    a, b, _, c, d, *_ = read_display_matrix(frame, is_safe) or (1, 0, 0, 0, 1)
+    return round(frame.rotation / 90) % 4 + (MIRRORED_OFFSET if a * d < b * c else 0)
 
 
-class TurnFinder:
+class OrientationFinder:
     """turn() of the frames of one video.
 
     Whoever has looked at a frame's side data keeps the frame in memory until the next garbage collection, so that is done
@@ -173,30 +173,33 @@ class TurnFinder:
     """
 
     def __init__(self) -> None:
-        self._turns: dict[float, int] = {}
+        self._orientations: dict[float, int] = {}
 
     def __call__(self, frame: av.VideoFrame) -> int:
         """What shows the frame upright, as turn() says."""
-        if frame.rotation not in self._turns:
-            self._turns[frame.rotation] = turn(frame)
-        return self._turns[frame.rotation]
+        if frame.rotation not in self._orientations:
+            self._orientations[frame.rotation] = find_orientation(frame)
+        return self._orientations[frame.rotation]
 
 
-def turned(pixels, turn):
+def make_upright(pixels, orientation):
     """Pixels [H, W, C] upright.  turn: as above."""
-    if not turn:
+    if not orientation:
         return pixels
     return np.ascontiguousarray(
-        np.rot90(pixels[::-1] if turn >= MIRRORED else pixels, turn % MIRRORED)
+        np.rot90(
+            pixels[::-1] if orientation >= MIRRORED_OFFSET else pixels,
+            orientation % MIRRORED_OFFSET,
+        )
     )
 
 
-def back(turn):
+def invert_orientation(orientation):
     """The turn that undoes `turn`: a mirrored one is its own opposite."""
-    return turn if turn >= MIRRORED else -turn % MIRRORED
+    return orientation if orientation >= MIRRORED_OFFSET else -orientation % MIRRORED_OFFSET
 
 
-def resized(frames, height, width):
+def resize_frames(frames, height, width):
     """uint8 [n, H, W, 3] -> [n, height, width, 3]; the same array where nothing is to be done."""
     if frames.shape[1:3] == (height, width):
         return frames

@@ -20,7 +20,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from tfanon.media.limits import MediaError
 
 PQ, HLG = 16, 18  # transfer characteristics of ITU-T H.273
-HDR = {PQ: "PQ", HLG: "HLG"}  # those that SDR screens cannot show
+HDR_TRANSFERS = {PQ: "PQ", HLG: "HLG"}  # those that SDR screens cannot show
 
 REFERENCE_WHITE = 203.0  # cd/m2, BT.2408
 SOURCE_PEAK = 1000.0  # cd/m2: of HLG by BT.2100, of most PQ masters; what is brighter becomes white
@@ -28,10 +28,12 @@ PQ_PEAK = 10000.0  # cd/m2 of a full PQ signal
 HLG_GAMMA = 1.2  # system gamma of BT.2100 at a peak of 1000 cd/m2
 SDR_GAMMA = 2.4  # BT.1886
 
-FULL_SCALE = 65535
-ROOTS = 1 << 16  # entries of the tables over the square root of light, fine enough near black
-LEAST_LIGHT = np.float32(1e-9)  # so that nothing is divided by zero
-BLOCK = 1 << 14  # pixels at a time: temporaries stay in the cache
+FULL_SIGNAL = 65535
+ROOT_TABLE_SIZE = (
+    1 << 16
+)  # entries of the tables over the square root of light, fine enough near black
+MIN_LIGHT = np.float32(1e-9)  # so that nothing is divided by zero
+BLOCK_PIXELS = 1 << 14  # pixels at a time: temporaries stay in the cache
 
 D65 = (0.3127, 0.3290)
 PRIMARIES = {  # H.273 number: (x, y) of red, green and blue; all with D65 as white
@@ -39,10 +41,10 @@ PRIMARIES = {  # H.273 number: (x, y) of red, green and blue; all with D65 as wh
     9: ((0.708, 0.292), (0.170, 0.797), (0.131, 0.046)),  # BT.2020
     12: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),  # Display P3
 }
-BT709, BT2020 = 1, 9
-UNSPECIFIED = 2  # matrix
-KNOWN_MATRICES = (0, 1, 2, 4, 5, 6, 7, 9)  # that libav converts as they are tagged
-SIMILAR_MATRICES = {  # that libav has converted with these ever since
+BT709_PRIMARIES, BT2020_PRIMARIES = 1, 9
+UNSPECIFIED_MATRIX = 2  # matrix
+SUPPORTED_MATRICES = (0, 1, 2, 4, 5, 6, 7, 9)  # that libav converts as they are tagged
+SUBSTITUTE_MATRICES = {  # that libav has converted with these ever since
     3: Colorspace.ITU601,  # reserved: as if there were no tag
     10: Colorspace.BT2020,  # constant luminance
     12: Colorspace.BT2020,  # derived from the primaries
@@ -60,8 +62,8 @@ PNG_FORMATS = (  # pixel formats that libav's PNG decoder returns
     "gray16be",
     "ya16be",
 )
-SIGNAL_SPACE = 185  # where signal_color_space lies in libav's AVDOVIColorMetadata
-DOLBY_IPT = 2  # its value for IPT, which is profile 5
+DOVI_SIGNAL_SPACE_OFFSET = 185  # where signal_color_space lies in libav's AVDOVIColorMetadata
+DOVI_SIGNAL_SPACE_IPT = 2  # its value for IPT, which is profile 5
 
 
 def is_hdr(colour: object) -> bool:
@@ -72,7 +74,7 @@ def is_hdr(colour: object) -> bool:
             primaries, transfer) in the numbers of ITU-T H.273.
     """
     transfer = colour[3] if isinstance(colour, tuple) else colour.color_trc
-    return transfer in HDR
+    return transfer in HDR_TRANSFERS
 
 
 def check_colour(path: object, frame: av.VideoFrame) -> None:
@@ -88,12 +90,12 @@ def check_colour(path: object, frame: av.VideoFrame) -> None:
     Raises:
         MediaError: The colours cannot be converted.
     """
-    if frame.colorspace == 15 or _dolby_signal(frame) == DOLBY_IPT:
+    if frame.colorspace == 15 or _read_dovi_signal_space(frame) == DOVI_SIGNAL_SPACE_IPT:
         raise MediaError(
             f"{path}: Dolby Vision without a base layer that others can show (profile 5); convert "
             "it to profile 8 or to SDR first."
         )
-    known = frame.format.is_rgb or frame.colorspace in (*KNOWN_MATRICES, *SIMILAR_MATRICES)
+    known = frame.format.is_rgb or frame.colorspace in (*SUPPORTED_MATRICES, *SUBSTITUTE_MATRICES)
     if not known:
         raise MediaError(
             f"{path}: colours of a kind that cannot be read here (matrix {frame.colorspace} of "
@@ -101,7 +103,7 @@ def check_colour(path: object, frame: av.VideoFrame) -> None:
         )
 
 
-class ColourCheck:
+class ColourChecker:
     """check_colour for the frames of one video: of the first, and of each whose matrix is another than before."""
 
     def __init__(self, path: object) -> None:
@@ -147,12 +149,17 @@ def read_sdr_pixels(
         **choose_conversion(frame),
     )
     if not is_hdr(frame):
-        return _view(scaled, np.uint8)
-    return tone_map(_view(scaled, np.uint16), frame.color_trc, frame.color_primaries, _white(frame))
+        return _view_packed_pixels(scaled, np.uint8)
+    return tone_map(
+        _view_packed_pixels(scaled, np.uint16),
+        frame.color_trc,
+        frame.color_primaries,
+        _get_full_signal(frame),
+    )
 
 
 def tone_map(
-    pixels: np.ndarray, transfer: int, primaries: int = BT2020, white: int = FULL_SCALE
+    pixels: np.ndarray, transfer: int, primaries: int = BT2020_PRIMARIES, white: int = FULL_SIGNAL
 ) -> np.ndarray:
     """SDR R'G'B' of HDR R'G'B'.
 
@@ -171,22 +178,22 @@ def tone_map(
     Raises:
         ValueError: The transfer is neither PQ nor HLG.
     """
-    light = _light_table(transfer, white)
-    luminance, to_bt709 = _matrices(primaries if primaries in PRIMARIES else BT2020)
+    light = _build_light_table(transfer, white)
+    luminance, to_bt709 = _build_matrices(primaries if primaries in PRIMARIES else BT2020_PRIMARIES)
     result = np.empty(pixels.shape, np.uint8)
     flat = result.reshape(-1, 3)
-    for rows, block in _blocks(pixels):
+    for rows, block in _iterate_blocks(pixels):
         rgb = _look_up(light, np.ascontiguousarray(block.T))  # [3, n], 1 is the SDR white
         if transfer == HLG:
             _apply_system_gamma(rgb, luminance)
-        rgb *= _gain(rgb.max(axis=0))
+        rgb *= _compute_gain(rgb.max(axis=0))
         # The rows of the matrix sum to 1, so only the differences from green need it: grey stays
         # grey to the last bit.
         green = rgb[1].copy()
         rgb -= green
         sdr = to_bt709 @ rgb
         sdr += green
-        flat[rows] = _encode(sdr).T
+        flat[rows] = _encode_sdr(sdr).T
     return result
 
 
@@ -243,19 +250,19 @@ def rgb_to_xyz(primaries: int) -> np.ndarray:
     Args:
         primaries: A key of ``PRIMARIES``.
     """
-    columns = np.stack([_xyz(point) for point in PRIMARIES[primaries]], axis=1)
-    return columns * np.linalg.solve(columns, _xyz(D65))
+    columns = np.stack([_convert_to_xyz(point) for point in PRIMARIES[primaries]], axis=1)
+    return columns * np.linalg.solve(columns, _convert_to_xyz(D65))
 
 
-def _xyz(point: tuple[float, float]) -> np.ndarray:
+def _convert_to_xyz(point: tuple[float, float]) -> np.ndarray:
     x, y = point
     return np.array([x / y, 1, (1 - x - y) / y])
 
 
 def choose_conversion(frame: av.VideoFrame) -> dict[str, Colorspace]:
     """What to tell the scaler of a frame's matrix; nothing where its tag is understood."""
-    matrix = SIMILAR_MATRICES.get(frame.colorspace)
-    if is_hdr(frame) and frame.colorspace == UNSPECIFIED:
+    matrix = SUBSTITUTE_MATRICES.get(frame.colorspace)
+    if is_hdr(frame) and frame.colorspace == UNSPECIFIED_MATRIX:
         matrix = Colorspace.BT2020  # swscale would take BT.601
     if matrix is None or frame.format.is_rgb:
         return {}
@@ -271,7 +278,7 @@ def has_safe_side_data(frame: av.VideoFrame) -> bool:
     return frame.format.name not in PNG_FORMATS
 
 
-def _dolby_signal(frame: av.VideoFrame) -> int | None:
+def _read_dovi_signal_space(frame: av.VideoFrame) -> int | None:
     """signal_color_space of a frame's Dolby Vision metadata, None without."""
     if not has_safe_side_data(frame):
         return None
@@ -281,10 +288,10 @@ def _dolby_signal(frame: av.VideoFrame) -> int | None:
     content = bytes(metadata)
     # libav's AVDOVIMetadata begins with the offsets of its header, mapping and colour.
     _, _, colour_offset = struct.unpack_from("@3N", content)
-    return content[colour_offset + SIGNAL_SPACE]
+    return content[colour_offset + DOVI_SIGNAL_SPACE_OFFSET]
 
 
-def _white(frame: av.VideoFrame) -> int:
+def _get_full_signal(frame: av.VideoFrame) -> int:
     """The number that swscale gives a full signal in rgb48: 255, 1023 or 4095, shifted to the left.
 
     It turns limited range into eight bits and a fraction, whatever the depth of the frame is.
@@ -294,18 +301,18 @@ def _white(frame: av.VideoFrame) -> int:
     return ((1 << bits) - 1) << (16 - bits)
 
 
-def _view(frame: av.VideoFrame, kind: type) -> np.ndarray:
+def _view_packed_pixels(frame: av.VideoFrame, kind: type) -> np.ndarray:
     """``[height, width, 3]`` of a packed RGB frame, without a copy."""
     plane = frame.planes[0]
     lines = np.frombuffer(plane, np.uint8).reshape(frame.height, plane.line_size).view(kind)
     return lines[:, : 3 * frame.width].reshape(frame.height, frame.width, 3)
 
 
-def _blocks(pixels: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+def _iterate_blocks(pixels: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
     """(which pixels, [n, 3]) of a picture, BLOCK pixels at a time."""
     flat = pixels.reshape(-1, 3)
-    for start in range(0, len(flat), BLOCK):
-        rows = slice(start, start + BLOCK)
+    for start in range(0, len(flat), BLOCK_PIXELS):
+        rows = slice(start, start + BLOCK_PIXELS)
         yield rows, flat[rows]
 
 
@@ -316,15 +323,15 @@ def _apply_system_gamma(rgb: np.ndarray, luminance: np.ndarray) -> None:
     rgb *= peak * np.power(scene, np.float32(HLG_GAMMA - 1))
 
 
-def _gain(light: np.ndarray) -> np.ndarray:
+def _compute_gain(light: np.ndarray) -> np.ndarray:
     """What the curve multiplies light by.  light: 1 is the SDR white."""
-    compressed = _look_up(_curve_table(), _root_index(light, PQ_PEAK / REFERENCE_WHITE))
-    return compressed / np.maximum(light, LEAST_LIGHT)
+    compressed = _look_up(_build_curve_table(), _root_index(light, PQ_PEAK / REFERENCE_WHITE))
+    return compressed / np.maximum(light, MIN_LIGHT)
 
 
-def _encode(light: np.ndarray) -> np.ndarray:
+def _encode_sdr(light: np.ndarray) -> np.ndarray:
     """uint8 signal of linear light, clipped to [0, 1]."""
-    return _look_up(_encoding_table(), _root_index(light, 1.0))
+    return _look_up(_build_encoding_table(), _root_index(light, 1.0))
 
 
 def _look_up(table: np.ndarray, index: np.ndarray) -> np.ndarray:
@@ -336,15 +343,15 @@ def _root_index(light: np.ndarray, most: float) -> np.ndarray:
     """Where the square root of light lies in a table that ends at `most`."""
     index = np.clip(light, 0, most)
     np.sqrt(index, out=index)
-    index *= np.float32((ROOTS - 1) / np.sqrt(most))
+    index *= np.float32((ROOT_TABLE_SIZE - 1) / np.sqrt(most))
     index += np.float32(0.5)
     return index.astype(np.intp)
 
 
 @functools.lru_cache(maxsize=16)
-def _light_table(transfer: int, white: int) -> np.ndarray:
+def _build_light_table(transfer: int, white: int) -> np.ndarray:
     """float32 [65536]: light of a signal, 1 is the SDR white; of HLG, light of the scene."""
-    signal = np.minimum(np.arange(FULL_SCALE + 1) / white, 1)
+    signal = np.minimum(np.arange(FULL_SIGNAL + 1) / white, 1)
     if transfer == PQ:
         light = pq_eotf(signal) / REFERENCE_WHITE
     elif transfer == HLG:
@@ -357,22 +364,22 @@ def _light_table(transfer: int, white: int) -> np.ndarray:
 
 
 @functools.cache
-def _matrices(primaries: int) -> tuple[np.ndarray, np.ndarray]:
+def _build_matrices(primaries: int) -> tuple[np.ndarray, np.ndarray]:
     """(luminance of linear RGB [3], linear RGB to linear BT.709 [3, 3]), float32."""
     to_xyz = rgb_to_xyz(primaries)
-    to_bt709 = np.linalg.solve(rgb_to_xyz(BT709), to_xyz)
+    to_bt709 = np.linalg.solve(rgb_to_xyz(BT709_PRIMARIES), to_xyz)
     return to_xyz[1].astype(np.float32), to_bt709.astype(np.float32)
 
 
 @functools.cache
-def _curve_table() -> np.ndarray:
+def _build_curve_table() -> np.ndarray:
     """float32 [ROOTS] over the square root of light: compressed light, 1 is the SDR white."""
-    light = np.linspace(0, 1, ROOTS) ** 2 * PQ_PEAK
+    light = np.linspace(0, 1, ROOT_TABLE_SIZE) ** 2 * PQ_PEAK
     return (compress_highlights(light) / REFERENCE_WHITE).astype(np.float32)
 
 
 @functools.cache
-def _encoding_table() -> np.ndarray:
+def _build_encoding_table() -> np.ndarray:
     """uint8 [ROOTS] over the square root of light: the inverse EOTF of BT.1886."""
-    light = np.linspace(0, 1, ROOTS) ** 2
+    light = np.linspace(0, 1, ROOT_TABLE_SIZE) ** 2
     return np.round(255 * light ** (1 / SDR_GAMMA)).astype(np.uint8)

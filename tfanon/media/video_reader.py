@@ -102,7 +102,7 @@ class Video:
             0  # damage that was seen; that a strict decoder sees; packets
         )
         self._knows_failures = knows_failures
-        self._check_colour = tone_mapping.ColourCheck(path)
+        self._check_colour = tone_mapping.ColourChecker(path)
         self._strict = None  # a decoder that raises at what the stream's own conceals
         if on_damage == "conceal":
             self._strict = frame_reader.copy_decoder(stream, frame_reader.STRICT)
@@ -246,7 +246,7 @@ class Video:
     def _make_picture(self, frame, stamp: int) -> Picture:
         self._check_colour(frame)
         if (frame.height, frame.width) != (self.form.height, self.form.width):
-            limits.check_pixels(self.path, frame.width, frame.height)
+            limits.check_frame_size(self.path, frame.width, frame.height)
             self.resized += 1
         self.count += 1
         frame_reader.check_count(self.path, self.count)
@@ -431,7 +431,7 @@ def _find_end_of_riff(path) -> int:
 
 def form_of(frame, stream) -> Form:
     """The Form of a stream, by its first frame."""
-    limits.check_pixels("a frame", frame.width, frame.height)
+    limits.check_frame_size("a frame", frame.width, frame.height)
     context = stream.codec_context
     space = (
         0 if frame.format.is_rgb or frame.format.has_palette else context.colorspace
@@ -441,8 +441,8 @@ def form_of(frame, stream) -> Form:
         frame.width,
         stream.time_base,
         stream.average_rate or fractions.Fraction(25),
-        matrix=scaling.matrix(frame),
-        rotation=scaling.turn(frame),
+        matrix=scaling.read_display_matrix(frame),
+        rotation=scaling.find_orientation(frame),
         aspect=stream.sample_aspect_ratio,
         colour=(space, context.color_range, context.color_primaries, context.color_trc),
     )

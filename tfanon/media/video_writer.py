@@ -160,11 +160,13 @@ class Sink:
             self.notes.append(
                 f"padded from {form.width}x{form.height} to {self.width}x{self.height}"
             )
-        self.colour = scaling.choose_colour(form.colour)
+        self.colour = scaling.choose_output_colour(form.colour)
         if tone_mapping.is_hdr(form.colour):
-            self.notes.append(f"HDR ({tone_mapping.HDR[form.colour[3]]}) tone-mapped to SDR")
+            self.notes.append(
+                f"HDR ({tone_mapping.HDR_TRANSFERS[form.colour[3]]}) tone-mapped to SDR"
+            )
         self.container = av.open(
-            limits.address(path),
+            limits.make_file_url(path),
             "w",
             format=CONTAINERS[ending],
             container_options={"fflags": "+bitexact"},
@@ -220,7 +222,7 @@ class Sink:
         return stream
 
     def _range(self) -> int:
-        return scaling.FULL if self.codec.pixels.startswith("yuvj") else 1
+        return scaling.FULL_RANGE if self.codec.pixels.startswith("yuvj") else 1
 
     def _add_sounds(self, sounds) -> dict:
         """{track of the original: its copy}.  Raises ValueError where the container cannot hold one."""
@@ -257,7 +259,7 @@ class Sink:
 
     def _pad(self, pixels: np.ndarray) -> np.ndarray:
         """At the form's size, with the last row or column once more where a side is odd."""
-        sized = scaling.resized(pixels[None], self.form.height, self.form.width)[0]
+        sized = scaling.resize_frames(pixels[None], self.form.height, self.form.width)[0]
         missing = (self.height - self.form.height, self.width - self.form.width)
         return np.pad(sized, [(0, missing[0]), (0, missing[1]), (0, 0)], mode="edge")
 
@@ -369,7 +371,7 @@ def check(path, stamps, time_base, ending=None):
     """
     ending = (ending or pathlib.Path(path).suffix).lower()
     form, first = CONTAINERS[ending], None
-    with av.open(limits.address(path), format=form) as container:
+    with av.open(limits.make_file_url(path), format=form) as container:
         stream = container.streams.video[0]
         allowed = min(stream.time_base / 2, SLACK)  # what rounding to a coarser unit may do
         for number, (wanted, found) in enumerate(

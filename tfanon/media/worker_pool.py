@@ -47,7 +47,7 @@ class Child:
 
     def __init__(self, whole, seconds):
         self.seconds, self.process, self.late = seconds, None, False
-        self.command = [*COMMAND, json.dumps({"whole": whole, "limits": limits.allowed()})]
+        self.command = [*COMMAND, json.dumps({"whole": whole, "limits": limits.get_limits()})]
 
     def ask(self, path):
         """The child's answer, or {"error": line} that says what became of the child."""

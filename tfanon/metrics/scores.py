@@ -11,12 +11,12 @@ import statistics
 import numpy as np
 
 # Code released with the literature calls an attribute present at logit > .5, which is this probability.
-LOGIT_HALF = float(1.0 / (1.0 + np.exp(-0.5)))
-ALWAYS = -1.0  # the threshold below every probability
-_CELLS = 2_000_000  # numbers per array of the bootstrap: 16 MB each
+LOGIT_HALF_THRESHOLD = float(1.0 / (1.0 + np.exp(-0.5)))
+ALWAYS_PRESENT_THRESHOLD = -1.0  # the threshold below every probability
+_MAX_BOOTSTRAP_CELLS = 2_000_000  # numbers per array of the bootstrap: 16 MB each
 
 
-def by_example(values, index):
+def average_per_example(values, index):
     """Mean over the rows of each example, for instance over the clips of each video.
 
     values: [m, ...].  index: int [m], the example of each row, in any order; rows below 0 are padding and ignored.
@@ -34,15 +34,15 @@ def by_example(values, index):
     return examples, sums / counts.reshape(-1, *[1] * (values.ndim - 1))
 
 
-def top1(probabilities, labels):
+def top1_accuracy(probabilities, labels):
     """Share of examples whose largest probability is the label's; the first of equal ones counts.
 
     probabilities: [n, K], or any score that ranks the same.  labels: int [n] in [0, K).
     """
-    return float(np.mean(_hits(probabilities, labels)))
+    return float(np.mean(_mark_correct_answers(probabilities, labels)))
 
 
-def top1_floor(labels):
+def top1_chance(labels):
     """What top1 gives to whoever always answers with the commonest class of these labels, int [n]."""
     labels = np.asarray(labels)
     return float(np.bincount(labels).max() / len(labels))
@@ -54,15 +54,15 @@ def top1_interval(probabilities, labels, level=0.95, groups=()):
     groups: n names, as in cmap_interval.
     Resampling would do for most shares; where every answer is right it gives an interval without width.
     """
-    hits = _hits(probabilities, labels)
+    hits = _mark_correct_answers(probabilities, labels)
     share, z = np.mean(hits), statistics.NormalDist().inv_cdf((1.0 + level) / 2.0)
-    n = _independent(hits, groups)
+    n = _count_independent_answers(hits, groups)
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     return float(max(0.0, middle - half)), float(min(1.0, middle + half))
 
 
-def _independent(hits, groups):
+def _count_independent_answers(hits, groups):
     """How many independent answers have a mean as certain as that of these: n over Kish's design effect, at most n."""
     n, share = len(hits), np.mean(hits)
     if not len(groups):
@@ -77,21 +77,21 @@ def average_precisions(scores, truth):
 
     scores: [n, P], any unit, higher means present.  truth: 0/1 [n, P].  NaN where nothing is positive.
     """
-    scores, truth = _scores_and_truth(scores, truth)
-    return _weighted_precisions(*_ranked(scores, truth), np.ones((1, len(scores))))[0]
+    scores, truth = _check_scores_and_truth(scores, truth)
+    return _weighted_precisions(*_rank_examples(scores, truth), np.ones((1, len(scores))))[0]
 
 
-def cmap(scores, truth):
+def cmap_score(scores, truth):
     """Class-wise mean average precision: the plain mean of AP over the attributes that have a positive.
 
     scores: [n, P], every test example's at once, since ranks do not add up over batches.  truth: 0/1 [n, P].
     """
-    return _mean(average_precisions(scores, truth))
+    return _scalar_mean_without_nan(average_precisions(scores, truth))
 
 
-def cmap_floor(truth):
+def cmap_chance(truth):
     """What cmap gives to a constant score: the mean prevalence of the attributes.  truth: 0/1 [n, P]."""
-    return _mean(_prevalence(truth))
+    return _scalar_mean_without_nan(_compute_prevalence(truth))
 
 
 def cmap_interval(scores, truth, draws=1000, seed=0, level=0.95, groups=()):
@@ -101,74 +101,81 @@ def cmap_interval(scores, truth, draws=1000, seed=0, level=0.95, groups=()):
     person is likely right of the next; empty: examples are.  The interval holds the true value in 94 of 100 cases at
     200 examples and in 91 at 60: it knows nothing of positives that were never drawn.
     """
-    scores, truth = _scores_and_truth(scores, truth)
-    ranked = _ranked(scores, truth)
-    draws = _resampled(len(scores), groups, draws, seed)
-    return _percentiles(
-        np.concatenate([_means(_weighted_precisions(*ranked, weights)) for weights in draws]), level
+    scores, truth = _check_scores_and_truth(scores, truth)
+    ranked = _rank_examples(scores, truth)
+    draws = _draw_bootstrap_weights(len(scores), groups, draws, seed)
+    return _percentile_interval(
+        np.concatenate(
+            [_mean_without_nan(_weighted_precisions(*ranked, weights)) for weights in draws]
+        ),
+        level,
     )
 
 
-def cmap_by_chance(scores, truth, draws=1000, seed=0, level=0.998):
+def cmap_chance_interval(scores, truth, draws=1000, seed=0, level=0.998):
     """(low, high) of cmap where the same rows of scores are dealt out to the examples at random.
 
     Exact for scores that know nothing of the truth, whatever either looks like: few examples lift cmap above its floor,
     and attributes that go together make it wide.
     """
-    scores, truth = _scores_and_truth(scores, truth)
+    scores, truth = _check_scores_and_truth(scores, truth)
     rng = np.random.default_rng(seed)
-    return _percentiles(
-        np.array([cmap(scores, truth[rng.permutation(len(truth))]) for _ in range(draws)]), level
+    return _percentile_interval(
+        np.array([cmap_score(scores, truth[rng.permutation(len(truth))]) for _ in range(draws)]),
+        level,
     )
 
 
-def f1_scores(probabilities, truth, threshold=0.5):
+def f1_per_attribute(probabilities, truth, threshold=0.5):
     """F1 of each attribute, float64 [P], an attribute being called present above its threshold.
 
     probabilities: [n, P] in [0, 1].  truth: 0/1 [n, P].  threshold: one number or [P]; LOGIT_HALF compares with tables
     whose code thresholds logits at .5.
     """
-    probabilities, truth = _scores_and_truth(probabilities, truth, low=0.0, high=1.0)
+    probabilities, truth = _check_scores_and_truth(probabilities, truth, low=0.0, high=1.0)
     return _weighted_f1(
         probabilities > np.asarray(threshold, np.float64), truth, np.ones((1, len(truth)))
     )[0]
 
 
-def f1(probabilities, truth, threshold=0.5):
+def macro_f1_score(probabilities, truth, threshold=0.5):
     """Macro F1: the plain mean of f1_scores over the attributes that have a positive."""
-    return _mean(f1_scores(probabilities, truth, threshold))
+    return _scalar_mean_without_nan(f1_per_attribute(probabilities, truth, threshold))
 
 
-def f1_interval(probabilities, truth, draws=1000, seed=0, level=0.95, groups=()):
+def macro_f1_interval(probabilities, truth, draws=1000, seed=0, level=0.95, groups=()):
     """(low, high) of f1 at .5 by bootstrap, as cmap_interval."""
-    probabilities, truth = _scores_and_truth(probabilities, truth, low=0.0, high=1.0)
-    called, draws = probabilities > 0.5, _resampled(len(truth), groups, draws, seed)
-    return _percentiles(
-        np.concatenate([_means(_weighted_f1(called, truth, weights)) for weights in draws]), level
+    probabilities, truth = _check_scores_and_truth(probabilities, truth, low=0.0, high=1.0)
+    called, draws = probabilities > 0.5, _draw_bootstrap_weights(len(truth), groups, draws, seed)
+    return _percentile_interval(
+        np.concatenate(
+            [_mean_without_nan(_weighted_f1(called, truth, weights)) for weights in draws]
+        ),
+        level,
     )
 
 
-def f1_floor(truth):
+def macro_f1_chance(truth):
     """What f1 gives to whoever calls every attribute present: the mean of 2 p / (1 + p), p the prevalence."""
-    prevalence = _prevalence(truth)
-    return _mean(2.0 * prevalence / (1.0 + prevalence))
+    prevalence = _compute_prevalence(truth)
+    return _scalar_mean_without_nan(2.0 * prevalence / (1.0 + prevalence))
 
 
-def best_thresholds(probabilities, truth):
+def tune_f1_thresholds(probabilities, truth):
     """The threshold of each attribute with the highest F1, float64 [P], chosen on held-out examples, never on test.
 
     Each lies half-way between two probabilities that occur, or is ALWAYS; without any positive it stays 0.5.
     """
-    probabilities, truth = _scores_and_truth(probabilities, truth, low=0.0, high=1.0)
-    return np.array([_best_threshold(p, t) for p, t in zip(probabilities.T, truth.T)])
+    probabilities, truth = _check_scores_and_truth(probabilities, truth, low=0.0, high=1.0)
+    return np.array([_tune_f1_threshold(p, t) for p, t in zip(probabilities.T, truth.T)])
 
 
-def above_floor(value, floor):
+def leakage_above_chance(value, chance):
     """Leakage that chance does not explain; below zero for a judge that does worse than its floor."""
-    return float(value - floor)
+    return float(value - chance)
 
 
-def _best_threshold(probabilities, truth):
+def _tune_f1_threshold(probabilities, truth):
     if not truth.any():
         return 0.5
     order = np.argsort(-probabilities, kind="stable")
@@ -180,20 +187,20 @@ def _best_threshold(probabilities, truth):
     scores[p == below] = -1.0  # equal probabilities cannot be told apart
     best = int(np.argmax(scores))
     if best == len(p) - 1:
-        return ALWAYS
+        return ALWAYS_PRESENT_THRESHOLD
     middle = (p[best] + below[best]) / 2.0
     return (
         middle if middle < p[best] else below[best]
     )  # neighbouring floats have nothing between them
 
 
-def _resampled(n, groups, draws, seed):
+def _draw_bootstrap_weights(n, groups, draws, seed):
     """How often each draw of the bootstrap holds each example: arrays [some draws, n] of at most _CELLS numbers."""
     numbers = {
         group: number for number, group in enumerate(dict.fromkeys(groups))
     }  # they need not have an order
     of = np.array([numbers[group] for group in groups]) if len(groups) else np.arange(n)
-    rng, size, most = np.random.default_rng(seed), of.max() + 1, max(1, _CELLS // n)
+    rng, size, most = np.random.default_rng(seed), of.max() + 1, max(1, _MAX_BOOTSTRAP_CELLS // n)
     for first in range(0, draws, most):
         rows = min(most, draws - first)
         picks = rng.integers(size, size=(rows, size)) + size * np.arange(rows)[:, None]
@@ -204,7 +211,7 @@ def _resampled(n, groups, draws, seed):
         )
 
 
-def _ranked(scores, truth):
+def _rank_examples(scores, truth):
     """Each attribute's examples by falling score: (order, truth in that order, where a run of equal scores ends)."""
     order = np.argsort(-scores, axis=0, kind="stable")
     ranked = np.take_along_axis(scores, order, axis=0)
@@ -234,8 +241,8 @@ def _weighted_f1(called, truth, weights):
     )
 
 
-def _hits(probabilities, labels):
-    probabilities, labels = _finite(probabilities), np.asarray(labels)
+def _mark_correct_answers(probabilities, labels):
+    probabilities, labels = _check_finite(probabilities), np.asarray(labels)
     if probabilities.ndim != 2 or labels.shape != probabilities.shape[:1] or not len(labels):
         raise ValueError(
             f"Probabilities are {probabilities.shape} and labels {labels.shape}; give [n, K] and [n]."
@@ -248,8 +255,8 @@ def _hits(probabilities, labels):
     return np.argmax(probabilities, axis=1) == labels
 
 
-def _scores_and_truth(scores, truth, low=-np.inf, high=np.inf):
-    scores, truth = _finite(scores), _truth(truth)
+def _check_scores_and_truth(scores, truth, low=-np.inf, high=np.inf):
+    scores, truth = _check_finite(scores), _check_truth(truth)
     if scores.shape != truth.shape:
         raise ValueError(f"Scores are {scores.shape} and truth {truth.shape}; both must be [n, P].")
     if scores.min() < low or scores.max() > high:
@@ -260,7 +267,7 @@ def _scores_and_truth(scores, truth, low=-np.inf, high=np.inf):
     return scores, truth
 
 
-def _finite(scores):
+def _check_finite(scores):
     scores = np.asarray(scores, np.float64)
     bad = ~np.isfinite(scores)
     if bad.any():
@@ -272,7 +279,7 @@ def _finite(scores):
     return scores
 
 
-def _truth(truth):
+def _check_truth(truth):
     truth = np.asarray(truth, np.float64)
     if truth.ndim != 2 or not truth.size or not np.isin(truth, (0.0, 1.0)).all():
         raise ValueError(
@@ -281,12 +288,12 @@ def _truth(truth):
     return truth
 
 
-def _prevalence(truth):
-    share = np.mean(_truth(truth), axis=0)
+def _compute_prevalence(truth):
+    share = np.mean(_check_truth(truth), axis=0)
     return np.where(share > 0, share, np.nan)
 
 
-def _means(values):
+def _mean_without_nan(values):
     """Mean over the last axis without its NaN; NaN, and no warning, where nothing is left."""
     held = ~np.isnan(values)
     counts = held.sum(axis=-1)
@@ -295,11 +302,11 @@ def _means(values):
     )
 
 
-def _mean(values):
-    return float(_means(values))
+def _scalar_mean_without_nan(values):
+    return float(_mean_without_nan(values))
 
 
-def _percentiles(values, level):
+def _percentile_interval(values, level):
     values = values[~np.isnan(values)]
     if not len(values):
         return float("nan"), float("nan")

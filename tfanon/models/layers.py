@@ -10,27 +10,27 @@ import keras
 import tensorflow as tf
 
 
-def shaped(x, shape):
+def set_static_shape(x, shape):
     """x, its static shape known; tf.ensure_shape would leave an operation behind that TFLite has not built in."""
     x.set_shape(shape)
     return x
 
 
-def scaled(channels, width):
+def scale_channels(channels, width):
     """Channels of a layer in a network of relative `width`: a multiple of 4, at least 4."""
     return max(4, 4 * int(channels * width / 4 + 0.5))
 
 
-def normalize(mean, deviation):
+def make_normalization(mean, stddev):
     """(x - mean) / deviation per channel, x in [0, 1]; float32, since bfloat16 would lose grey levels first."""
-    scale = [1.0 / d for d in deviation]
-    offset = [-m / d for m, d in zip(mean, deviation)]
+    scale = [1.0 / d for d in stddev]
+    offset = [-m / d for m, d in zip(mean, stddev)]
     return keras.layers.Rescaling(scale, offset, dtype="float32", name="normalize")
 
 
-def imagenet_normalize():
+def make_imagenet_normalization():
     """The normalisation under which torchvision's ImageNet weights were trained."""
-    return normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    return make_normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 def kaiming_normal():
@@ -40,7 +40,7 @@ def kaiming_normal():
     )
 
 
-def conv(x, channels, kernel=3, stride=1, use_bias=False, initializer=None, name=None):
+def conv2d(x, channels, kernel=3, stride=1, use_bias=False, initializer=None, name=None):
     """Convolve [N, H, W, C] as PyTorch's Conv2d(padding=kernel // 2)."""
     return Conv2D(
         channels,
@@ -64,16 +64,16 @@ def batch_norm(name=None, epsilon=1e-5, momentum=0.9):
     return BatchNorm(epsilon=epsilon, momentum=momentum, synchronized=several, name=name)
 
 
-def conv_bn(
+def conv2d_bn(
     x, channels, kernel=3, stride=1, initializer=None, relu=True, use_bias=False, name=None
 ):
     """Convolution, batch normalisation, and ReLU where asked for."""
-    x = conv(x, channels, kernel, stride, use_bias, initializer, name=name)
+    x = conv2d(x, channels, kernel, stride, use_bias, initializer, name=name)
     x = batch_norm(name and f"{name}_bn")(x)
     return keras.layers.ReLU()(x) if relu else x
 
 
-def max_pool(x):
+def max_pool2d(x):
     """PyTorch's MaxPool2d(3, 2, 1) of [N, H, W, C] >= 0: after a ReLU, padding with 0 is padding with -inf."""
     return keras.layers.MaxPooling2D(3, 2)(keras.layers.ZeroPadding2D(1)(x))
 
@@ -92,7 +92,7 @@ def convolve(x, kernel, strides, padding="same"):
     With padding="valid" there are no zeros around x.
     """
     dtype = x.dtype
-    if dtype.size < 4 and not convolves_in_16_bits():
+    if dtype.size < 4 and not has_16_bit_convolutions():
         x, kernel = tf.cast(x, tf.float32), tf.cast(kernel, tf.float32)
     if (
         max(kernel.shape[:2]) == 1
@@ -108,7 +108,7 @@ def convolve(x, kernel, strides, padding="same"):
 
 
 @functools.cache
-def convolves_in_16_bits():
+def has_16_bit_convolutions():
     """Whether this machine has a GPU or a processor with bfloat16 instructions.
 
     On others TensorFlow's convolutions run backwards at a tenth of float32's speed, so float32 is used between
@@ -135,23 +135,23 @@ class BatchNorm(keras.layers.BatchNormalization):
     def call(self, inputs, training=None, mask=None):
         training = bool(training and self.trainable)
         if inputs.dtype == "float16" or training and self.synchronized:
-            return self._as_keras(inputs, training, mask)
+            return self._call_keras(inputs, training, mask)
         if inputs.shape.rank == 4:
-            return self._fused(inputs, training)
+            return self._call_fused(inputs, training)
         size = tf.shape(inputs)
         frames = tf.reshape(inputs, [-1, size[-3], size[-2], inputs.shape[-1]])  # of clips
-        return shaped(tf.reshape(self._fused(frames, training), size), inputs.shape)
+        return set_static_shape(tf.reshape(self._call_fused(frames, training), size), inputs.shape)
 
-    def _as_keras(self, inputs, training, mask):
+    def _call_keras(self, inputs, training, mask):
         kept = self.moving_variance * self.momentum
         y = super().call(inputs, training=training, mask=mask)
         if training:
             self.moving_variance.assign(
-                kept + (self.moving_variance - kept) * self._unbiased(tf.shape(inputs))
+                kept + (self.moving_variance - kept) * self._bessel_correction(tf.shape(inputs))
             )
         return y
 
-    def _fused(self, frames, training):
+    def _call_fused(self, frames, training):
         moving = (self.moving_mean, self.moving_variance)
         y, *found = tf.compat.v1.nn.fused_batch_norm(
             frames,
@@ -166,7 +166,7 @@ class BatchNorm(keras.layers.BatchNormalization):
                 average.assign(average * self.momentum + batch * (1 - self.momentum))
         return y
 
-    def _unbiased(self, size):
+    def _bessel_correction(self, size):
         """n / (n - 1) for the n numbers behind one variance; 1 where there is one."""
         replicas = tf.distribute.get_strategy().num_replicas_in_sync if self.synchronized else 1
         count = tf.cast(replicas * tf.reduce_prod(size[:-1]), tf.float32)

@@ -6,7 +6,7 @@ import tensorflow as tf
 from tfanon.models import layers, per_frame
 
 
-def conv_bn(x, channels, kernel, strides=(1, 1, 1), relu=True, name=None, time_dilation=1):
+def conv3d_bn(x, channels, kernel, strides=(1, 1, 1), relu=True, name=None, time_dilation=1):
     """Convolution of clips without bias, batch normalisation, and ReLU where asked for.
 
     kernel, strides: over (T, H, W).  time_dilation: frames from one tap of the kernel to the next.
@@ -25,10 +25,12 @@ def conv_bn(x, channels, kernel, strides=(1, 1, 1), relu=True, name=None, time_d
     return keras.layers.ReLU()(x) if relu else x
 
 
-def space_then_time(x, channels, kernel, strides, middle=None, relu=True, name=None):
+def conv2plus1d_bn(x, channels, kernel, strides, middle=None, relu=True, name=None):
     """R(2+1)D's convolution: 1 x kernel x kernel to `middle` channels, then 3 x 1 x 1; each with batch normalisation."""
-    x = conv_bn(x, middle or channels, (1, kernel, kernel), (1, *strides[1:]), name=f"{name}_space")
-    return conv_bn(x, channels, (3, 1, 1), (strides[0], 1, 1), relu, name=f"{name}_time")
+    x = conv3d_bn(
+        x, middle or channels, (1, kernel, kernel), (1, *strides[1:]), name=f"{name}_space"
+    )
+    return conv3d_bn(x, channels, (3, 1, 1), (strides[0], 1, 1), relu, name=f"{name}_time")
 
 
 @keras.saving.register_keras_serializable("tfanon")
@@ -48,28 +50,28 @@ class Conv3D(keras.layers.Conv3D):
 
     def convolution_op(self, inputs, kernel):
         if self.kernel_size[0] == self.strides[0] == 1:
-            return self._in_space(inputs, kernel)
+            return self._convolve_space(inputs, kernel)
         if self.kernel_size[1:] == self.strides[1:] == (1, 1) and self.time_dilation == 1:
-            return self._in_time(inputs, kernel)
-        return self._in_both(inputs, kernel)
+            return self._convolve_time(inputs, kernel)
+        return self._convolve_space_and_time(inputs, kernel)
 
-    def _in_space(self, x, kernel):
+    def _convolve_space(self, x, kernel):
         """Every frame by itself."""
         kernel = tf.reshape(kernel, kernel.shape[1:])  # costs nothing, where a slice copies
-        return per_frame.split(
-            layers.convolve(per_frame.merge(x), kernel, self.strides[1:], self.padding), x
+        return per_frame.split_time(
+            layers.convolve(per_frame.merge_time(x), kernel, self.strides[1:], self.padding), x
         )
 
-    def _in_time(self, x, kernel):
+    def _convolve_time(self, x, kernel):
         """Every pixel by itself: the clip as an image [N, T, H * W, C], under a kernel [t, 1]."""
         size = tf.shape(x)
         image = tf.reshape(x, [size[0], size[1], size[2] * size[3], x.shape[-1]])
         kernel = tf.reshape(kernel, [kernel.shape[0], 1, *kernel.shape[-2:]])
         y = layers.convolve(image, kernel, (self.strides[0], 1), self.padding)
         y = tf.reshape(y, [size[0], -1, size[2], size[3], self.filters])
-        return layers.shaped(y, self.compute_output_shape(x.shape))
+        return layers.set_static_shape(y, self.compute_output_shape(x.shape))
 
-    def _in_both(self, x, kernel):
+    def _convolve_space_and_time(self, x, kernel):
         """The t frames that a frame of the result depends on, side by side as channels."""
         taps, reach = self.kernel_size[0], self.time_dilation * (self.kernel_size[0] - 1)
         length = self.compute_output_shape(x.shape)[1]
@@ -80,7 +82,9 @@ class Conv3D(keras.layers.Conv3D):
         stacked = tf.concat(
             [x[:, start : end : self.strides[0]] for start, end in zip(starts, ends)], axis=-1
         )
-        stacked = layers.shaped(stacked, [x.shape[0], length, *x.shape[2:4], taps * x.shape[-1]])
+        stacked = layers.set_static_shape(
+            stacked, [x.shape[0], length, *x.shape[2:4], taps * x.shape[-1]]
+        )
         kernel = tf.concat([kernel[tap] for tap in range(taps)], axis=-2)
-        y = layers.convolve(per_frame.merge(stacked), kernel, self.strides[1:], self.padding)
-        return per_frame.split(y, stacked)
+        y = layers.convolve(per_frame.merge_time(stacked), kernel, self.strides[1:], self.padding)
+        return per_frame.split_time(y, stacked)

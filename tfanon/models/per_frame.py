@@ -6,19 +6,21 @@ import tensorflow as tf
 from tfanon.models import layers
 
 
-def merge(x):
+def merge_time(x):
     """[N, T, H, W, C] -> [N * T, H, W, C]."""
     size = tf.shape(x)
-    return layers.shaped(tf.reshape(x, tf.concat([[-1], size[2:]], 0)), [None, *x.shape[2:]])
+    return layers.set_static_shape(
+        tf.reshape(x, tf.concat([[-1], size[2:]], 0)), [None, *x.shape[2:]]
+    )
 
 
-def split(y, like):
+def split_time(y, like):
     """[N * T, H, W, C] -> [N, T, H, W, C] with N and T of `like`."""
     size = tf.concat([tf.shape(like)[:2], tf.shape(y)[1:]], 0)
-    return layers.shaped(tf.reshape(y, size), [*like.shape[:2], *y.shape[1:]])
+    return layers.set_static_shape(tf.reshape(y, size), [*like.shape[:2], *y.shape[1:]])
 
 
-def check_frames(name, shape, multiple):
+def check_frame_shape(name, shape, multiple):
     """Raises ValueError unless `shape` is that of frames or clips whose H and W network `name` can take."""
     if len(shape) not in (4, 5) or shape[-1] != 3:
         raise ValueError(
@@ -52,10 +54,12 @@ class PerFrame(keras.Model):
 
         Raises ValueError where H or W is not a multiple of `self.multiple`.
         """
-        check_frames(self.name, x.shape, self.multiple)
+        check_frame_shape(self.name, x.shape, self.multiple)
         if len(x.shape) == 4:
-            return layers.shaped(self.network(x, training=training), x.shape)
-        return layers.shaped(split(self.network(merge(x), training=training), x), x.shape)
+            return layers.set_static_shape(self.network(x, training=training), x.shape)
+        return layers.set_static_shape(
+            split_time(self.network(merge_time(x), training=training), x), x.shape
+        )
 
     def compute_output_shape(self, input_shape, **_):
         return input_shape
@@ -91,7 +95,7 @@ class OverTime(keras.Model):
         """x: [N, H, W, 3] or [N, T, H, W, 3] float32 in [0, 1].  Returns [N, outputs]; an image is a clip of one frame."""
         if len(x.shape) == 4:
             return self.head(self.features(x, training=training), training=training)
-        features = split(self.features(merge(x), training=training), x)
+        features = split_time(self.features(merge_time(x), training=training), x)
         return self.head(tf.reduce_mean(features, axis=1), training=training)
 
     def compute_output_shape(self, input_shape, **_):

@@ -14,9 +14,9 @@ def basic_block(x, channels, stride=1, name=None):
     """Two 3x3 convolutions beside a shortcut, [N, H, W, C] -> [N, H / stride, W / stride, channels]."""
     shortcut = x
     if stride > 1 or x.shape[-1] != channels:
-        shortcut = layers.conv_bn(x, channels, 1, stride, relu=False, name=f"{name}_shortcut")
-    x = layers.conv_bn(x, channels, 3, stride, name=f"{name}_a")
-    x = layers.conv_bn(x, channels, 3, relu=False, name=f"{name}_b")
+        shortcut = layers.conv2d_bn(x, channels, 1, stride, relu=False, name=f"{name}_shortcut")
+    x = layers.conv2d_bn(x, channels, 3, stride, name=f"{name}_a")
+    x = layers.conv2d_bn(x, channels, 3, relu=False, name=f"{name}_b")
     return keras.layers.ReLU(name=name)(keras.layers.Add()([x, shortcut]))
 
 
@@ -24,14 +24,14 @@ def bottleneck(x, channels, stride=1, name=None):
     """1x1, 3x3 (which strides), 1x1 beside a shortcut, [N, H, W, C] -> [N, H / stride, W / stride, 4 * channels]."""
     shortcut = x
     if stride > 1 or x.shape[-1] != 4 * channels:
-        shortcut = layers.conv_bn(x, 4 * channels, 1, stride, relu=False, name=f"{name}_shortcut")
-    x = layers.conv_bn(x, channels, 1, name=f"{name}_a")
-    x = layers.conv_bn(x, channels, 3, stride, name=f"{name}_b")
-    x = layers.conv_bn(x, 4 * channels, 1, relu=False, name=f"{name}_c")
+        shortcut = layers.conv2d_bn(x, 4 * channels, 1, stride, relu=False, name=f"{name}_shortcut")
+    x = layers.conv2d_bn(x, channels, 1, name=f"{name}_a")
+    x = layers.conv2d_bn(x, channels, 3, stride, name=f"{name}_b")
+    x = layers.conv2d_bn(x, 4 * channels, 1, relu=False, name=f"{name}_c")
     return keras.layers.ReLU(name=name)(keras.layers.Add()([x, shortcut]))
 
 
-DEPTHS = {
+BLOCKS_BY_DEPTH = {
     18: (basic_block, (2, 2, 2, 2)),
     34: (basic_block, (3, 4, 6, 3)),
     50: (bottleneck, (3, 4, 6, 3)),
@@ -40,13 +40,13 @@ DEPTHS = {
 }
 
 
-def features(x, depth, pool=layers.max_pool):
+def extract_features(x, depth, pool=layers.max_pool2d):
     """Normalised images [N, H, W, 3] -> [N, H / 32, W / 32, 512 or 2048].
 
     depth: a key of DEPTHS.  pool: what follows the stem, which halves H and W.
     """
-    block, repeats = DEPTHS[depth]
-    x = pool(layers.conv_bn(x, 64, 7, 2, name="stem"))
+    block, repeats = BLOCKS_BY_DEPTH[depth]
+    x = pool(layers.conv2d_bn(x, 64, 7, 2, name="stem"))
     for stage, count in enumerate(repeats):
         for index in range(count):
             stride = 2 if stage > 0 and index == 0 else 1

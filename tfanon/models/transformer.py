@@ -26,20 +26,20 @@ def drop_path(rate):
     return keras.layers.Dropout(rate, noise_shape=(None, 1, 1))
 
 
-def interpolated(table, length):
+def interpolate_table(table, length):
     """A table [L, C] of what is known at L places in a row, read off at `length` places: linear, edges aligned."""
     image = tf.image.resize(tf.cast(table, tf.float32)[None, :, None], [length, 1], "bilinear")
-    return layers.shaped(image[0, :, 0], [None, table.shape[-1]])
+    return layers.set_static_shape(image[0, :, 0], [None, table.shape[-1]])
 
 
-def heads(x, count):
+def split_heads(x, count):
     """[N, L, count * C] -> [N, count, L, C]."""
     size = tf.shape(x)
     x = tf.reshape(x, [size[0], size[1], count, x.shape[-1] // count])
     return tf.transpose(x, [0, 2, 1, 3])
 
 
-def joined(x):
+def merge_heads(x):
     """[N, heads, L, C] -> [N, L, heads * C]."""
     size, channels = tf.shape(x), x.shape[1] * x.shape[-1]
     return tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [size[0], size[2], channels])

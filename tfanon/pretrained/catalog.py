@@ -7,15 +7,15 @@ one who downloads has to bring it.
 
 import dataclasses
 
-TORCHVISION = "https://download.pytorch.org/models/"
+TORCHVISION_URL = "https://download.pytorch.org/models/"
 KINETICS, IMAGENET = "Kinetics-400", "ImageNet-1k"
 
 
 @dataclasses.dataclass(frozen=True)
-class Known:
+class PublishedWeights:
     """network, layout: as in tfanon.pretrained.  digest: first digits of the SHA-256, 64 or 8; "" where unpublished."""
 
-    address: str
+    url: str
     network: str
     layout: str
     trained_on: str
@@ -23,60 +23,66 @@ class Known:
 
     @property
     def file(self):
-        return self.address.rsplit("/", 1)[1]
+        return self.url.rsplit("/", 1)[1]
 
 
-def _torchvision(network, file, layout, trained_on, digest=""):
-    return Known(TORCHVISION + file, network, layout, trained_on, digest or file[-12:-4])
+def _make_torchvision_entry(network, file, layout, trained_on, digest=""):
+    return PublishedWeights(
+        TORCHVISION_URL + file, network, layout, trained_on, digest or file[-12:-4]
+    )
 
 
-KNOWN = {
-    "r3d_18": _torchvision("r3d_18", "r3d_18-b3b3357e.pth", "torchvision_video", KINETICS),
-    "r2plus1d_18": _torchvision(
+PUBLISHED_WEIGHTS = {
+    "r3d_18": _make_torchvision_entry(
+        "r3d_18", "r3d_18-b3b3357e.pth", "torchvision_video", KINETICS
+    ),
+    "r2plus1d_18": _make_torchvision_entry(
         "r2plus1d_18", "r2plus1d_18-91a641e6.pth", "torchvision_video", KINETICS
     ),
-    "mvit_v2_s": _torchvision(
+    "mvit_v2_s": _make_torchvision_entry(
         "mvit_v2_s",
         "mvit_v2_s-ae3be167.pth",
         "torchvision_mvit",
         KINETICS,
         "ae3be16733081f6d1cd40e4ab980ca23d6df6dc6486d15ada05a5e8ab8c9b975",
     ),
-    "i3d_r50": Known(
+    "i3d_r50": PublishedWeights(
         "https://dl.fbaipublicfiles.com/pytorchvideo/model_zoo/kinetics/I3D_8x8_R50.pyth",
         "i3d_r50",
         "pytorchvideo_i3d",
         KINETICS,
     ),
-    "resnet18": _torchvision(
+    "resnet18": _make_torchvision_entry(
         "resnet18",
         "resnet18-f37072fd.pth",
         "torchvision_resnet",
         IMAGENET,
         "f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec",
     ),
-    "resnet34": _torchvision("resnet34", "resnet34-b627a593.pth", "torchvision_resnet", IMAGENET),
-    "resnet50": _torchvision(
+    "resnet34": _make_torchvision_entry(
+        "resnet34", "resnet34-b627a593.pth", "torchvision_resnet", IMAGENET
+    ),
+    "resnet50": _make_torchvision_entry(
         "resnet50",
         "resnet50-0676ba61.pth",
         "torchvision_resnet",
         IMAGENET,
         "0676ba61b6795bbe1773cffd859882e5e297624d384b6993f7c9e683e722fb8a",
     ),
-    "resnet101": _torchvision(
+    "resnet101": _make_torchvision_entry(
         "resnet101", "resnet101-63fe2227.pth", "torchvision_resnet", IMAGENET
     ),
-    "resnet152": _torchvision(
+    "resnet152": _make_torchvision_entry(
         "resnet152", "resnet152-394f9c45.pth", "torchvision_resnet", IMAGENET
     ),
-    "resnet50_simclr": Known(
+    "resnet50_simclr": PublishedWeights(
         "https://dl.fbaipublicfiles.com/vissl/model_zoo/simclr_rn50_800ep_simclr_8node_resnet_16_07_20.7e8feed1/"
         "model_final_checkpoint_phase799.torch",
         "resnet50",
         "vissl",
         f"{IMAGENET} without labels",
     ),
-    "unetpp_encoder": _torchvision(
+    "unetpp_encoder": _make_torchvision_entry(
         "unetpp",
         "resnet18-f37072fd.pth",
         "torchvision_encoder",
@@ -86,10 +92,10 @@ KNOWN = {
 }
 
 
-def find(name):
+def find_published_weights(name):
     """The Known of a name.  Raises ValueError that shows the names."""
-    if name not in KNOWN:
+    if name not in PUBLISHED_WEIGHTS:
         raise ValueError(
-            f"No public weights called '{name}' are known: there are {', '.join(KNOWN)}."
+            f"No public weights called '{name}' are known: there are {', '.join(PUBLISHED_WEIGHTS)}."
         )
-    return KNOWN[name]
+    return PUBLISHED_WEIGHTS[name]

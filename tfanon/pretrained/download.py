@@ -11,12 +11,12 @@ import urllib.request
 from tfanon.core import files
 from tfanon.pretrained import weight_files
 
-PATIENCE = 30  # seconds without a byte
-PIECE = 1 << 20  # bytes
-LOCAL = ("127.0.0.1", "localhost", "::1")
+TIMEOUT_SECONDS = 30  # seconds without a byte
+CHUNK_BYTES = 1 << 20  # bytes
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
-def fetch(address, folder, digest):
+def fetch_file(url, folder, digest):
     """The file of `address` in `folder`, downloaded unless it is there; returns its path.
 
     digest: the first digits of its SHA-256, at least 8. What an earlier call began is continued.
@@ -27,24 +27,24 @@ def fetch(address, folder, digest):
         raise ValueError(
             f"A SHA-256 is known by 8 to 64 of its hexadecimal digits, not by '{digest}'."
         )
-    parts = urllib.parse.urlsplit(address)
-    if parts.scheme != "https" and parts.hostname not in LOCAL:
-        raise ValueError(f"{address} is not an https address.")
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme != "https" and parts.hostname not in LOOPBACK_HOSTS:
+        raise ValueError(f"{url} is not an https address.")
     target = pathlib.Path(folder) / pathlib.PurePosixPath(parts.path).name
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         begun = target.with_name(f"{target.name}.part")
-        _download(address, begun, target)
-        _check(begun, digest, address)
+        _resume_download(url, begun, target)
+        _check_digest(begun, digest, url)
         os.replace(begun, target)
     else:
-        _check(target, digest, address)
+        _check_digest(target, digest, url)
     return target
 
 
-def _check(path, digest, address):
+def _check_digest(path, digest, address):
     """Raises ValueError, and removes what was downloaded, where the digest is another."""
-    found = files.sha256(path)
+    found = files.compute_sha256(path)
     if not found.startswith(digest):
         if path.suffix == ".part":
             path.unlink()
@@ -54,33 +54,35 @@ def _check(path, digest, address):
         )
 
 
-def _download(address, begun, target):
+def _resume_download(address, begun, target):
     """Append to `begun` until it is whole."""
     have = begun.stat().st_size if begun.exists() else 0
     request = urllib.request.Request(address, headers={"Range": f"bytes={have}-"} if have else {})
     try:
-        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:
             continued = answer.status == http.client.PARTIAL_CONTENT
-            _append(answer, begun, "ab" if continued else "wb")
+            _append_response(answer, begun, "ab" if continued else "wb")
     except urllib.error.HTTPError as problem:
         if problem.code != http.client.REQUESTED_RANGE_NOT_SATISFIABLE:  # then it is whole already
             raise ValueError(
-                _by_hand(address, target, f"the server answered {problem.code} {problem.reason}")
+                _describe_failure(
+                    address, target, f"the server answered {problem.code} {problem.reason}"
+                )
             ) from None
     except (OSError, http.client.HTTPException) as problem:
         raise ValueError(
-            _by_hand(address, target, getattr(problem, "reason", None) or problem)
+            _describe_failure(address, target, getattr(problem, "reason", None) or problem)
         ) from None
 
 
-def _append(answer, begun, mode):
+def _append_response(answer, begun, mode):
     expected = int(answer.headers.get("Content-Length") or 0)
     written = 0
     with open(begun, mode) as file:
-        while piece := answer.read(PIECE):
-            if file.tell() + len(piece) > weight_files.LARGEST:
+        while piece := answer.read(CHUNK_BYTES):
+            if file.tell() + len(piece) > weight_files.MAX_WEIGHT_FILE_BYTES:
                 raise ValueError(
-                    f"{begun} grew beyond {weight_files.LARGEST:,} bytes; no published weights are that large."
+                    f"{begun} grew beyond {weight_files.MAX_WEIGHT_FILE_BYTES:,} bytes; no published weights are that large."
                 )
             file.write(piece)
             written += len(piece)
@@ -90,5 +92,5 @@ def _append(answer, begun, mode):
         )
 
 
-def _by_hand(address, target, reason):
+def _describe_failure(address, target, reason):
     return f"{address} could not be downloaded ({reason}). Put the file at {target} by hand, and give the command again."

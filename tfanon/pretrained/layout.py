@@ -6,7 +6,7 @@ import re
 import numpy as np
 
 # Our variable: PyTorch's name for it.
-PYTORCH = {
+PYTORCH_NAMES = {
     "kernel": "weight",
     "gamma": "weight",
     "beta": "bias",
@@ -14,7 +14,7 @@ PYTORCH = {
     "moving_mean": "running_mean",
     "moving_variance": "running_var",
 }
-COUNTERS = r"(.*\.)?num_batches_tracked"  # PyTorch counts batches where a batch norm's momentum is None; ours is not
+COUNTER_PATTERN = r"(.*\.)?num_batches_tracked"  # PyTorch counts batches where a batch norm's momentum is None; ours is not
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,33 +29,37 @@ class Layout:
     """
 
     networks: tuple
-    mark: str
+    marker: str
     layer: object
     head: str = ""
     arguments: dict = dataclasses.field(default_factory=dict)
-    unused: tuple = ()
-    pytorch: bool = True
+    ignored: tuple = ()
+    is_pytorch: bool = True
 
     def tensor(self, path, network):
         """The file's name of our variable `path` ("layer/kernel"); None where it keeps its first weights."""
         layer, _, variable = path.rpartition("/")
-        if variable not in PYTORCH:  # a lone tensor, such as a class token: its path is a layer's
+        if (
+            variable not in PYTORCH_NAMES
+        ):  # a lone tensor, such as a class token: its path is a layer's
             return self.layer(path, network)
         name = self.layer(layer, network)
-        return name and (f"{name}.{PYTORCH[variable]}" if self.pytorch else f"{name}/{variable}")
+        return name and (
+            f"{name}.{PYTORCH_NAMES[variable]}" if self.is_pytorch else f"{name}/{variable}"
+        )
 
-    def turned(self, path, value):
+    def transpose_to_keras(self, path, value):
         """The file's tensor for our variable `path` with our axes; PyTorch's kernels are [out, in, ...]."""
-        if not (self.pytorch and path.endswith("/kernel")):
+        if not (self.is_pytorch and path.endswith("/kernel")):
             return value
         return np.transpose(value, (*range(2, value.ndim), 1, 0))
 
-    def has_no_place(self, name):
+    def is_ignored(self, name):
         """Whether the file's tensor `name` is known to have no place in our networks."""
-        return any(re.fullmatch(pattern, name) for pattern in (*self.unused, COUNTERS))
+        return any(re.fullmatch(pattern, name) for pattern in (*self.ignored, COUNTER_PATTERN))
 
 
-def by_rules(*rules):
+def map_by_rules(*rules):
     """Layout.layer of (expression of our whole path, the file's name) pairs, the first that fits.
 
     Raises ValueError for a path that none fits: then the network has changed and the layout has not.

@@ -8,12 +8,12 @@ from keras.ops import convert_to_numpy
 from tfanon.core import checkpoint, registry
 from tfanon.pretrained import weights_record
 
-HEADS = (
+HEAD_LAYERS = (
     "logits",
     "projection_0",
     "projection_1",
 )  # the last layers: of another task they are left as they start
-OURS = {  # what of a record's arguments may reach build(), and the type it must have
+ARGUMENT_TYPES = {  # what of a record's arguments may reach build(), and the type it must have
     "classes": int,
     "attributes": int,
     "embedding": int,
@@ -22,10 +22,10 @@ OURS = {  # what of a record's arguments may reach build(), and the type it must
     "width": float,
     "output": str,
 }
-OUTPUTS = ("classes", "attributes", "embedding")
+HEAD_ARGUMENTS = ("classes", "attributes", "embedding")
 
 
-def build(kind, name, weights="", **arguments):
+def build_pretrained_network(kind, name, weights="", **arguments):
     """registry.find(kind, name).build(**arguments), filled from `weights` where that is given.
 
     weights: a `.weights.h5` with its JSON, as tfanon.weights writes them. The variant is the file's. The head is filled
@@ -33,45 +33,45 @@ def build(kind, name, weights="", **arguments):
     Raises ValueError as check and load do.
     """
     if not weights:
-        return registry.find(kind, name).build(**arguments)
-    about = check(kind, name, weights, **arguments)
-    variant = {key: value for key, value in about["arguments"].items() if key not in OUTPUTS}
-    model = registry.find(kind, name).build(**{**variant, **arguments})
-    _copy(load(weights), model, about, weights)
+        return registry.load_module(kind, name).build(**arguments)
+    about = check_weights_record(kind, name, weights, **arguments)
+    variant = {key: value for key, value in about["arguments"].items() if key not in HEAD_ARGUMENTS}
+    model = registry.load_module(kind, name).build(**{**variant, **arguments})
+    _copy_weights(load_pretrained_network(weights), model, about, weights)
     return model
 
 
-def check(kind, name, weights, **arguments):
+def check_weights_record(kind, name, weights, **arguments):
     """The record of a file that may fill network `name` built with `arguments`; nothing of the file itself is read.
 
     Raises ValueError where its JSON is missing or names another network or other arguments.
     """
-    about = weights_record.read(weights)
+    about = weights_record.read_record(weights)
     if (about["kind"], about["network"]) != (kind, name):
         raise ValueError(f"{weights} holds weights of {about['network']}, not of {name}.")
     for key, asked in arguments.items():
         given = about["arguments"].get(key, asked)
-        if given != asked and key not in OUTPUTS:
+        if given != asked and key not in HEAD_ARGUMENTS:
             raise ValueError(
                 f"{weights} holds weights of {name} with {key}={given}, not {key}={asked}."
             )
     return about
 
 
-def load(weights):
+def load_pretrained_network(weights):
     """The network whose weights a file holds.
 
     Raises ValueError where the file is missing, is not the one of its JSON, or does not fit the network that names.
     """
-    about = weights_record.read(weights)
+    about = weights_record.read_record(weights)
     arguments = {
         key: value
         for key, value in about["arguments"].items()
-        if isinstance(value, OURS.get(key, ()))
+        if isinstance(value, ARGUMENT_TYPES.get(key, ()))
     }
-    if arguments != about["arguments"] or about["kind"] not in weights_record.KINDS:
+    if arguments != about["arguments"] or about["kind"] not in weights_record.NETWORK_KINDS:
         raise ValueError(
-            f"{weights_record.beside(weights)} names arguments that no network here takes: {about['arguments']}."
+            f"{weights_record.get_record_path(weights)} names arguments that no network here takes: {about['arguments']}."
         )
     if (
         pathlib.Path(weights).is_file()
@@ -80,14 +80,14 @@ def load(weights):
         raise ValueError(
             f"{weights} was altered: it has {size:,} bytes, recorded are {about['bytes']:,}."
         )
-    checkpoint.verify(weights, about["sha256"])
-    model = registry.find(about["kind"], about["network"]).build(**arguments)
-    _check_sizes(weights, model)
+    checkpoint.verify_digest(weights, about["sha256"])
+    model = registry.load_module(about["kind"], about["network"]).build(**arguments)
+    _check_stored_arrays(weights, model)
     checkpoint.load_weights(model, weights, about["sha256"])
     return model
 
 
-def _check_sizes(weights, model):
+def _check_stored_arrays(weights, model):
     """HDF5 can promise more than it holds, and point elsewhere: the file must hold what the network takes, itself."""
     expected = sum(convert_to_numpy(variable).nbytes for variable in model.variables)
     elsewhere, found = [], []
@@ -112,9 +112,9 @@ def _check_sizes(weights, model):
         )
 
 
-def _copy(source, model, about, weights):
+def _copy_weights(source, model, about, weights):
     """Every variable by its path; heads of another task stay."""
-    given, taken = weights_record.weights(source), weights_record.weights(model)
+    given, taken = weights_record.get_weights(source), weights_record.get_weights(model)
     if missing := sorted(set(taken) - set(given) - {path for path in taken if _is_head(path)}):
         raise ValueError(f"{weights} lacks {', '.join(missing[:5])} of {model.name}.")
     for path, variable in taken.items():
@@ -129,4 +129,4 @@ def _copy(source, model, about, weights):
 
 
 def _is_head(path):
-    return path.split("/")[0] in HEADS
+    return path.split("/")[0] in HEAD_LAYERS

@@ -6,7 +6,7 @@ from tfanon.core.config import flag
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class WeightsOptions:
     """What is fetched or converted, and where it goes."""
 
     output: str = flag(

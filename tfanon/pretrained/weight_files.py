@@ -6,10 +6,10 @@ import pickle
 import numpy as np
 import tensorflow as tf
 
-LARGEST = 2 << 30  # bytes; the largest published file that a layout knows has 0.24e9
+MAX_WEIGHT_FILE_BYTES = 2 << 30  # bytes; the largest published file that a layout knows has 0.24e9
 
 
-def read(path):
+def read_tensors(path):
     """The named tensors of a checkpoint: {where in the file: {name: numpy array}}, "" for a file that is flat.
 
     path: a PyTorch file, or a TensorFlow checkpoint without its `.index`.
@@ -21,21 +21,25 @@ def read(path):
         raise ValueError(
             f"{path} is not a file, and there is no TensorFlow checkpoint {path}.index."
         )
-    for part in files_of(path):
-        if part.stat().st_size > LARGEST:
+    for part in list_checkpoint_files(path):
+        if part.stat().st_size > MAX_WEIGHT_FILE_BYTES:
             raise ValueError(
-                f"{part} has {part.stat().st_size:,} bytes; weights of at most {LARGEST:,} are read."
+                f"{part} has {part.stat().st_size:,} bytes; weights of at most {MAX_WEIGHT_FILE_BYTES:,} are read."
             )
-    return {"": _tensorflow(path)} if is_tensorflow else dict(_groups(_pytorch(path)))
+    return (
+        {"": _read_tensorflow(path)}
+        if is_tensorflow
+        else dict(_find_weight_groups(_read_pytorch(path)))
+    )
 
 
-def files_of(path):
+def list_checkpoint_files(path):
     """The file, or the files of a TensorFlow checkpoint in alphabetical order."""
     path = pathlib.Path(path)
     return [path] if path.is_file() else sorted(path.parent.glob(f"{path.name}.*"))
 
 
-def _tensorflow(path):
+def _read_tensorflow(path):
     try:
         reader = tf.train.load_checkpoint(str(path))
         return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
@@ -45,7 +49,7 @@ def _tensorflow(path):
         ) from None
 
 
-def _pytorch(path):
+def _read_pytorch(path):
     """What torch.load returns under weights_only, which runs no code of the file's."""
     try:
         import torch
@@ -66,7 +70,7 @@ def _pytorch(path):
         ) from None
 
 
-def _groups(value, where=""):
+def _find_weight_groups(value, where=""):
     """Every dictionary inside `value` that holds named weights, with its place as "a.b"; "module." is taken off."""
     if not isinstance(value, dict):
         return
@@ -80,14 +84,14 @@ def _groups(value, where=""):
         yield (
             where,
             {
-                name.removeprefix("module.") if parallel else name: _numpy(tensor)
+                name.removeprefix("module.") if parallel else name: _convert_to_numpy(tensor)
                 for name, tensor in tensors.items()
             },
         )
     for name, inner in value.items():
-        yield from _groups(inner, f"{where}.{name}".lstrip("."))
+        yield from _find_weight_groups(inner, f"{where}.{name}".lstrip("."))
 
 
-def _numpy(tensor):
+def _convert_to_numpy(tensor):
     array = tensor.detach().float() if tensor.is_floating_point() else tensor.detach()
     return np.asarray(array.numpy())

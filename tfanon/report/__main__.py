@@ -46,7 +46,7 @@ class Settings:
 
 
 def main(arguments):
-    return exit_status.status(
+    return exit_status.run_with_exit_status(
         "tfanon.report", lambda: work(arguments[1:], config.from_flags(Settings))
     )
 
@@ -242,7 +242,7 @@ def _clean(value):
 
 
 def _write(path, words):
-    with files.whole_file(path, sync=False) as unfinished:
+    with files.write_atomically(path, sync=False) as unfinished:
         unfinished.write_text(words, encoding="utf-8")
 
 

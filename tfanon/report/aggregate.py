@@ -189,8 +189,8 @@ def attacks(run, name, probe=""):
             "probe": seen,
             "protocol": "",
             "anonymizer": name,
-            "network": run.config.privacy_judge_network,
-            "start": pathlib.Path(run.config.privacy_judge_weights).name or "scratch",
+            "network": run.config.attacker_network,
+            "start": pathlib.Path(run.config.attack_weights).name or "scratch",
         }
         for row in rows
         for seen, value in row.items()
@@ -253,10 +253,10 @@ def worth(marks_, kind=None):
     volumes, areas = [], []
     for seed in seeds:
         ends, placed = raw.by_seed[seed], [mark.by_seed[seed] for mark in points]
-        box = pareto.Reference(ends["leak"], ends["action_top1"], ends["action_chance"])
+        box = pareto.ReferenceBox(ends["leak"], ends["action_top1"], ends["action_chance"])
         leaks, top1s = [one["leak"] for one in placed], [one["action_top1"] for one in placed]
         volumes.append(pareto.hypervolume(leaks, top1s, box))
-        areas.append(pareto.area(leaks, top1s, box))
+        areas.append(pareto.area_under_front(leaks, top1s, box))
     return {
         "hypervolume": Number(tuple(volumes)),
         "area": Number(tuple(areas)),
@@ -276,7 +276,7 @@ def readable(raw):
 def unbeaten(marks_):
     """Those marks that no other beats in both means, from the least leak on."""
     placed = [mark for mark in marks_ if mark.placed]
-    rows = pareto.non_dominated(
+    rows = pareto.find_pareto_front(
         [mark.number("leak").mean for mark in placed],
         [mark.number("action_top1").mean for mark in placed],
     )
@@ -285,7 +285,7 @@ def unbeaten(marks_):
 
 def fixed(name):
     """Whether an anonymizer is a baseline; else it is a run's f_A, or a file of it."""
-    return name.split("+")[0].split(":")[0] in registry.names("anonymizers")
+    return name.split("+")[0].split(":")[0] in registry.list_names("anonymizers")
 
 
 def _row(found):
@@ -315,7 +315,7 @@ def _action(runs, name):
                 row
                 for found in run.comparable.values()
                 for row in found.get("actions", [])
-                if row.get("network") == run.config.action_judge_network
+                if row.get("network") == run.config.action_evaluator_network
             ),
         ]
         if row["anonymizer"] == name and "action_top1" in row

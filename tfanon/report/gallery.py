@@ -47,7 +47,9 @@ def _sheets(runs):
         if others and rows:
             raw = _row(first, name, aggregate.RAW)
             named = {_name(run): rows[run.folder] for run in runs if run.folder in rows}
-            sheet = contact_sheet.grid(named if raw is None else {aggregate.RAW: raw, **named})
+            sheet = contact_sheet.draw_sheet(
+                named if raw is None else {aggregate.RAW: raw, **named}
+            )
             yield page.picture(_png(sheet), "png", f"f_A side by side: {name}, seed {first.seed}")
         yield from (
             part
@@ -65,7 +67,9 @@ def _row(run, name, anonymizer):
         return None
     try:
         sheet = np.asarray(Image.open(path).convert("RGB"))
-        return contact_sheet.cut(sheet, len(rows), contact_sheet.COUNT)[rows.index(anonymizer)]
+        return contact_sheet.cut_sheet(sheet, len(rows), contact_sheet.SAMPLES_PER_SHEET)[
+            rows.index(anonymizer)
+        ]
     except ValueError:  # a test split of fewer pictures than a sheet has
         return None
 

@@ -48,7 +48,7 @@ class Run:
         return SYNTHETIC >= {
             c.clip_source,
             c.image_source,
-            c.judge_clip_source,
+            c.eval_clip_source,
             c.test_clip_source,
             c.test_image_source,
         }
@@ -152,7 +152,7 @@ def _labelled(runs):
 
 def _own(run):
     """The flags that only the game depends on."""
-    elsewhere = {*settings.APART, *_setting(run.config), "seed", "data_dir"}
+    elsewhere = {*settings.NON_TRAINING_FLAGS, *_setting(run.config), "seed", "data_dir"}
     return {
         name: value
         for name, value in dataclasses.asdict(run.config).items()
@@ -182,7 +182,7 @@ def _setting(config):
 
     Not whether clips are attacked, only as what: their attributes are a probe of their own.
     """
-    flags = phase_cache.relevant("action-raw", config) | phase_cache.relevant(
+    flags = phase_cache.get_relevant_flags("action-raw", config) | phase_cache.get_relevant_flags(
         "privacy-clips-raw", config
     )
     return {

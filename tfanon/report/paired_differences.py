@@ -41,7 +41,7 @@ def pairs(runs):
         {
             name: value
             for name, value in dataclasses.asdict(run.config).items()
-            if name not in settings.APART
+            if name not in settings.NON_TRAINING_FLAGS
         }
         for run in runs
     ]

@@ -157,7 +157,7 @@ def _logged(run, mark, attack):
     folder = (
         run.folder
         / "logs"
-        / component_spec.file_name(f"privacy-{attack['probe']}-{mark.anonymizer}")
+        / component_spec.make_file_name(f"privacy-{attack['probe']}-{mark.anonymizer}")
     )
     return event_files.scalars(folder).get("held_out")
 

@@ -11,22 +11,27 @@ EVERY = 10  # logs from one picture in TensorBoard to the next
 
 def draw(folder, tables, config, anonymizers):
     """Write images.png, clips.png and clips.gif of test examples.  anonymizers: {name: f_A}, a row of pictures each."""
-    images = first(pipeline.evaluation_images(tables.images.test, config), contact_sheet.COUNT)
-    rows = spread(len(tables.clips.test), contact_sheet.COUNT)
+    images = first(
+        pipeline.evaluation_images(tables.images.test, config), contact_sheet.SAMPLES_PER_SHEET
+    )
+    rows = spread(len(tables.clips.test), contact_sheet.SAMPLES_PER_SHEET)
     clips = first(
         pipeline.evaluation_clips(tables.clips.test.take(rows), config),
-        contact_sheet.COUNT * config.eval_clips,
+        contact_sheet.SAMPLES_PER_SHEET * config.eval_clips,
     )
     clips = clips[:: config.eval_clips]
-    contact_sheet.write(
-        folder / "images.png", contact_sheet.grid(_apply(anonymizers, images), scale=scale(config))
+    contact_sheet.save_sheet(
+        folder / "images.png",
+        contact_sheet.draw_sheet(_apply(anonymizers, images), scale=scale(config)),
     )
     moving = _apply(anonymizers, clips)
-    contact_sheet.write(
+    contact_sheet.save_sheet(
         folder / "clips.png",
-        contact_sheet.grid({name: clip[0] for name, clip in moving.items()}, scale=scale(config)),
+        contact_sheet.draw_sheet(
+            {name: clip[0] for name, clip in moving.items()}, scale=scale(config)
+        ),
     )
-    contact_sheet.animate(folder / "clips.gif", moving, scale=scale(config))
+    contact_sheet.save_animation(folder / "clips.gif", moving, scale=scale(config))
 
 
 def scale(config):
@@ -71,7 +76,7 @@ def watchers(tables, config, extras=()):
                 ("clips", batch["clips"], clips),
                 ("pairs", batch["pairs"], pairs),
             ):
-                shown = slice(None, contact_sheet.COUNT)
+                shown = slice(None, contact_sheet.SAMPLES_PER_SHEET)
                 tensorboard.images(step, name, {"raw": raw[shown, 0], "f_A": changed[shown, 0]})
 
     return [watch]

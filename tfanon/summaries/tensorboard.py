@@ -30,7 +30,7 @@ def scalars(step, values):
 
 def images(step, name, rows, titles=(), scale=1):
     """A sheet of the same samples under each anonymizer; rows, titles and scale as pictures.grid takes them."""
-    tf.summary.image(name, contact_sheet.grid(rows, titles, scale)[None], step=step)
+    tf.summary.image(name, contact_sheet.draw_sheet(rows, titles, scale)[None], step=step)
 
 
 def pr_curves(step, names, truth, scores, group="privacy"):

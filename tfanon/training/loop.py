@@ -17,24 +17,24 @@ from tqdm import tqdm
 from tfanon.core import checkpoint, exit_status
 from tfanon.summaries import tensorboard
 
-LOOKS = 20  # at the held-out slice, up to twice as many, where they select no epoch and only draw a curve
+MAX_SCORES = 20  # at the held-out slice, up to twice as many, where they select no epoch and only draw a curve
 
 
-class Stopped(Exception):
+class TrainingInterruptedError(Exception):
     """A signal asked the run to end; what was reached is saved."""
 
 
-def status(command, work):
+def get_training_exit_status(command, work):
     """exits.status of work() that trains: 1 too where a loss is not finite, 143 where a signal stopped it."""
     try:
-        return exit_status.status(command, work)
-    except (FloatingPointError, Stopped) as problem:
+        return exit_status.run_with_exit_status(command, work)
+    except (FloatingPointError, TrainingInterruptedError) as problem:
         print(f"{command}: {problem}", file=sys.stderr)
-        return 143 if isinstance(problem, Stopped) else 1
+        return 143 if isinstance(problem, TrainingInterruptedError) else 1
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
+class PhasePlan:
     """How long a model trains, where its files go, how often they are written.
 
     title: what the progress bar says.  folder: of the checkpoints.  logs: of the TensorBoard curves.
@@ -57,12 +57,12 @@ def fit(
     model,
     dataset,
     plan,
-    score=None,
-    watchers=(),
-    before=None,
+    score_epoch=None,
+    log_callbacks=(),
+    before_step=None,
     curve=None,
-    perfect=np.inf,
-    choose=True,
+    perfect_score=np.inf,
+    select_epoch=True,
 ):
     """Train a compiled model and leave the selected weights in it.
 
@@ -75,12 +75,22 @@ def fit(
     Returns {"epoch", "score"} of the selected epoch.  Raises FloatingPointError where a loss is not finite, Stopped
     after SIGTERM or SIGINT.
     """
-    checkpoints = checkpoint.Checkpoints(plan.folder)
+    checkpoints = checkpoint.CheckpointManager(plan.folder)
     step, best = checkpoints.restore(model)
     checkpoints.clear(keep=2)
-    if step < plan.steps and not _settles(best, perfect):
-        journey = _Journey(plan, step, best, checkpoints, score, watchers, before, perfect, choose)
-        with _signals_noted(journey):
+    if step < plan.steps and not has_perfect_score(best, perfect_score):
+        journey = TrainingCallback(
+            plan,
+            step,
+            best,
+            checkpoints,
+            score_epoch,
+            log_callbacks,
+            before_step,
+            perfect_score,
+            select_epoch,
+        )
+        with record_signals(journey):
             model.fit(
                 dataset(step, plan.steps), epochs=1, verbose=0, shuffle=False, callbacks=[journey]
             )
@@ -93,12 +103,12 @@ def fit(
     return {"epoch": best.get("epoch", plan.epochs), "score": best.get("score")}
 
 
-def _settles(best, perfect):
+def has_perfect_score(best, perfect):
     """Whether no later epoch can win: the first that reaches the highest score is selected."""
     return "file" in best and best["score"] >= perfect
 
 
-class _Journey(keras.callbacks.Callback):
+class TrainingCallback(keras.callbacks.Callback):
     """What happens between two steps, in this order: look for NaN, log, select, save, stop."""
 
     def __init__(self, plan, step, best, checkpoints, score, watchers, before, perfect, choose):
@@ -146,7 +156,7 @@ class _Journey(keras.callbacks.Callback):
             self._log({name: np.asarray(value).item() for name, value in logs.items()})
         if epoch_ends and self.score and self._looks():
             self._select()
-        settled = _settles(self.best, self.perfect)
+        settled = has_perfect_score(self.best, self.perfect)
         if saves or settled:
             self.checkpoints.save(self.model, self.step, self.best)
         if stopping is not None:
@@ -162,7 +172,7 @@ class _Journey(keras.callbacks.Callback):
     def stop(self):
         """Raise Stopped where a signal came."""
         if self.signal is not None:
-            raise Stopped(
+            raise TrainingInterruptedError(
                 f"Stopped by {signal.Signals(self.signal).name} at step {self.step} of "
                 f"{self.plan.steps} of {self.plan.title}; the same command goes on from there."
             )
@@ -204,7 +214,7 @@ class _Journey(keras.callbacks.Callback):
     def _looks(self):
         """Whether this epoch is scored: each where one is to be chosen, else some, the last one always."""
         left = (self.plan.steps - self.step) // self.plan.steps_per_epoch
-        return self.choose or left % max(1, self.plan.epochs // LOOKS) == 0
+        return self.choose or left % max(1, self.plan.epochs // MAX_SCORES) == 0
 
     def _select(self):
         score = float(self.score())
@@ -226,7 +236,7 @@ class _Journey(keras.callbacks.Callback):
 
 
 @contextlib.contextmanager
-def _signals_noted(journey):
+def record_signals(journey):
     """SIGTERM and SIGINT are remembered until the step in hand is done; then the journey saves and stops."""
 
     def note(number, frame):

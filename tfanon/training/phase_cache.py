@@ -12,16 +12,16 @@ import pathlib
 import shutil
 
 from tfanon.core import files
-from tfanon.core.config import APART
+from tfanon.core.config import NON_TRAINING_FLAGS
 
-ANONYMIZER = {"anonymizer", "anonymizer_width", "anonymizer_output", "anonymizer_weights"}
-INITIALISE = {"epochs_reconstruct", "batch_reconstruct", "rate_reconstruct"}
-GAME = {
+ANONYMIZER_FLAGS = {"anonymizer", "anonymizer_width", "anonymizer_output", "anonymizer_weights"}
+INITIALIZATION_FLAGS = {"epochs_reconstruct", "batch_reconstruct", "lr_reconstruct"}
+MINIMAX_FLAGS = {
     "action_network",
     "action_weights",
     "privacy_network",
     "privacy_weights",
-    "warm_action",
+    "init_action_from_raw",
     "penalty_bound",
     "penalty_weight",
     "penalty_reduction",
@@ -33,9 +33,9 @@ GAME = {
     "epochs_anonymize",
     "batch_clips",
     "batch_pairs",
-    "rate_anonymizer",
-    "rate_action",
-    "rate_privacy",
+    "lr_anonymizer",
+    "lr_action",
+    "lr_privacy",
     "objective",
     "private_labels",
     "ensemble",
@@ -46,32 +46,40 @@ GAME = {
     "suppressed",
     "kept_weight",
 }
-CLIPS = {"frames", "stride"}  # images, and the frames of Eq. 5, come one by one
-ACTION_JUDGE = {
-    "action_judge",
-    "action_judge_weights",
+CLIP_FLAGS = {"frames", "stride"}  # images, and the frames of Eq. 5, come one by one
+ACTION_EVALUATOR_FLAGS = {
+    "eval_action_network",
+    "eval_action_weights",
     "epochs_pretrain",
     "epochs_action",
     "batch_action",
-    "rate_action_judge",
+    "lr_eval_action",
 }
-PRIVACY_JUDGE = {
-    "privacy_judge",
-    "privacy_judge_weights",
+ATTACKER_FLAGS = {
+    "attack_network",
+    "attack_weights",
     "epochs_privacy",
     "batch_privacy",
-    "rate_privacy_judge",
+    "lr_attack",
 }
-PRIVATE_CLIPS = {
+CLIP_PRIVACY_FLAGS = {
     "attack_clips",
     "clip_private_columns",
     "clip_private_split_column",
     "epochs_clip_privacy",
 }
-GROUPS = (ANONYMIZER, INITIALISE, GAME, CLIPS, ACTION_JUDGE, PRIVACY_JUDGE, PRIVATE_CLIPS)
+FLAG_GROUPS = (
+    ANONYMIZER_FLAGS,
+    INITIALIZATION_FLAGS,
+    MINIMAX_FLAGS,
+    CLIP_FLAGS,
+    ACTION_EVALUATOR_FLAGS,
+    ATTACKER_FLAGS,
+    CLIP_PRIVACY_FLAGS,
+)
 
 
-def relevant(phase, config):
+def get_relevant_flags(phase, config):
     """{flag: value} of all that the result of a phase depends on.
 
     phase: a name of phases.Run.names: "initialise", "anonymize", "action-blur", "privacy-images-f_A"; or "attack",
@@ -79,32 +87,42 @@ def relevant(phase, config):
     it is named or is that of the game.
     """
     config = dataclasses.replace(
-        config, action_judge=config.action_judge_network, privacy_judge=config.privacy_judge_network
+        config,
+        eval_action_network=config.action_evaluator_network,
+        attack_network=config.attacker_network,
     )
-    used = _used(phase, config)
-    unused = set().union(*(group for group in GROUPS if group not in used)) | APART
+    used = _list_flag_groups(phase, config)
+    unused = (
+        set().union(*(group for group in FLAG_GROUPS if group not in used)) | NON_TRAINING_FLAGS
+    )
     return {name: value for name, value in dataclasses.asdict(config).items() if name not in unused}
 
 
-def _used(phase, config):
+def _list_flag_groups(phase, config):
     """The groups that a phase looks at."""
     kind, judged = phase.split("-")[0], phase.rpartition("-")[2]
-    game = [ANONYMIZER, INITIALISE, GAME, CLIPS, *([ACTION_JUDGE] if config.warm_action else [])]
+    game = [
+        ANONYMIZER_FLAGS,
+        INITIALIZATION_FLAGS,
+        MINIMAX_FLAGS,
+        CLIP_FLAGS,
+        *([ACTION_EVALUATOR_FLAGS] if config.init_action_from_raw else []),
+    ]
     images = phase.startswith("privacy-images-")
     groups = {
-        "initialise": [ANONYMIZER, INITIALISE],
+        "initialise": [ANONYMIZER_FLAGS, INITIALIZATION_FLAGS],
         "anonymize": game,
-        "action": [CLIPS, ACTION_JUDGE],
-        "pretrain": [CLIPS, ACTION_JUDGE],
-        "privacy": [PRIVACY_JUDGE, *([] if images else [PRIVATE_CLIPS])],
-        "attack": [CLIPS, ACTION_JUDGE, PRIVACY_JUDGE, PRIVATE_CLIPS],
+        "action": [CLIP_FLAGS, ACTION_EVALUATOR_FLAGS],
+        "pretrain": [CLIP_FLAGS, ACTION_EVALUATOR_FLAGS],
+        "privacy": [ATTACKER_FLAGS, *([] if images else [CLIP_PRIVACY_FLAGS])],
+        "attack": [CLIP_FLAGS, ACTION_EVALUATOR_FLAGS, ATTACKER_FLAGS, CLIP_PRIVACY_FLAGS],
     }
     if kind not in groups:
         raise ValueError(f"No phase is called '{phase}'.")
     return groups[kind] + (game if kind in ("action", "privacy") and judged == "f_A" else [])
 
 
-def share(config, others):
+def reuse_phases(config, others):
     """Give a run the finished phases that others have and it lacks; returns their names.
 
     config: of the run, whose folder need not exist.  others: Configs of runs, finished or not.
@@ -112,27 +130,29 @@ def share(config, others):
     """
     taken = []
     for other in others:
-        game = done(other.workdir, "anonymize").get("result", {})
-        here, there = (_without_idle_penalty(each, game) for each in (config, other))
+        game = read_phase_record(other.workdir, "anonymize").get("result", {})
+        here, there = (_clear_idle_penalty(each, game) for each in (config, other))
         for name in sorted(
             path.parent.name for path in pathlib.Path(other.workdir).glob("phases/*/done.json")
         ):
-            if not is_done(config.workdir, name) and relevant(name, there) == relevant(name, here):
-                take(other.workdir, name, config.workdir, name)
+            if not is_phase_finished(config.workdir, name) and get_relevant_flags(
+                name, there
+            ) == get_relevant_flags(name, here):
+                link_phase(other.workdir, name, config.workdir, name)
                 taken.append(name)
     return taken
 
 
-def _without_idle_penalty(config, game):
+def _clear_idle_penalty(config, game):
     """A Config with lambda = 0 where, by what a game found, its penalty is idle."""
     return (
         dataclasses.replace(config, penalty_bound=0.0, penalty_weight=0.0)
-        if penalty_is_idle(config, game)
+        if is_penalty_idle(config, game)
         else config
     )
 
 
-def penalty_is_idle(config, game):
+def is_penalty_idle(config, game):
     """Whether L_P weighs nothing in every step of a game: it is, step for step, the game with any such B and any lambda.
 
     game: what the phase "anonymize" found; one of an earlier version did not note its largest change.
@@ -143,40 +163,44 @@ def penalty_is_idle(config, game):
     )
 
 
-def is_done(folder, name):
+def is_phase_finished(folder, name):
     """Whether a run or an evaluation has finished a phase."""
-    return _record(folder, name).exists()
+    return _get_record_path(folder, name).exists()
 
 
-def done(folder, name):
+def read_phase_record(folder, name):
     """What a run or an evaluation keeps of a phase, {"result", "sha256"}; {} where it is not finished."""
-    return json.loads(_record(folder, name).read_text()) if is_done(folder, name) else {}
+    return (
+        json.loads(_get_record_path(folder, name).read_text())
+        if is_phase_finished(folder, name)
+        else {}
+    )
 
 
-def _record(folder, name):
+def _get_record_path(folder, name):
     return pathlib.Path(folder) / "phases" / name / "done.json"
 
 
-def take(source, name, target, new):
+def link_phase(source, name, target, new):
     """Give the folder of a run or of an evaluation a finished phase of another.  name, new: there and here."""
     source, target = pathlib.Path(source), pathlib.Path(target)
-    _take(source / "logs" / name, target / "logs" / new)
-    _take(source / "phases" / name, target / "phases" / new, last="done.json")
+    _link_files(source / "logs" / name, target / "logs" / new)
+    _link_files(source / "phases" / name, target / "phases" / new, last="done.json")
 
 
-def _take(source, target, last=""):
+def _link_files(source, target, last=""):
     """Every file of a folder, `last` after the others: until it is there, the rest counts for nothing."""
     target.mkdir(parents=True, exist_ok=True)
     for path in sorted(
         (path for path in source.glob("*") if path.is_file()), key=lambda path: path.name == last
     ):
         if not path.name.startswith("."):  # .lock is one phase's own, .unfinished-* nobody's
-            _link(path, target / path.name)
+            _link_or_copy(path, target / path.name)
 
 
-def _link(source, target):
+def _link_or_copy(source, target):
     """A second name, or a copy where the file system has none; whichever, whole or not there."""
-    with files.whole_file(target, sync=False) as unfinished:
+    with files.write_atomically(target, sync=False) as unfinished:
         try:
             os.link(source, unfinished)
         except OSError:

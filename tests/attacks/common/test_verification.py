@@ -9,7 +9,7 @@ from tfanon.metrics import criteria
 
 def test_pairs_by_hand():
     # Directions 0, 90 and 0 degrees: the pairs 01, 02, 12 have the cosines 0, 1, 0; lengths do not matter.
-    alike, same = verification.pairs(
+    alike, same = verification.compare_pairs(
         np.array([[2.0, 0.0], [0.0, 3.0], [0.5, 0.0]]), np.array([7, 7, 8])
     )
     assert alike == pytest.approx([0, 1, 0]) and same.tolist() == [True, False, False]
@@ -19,14 +19,16 @@ def test_tar_by_hand():
     # Ten impostors .0 to .9: at FAR .1 one may pass, so the threshold lies above .8 and of .95, .85, .8, .1 two pass.
     alike = np.array([0.95, 0.85, 0.8, 0.1, *np.arange(10) / 10])
     same = np.arange(14) < 4
-    assert verification.tar_at_far(alike, same, 0.1) == 0.5
-    assert verification.tar_at_far(alike, same, 0.01) == 0.25  # no impostor may pass: above .9
-    assert verification.tar_at_far(alike, same, 1.0) == 1.0
+    assert verification.compute_tar_at_far(alike, same, 0.1) == 0.5
+    assert (
+        verification.compute_tar_at_far(alike, same, 0.01) == 0.25
+    )  # no impostor may pass: above .9
+    assert verification.compute_tar_at_far(alike, same, 1.0) == 1.0
 
 
 def test_without_one_kind_of_pairs_there_is_no_rate():
-    assert verification.tar_at_far(np.ones(3), np.ones(3, bool), 0.1) is None
-    assert verification.tar_at_far(np.ones(3), np.zeros(3, bool), 0.1) is None
+    assert verification.compute_tar_at_far(np.ones(3), np.ones(3, bool), 0.1) is None
+    assert verification.compute_tar_at_far(np.ones(3), np.zeros(3, bool), 0.1) is None
 
 
 @pytest.mark.parametrize("levels", [1000, 5])  # few levels: ties
@@ -36,7 +38,9 @@ def test_tar_equals_scikit_learn(levels, far):
     same = rng.random(500) < 0.3
     alike = np.round((rng.random(500) + 0.3 * same) * levels)
     false, true, _ = sklearn.metrics.roc_curve(same, alike, drop_intermediate=False)
-    assert verification.tar_at_far(alike, same, far) == pytest.approx(true[false <= far].max())
+    assert verification.compute_tar_at_far(alike, same, far) == pytest.approx(
+        true[false <= far].max()
+    )
 
 
 def test_scores_by_hand():
@@ -44,8 +48,8 @@ def test_scores_by_hand():
     logits = np.float32([[3, 0], [0, 1], [2, 0], [0, 2]])
     truth = np.float32([[1, 0], [1, 0], [1, 0], [0, 1]])
     data = tf.data.Dataset.from_tensor_slices((logits, truth, np.int64([0, 0, 1, 2]))).batch(3)
-    found = verification.scores(criteria.Judge(tf.identity), tf.identity, data)
+    found = verification.score_identification(criteria.Predictor(tf.identity), tf.identity, data)
     assert found["identity_top1"] == 1.0 and found["identity_chance"] == pytest.approx(2 / 3)
     # Embeddings (1.5, .5), (2, 0), (0, 2): the pair of one person is more alike than both others.
     assert found["tar_at_far"] == {"0.01": 1.0, "0.1": 1.0}
-    assert verification.top1(criteria.Judge(tf.identity), data) == 1.0
+    assert verification.compute_identity_top1(criteria.Predictor(tf.identity), data) == 1.0

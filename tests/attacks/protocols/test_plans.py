@@ -10,17 +10,17 @@ CONFIG = Config(privacy_network="small_resnet", action_network="small3d")
 
 
 def plan(name, config=CONFIG, **asked):
-    return registry.find("protocols", name).plan(config, attack_plan.Asked(**asked))
+    return registry.load_module("protocols", name).plan(config, attack_plan.NetworkOptions(**asked))
 
 
-@pytest.mark.parametrize("name", sorted({*registry.names("protocols")} - {"novel"}))
+@pytest.mark.parametrize("name", sorted({*registry.list_names("protocols")} - {"novel"}))
 def test_every_protocol_names_what_there_is(name):
     made = plan(name)
     assert made.attacks or made.actions
     for attacker, choice in made.attacks:
-        registry.find("attackers", attacker)
-        assert choice["network"] in registry.names("privacy") + registry.names("actions")
-    assert set(made.actions) <= set(registry.names("actions"))
+        registry.load_module("attackers", attacker)
+        assert choice["network"] in registry.list_names("privacy") + registry.list_names("actions")
+    assert set(made.actions) <= set(registry.list_names("actions"))
 
 
 def test_table_1():
@@ -28,7 +28,7 @@ def test_table_1():
     assert made.attacks == (("fresh", {"network": "small_resnet", "start": "scratch"}),)
     assert made.actions == ("small3d",)
     judged = dataclasses.replace(
-        CONFIG, privacy_judge="resnet18", privacy_judge_weights="x.h5", action_judge="r3d_18"
+        CONFIG, attack_network="resnet18", attack_weights="x.h5", eval_action_network="r3d_18"
     )
     assert plan("known", judged).attacks == (("fresh", {"network": "resnet18", "start": "x.h5"}),)
     assert plan("known", judged).actions == ("r3d_18",)
@@ -67,18 +67,20 @@ def test_networks_that_are_asked_for():
         "whole_video",
         {"network": "r3d_18", "start": "scratch"},
     ) in made.attacks and made.actions == ("r3d_18",)
-    assert {attacker for attacker, _ in made.attacks} == set(registry.names("attackers"))
+    assert {attacker for attacker, _ in made.attacks} == set(registry.list_names("attackers"))
     with pytest.raises(ValueError, match="No privacy called 'resnet19'"):
         plan("known", networks=("resnet19",))
 
 
 def test_attackers_that_a_command_asks_for():
     made = plan("quick")
-    assert made.by(()) == made
+    assert made.with_attackers(()) == made
     chosen = {"network": "small_resnet", "start": "scratch"}
-    assert made.by(("reconstruction:width=0.5", "knn", "fresh")) == dataclasses.replace(
+    assert made.with_attackers(("reconstruction:width=0.5", "knn", "fresh")) == dataclasses.replace(
         made, attacks=(("reconstruction", {**chosen, "width": 0.5}), ("knn", {}), ("fresh", chosen))
     )
-    both = plan("quick", networks=("mobilenet", "small_resnet")).by(("reconstruction:width=0.5",))
+    both = plan("quick", networks=("mobilenet", "small_resnet")).with_attackers(
+        ("reconstruction:width=0.5",)
+    )
     assert [choice["network"] for _, choice in both.attacks] == ["mobilenet", "small_resnet"]
     assert {choice["width"] for _, choice in both.attacks} == {0.5}

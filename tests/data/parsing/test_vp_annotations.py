@@ -73,7 +73,7 @@ def test_a_pickle_runs_nothing(data_dir, tmp_path, monkeypatch, content, message
 def test_pickles_of_every_protocol(tmp_path, protocol, dtype):
     path = tmp_path / "a.pickle"
     path.write_bytes(pickle.dumps({"x/y.mp4": np.array([[1, 0, 1, 1, 0]], dtype)}, protocol))
-    assert vp_annotations.READERS[".pickle"](str(path))["x/y.mp4"].tolist() == [1, 0, 1, 1, 0]
+    assert vp_annotations.LABEL_READERS[".pickle"](str(path))["x/y.mp4"].tolist() == [1, 0, 1, 1, 0]
 
 
 def test_a_video_without_label_and_a_wrong_label_are_named(data_dir):

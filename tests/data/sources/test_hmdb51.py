@@ -20,7 +20,7 @@ def relative(examples, folder):
 
 
 def test_splits_and_names(folder):
-    splits = load(folder, paper_protocol=True)
+    splits = load(folder, train_on_test_clips=True)
     for word, split in ((1, "train"), (2, "test")):
         assert relative(splits[split], folder) == {
             path for path, number in trees.HMDB51.items() if number == word
@@ -31,7 +31,7 @@ def test_splits_and_names(folder):
 
 
 def test_pa_hmdb51_is_left_out_of_training_alone(folder):
-    splits, leaking = load(folder), load(folder, paper_protocol=True)
+    splits, leaking = load(folder), load(folder, train_on_test_clips=True)
     left_out = relative(leaking["train"], folder) - relative(splits["train"], folder)
     assert (
         left_out == {path for path in trees.ANNOTATED if trees.HMDB51[path] == 1}
@@ -44,7 +44,7 @@ def test_without_the_names_of_pa_hmdb51_there_is_no_training(tmp_path):
     with pytest.raises(
         ValueError,
         match="without the 515 clips of PA-HMDB51, .*put pa_hmdb51/PrivacyAttributes into "
-        "--data_dir .*or train on all with --paper_protocol",
+        "--data_dir .*or train on all with --train_on_test_clips",
     ):
         load(trees.hmdb51(tmp_path, media=False))
 
@@ -73,6 +73,6 @@ def test_clips_of_one_film_are_a_group():
         "April_09_brush_hair_u_nm_np1_ba_goo_0.avi",
         "April_09_brush_hair_h_cm_np2_le_med_11.avi",
     )
-    assert {hmdb51.group(f"brush_hair/{name}") for name in names} == {
+    assert {hmdb51.get_group(f"brush_hair/{name}") for name in names} == {
         "brush_hair/April_09_brush_hair"
     }

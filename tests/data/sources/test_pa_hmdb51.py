@@ -41,13 +41,13 @@ def test_mappings_by_hand(folder):
     values = np.array(
         [[1, 1, 1, 1, 1], [2, 2, 2, 2, 2], [8, 4, 6, 4, 1], [2, 6, 3, 1, 1]], np.uint8
     )
-    assert attribute_sets.of_pa_hmdb51(values, "pa_hmdb51").tolist() == [
+    assert attribute_sets.convert_pa_hmdb51_values(values, "pa_hmdb51").tolist() == [
         [0, 0, 0, 0, 0, 0],
         [1, 1, 0, 1, 0, 1],
         [1, 1, 1, 0, 1, 0],
         [1, 1, 1, 1, 0, 0],
     ]
-    assert attribute_sets.of_pa_hmdb51(values, "vita").tolist() == [
+    assert attribute_sets.convert_pa_hmdb51_values(values, "vita").tolist() == [
         [0, 0, 0, 0, 0],
         [1, 1, 1, 1, 1],
         [1, 1, 1, 1, 0],
@@ -65,7 +65,7 @@ def test_mappings_by_hand(folder):
 
 
 def test_the_anomalies_of_the_files(folder):
-    values = annotations.read(str(folder))
+    values = annotations.read_frame_values(str(folder))
     gender = values[next(path for path in values if "Aishwarya" in path)][:, 2]
     assert (gender == 0b011).all()  # 0 and 1 at once
     face = values[next(path for path in values if "longue" in path)][:, 1]

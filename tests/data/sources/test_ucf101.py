@@ -91,6 +91,6 @@ def test_what_is_not_there_is_named(folder, tmp_path):
 
 
 def test_clips_of_one_long_video_are_a_group():
-    assert {ucf101.group(f"Archery/v_Archery_g08_c{number}.avi") for number in ("01", "12")} == {
-        "Archery/v_Archery_g08"
-    }
+    assert {
+        ucf101.get_group(f"Archery/v_Archery_g08_c{number}.avi") for number in ("01", "12")
+    } == {"Archery/v_Archery_g08"}

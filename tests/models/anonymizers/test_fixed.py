@@ -24,18 +24,20 @@ def frames(*shape):
 
 @pytest.mark.parametrize("name", [*FIXED, "blacken", "noise"])
 def test_nothing_to_train(name):
-    assert component_spec.build("anonymizers", name).trainable_variables == []
+    assert component_spec.build_component("anonymizers", name).trainable_variables == []
 
 
 @pytest.mark.parametrize("name", FIXED)
 def test_a_constant_frame_stays(name):
     grey = np.full((1, 48, 64, 3), 0.3, "float32")
-    np.testing.assert_allclose(component_spec.build("anonymizers", name)(grey), grey, atol=1e-6)
+    np.testing.assert_allclose(
+        component_spec.build_component("anonymizers", name)(grey), grey, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("name", FIXED)
 def test_sizes_may_be_unknown_until_the_call(name):
-    f_A = component_spec.build("anonymizers", name)
+    f_A = component_spec.build_component("anonymizers", name)
     x = frames(2, 30, 44, 3)
     call = tf.function(f_A, input_signature=[tf.TensorSpec([None, None, None, 3])])
     np.testing.assert_allclose(call(x), f_A(x), atol=1e-6)
@@ -70,7 +72,9 @@ def test_blur_equals_the_definition(name, height, width, kernel):
     padded = np.pad(x, [(0, 0), (kernel // 2,) * 2, (kernel // 2,) * 2, (0, 0)], mode="reflect")
     rows = sum(tap * padded[:, i : i + height] for i, tap in enumerate(taps))
     expected = sum(tap * rows[:, :, i : i + width] for i, tap in enumerate(taps))
-    np.testing.assert_allclose(component_spec.build("anonymizers", name)(x), expected, atol=1e-5)
+    np.testing.assert_allclose(
+        component_spec.build_component("anonymizers", name)(x), expected, atol=1e-5
+    )
 
 
 def test_downsample_removes_what_is_finer_than_four_pixels():
@@ -88,13 +92,15 @@ def test_downsample_to_a_size_is_what_it_says():
     x = frames(1, 64, 48, 3)
     small = tf.image.resize(x, (16, 12), antialias=True)
     np.testing.assert_allclose(
-        component_spec.build("anonymizers", "downsample:size=16x12")(x),
+        component_spec.build_component("anonymizers", "downsample:size=16x12")(x),
         tf.image.resize(small, (64, 48)),
         atol=1e-6,
     )
     tiny = frames(1, 8, 8, 3)  # smaller than that: it stays
     np.testing.assert_allclose(
-        component_spec.build("anonymizers", "downsample:size=16x12")(tiny), tiny, atol=1e-6
+        component_spec.build_component("anonymizers", "downsample:size=16x12")(tiny),
+        tiny,
+        atol=1e-6,
     )
 
 
@@ -112,7 +118,7 @@ def test_downsample_to_a_size_is_what_it_says():
 )
 def test_settings_out_of_range(spec, message):
     with pytest.raises(ValueError, match=message):
-        component_spec.build("anonymizers", spec)
+        component_spec.build_component("anonymizers", spec)
 
 
 def test_superpixels_follow_an_edge():
@@ -121,11 +127,14 @@ def test_superpixels_follow_an_edge():
     x = np.zeros((1, 32, 32, 3), np.float32)
     x[:, :, 13:] = (1, 0.5, 0)
     np.testing.assert_allclose(
-        component_spec.build("anonymizers", "superpixels:count=4")(x), x, atol=1e-5
+        component_spec.build_component("anonymizers", "superpixels:count=4")(x), x, atol=1e-5
     )
-    assert np.abs(component_spec.build("anonymizers", "pixelate:block=56")(x) - x).max() > 0.3
+    assert (
+        np.abs(component_spec.build_component("anonymizers", "pixelate:block=56")(x) - x).max()
+        > 0.3
+    )
     noise = frames(2, 32, 32, 3)
-    painted = component_spec.build("anonymizers", "superpixels:count=4")(noise).numpy()
+    painted = component_spec.build_component("anonymizers", "superpixels:count=4")(noise).numpy()
     for one in painted:
         assert 1 < len(np.unique(one.reshape(-1, 3), axis=0)) <= 16
 
@@ -156,13 +165,15 @@ def test_superpixels_are_slic():
             ]
         )
     expected = centres[owner, :3].reshape(1, 12, 16, 3)
-    found = component_spec.build("anonymizers", "superpixels:count=3;compactness=0.3;steps=3")(x)
+    found = component_spec.build_component(
+        "anonymizers", "superpixels:count=3;compactness=0.3;steps=3"
+    )(x)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_noise_shows_nothing_of_the_frame_and_comes_again():
     # Uniform in [0, 1]: mean 1/2 and variance 1/12, of 18,432 numbers to a standard error of .002.
-    f_A, x = component_spec.build("anonymizers", "noise"), frames(2, 3, 32, 32, 3)
+    f_A, x = component_spec.build_component("anonymizers", "noise"), frames(2, 3, 32, 32, 3)
     noise = f_A(x).numpy()
     np.testing.assert_array_equal(f_A(x), noise)
     assert noise.mean() == pytest.approx(1 / 2, abs=0.01) and noise.var() == pytest.approx(
@@ -170,7 +181,10 @@ def test_noise_shows_nothing_of_the_frame_and_comes_again():
     )
     assert abs(np.corrcoef(x.ravel(), noise.ravel())[0, 1]) < 4 / 18432**0.5
     assert len({frame.tobytes() for clip in noise for frame in clip}) == 6
-    for other in (f_A(x[:, ::-1] * 0.9), component_spec.build("anonymizers", "noise:seed=1")(x)):
+    for other in (
+        f_A(x[:, ::-1] * 0.9),
+        component_spec.build_component("anonymizers", "noise:seed=1")(x),
+    ):
         assert not np.array_equal(other, noise)
 
 

@@ -27,7 +27,7 @@ def test_parameters_are_torchvisions():
 def test_other_depths_are_torchvisions(depth, parameters):
     # torchvision's counts less those of its 1000-class layer.
     x = keras.Input((None, None, 3))
-    assert count(keras.Model(x, resnet.features(x, depth))) == parameters
+    assert count(keras.Model(x, resnet.extract_features(x, depth))) == parameters
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])

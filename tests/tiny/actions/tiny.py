@@ -7,7 +7,7 @@ from tfanon.models import layers_3d
 
 def build(classes):
     clips = keras.Input((None, None, None, 3))
-    x = layers_3d.conv_bn(clips, 4, (3, 3, 3), (1, 2, 2), name="hidden")
+    x = layers_3d.conv3d_bn(clips, 4, (3, 3, 3), (1, 2, 2), name="hidden")
     x = keras.layers.Dropout(0.5)(keras.layers.GlobalAveragePooling3D()(x))
     return keras.Model(
         clips, keras.layers.Dense(classes, dtype="float32", name="logits")(x), name="tiny"

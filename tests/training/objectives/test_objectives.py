@@ -46,13 +46,15 @@ LARGE = (
 
 
 def make(name, **settings):
-    return registry.find("objectives", name).build(Config(objective=name, **settings), NAMES)
+    return registry.load_module("objectives", name).build(Config(objective=name, **settings), NAMES)
 
 
 def batch_for(settings):
     """Function of a seed: a batch with what the objective asks for and no more."""
     extras = (
-        registry.find("objectives", settings["objective"]).build(Config(**settings), NAMES).extras
+        registry.load_module("objectives", settings["objective"])
+        .build(Config(**settings), NAMES)
+        .extras
     )
     names = ("clips", "labels", "pairs", *extras)
     return lambda seed: {key: value for key, value in full_batch(seed).items() if key in names}
@@ -60,7 +62,7 @@ def batch_for(settings):
 
 def test_every_file_is_tested():
     assert {settings.get("objective", name) for name, settings in EVERY.items()} == set(
-        registry.names("objectives")
+        registry.list_names("objectives")
     )
 
 
@@ -73,7 +75,7 @@ def test_what_stands_still_is_bit_for_bit_what_it_was(settings):
     assert same(before["f_T"], values(model.f_T)) and same(before["f_B"], values(model.f_B))
     moved = {name: values(network) for name, network in networks.items()}
     assert not same(before["f_A"], moved["f_A"])
-    model._step_2_judges(data)
+    model._step_2_adversaries(data)
     assert same(moved["f_A"], values(model.f_A))
     assert not same(before["f_T"], values(model.f_T)) and not same(before["f_B"], values(model.f_B))
 
@@ -101,7 +103,7 @@ def test_one_replica_and_two_take_the_same_steps(two_replicas, settings):
 def test_every_member_of_an_ensemble_learns():
     model = minimax(objective="vita", ensemble=("a", "b"))
     before = [values(member) for member in model.f_B.members]
-    model._step_2_judges(full_batch(0))
+    model._step_2_adversaries(full_batch(0))
     assert not any(same(old, values(member)) for old, member in zip(before, model.f_B.members))
 
 
@@ -141,7 +143,7 @@ def test_mass_by_hand():
     )
     with tf.GradientTape() as tape:
         x = tf.constant(logits)
-        tape.watch(x)
+        tape.attack_if_due(x)
         value = objective.adversary(truth, x)
     # d/dz of the cross-entropy is p - y: kept -1/2 and -1/4, suppressed -(3/4 - 0).
     np.testing.assert_allclose(tape.gradient(value, x), [[[-0.5, -0.75, -0.25]]], rtol=1e-6)
@@ -169,7 +171,9 @@ def test_both_views_of_an_image_carry_its_labels():
     data["pairs"][1, :, :, :, 0] = 1
     data["attributes"] = np.array([[0, 0, 0], [1, 0, 0]], np.float32)
     model = minimax(objective="vita")
-    truth, logits = model.objective._answers(None, data, data, lambda x: tf.reduce_mean(x, (1, 2)))
+    truth, logits = model.objective._labels_and_logits(
+        None, data, data, lambda x: tf.reduce_mean(x, (1, 2))
+    )
     np.testing.assert_array_equal(truth[:, 0], logits[:, 0])
     assert truth.shape == (4, 1, 3)
 
@@ -179,7 +183,9 @@ def test_clips_are_read_frame_by_frame_or_whole():
     image_judge = helpers.judge(2, 3)
     expected = np.mean([image_judge(clips[:, t]) for t in range(2)], axis=0)
     np.testing.assert_allclose(
-        _supervised.over_time(image_judge, tf.constant(clips), image_judge), expected, rtol=1e-5
+        _supervised.predict_clip_logits(image_judge, tf.constant(clips), image_judge),
+        expected,
+        rtol=1e-5,
     )
     features, pooled = keras.Input((None, None, 3)), keras.Input((4,))
     video_judge = per_frame.OverTime(
@@ -189,7 +195,8 @@ def test_clips_are_read_frame_by_frame_or_whole():
         keras.Model(pooled, keras.layers.Dense(3)(pooled)),
     )
     np.testing.assert_array_equal(
-        _supervised.over_time(video_judge, tf.constant(clips), video_judge), video_judge(clips)
+        _supervised.predict_clip_logits(video_judge, tf.constant(clips), video_judge),
+        video_judge(clips),
     )
     assert ensemble.Ensemble([video_judge, video_judge]).video
     assert not ensemble.Ensemble([video_judge, image_judge]).video
@@ -203,7 +210,7 @@ def test_ted_spad_adds_the_triplet_loss():
     )
     data["others"] = np.stack([data["clips"]] * 2, axis=1)
     L_T, logits = model.objective.action(model.f_T, data, data, training=False)
-    cross_entropy = np.mean(losses.action(data["labels"], logits))
+    cross_entropy = np.mean(losses.action_cross_entropy(data["labels"], logits))
     assert float(L_T) == pytest.approx(cross_entropy + 0.25 * 2.0, rel=1e-5)
     np.testing.assert_allclose(logits, model.f_T(data["clips"], training=False)[0], rtol=1e-5)
 
@@ -253,7 +260,7 @@ def test_ted_spad_s_projection():
 def test_what_an_objective_cannot_do_is_said(name, settings, names, match):
     config = dataclasses.replace(Config(objective=name), **settings)
     with pytest.raises(ValueError, match=match):
-        registry.find("objectives", name).build(config, names)
+        registry.load_module("objectives", name).build(config, names)
 
 
 def test_a_wrong_name_shows_the_folder():
@@ -261,7 +268,7 @@ def test_a_wrong_name_shows_the_folder():
         ValueError,
         match="tfanon/training/objectives/ has: mass, penalty, stprivacy, ted_spad, vita",
     ):
-        registry.find("objectives", "spact")
+        registry.load_module("objectives", "spact")
 
 
 def test_every_objective_has_a_quickstart(monkeypatch):
@@ -276,12 +283,12 @@ def test_every_objective_has_a_quickstart(monkeypatch):
     found, ours = {}, read("configs/quickstart.flags")
     for path in sorted(pathlib.Path("configs").glob("quickstart_*.flags")):
         config = read(path)
-        registry.find("objectives", config.objective).build(config, renderer.NAMES)
+        registry.load_module("objectives", config.objective).build(config, renderer.NAMES)
         assert (
             config.workdir == f"runs/{path.stem}"
             and config.epochs_anonymize == ours.epochs_anonymize
         )  # one budget
         found[path.stem.removeprefix("quickstart_")] = config
-    assert found.keys() == {*registry.names("objectives"), "spact"} - {"penalty"}
+    assert found.keys() == {*registry.list_names("objectives"), "spact"} - {"penalty"}
     assert found.pop("spact").objective == "penalty"
     assert all(config.objective == name for name, config in found.items())

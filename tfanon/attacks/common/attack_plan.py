@@ -11,7 +11,7 @@ from tfanon.core import component_spec, registry
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
+class AttackPlan:
     """attacks: pairs (file of tfanon/attacks, its choice).  actions: networks that judge the action.
 
     notes: what a reader of the results has to know.
@@ -21,13 +21,13 @@ class Plan:
     actions: tuple = ()
     notes: tuple = ()
 
-    def by(self, attackers):
+    def with_attackers(self, attackers):
         """The plan with these attackers alone, specs of tfanon/attacks; empty: with its own.
 
         The plan says the networks of those it has; one that it lacks attacks as it does by default.
         Raises ValueError where there is no such attacker, or setting of it.
         """
-        asked = [component_spec.split("attackers", text, "attack") for text in attackers]
+        asked = [component_spec.parse_spec("attackers", text, "attack") for text in attackers]
         found = [
             (name, choice | settings)
             for name, settings in asked
@@ -38,7 +38,7 @@ class Plan:
 
 
 @dataclasses.dataclass(frozen=True)
-class Asked:
+class NetworkOptions:
     """What a command asks of a protocol.
 
     networks: of attackers and of action judges, in place of the protocol's own.  weights_dir: folder of
@@ -48,28 +48,28 @@ class Asked:
     networks: tuple = ()
     weights_dir: str = ""
 
-    def readers(self, *default):
+    def choose_privacy_networks(self, *default):
         """Networks that read attributes."""
-        return self._of("privacy") or default
+        return self._select_kind("privacy") or default
 
     def actions(self, *default):
         """Networks that judge the action."""
-        return self._of("actions") or default
+        return self._select_kind("actions") or default
 
-    def _of(self, kind):
+    def _select_kind(self, kind):
         for network in self.networks:
-            if network not in registry.names("privacy") + registry.names("actions"):
-                registry.find("privacy", network)
-        return tuple(network for network in self.networks if network in registry.names(kind))
+            if network not in registry.list_names("privacy") + registry.list_names("actions"):
+                registry.load_module("privacy", network)
+        return tuple(network for network in self.networks if network in registry.list_names(kind))
 
 
-def choice(config, network):
+def make_attack_settings(config, network):
     """A network of attributes as an attacker's choice; the run's own starts as in the run."""
-    own = network == config.privacy_judge_network and config.privacy_judge_weights
+    own = network == config.attacker_network and config.attack_weights
     return {"network": network, "start": own or attack_run.SCRATCH}
 
 
-def started(asked, networks):
+def find_pretrained_starts(asked, networks):
     """(choices of those networks that have a file to start from, notes on those that have none)."""
     files = {
         network: pathlib.Path(asked.weights_dir) / f"{network}.weights.h5" for network in networks

@@ -9,60 +9,75 @@ import tensorflow as tf
 
 from tfanon.models import layers, per_frame
 
-BLOCK = 4
-CHANNELS = (64, 96, 128)  # per level; all but the first are half as large as the one before
+BLOCK_SIZE = 4
+LEVEL_CHANNELS = (64, 96, 128)  # per level; all but the first are half as large as the one before
 
 
-def build(width=1.0):
+def build_decoder(width=1.0):
     """Frames [N, H, W, 3] or clips in [0, 1] -> the same shape; H and W multiples of 16.  width: share of CHANNELS."""
     frames = keras.Input((None, None, 3))
-    blocks = Blocks(dtype="float32")(frames)
+    blocks = SpaceToDepth(dtype="float32")(frames)
     x, skips = blocks, []
-    for level, channels in enumerate(CHANNELS):
+    for level, channels in enumerate(LEVEL_CHANNELS):
         x = keras.layers.MaxPooling2D(2)(x) if level else x
-        x = _twice(x, layers.scaled(channels, width), f"down{level}")
+        x = _add_two_convolutions(x, layers.scale_channels(channels, width), f"down{level}")
         skips.append(x)
-    for level, channels in reversed(list(enumerate(CHANNELS[:-1]))):
+    for level, channels in reversed(list(enumerate(LEVEL_CHANNELS[:-1]))):
         x = keras.layers.Concatenate()([skips[level], keras.layers.UpSampling2D(2)(x)])
-        x = _twice(x, layers.scaled(channels, width), f"up{level}")
+        x = _add_two_convolutions(x, layers.scale_channels(channels, width), f"up{level}")
     x = keras.layers.Concatenate(dtype="float32")([x, blocks])  # what only moved needs no layers
-    x = layers.conv(
-        x, 3 * BLOCK**2, kernel=1, use_bias=True, initializer=layers.pytorch_uniform(), name="head"
+    x = layers.conv2d(
+        x,
+        3 * BLOCK_SIZE**2,
+        kernel=1,
+        use_bias=True,
+        initializer=layers.pytorch_uniform(),
+        name="head",
     )
-    network = keras.Model(frames, Frames(dtype="float32")(x), name="decoder", dtype="float32")
-    return per_frame.PerFrame(network, multiple=BLOCK * 2 ** (len(CHANNELS) - 1))
+    network = keras.Model(frames, DepthToSpace(dtype="float32")(x), name="decoder", dtype="float32")
+    return per_frame.PerFrame(network, multiple=BLOCK_SIZE * 2 ** (len(LEVEL_CHANNELS) - 1))
 
 
-def called(width):
+def get_decoder_name(width):
     """What a decoder's results name it."""
     return "unet" if width == 1 else f"unet:width={width:g}"
 
 
-def _twice(x, channels, name):
+def _add_two_convolutions(x, channels, name):
     for letter in "ab":
-        x = layers.conv_bn(x, channels, name=f"{name}_{letter}")
+        x = layers.conv2d_bn(x, channels, name=f"{name}_{letter}")
     return x
 
 
 @keras.saving.register_keras_serializable("tfanon")
-class Blocks(keras.layers.Layer):
+class SpaceToDepth(keras.layers.Layer):
     """[N, H, W, C] -> [N, H / 4, W / 4, 16 C]."""
 
     def call(self, x):
-        return tf.nn.space_to_depth(x, BLOCK)
+        return tf.nn.space_to_depth(x, BLOCK_SIZE)
 
     def compute_output_shape(self, input_shape):
         n, height, width, channels = input_shape
-        return (n, height and height // BLOCK, width and width // BLOCK, channels * BLOCK**2)
+        return (
+            n,
+            height and height // BLOCK_SIZE,
+            width and width // BLOCK_SIZE,
+            channels * BLOCK_SIZE**2,
+        )
 
 
 @keras.saving.register_keras_serializable("tfanon")
-class Frames(keras.layers.Layer):
+class DepthToSpace(keras.layers.Layer):
     """The way back from Blocks."""
 
     def call(self, x):
-        return tf.nn.depth_to_space(x, BLOCK)
+        return tf.nn.depth_to_space(x, BLOCK_SIZE)
 
     def compute_output_shape(self, input_shape):
         n, height, width, channels = input_shape
-        return (n, height and height * BLOCK, width and width * BLOCK, channels // BLOCK**2)
+        return (
+            n,
+            height and height * BLOCK_SIZE,
+            width and width * BLOCK_SIZE,
+            channels // BLOCK_SIZE**2,
+        )

@@ -5,38 +5,42 @@ import numpy as np
 from tfanon.metrics import criteria
 from tfanon.metrics import scores as metrics
 
-FARS = (0.01, 0.1)
+FALSE_ACCEPT_RATES = (0.01, 0.1)
 
 
-def scores(learner, embed, dataset):
+def score_identification(learner, embed, dataset):
     """Closed-set top-1 with its interval and chance, and verification between all pairs of test examples.
 
     learner: one logit per identity.  embed(x): [N, F], compared by cosine.  dataset: the truth is one-hot [N, I].
     """
-    logits, truth, index = criteria.outputs(learner, dataset)
-    probabilities, one_hot, _ = criteria.by_example(
-        logits, truth, index, activation=criteria.softmax
+    logits, truth, index = criteria.collect_outputs(learner, dataset)
+    probabilities, one_hot, _ = criteria.average_outputs_per_example(
+        logits, truth, index, activation=criteria.softmax_probabilities
     )
     labels = np.argmax(one_hot, axis=1)
-    _, embedded = metrics.by_example(criteria.outputs(criteria.Judge(embed), dataset)[0], index)
-    alike, same = pairs(embedded, labels)
+    _, embedded = metrics.average_per_example(
+        criteria.collect_outputs(criteria.Predictor(embed), dataset)[0], index
+    )
+    alike, same = compare_pairs(embedded, labels)
     return {
-        "identity_top1": metrics.top1(probabilities, labels),
+        "identity_top1": metrics.top1_accuracy(probabilities, labels),
         "identity_interval": metrics.top1_interval(probabilities, labels),
-        "identity_chance": metrics.top1_floor(labels),
-        "tar_at_far": {f"{far:g}": tar_at_far(alike, same, far) for far in FARS},
+        "identity_chance": metrics.top1_chance(labels),
+        "tar_at_far": {
+            f"{far:g}": compute_tar_at_far(alike, same, far) for far in FALSE_ACCEPT_RATES
+        },
     }
 
 
-def top1(learner, dataset):
+def compute_identity_top1(learner, dataset):
     """Closed-set top-1 alone, for the selection of an epoch."""
-    probabilities, one_hot, _ = criteria.by_example(
-        *criteria.outputs(learner, dataset), activation=criteria.softmax
+    probabilities, one_hot, _ = criteria.average_outputs_per_example(
+        *criteria.collect_outputs(learner, dataset), activation=criteria.softmax_probabilities
     )
-    return metrics.top1(probabilities, np.argmax(one_hot, axis=1))
+    return metrics.top1_accuracy(probabilities, np.argmax(one_hot, axis=1))
 
 
-def pairs(embedded, labels):
+def compare_pairs(embedded, labels):
     """Cosine of every pair of examples, and whether the two are the same: (float64 [m], bool [m]), m = n (n - 1) / 2.
 
     embedded: [n, F].  labels: int [n].
@@ -46,7 +50,7 @@ def pairs(embedded, labels):
     return (unit @ unit.T)[one, other], labels[one] == labels[other]
 
 
-def tar_at_far(alike, same, far):
+def compute_tar_at_far(alike, same, far):
     """Share of the pairs of one person that are accepted where at most a share `far` of the others is.
 
     alike: [m], larger means more alike.  same: bool [m].  One threshold for all; None where one of the kinds is missing.

@@ -6,4 +6,4 @@ NETWORKS = ("c3d", "i3d", "r3d_18", "r2plus1d_18", "mvit_v2_s")
 
 
 def plan(config, asked):
-    return attack_plan.Plan(actions=asked.actions(*NETWORKS))
+    return attack_plan.AttackPlan(actions=asked.actions(*NETWORKS))

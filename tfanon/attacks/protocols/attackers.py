@@ -6,9 +6,9 @@ NETWORKS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 
 
 def plan(config, asked):
-    networks = asked.readers(*NETWORKS)
-    started, notes = attack_plan.started(asked, networks)
+    networks = asked.choose_privacy_networks(*NETWORKS)
+    started, notes = attack_plan.find_pretrained_starts(asked, networks)
     scratch = [{"network": network, "start": attack_run.SCRATCH} for network in networks]
-    return attack_plan.Plan(
+    return attack_plan.AttackPlan(
         tuple(("fresh", choice) for choice in [*scratch, *started]), notes=notes
     )

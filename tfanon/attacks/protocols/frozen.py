@@ -5,9 +5,9 @@ from tfanon.attacks.common import attack_plan
 
 def plan(config, asked):
     choices = [
-        attack_plan.choice(config, network)
-        for network in asked.readers(config.privacy_judge_network)
+        attack_plan.make_attack_settings(config, network)
+        for network in asked.choose_privacy_networks(config.attacker_network)
     ]
-    return attack_plan.Plan(
+    return attack_plan.AttackPlan(
         tuple((attacker, choice) for attacker in ("frozen", "fresh") for choice in choices)
     )

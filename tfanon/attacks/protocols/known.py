@@ -4,8 +4,8 @@ from tfanon.attacks.common import attack_plan
 
 
 def plan(config, asked):
-    readers = asked.readers(config.privacy_judge_network)
-    return attack_plan.Plan(
-        tuple(("fresh", attack_plan.choice(config, network)) for network in readers),
-        asked.actions(config.action_judge_network),
+    readers = asked.choose_privacy_networks(config.attacker_network)
+    return attack_plan.AttackPlan(
+        tuple(("fresh", attack_plan.make_attack_settings(config, network)) for network in readers),
+        asked.actions(config.action_evaluator_network),
     )

@@ -2,15 +2,15 @@
 
 from tfanon.attacks.common import attack_plan
 
-WAYS = ("fresh", "frozen", "multi_frame", "whole_video", "reconstruction")
+ATTACKS = ("fresh", "frozen", "multi_frame", "whole_video", "reconstruction")
 
 
 def plan(config, asked):
     choices = [
-        attack_plan.choice(config, network)
-        for network in asked.readers(config.privacy_judge_network)
+        attack_plan.make_attack_settings(config, network)
+        for network in asked.choose_privacy_networks(config.attacker_network)
     ]
-    return attack_plan.Plan(
-        tuple((attacker, choice) for attacker in WAYS for choice in choices),
-        asked.actions(config.action_judge_network),
+    return attack_plan.AttackPlan(
+        tuple((attacker, choice) for attacker in ATTACKS for choice in choices),
+        asked.actions(config.action_evaluator_network),
     )

@@ -21,7 +21,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from tfanon.data import tfds_store
-from tfanon.data.parsing.annotations import PRIVATE
+from tfanon.data.parsing.annotations import PRIVATE_ATTRIBUTES
 from tfanon.media import frame_reader, image_io, limits
 
 
@@ -88,7 +88,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
                     ),
                     "attributes": tfds.features.Tensor(shape=(None,), dtype=np.uint8),
                     "frame_values": tfds.features.Tensor(
-                        shape=(None, len(PRIVATE)), dtype=np.uint8
+                        shape=(None, len(PRIVATE_ATTRIBUTES)), dtype=np.uint8
                     ),
                     **stored,
                 }
@@ -148,7 +148,7 @@ def _features(catalog):
             "attributes": empty
             if catalog.attributes is None
             else catalog.attributes[row].astype(np.uint8),
-            "frame_values": np.zeros((0, len(PRIVATE)), np.uint8)
+            "frame_values": np.zeros((0, len(PRIVATE_ATTRIBUTES)), np.uint8)
             if catalog.frame_values is None
             else catalog.frame_values[row],
         }
@@ -160,6 +160,6 @@ def _example(row, side):
     if not side:
         with open(path, "rb") as file:
             return number, about | {"content": file.read()}
-    if limits.is_video(path):
+    if limits.is_video_path(path):
         return number, about | {"video": frame_reader.read_frames(path, range, side, side)}
     return number, about | {"image": image_io.read_image(path, side, side)[0]}

@@ -7,7 +7,7 @@ import numpy as np
 
 from tfanon.data.parsing import text_lists
 
-BROKEN = (
+PICKLE_ERRORS = (
     pickle.UnpicklingError,
     AttributeError,
     EOFError,
@@ -20,30 +20,33 @@ BROKEN = (
 )
 
 
-def read(path):
+def read_integer_arrays(path):
     """{text: array of whole numbers, flat} of a pickled dict.  Raises ValueError for anything else."""
-    if os.path.getsize(path) > text_lists.LARGEST:
+    if os.path.getsize(path) > text_lists.MAX_LIST_BYTES:
         raise ValueError(
-            f"{path} has more than {text_lists.LARGEST} bytes: it is no list of labels."
+            f"{path} has more than {text_lists.MAX_LIST_BYTES} bytes: it is no list of labels."
         )
     try:
         with open(path, "rb") as file:
-            return {str(name): array.numbers() for name, array in _Plain(file).load().items()}
-    except BROKEN as error:
+            return {
+                str(name): array.numbers()
+                for name, array in _RestrictedUnpickler(file).load().items()
+            }
+    except PICKLE_ERRORS as error:
         raise ValueError(
             f"{path} is no pickle of names and arrays of whole numbers: {error}."
         ) from None
 
 
-class _Plain(pickle.Unpickler):
+class _RestrictedUnpickler(pickle.Unpickler):
     """Dicts, texts and numbers. What numpy's arrays are made by is replaced by what only keeps the bytes."""
 
     def find_class(self, module, name):
         known = {
-            "_reconstruct": lambda *_: _Array(),
-            "_frombuffer": _from_buffer,
-            "ndarray": _Array,
-            "dtype": _Type,
+            "_reconstruct": lambda *_: _ArrayStub(),
+            "_frombuffer": _make_array,
+            "ndarray": _ArrayStub,
+            "dtype": _DtypeStub,
         }
         if module.split(".")[0] == "numpy" and name in known:
             return known[name]
@@ -58,7 +61,7 @@ class _Plain(pickle.Unpickler):
         raise pickle.UnpicklingError(f"it names {module}.{name}")
 
 
-class _Type:
+class _DtypeStub:
     """A numpy dtype, by its code; its state tells the order of the bytes."""
 
     def __init__(self, code, *_):
@@ -70,7 +73,7 @@ class _Type:
         self.code = (">" if state[1] == ">" else "<") + self.code[1:]
 
 
-class _Array:
+class _ArrayStub:
     """A numpy array, by its type and its bytes."""
 
     def __setstate__(self, state):
@@ -80,7 +83,7 @@ class _Array:
         return np.frombuffer(self.raw, self.type.code)
 
 
-def _from_buffer(raw, dtype, *_):
-    array = _Array()
+def _make_array(raw, dtype, *_):
+    array = _ArrayStub()
     array.type, array.raw = dtype, raw
     return array

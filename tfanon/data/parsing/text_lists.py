@@ -6,54 +6,62 @@ import os
 import numpy as np
 from absl import logging
 
-ARCHIVES = (".rar", ".zip", ".tar", ".tar.gz", ".tgz")
-LARGEST = 1 << 28  # bytes of a list; the longest real one has four million
+ARCHIVE_ENDINGS = (".rar", ".zip", ".tar", ".tar.gz", ".tgz")
+MAX_LIST_BYTES = 1 << 28  # bytes of a list; the longest real one has four million
 
 
-def find(folder, places, what, get):
+def find_first_existing(folder, candidates, description, download_hint):
     """The first of `places`, relative to `folder`, that exists.
 
     what: what is looked for.  get: a sentence on where it can be had, for the ValueError where none is there.
     """
-    for place in places:
+    for place in candidates:
         if os.path.exists(path := os.path.normpath(os.path.join(folder, place))):
             return path
     names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-    archives = [name for name in names if name.lower().endswith(ARCHIVES)]
-    hint = f"{archives[0]} is there: unpack it; tfanon unpacks no archives." if archives else get
-    raise ValueError(f"No {what} in {folder}: looked for {', '.join(places)}. {hint}")
+    archives = [name for name in names if name.lower().endswith(ARCHIVE_ENDINGS)]
+    hint = (
+        f"{archives[0]} is there: unpack it; tfanon unpacks no archives."
+        if archives
+        else download_hint
+    )
+    raise ValueError(f"No {description} in {folder}: looked for {', '.join(candidates)}. {hint}")
 
 
-def read_text(path, get=""):
+def read_text(path, download_hint=""):
     """The text of a list.  get: a sentence on where it can be had."""
     try:
-        if os.path.getsize(path) > LARGEST:
-            raise ValueError(f"{path} has more than {LARGEST} bytes: it is no list of a data set.")
+        if os.path.getsize(path) > MAX_LIST_BYTES:
+            raise ValueError(
+                f"{path} has more than {MAX_LIST_BYTES} bytes: it is no list of a data set."
+            )
         with open(path, encoding="utf-8-sig") as file:
             return file.read()
     except FileNotFoundError:
-        raise ValueError(f"There is no {path}. {get}".rstrip()) from None
+        raise ValueError(f"There is no {path}. {download_hint}".rstrip()) from None
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is no text in UTF-8: {error}.") from None
 
 
-def lines(path, get=""):
+def read_lines(path, download_hint=""):
     """The lines of a list without what ends them, blank ones left out."""
-    return [line.strip() for line in read_text(path, get).split("\n") if line.strip()]
+    return [line.strip() for line in read_text(path, download_hint).split("\n") if line.strip()]
 
 
-def read_json(path, kind=dict):
+def read_json(path, expected_type=dict):
     """The value in a JSON file.  kind: what it must be."""
     try:
         value = json.loads(read_text(path))
     except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"{path} is no JSON: {error}.") from None
-    if not isinstance(value, kind):
-        raise ValueError(f"{path} must hold a {kind.__name__}, not a {type(value).__name__}.")
+    if not isinstance(value, expected_type):
+        raise ValueError(
+            f"{path} must hold a {expected_type.__name__}, not a {type(value).__name__}."
+        )
     return value
 
 
-def official(names):
+def merge_official_splits(names):
     """(sorted paths, {number: array of words}) of {number: {path: word}}; "unused" is what a split does not name."""
     paths = tuple(sorted(set().union(*names.values())))
     return paths, {
@@ -62,7 +70,7 @@ def official(names):
     }
 
 
-def check_there(examples, config):
+def check_files_exist(examples, config):
     """The examples, if their files are there.
 
     The reader puts the next file in the place of a missing one; here they are counted and named beforehand, and more

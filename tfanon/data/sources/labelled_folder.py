@@ -25,12 +25,12 @@ import numpy as np
 from absl import logging
 
 from tfanon.data.batch import Examples
-from tfanon.media.limits import VIDEO_ENDINGS, check_ending, is_video
+from tfanon.media.limits import VIDEO_ENDINGS, check_ending, is_video_path
 
-TABLE = "labels.csv"
+TABLE_NAME = "labels.csv"
 SPLITS = ("train", "test")
-SYNONYMS = {"training": "train", "trn": "train", "testing": "test"}
-SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}  # of other tables
+SPLIT_SYNONYMS = {"training": "train", "trn": "train", "testing": "test"}
+OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}  # of other tables
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -66,7 +66,7 @@ def load(kind, folder, config):
     attributes, names, labels, classes = None, (), None, ()
     if kind == "clips":
         split_flag, split_column = "split_column", config.split_column
-        values = _column(table, config.action_column, "--action_column")
+        values = _get_column(table, config.action_column, "--action_column")
         classes = tuple(sorted(set(values)))
         labels = np.array([classes.index(value) for value in values], np.int32)
         described = {config.action_column: values}
@@ -76,19 +76,21 @@ def load(kind, folder, config):
             "private_clips": ("clip_private_columns", "clip_private_split_column"),
         }[kind]
         split_column = getattr(config, split_flag)
-        attributes, names, described = _attributes(table, getattr(config, flag), f"--{flag}")
+        attributes, names, described = _make_attributes(table, getattr(config, flag), f"--{flag}")
     groups = ()
     if config.group_column and kind == "clips":
-        groups = tuple(_column(table, config.group_column, "--group_column"))
+        groups = tuple(_get_column(table, config.group_column, "--group_column"))
         described[config.group_column] = groups
-    paths = _paths(table, folder)
-    words = _words(table, split_column, f"--{split_flag}")
+    paths = _resolve_paths(table, folder)
+    words = _read_split_names(table, split_column, f"--{split_flag}")
     if kind != "images":
         _check_videos(table, words)
     examples = Examples(paths, labels, classes, attributes, names, groups=groups)
     if kind == "private_clips":
-        examples = dataclasses.replace(examples, groups=_apart(table, words, config.group_column))
-    return _splits(examples, _without_repeats(table, paths, words, described), split_column, table)
+        examples = dataclasses.replace(
+            examples, groups=_find_disjoint_groups(table, words, config.group_column)
+        )
+    return _cut_splits(examples, _mark_repeats(table, paths, words, described), split_column, table)
 
 
 def read_table(folder: str) -> LabelTable:
@@ -104,10 +106,10 @@ def read_table(folder: str) -> LabelTable:
         raise ValueError(
             f"There is no folder {folder}: --data_dir and --clip_folder or --image_folder name it."
         )
-    path = os.path.join(folder, TABLE)
+    path = os.path.join(folder, TABLE_NAME)
     if not os.path.isfile(path):
         raise ValueError(
-            f"There is no {TABLE} in {folder}: a table with a column 'path' and columns of labels."
+            f"There is no {TABLE_NAME} in {folder}: a table with a column 'path' and columns of labels."
         )
     (first, columns), *records = _read_records(path) or [(1, [])]
     _check_columns(path, first, columns)
@@ -165,7 +167,7 @@ def _read_text(path: str) -> str:
 def _check_columns(path: str, line: int, columns: list[str]) -> None:
     """Raise ValueError where the first row of a table does not name its columns."""
     alone = columns[0] if len(columns) == 1 else ""
-    for separator, name in SEPARATORS.items():
+    for separator, name in OTHER_SEPARATORS.items():
         parts = [part.strip(' "') for part in alone.split(separator)]
         if len(parts) > 1 and "path" in parts:
             raise ValueError(
@@ -177,7 +179,7 @@ def _check_columns(path: str, line: int, columns: list[str]) -> None:
         raise ValueError(f"{path}: line {line} names the column '{repeated[0]}' twice.")
 
 
-def _column(table: LabelTable, name: str, flag: str) -> list[str]:
+def _get_column(table: LabelTable, name: str, flag: str) -> list[str]:
     """The values of a column."""
     if not name or name not in table.columns:
         there = ", ".join(column for column in table.columns if column)
@@ -189,10 +191,10 @@ def _column(table: LabelTable, name: str, flag: str) -> list[str]:
     return values
 
 
-def _paths(table: LabelTable, folder: str) -> tuple[str, ...]:
+def _resolve_paths(table: LabelTable, folder: str) -> tuple[str, ...]:
     """Full paths of all rows, spelt in one way; each in the folder, of a known kind, and there."""
     paths = []
-    for row, name in enumerate(_column(table, "path", "path")):
+    for row, name in enumerate(_get_column(table, "path", "path")):
         below = os.path.normpath(name)
         if os.path.isabs(name) or re.split(r"[/\\]", below)[0] == "..":
             raise ValueError(
@@ -216,7 +218,9 @@ def _paths(table: LabelTable, folder: str) -> tuple[str, ...]:
 def _check_videos(table: LabelTable, words: list[str]) -> None:
     """Raise ValueError where a row of a split is an image and clips are wanted."""
     paths = [row["path"] for row in table.rows]
-    images = [row for row, word in enumerate(words) if word in SPLITS and not is_video(paths[row])]
+    images = [
+        row for row, word in enumerate(words) if word in SPLITS and not is_video_path(paths[row])
+    ]
     if images:
         more = f" (and {len(images) - 1} more)" if images[1:] else ""
         first = images[0]
@@ -227,27 +231,27 @@ def _check_videos(table: LabelTable, words: list[str]) -> None:
         )
 
 
-def _words(table: LabelTable, column: str, flag: str) -> list[str]:
+def _read_split_names(table: LabelTable, column: str, flag: str) -> list[str]:
     """What a split column says of each row.
 
     Of 'COLUMN=VALUE': test where the column has that value, else train.
     """
     name, left_out, value = column.partition("=")
-    words = _column(table, name, flag)
+    words = _get_column(table, name, flag)
     if left_out and value not in words:
         there = ", ".join(sorted(set(words))[:10])
         raise ValueError(f"{flag}: no row of {table.path} has {column}; the column has: {there}.")
     if left_out:
         return ["test" if word == value else "train" for word in words]
-    _refuse_misspelt(table, name, words)
+    _check_split_names(table, name, words)
     return words
 
 
-def _refuse_misspelt(table: LabelTable, column: str, words: list[str]) -> None:
+def _check_split_names(table: LabelTable, column: str, words: list[str]) -> None:
     """Raise ValueError for a word that is nearly a split's; count the rows of other words."""
     counts = collections.Counter(words)
     for word in counts:
-        meant = find_meant_split(word)
+        meant = find_intended_split(word)
         if meant:
             row = words.index(word)
             more = f" (and {counts[word] - 1} more rows)" if counts[word] > 1 else ""
@@ -268,7 +272,7 @@ def _refuse_misspelt(table: LabelTable, column: str, words: list[str]) -> None:
         )
 
 
-def find_meant_split(word: str) -> str:
+def find_intended_split(word: str) -> str:
     """The split that a word misspells; '' for a split's own name and for a word of another meaning.
 
     Misspelt is what differs in capitals or in signs around the word, in one letter that is added,
@@ -278,14 +282,14 @@ def find_meant_split(word: str) -> str:
     if word in SPLITS or re.search(r"\d", word) or re.fullmatch("(train|test)[A-Z]", word):
         return ""
     plain = word.casefold().strip(" .,:;_-'\"()[]")
-    plain = SYNONYMS.get(plain, plain)
+    plain = SPLIT_SYNONYMS.get(plain, plain)
     for split in SPLITS:
-        if plain == split or _differ_by_one_slip(plain, split):
+        if plain == split or _is_one_edit_apart(plain, split):
             return split
     return ""
 
 
-def _differ_by_one_slip(one: str, other: str) -> bool:
+def _is_one_edit_apart(one: str, other: str) -> bool:
     """Whether one letter added, left out, replaced or swapped makes one word of the other."""
     if len(one) > len(other):
         one, other = other, one
@@ -298,7 +302,7 @@ def _differ_by_one_slip(one: str, other: str) -> bool:
     return left[1:] == right[1:] or (left[:2] == right[1::-1] and left[2:] == right[2:])
 
 
-def _without_repeats(
+def _mark_repeats(
     table: LabelTable, paths: tuple[str, ...], words: list[str], described: dict[str, list]
 ) -> list[str]:
     """The words, '' for a row that says of a file what an earlier row of its split has said.
@@ -335,7 +339,7 @@ def _without_repeats(
     return kept
 
 
-def _splits(examples, words, column, table):
+def _cut_splits(examples, words, column, table):
     """Cut by train and test; rows of other words are in neither."""
     there = ", ".join(sorted({word for word in words if word})[:10])
     words = np.array(words)
@@ -347,7 +351,7 @@ def _splits(examples, words, column, table):
     return {split: examples.take(words == split) for split in SPLITS}
 
 
-def _apart(table, words, column):
+def _find_disjoint_groups(table, words, column):
     """The group of each row where none is in train and test, as where identity is private."""
     if not column or column not in table.columns:
         return ()
@@ -358,14 +362,16 @@ def _apart(table, words, column):
     return () if train & test else groups
 
 
-def _attributes(table, columns, flag):
+def _make_attributes(table, columns, flag):
     """(float32 [n, P], names, {column: value or band of each row}); (None, (), {}) of none."""
     ones, names, described = [], [], {}
     for column in columns:
         name, *cuts = column.split(":")
-        values = _column(table, name, flag)
+        values = _get_column(table, name, flag)
         if cuts:
-            values, titles = _bands(name, _numbers(table, values, name), _cuts(column, cuts, flag))
+            values, titles = _cut_into_bands(
+                name, _parse_numbers(table, values, name), _parse_cuts(column, cuts, flag)
+            )
         else:
             titles = {value: f"{name}={value}" for value in sorted(set(values))}
         if len(titles) == 1:
@@ -380,7 +386,7 @@ def _attributes(table, columns, flag):
     return (np.array(ones, np.float32).T, tuple(names), described) if names else (None, (), {})
 
 
-def _cuts(column, cuts, flag):
+def _parse_cuts(column, cuts, flag):
     try:
         limits = [float(cut) for cut in cuts]
     except ValueError:
@@ -392,7 +398,7 @@ def _cuts(column, cuts, flag):
     return limits
 
 
-def _numbers(table, values, name):
+def _parse_numbers(table, values, name):
     numbers = np.empty(len(values))
     for row, value in enumerate(values):
         try:
@@ -407,7 +413,7 @@ def _numbers(table, values, name):
     return numbers
 
 
-def _bands(name, numbers, cuts):
+def _cut_into_bands(name, numbers, cuts):
     """(band of each number, {band: title}); a number equal to a cut is in the band above it."""
     inner = [f"{name}={low:g}..{high:g}" for low, high in zip(cuts, cuts[1:])]
     titles = [f"{name}<{cuts[0]:g}", *inner, f"{name}>={cuts[-1]:g}"]

@@ -35,18 +35,18 @@ def choose(kind, whole, config):
     return {
         "test": clips
         if kind == "clips"
-        else _frames(clips.paths, whole.frame_values, config.attribute_set)
+        else _expand_frames(clips.paths, whole.frame_values, config.attribute_set)
     }
 
 
 def read(folder, data_dir):
     """The Catalog of all clips, with the values of their frames."""
-    values = annotations.read(folder)
+    values = annotations.read_frame_values(folder)
     paths = tuple(sorted(values))
-    classes = tuple(annotations.files(folder))
+    classes = tuple(annotations.find_annotation_files(folder))
     labels = np.array([classes.index(path.split("/")[0]) for path in paths], np.int32)
     return published_split.Catalog(
-        hmdb51.videos(os.path.join(data_dir, "hmdb51")),
+        hmdb51.find_video_folder(os.path.join(data_dir, "hmdb51")),
         paths,
         {"1": np.array(["test"] * len(paths))},
         labels,
@@ -55,19 +55,19 @@ def read(folder, data_dir):
     )
 
 
-def _frames(paths, frame_values, chosen):
+def _expand_frames(paths, frame_values, chosen):
     """One row per labelled frame."""
-    numbers = [annotations.labelled(values) for values in frame_values]
+    numbers = [annotations.find_labelled_frames(values) for values in frame_values]
     rows = np.repeat(np.arange(len(paths)), [len(of_clip) for of_clip in numbers])
     attributes = [
-        attribute_sets.of_pa_hmdb51(values[of_clip], chosen)
+        attribute_sets.convert_pa_hmdb51_values(values[of_clip], chosen)
         for values, of_clip in zip(frame_values, numbers)
     ]
     of_frames = tuple(paths[row] for row in rows)
     return Examples(
         of_frames,
         attributes=np.concatenate(attributes),
-        attribute_names=attribute_sets.names(chosen),
+        attribute_names=attribute_sets.get_attribute_names(chosen),
         frames=np.concatenate(numbers),
         groups=of_frames,
     )

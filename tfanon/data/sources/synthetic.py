@@ -219,5 +219,5 @@ def _write_split_lists(folder, rows):
 
 
 def _write_text(path, text):
-    with files.whole_file(path) as unfinished:
+    with files.write_atomically(path) as unfinished:
         unfinished.write_text(text)

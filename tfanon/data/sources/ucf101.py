@@ -17,10 +17,10 @@ from tfanon.data import published_split
 from tfanon.data.parsing import text_lists
 
 ABOUT = "https://www.crcv.ucf.edu/data/UCF101.php has UCF101.rar and UCF101TrainTestSplits-RecognitionTask.zip."
-LISTS = ("ucfTrainTestlist/classInd.txt", "classInd.txt")
-VIDEOS = ("UCF-101", "UCF101", "videos", ".")
+CLASS_LISTS = ("ucfTrainTestlist/classInd.txt", "classInd.txt")
+VIDEO_FOLDERS = ("UCF-101", "UCF101", "videos", ".")
 KINDS = ("clips",)
-NUMBERS = ("1", "2", "3")
+SPLIT_NUMBERS = ("1", "2", "3")
 PUBLISHED = {
     "files": 13320,
     "classes": 101,
@@ -43,29 +43,35 @@ def load(kind, folder, config):
 def choose(kind, whole, config):
     """As load, from the Catalog of all rows."""
     published_split.check_kind("ucf101", kind, KINDS)
-    return published_split.train_and_test(whole, str(config.split_number), group=group)
+    return published_split.train_and_test(whole, str(config.split_number), group=get_group)
 
 
-def group(path):
+def get_group(path):
     """'Class/v_Class_g08_c01.avi' -> 'Class/v_Class_g08': clips of one long video, with one background and one actor."""
     return path.rpartition("_")[0]
 
 
 def read(folder, data_dir=None):
     """The Catalog; the divisions "1", "2", "3" hold "train" and "test"."""
-    lists = os.path.dirname(text_lists.find(folder, LISTS, "lists", ABOUT))
-    classes = _classes(os.path.join(lists, "classInd.txt"))
-    paths, splits = text_lists.official({number: _members(lists, number) for number in NUMBERS})
+    lists = os.path.dirname(text_lists.find_first_existing(folder, CLASS_LISTS, "lists", ABOUT))
+    classes = _read_classes(os.path.join(lists, "classInd.txt"))
+    paths, splits = text_lists.merge_official_splits(
+        {number: _read_split(lists, number) for number in SPLIT_NUMBERS}
+    )
     numbers = {name.lower(): number for number, name in enumerate(classes)}
-    labels = np.array([_label(path, numbers, lists) for path in paths], np.int32)
+    labels = np.array([_find_label(path, numbers, lists) for path in paths], np.int32)
     return published_split.Catalog(
-        text_lists.find(folder, VIDEOS, "clips", ABOUT), paths, splits, labels, classes
+        text_lists.find_first_existing(folder, VIDEO_FOLDERS, "clips", ABOUT),
+        paths,
+        splits,
+        labels,
+        classes,
     )
 
 
-def _classes(path):
+def _read_classes(path):
     """Names in the order of their numbers."""
-    rows = [line.split() for line in text_lists.lines(path, ABOUT)]
+    rows = [line.split() for line in text_lists.read_lines(path, ABOUT)]
     if [row[0] for row in rows] != [str(number) for number in range(1, len(rows) + 1)] or {
         len(r) for r in rows
     } != {2}:
@@ -75,11 +81,11 @@ def _classes(path):
     return tuple(name for _, name in rows)
 
 
-def _members(lists, number):
+def _read_split(lists, number):
     """{path: "train" or "test"} of one official split."""
     found = {}
     for word in ("train", "test"):
-        for line in text_lists.lines(os.path.join(lists, f"{word}list0{number}.txt"), ABOUT):
+        for line in text_lists.read_lines(os.path.join(lists, f"{word}list0{number}.txt"), ABOUT):
             path = line.split()[0]
             if found.setdefault(path, word) != word:
                 raise ValueError(
@@ -88,7 +94,7 @@ def _members(lists, number):
     return found
 
 
-def _label(path, numbers, lists):
+def _find_label(path, numbers, lists):
     name = path.split("/")[0].lower()
     if path.count("/") != 1 or name not in numbers:
         raise ValueError(f"{lists}: '{path}' is no Class/file.avi with a class of classInd.txt.")

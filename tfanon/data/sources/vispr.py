@@ -52,8 +52,8 @@ def choose(kind, whole, config):
     published_split.check_kind("vispr", kind, KINDS)
     chosen = dataclasses.replace(
         whole,
-        attribute_names=attribute_sets.names(config.attribute_set),
-        attributes=attribute_sets.of_vispr(
+        attribute_names=attribute_sets.get_attribute_names(config.attribute_set),
+        attributes=attribute_sets.select_vispr_attributes(
             whole.attributes, whole.attribute_names, config.attribute_set
         ),
     )
@@ -68,10 +68,10 @@ def read(folder, data_dir=None):
         if name != "val" or os.path.isfile(os.path.join(folder, "val2017.txt"))
     ]
     rows = [
-        (*_read(folder, line), name)
+        (*_read_annotation(folder, line), name)
         for name in there
-        for line in text_lists.lines(
-            text_lists.find(folder, (f"{name}2017.txt",), "list of images", ABOUT)
+        for line in text_lists.read_lines(
+            text_lists.find_first_existing(folder, (f"{name}2017.txt",), "list of images", ABOUT)
         )
     ]
     paths, labels, words = zip(*rows)
@@ -83,13 +83,13 @@ def read(folder, data_dir=None):
     )
 
 
-def _read(folder, line):
+def _read_annotation(folder, line):
     """(path of the image, its columns of ATTRIBUTES) of one annotation file."""
     path = os.path.join(folder, line)
-    if _leads_out(line):
+    if _leaves_folder(line):
         raise ValueError(f"{folder}: the line '{line}' of a list leads out of the folder.")
     about = text_lists.read_json(path)
-    unknown = [name for name in about.get("labels", ()) if name not in _COLUMNS]
+    unknown = [name for name in about.get("labels", ()) if name not in _ATTRIBUTE_COLUMNS]
     if "labels" not in about or unknown:
         raise ValueError(
             f"{path}: 'labels' must be a list of VISPR's attributes; {unknown or 'it'} is not there."
@@ -98,19 +98,19 @@ def _read(folder, line):
         about.get("image_path")
         or f"images/{os.path.splitext(line)[0].removeprefix('annotations/')}.jpg"
     )
-    if not isinstance(image, str) or _leads_out(image):
+    if not isinstance(image, str) or _leaves_folder(image):
         raise ValueError(f"{path}: the image_path {image!r} leads out of the folder.")
-    return _image(folder, image), [_COLUMNS[name] for name in about["labels"]]
+    return _locate_image(folder, image), [_ATTRIBUTE_COLUMNS[name] for name in about["labels"]]
 
 
-def _image(folder, path):
+def _locate_image(folder, path):
     """The path, or the one without "images/" where that is how the archives were unpacked."""
     shorter = path.removeprefix("images/")
     return shorter if os.path.isfile(os.path.join(folder, shorter)) else path
 
 
-def _leads_out(path):
+def _leaves_folder(path):
     return os.path.isabs(path) or ".." in path.replace("\\", "/").split("/")
 
 
-_COLUMNS = {name: column for column, name in enumerate(ATTRIBUTES)}
+_ATTRIBUTE_COLUMNS = {name: column for column, name in enumerate(ATTRIBUTES)}

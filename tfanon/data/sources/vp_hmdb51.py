@@ -26,11 +26,11 @@ def load(kind, folder, config):
 
 def choose(kind, whole, config):
     """As load, from the Catalog of all rows."""
-    return vp_annotations.choose("vp_hmdb51", kind, whole, config, hmdb51.group)
+    return vp_annotations.choose_splits("vp_hmdb51", kind, whole, config, hmdb51.get_group)
 
 
 def read(folder, data_dir):
     """The Catalog of all clips."""
-    return vp_annotations.read(
-        "vp_hmdb51", hmdb51.read_lists(os.path.join(data_dir, "hmdb51")), folder
+    return vp_annotations.read_labelled_videos(
+        "vp_hmdb51", hmdb51.read_official_lists(os.path.join(data_dir, "hmdb51")), folder
     )

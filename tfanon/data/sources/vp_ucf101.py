@@ -26,9 +26,11 @@ def load(kind, folder, config):
 
 def choose(kind, whole, config):
     """As load, from the Catalog of all rows."""
-    return vp_annotations.choose("vp_ucf101", kind, whole, config, ucf101.group)
+    return vp_annotations.choose_splits("vp_ucf101", kind, whole, config, ucf101.get_group)
 
 
 def read(folder, data_dir):
     """The Catalog of all clips."""
-    return vp_annotations.read("vp_ucf101", ucf101.read(os.path.join(data_dir, "ucf101")), folder)
+    return vp_annotations.read_labelled_videos(
+        "vp_ucf101", ucf101.read(os.path.join(data_dir, "ucf101")), folder
+    )

@@ -19,7 +19,7 @@ CONVOLUTIONS = (  # name, channels, what is pooled after it over (T, H, W)
     ("5a", 512, None),
     ("5b", 512, None),
 )
-GRID = 4  # H and W of what the dense layers look at: those of a clip of 112 x 112
+GRID_SIDE = 4  # H and W of what the dense layers look at: those of a clip of 112 x 112
 
 
 def build(classes):
@@ -30,7 +30,7 @@ def build(classes):
     with the means of mmaction2's C3D.
     """
     clips = keras.Input((None, None, None, 3))
-    x = layers.normalize((104 / 255, 117 / 255, 128 / 255), (1 / 255,) * 3)(clips)
+    x = layers.make_normalization((104 / 255, 117 / 255, 128 / 255), (1 / 255,) * 3)(clips)
     for name, channels, pool in CONVOLUTIONS:
         x = layers_3d.Conv3D(
             channels,
@@ -44,7 +44,7 @@ def build(classes):
     x = keras.layers.ZeroPadding3D((0, 1, 1))(x)  # of features >= 0: as good as -inf
     x = keras.layers.MaxPooling3D((1, 2, 2))(x)
     x = keras.layers.MaxPooling3D((2, 1, 1), padding="same")(x)  # one frame is left of 16, and of 8
-    x = keras.layers.Flatten()(ToGrid(GRID)(x))
+    x = keras.layers.Flatten()(ToGrid(GRID_SIDE)(x))
     for name in ("fc6", "fc7"):
         x = keras.layers.Dense(4096, "relu", kernel_initializer=layers.kaiming_normal(), name=name)(
             x
@@ -65,9 +65,9 @@ class ToGrid(keras.layers.Layer):
     def call(self, x):
         x = tf.reduce_mean(x, 1)
         size = tf.shape(x)
-        x = tf.einsum("gh,nhwc->ngwc", _shares(self.side, size[1], x.dtype), x)
-        x = tf.einsum("gw,nhwc->nhgc", _shares(self.side, size[2], x.dtype), x)
-        return layers.shaped(x, self.compute_output_shape(x.shape))
+        x = tf.einsum("gh,nhwc->ngwc", _overlap_weights(self.side, size[1], x.dtype), x)
+        x = tf.einsum("gw,nhwc->nhgc", _overlap_weights(self.side, size[2], x.dtype), x)
+        return layers.set_static_shape(x, self.compute_output_shape(x.shape))
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.side, self.side, input_shape[-1])
@@ -76,7 +76,7 @@ class ToGrid(keras.layers.Layer):
         return {**super().get_config(), "side": self.side}
 
 
-def _shares(parts, length, dtype):
+def _overlap_weights(parts, length, dtype):
     """[parts, length]: how much of each of `length` pixels lies in each of `parts` equal parts; rows sum to 1."""
     width = tf.cast(length, tf.float32) / parts
     low = tf.range(parts, dtype=tf.float32)[:, None] * width

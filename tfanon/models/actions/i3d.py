@@ -28,32 +28,40 @@ MODULES = {
 def build(classes):
     """Clips [N, T, H, W, 3] in [0, 1], any T, H and W -> logits [N, classes] float32; inside, pixels are in [-1, 1]."""
     clips = keras.Input((None, None, None, 3))
-    x = layers.normalize((0.5,) * 3, (0.5,) * 3)(clips)
-    x = _unit(x, 64, (7, 7, 7), (2, 2, 2), name="Conv3d_1a_7x7")
-    x = _pool(x, (1, 3, 3), (1, 2, 2))
-    x = _unit(x, 64, name="Conv3d_2b_1x1")
-    x = _unit(x, 192, (3, 3, 3), name="Conv3d_2c_3x3")
-    x = _pool(x, (1, 3, 3), (1, 2, 2))
+    x = layers.make_normalization((0.5,) * 3, (0.5,) * 3)(clips)
+    x = _conv_unit(x, 64, (7, 7, 7), (2, 2, 2), name="Conv3d_1a_7x7")
+    x = _max_pool_same(x, (1, 3, 3), (1, 2, 2))
+    x = _conv_unit(x, 64, name="Conv3d_2b_1x1")
+    x = _conv_unit(x, 192, (3, 3, 3), name="Conv3d_2c_3x3")
+    x = _max_pool_same(x, (1, 3, 3), (1, 2, 2))
     for name, module in MODULES.items():
-        x = _mixed(x, *module, name) if name.startswith("Mixed") else _pool(x, *module)
+        x = (
+            _inception_module(x, *module, name)
+            if name.startswith("Mixed")
+            else _max_pool_same(x, *module)
+        )
     x = keras.layers.GlobalAveragePooling3D(dtype="float32")(x)
     x = keras.layers.Dropout(0.5)(x)
     logits = keras.layers.Dense(classes, dtype="float32", name="logits")(x)
     return keras.Model(clips, logits, name="i3d", dtype="float32")
 
 
-def _mixed(x, one, three, small, pooled, name):
+def _inception_module(x, one, three, small, pooled, name):
     """The four branches of an Inception module, side by side."""
     branches = [
-        _unit(x, one, name=f"{name}_b0"),
-        _unit(_unit(x, three[0], name=f"{name}_b1a"), three[1], (3, 3, 3), name=f"{name}_b1b"),
-        _unit(_unit(x, small[0], name=f"{name}_b2a"), small[1], (3, 3, 3), name=f"{name}_b2b"),
-        _unit(_pool(x, (3, 3, 3), (1, 1, 1)), pooled, name=f"{name}_b3b"),
+        _conv_unit(x, one, name=f"{name}_b0"),
+        _conv_unit(
+            _conv_unit(x, three[0], name=f"{name}_b1a"), three[1], (3, 3, 3), name=f"{name}_b1b"
+        ),
+        _conv_unit(
+            _conv_unit(x, small[0], name=f"{name}_b2a"), small[1], (3, 3, 3), name=f"{name}_b2b"
+        ),
+        _conv_unit(_max_pool_same(x, (3, 3, 3), (1, 1, 1)), pooled, name=f"{name}_b3b"),
     ]
     return keras.layers.Concatenate(name=name)(branches)
 
 
-def _unit(x, channels, kernel=(1, 1, 1), strides=(1, 1, 1), name=None):
+def _conv_unit(x, channels, kernel=(1, 1, 1), strides=(1, 1, 1), name=None):
     """Convolution without bias, batch normalisation, ReLU."""
     padding = "same"  # at stride 1 kernel // 2 on both sides is TensorFlow's "same"
     if max(strides) > 1:
@@ -70,7 +78,7 @@ def _unit(x, channels, kernel=(1, 1, 1), strides=(1, 1, 1), name=None):
     return keras.layers.ReLU()(layers.batch_norm(f"{name}_bn", epsilon=1e-3, momentum=0.99)(x))
 
 
-def _pool(x, window, strides):
+def _max_pool_same(x, window, strides):
     return keras.layers.MaxPooling3D(window, strides, padding="same")(x)
 
 
@@ -84,17 +92,20 @@ class PadAsTensorFlow(keras.layers.Layer):
 
     def call(self, x):
         sizes = tf.unstack(tf.shape(x))[1:4]
-        totals = [self._padded(size, axis, tf.maximum) - size for axis, size in enumerate(sizes)]
+        totals = [
+            self._padded_size(size, axis, tf.maximum) - size for axis, size in enumerate(sizes)
+        ]
         around = [[0, 0], *([total // 2, total - total // 2] for total in totals), [0, 0]]
-        return layers.shaped(tf.pad(x, around), self.compute_output_shape(x.shape))
+        return layers.set_static_shape(tf.pad(x, around), self.compute_output_shape(x.shape))
 
     def compute_output_shape(self, input_shape):
         padded = [
-            size and self._padded(size, axis, max) for axis, size in enumerate(input_shape[1:4])
+            size and self._padded_size(size, axis, max)
+            for axis, size in enumerate(input_shape[1:4])
         ]
         return (input_shape[0], *padded, input_shape[-1])
 
-    def _padded(self, size, axis, maximum):
+    def _padded_size(self, size, axis, maximum):
         """What the last of ceil(size / stride) windows reaches to, at least `size`."""
         kernel, stride = self.kernel[axis], self.strides[axis]
         return maximum((size - 1) // stride * stride + kernel, size)

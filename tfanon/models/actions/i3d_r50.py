@@ -30,17 +30,19 @@ def build(classes, variant="nonlocal"):
     if variant not in VARIANTS:
         raise ValueError(f"i3d_r50's variant is {' or '.join(VARIANTS)}, not '{variant}'.")
     clips = keras.Input((None, None, None, 3))
-    x = layers.normalize((114.75 / 255,) * 3, (57.375 / 255,) * 3)(clips)
+    x = layers.make_normalization((114.75 / 255,) * 3, (57.375 / 255,) * 3)(clips)
     if variant == "nonlocal":
-        x = layers_3d.conv_bn(x, 64, (5, 7, 7), (2, 2, 2), name="stem")
+        x = layers_3d.conv3d_bn(x, 64, (5, 7, 7), (2, 2, 2), name="stem")
         x = keras.layers.MaxPooling3D((2, 3, 3), (2, 2, 2))(x)
     else:
-        x = layers_3d.conv_bn(x, 64, (5, 7, 7), (1, 2, 2), name="stem")
+        x = layers_3d.conv3d_bn(x, 64, (5, 7, 7), (1, 2, 2), name="stem")
         x = keras.layers.ZeroPadding3D((0, 1, 1))(x)  # of features >= 0: as good as -inf
         x = keras.layers.MaxPooling3D((1, 3, 3), (1, 2, 2))(x)
     for index, (channels, stride, pattern) in enumerate(STAGES, 1):
         for place, time in enumerate(pattern):
-            x = _bottleneck(x, channels, stride if place == 0 else 1, time, f"stage{index}_{place}")
+            x = _bottleneck_3d(
+                x, channels, stride if place == 0 else 1, time, f"stage{index}_{place}"
+            )
         if index == 1:
             x = keras.layers.MaxPooling3D((2, 1, 1))(x)
     x = keras.layers.GlobalAveragePooling3D(dtype="float32")(x)
@@ -49,14 +51,14 @@ def build(classes, variant="nonlocal"):
     return keras.Model(clips, logits, name="i3d_r50", dtype="float32")
 
 
-def _bottleneck(x, channels, stride, time, name):
+def _bottleneck_3d(x, channels, stride, time, name):
     """3x1x1 or 1x1x1, 1x3x3 (which strides), 1x1x1 beside a shortcut."""
     shortcut = x
     if x.shape[-1] != 4 * channels:
-        shortcut = layers_3d.conv_bn(
+        shortcut = layers_3d.conv3d_bn(
             x, 4 * channels, (1, 1, 1), (1, stride, stride), False, f"{name}_shortcut"
         )
-    x = layers_3d.conv_bn(x, channels, (1 + 2 * time, 1, 1), name=f"{name}_a")
-    x = layers_3d.conv_bn(x, channels, (1, 3, 3), (1, stride, stride), name=f"{name}_b")
-    x = layers_3d.conv_bn(x, 4 * channels, (1, 1, 1), relu=False, name=f"{name}_c")
+    x = layers_3d.conv3d_bn(x, channels, (1 + 2 * time, 1, 1), name=f"{name}_a")
+    x = layers_3d.conv3d_bn(x, channels, (1, 3, 3), (1, stride, stride), name=f"{name}_b")
+    x = layers_3d.conv3d_bn(x, 4 * channels, (1, 1, 1), relu=False, name=f"{name}_c")
     return keras.layers.ReLU(name=name)(keras.layers.Add()([x, shortcut]))

@@ -29,7 +29,7 @@ def build(classes):
     Other sizes than 16 x 224 x 224 read the tables of relative positions in between.
     """
     clips = keras.Input((None, None, None, 3))
-    x = layers.normalize((0.45,) * 3, (0.225,) * 3)(clips)
+    x = layers.make_normalization((0.45,) * 3, (0.225,) * 3)(clips)
     grid = layers_3d.Conv3D(96, (3, 7, 7), (2, 4, 4), padding="same", name="patches")(x)
     token = ClassToken(name="class_token")(grid)
     side = RESOLUTION // 4
@@ -113,24 +113,24 @@ class Block(keras.layers.Layer):
 
     def call(self, inputs, training=False):
         token, grid = inputs
-        x = _row(token, grid)
+        x = _join_token(token, grid)
         normed = self.norm1(x)
         attended, size = self._attention(normed, tf.shape(grid)[1:4])
         shortcut = x if self.project is None else self.project(normed)
         if self.stride > 1:
-            token, grid = _unrow(shortcut, tf.shape(grid)[1:4])
-            shortcut = _row(token, _max_pool(grid, self.stride))
+            token, grid = _split_token(shortcut, tf.shape(grid)[1:4])
+            shortcut = _join_token(token, _max_pool_grid(grid, self.stride))
         x = shortcut + self.drop_path(attended, training=training)
         x = x + self.drop_path(self.dense2(self.dense1(self.norm2(x))), training=training)
-        token, grid = _unrow(x, size)
-        return token, layers.shaped(
+        token, grid = _split_token(x, size)
+        return token, layers.set_static_shape(
             grid, self.compute_output_shape([part.shape for part in inputs])[1]
         )
 
     def _attention(self, x, size):
         """Softmax of pooled queries against pooled keys and their relative positions; (result, its T, H, W)."""
         q, k, v = (
-            transformer.heads(part, self.heads) for part in tf.split(self.qkv(x), 3, axis=-1)
+            transformer.split_heads(part, self.heads) for part in tf.split(self.qkv(x), 3, axis=-1)
         )
         (q, q_size), (k, k_size), (v, _) = (
             pool(part, size) for pool, part in zip(self.pools, (q, k, v))
@@ -141,7 +141,7 @@ class Block(keras.layers.Layer):
         )  # the token has no place
         x = tf.matmul(tf.cast(tf.nn.softmax(scores), v.dtype), v)
         x += tf.concat([tf.zeros_like(q[:, :, :1]), q[:, :, 1:]], 2)
-        return self.project_attention(transformer.joined(x)), q_size
+        return self.project_attention(transformer.merge_heads(x)), q_size
 
     def compute_output_shape(self, input_shape):
         token, (n, time, *sides, _) = input_shape
@@ -183,7 +183,7 @@ class Pool(keras.layers.Layer):
         n, heads, channels = tf.shape(x)[0], x.shape[1], x.shape[-1]
         token, places = x[:, :, :1], x[:, :, 1:]
         grid = tf.reshape(places, tf.concat([[n * heads], size, [channels]], 0))
-        grid = _depthwise(grid, tf.cast(self.kernel, grid.dtype), self.stride)
+        grid = _depthwise_conv3d(grid, tf.cast(self.kernel, grid.dtype), self.stride)
         size = tf.shape(grid)[1:4]
         x = tf.concat([token, tf.reshape(grid, [n, heads, -1, channels])], 2)
         return self.norm(x), size
@@ -220,7 +220,7 @@ class RelativePositions(keras.layers.Layer):
             tf.cast(q[:, :, 1:], tf.float32), tf.concat([[n * heads], q_size, [channels]], 0)
         )
         time, height, width = (
-            _by_distance(table, q_size[axis], k_size[axis])
+            _rows_by_distance(table, q_size[axis], k_size[axis])
             for axis, table in enumerate(self.tables)
         )
         time = tf.einsum("nthwc,tkc->nthwk", grid, time)
@@ -233,9 +233,9 @@ class RelativePositions(keras.layers.Layer):
         return {**super().get_config(), "frames": self.frames, "side": self.side}
 
 
-def _by_distance(table, queries, keys):
+def _rows_by_distance(table, queries, keys):
     """[queries, keys, C]: the table's row for the distance of each query from each key, on the finer of their grids."""
-    rows = transformer.interpolated(table, 2 * tf.maximum(queries, keys) - 1)
+    rows = transformer.interpolate_table(table, 2 * tf.maximum(queries, keys) - 1)
     q, k = (tf.cast(tf.range(length), tf.float32) for length in (queries, keys))
     q_step, k_step = (
         tf.maximum(tf.cast(above / below, tf.float32), 1.0)
@@ -245,10 +245,10 @@ def _by_distance(table, queries, keys):
     return tf.gather(rows, tf.cast(distance, tf.int32))
 
 
-def _depthwise(x, kernel, stride):
+def _depthwise_conv3d(x, kernel, stride):
     """[N, T, H, W, C] under [3, 3, 3, 1, C], each channel by itself: three convolutions of frames, one per tap in time."""
     dtype = x.dtype
-    if not layers.convolves_in_16_bits():
+    if not layers.has_16_bit_convolutions():
         x, kernel = tf.cast(x, tf.float32), tf.cast(kernel, tf.float32)
     size = tf.shape(x)
     x = tf.pad(x, [[0, 0], [1, 1], [1, 1], [1, 1], [0, 0]])
@@ -261,7 +261,7 @@ def _depthwise(x, kernel, stride):
     return tf.reshape(y, tf.concat([size[:2], tf.shape(y)[1:]], 0))
 
 
-def _max_pool(grid, stride):
+def _max_pool_grid(grid, stride):
     """PyTorch's MaxPool3d((1, s + 1, s + 1), (1, s, s), (0, h, h)) with h = (s + 1) // 2, of numbers of any sign."""
     size, half = tf.shape(grid), (stride + 1) // 2
     frames = tf.reshape(grid, [-1, size[2], size[3], grid.shape[-1]])
@@ -272,12 +272,12 @@ def _max_pool(grid, stride):
     return tf.reshape(frames, tf.concat([size[:2], tf.shape(frames)[1:]], 0))
 
 
-def _row(token, grid):
+def _join_token(token, grid):
     """The token and then the grid's places, [N, 1 + T H W, C]."""
     return tf.concat([token, tf.reshape(grid, [tf.shape(grid)[0], -1, grid.shape[-1]])], 1)
 
 
-def _unrow(x, size):
+def _split_token(x, size):
     """The inverse of _row for a grid of `size` = [T, H, W]."""
     token, places = x[:, :1], x[:, 1:]
     return token, tf.reshape(places, tf.concat([tf.shape(x)[:1], size, [x.shape[-1]]], 0))

@@ -8,12 +8,12 @@ from tfanon.models import layers_3d, video_resnet
 
 def build(classes):
     """Clips [N, T, H, W, 3] in [0, 1], T from 1 and H, W from 16 on -> logits [N, classes] float32."""
-    return video_resnet.build("r2plus1d_18", classes, _stem, _convolution)
+    return video_resnet.build("r2plus1d_18", classes, _stem, _conv2plus1d)
 
 
 def _stem(x):
-    return layers_3d.space_then_time(x, 64, 7, (1, 2, 2), middle=45, name="stem")
+    return layers_3d.conv2plus1d_bn(x, 64, 7, (1, 2, 2), middle=45, name="stem")
 
 
-def _convolution(x, channels, middle, strides, relu, name, _):
-    return layers_3d.space_then_time(x, channels, 3, strides, middle, relu, name)
+def _conv2plus1d(x, channels, middle, strides, relu, name, _):
+    return layers_3d.conv2plus1d_bn(x, channels, 3, strides, middle, relu, name)

@@ -12,14 +12,14 @@ def build(classes, dilated=False):
     dilated: SPAct's variant, whose last stage looks at every second frame instead of dropping every second one.
     """
     return video_resnet.build(
-        "r3d_18", classes, _stem, _convolution, keeps_time=(4,) if dilated else ()
+        "r3d_18", classes, _stem, _conv3d, time_preserving_stages=(4,) if dilated else ()
     )
 
 
 def _stem(x):
-    return layers_3d.conv_bn(x, 64, (3, 7, 7), (1, 2, 2), name="stem")
+    return layers_3d.conv3d_bn(x, 64, (3, 7, 7), (1, 2, 2), name="stem")
 
 
-def _convolution(x, channels, middle, strides, relu, name, time_dilation):
+def _conv3d(x, channels, middle, strides, relu, name, time_dilation):
     """3x3x3; `middle` is R(2+1)D's."""
-    return layers_3d.conv_bn(x, channels, (3, 3, 3), strides, relu, name, time_dilation)
+    return layers_3d.conv3d_bn(x, channels, (3, 3, 3), strides, relu, name, time_dilation)

@@ -16,13 +16,13 @@ STAGES = ((32, 1), (64, 2), (96, 2))  # channels, stride over time; space is hal
 def build(classes):
     """Clips [N, T, H, W, 3] in [0, 1], any T, H and W -> logits [N, classes] float32."""
     clips = keras.Input((None, None, None, 3))
-    x = layers.normalize((0.45,) * 3, (0.225,) * 3)(clips)
-    x = keras.layers.Concatenate(dtype="float32")([x, Change(dtype="float32")(x)])
-    x = layers_3d.space_then_time(x, 16, 5, (1, 2, 2), name="stem")
+    x = layers.make_normalization((0.45,) * 3, (0.225,) * 3)(clips)
+    x = keras.layers.Concatenate(dtype="float32")([x, FrameDifference(dtype="float32")(x)])
+    x = layers_3d.conv2plus1d_bn(x, 16, 5, (1, 2, 2), name="stem")
     for index, (channels, time_stride) in enumerate(STAGES, 1):
-        x = layers_3d.space_then_time(x, channels, 3, (time_stride, 2, 2), name=f"stage{index}_0")
+        x = layers_3d.conv2plus1d_bn(x, channels, 3, (time_stride, 2, 2), name=f"stage{index}_0")
         x = keras.layers.Add()(
-            [x, layers_3d.space_then_time(x, channels, 3, (1, 1, 1), name=f"stage{index}_1")]
+            [x, layers_3d.conv2plus1d_bn(x, channels, 3, (1, 1, 1), name=f"stage{index}_1")]
         )
     x = keras.layers.GlobalAveragePooling3D()(x)
     x = keras.layers.Dropout(0.2)(x)
@@ -31,7 +31,7 @@ def build(classes):
 
 
 @keras.saving.register_keras_serializable("tfanon")
-class Change(keras.layers.Layer):
+class FrameDifference(keras.layers.Layer):
     """Each frame of [N, T, H, W, C] minus the one before it; zero for the first."""
 
     def call(self, x):

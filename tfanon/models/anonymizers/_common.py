@@ -3,7 +3,7 @@
 import keras
 
 
-def check(name, width, output):
+def check_options(name, width, output):
     """Raises ValueError for settings that no anonymizer has."""
     if output not in ("sigmoid", "linear"):
         raise ValueError(f"{name}'s output is 'sigmoid' or 'linear', not '{output}'.")
@@ -13,6 +13,6 @@ def check(name, width, output):
         )
 
 
-def end(x, output):
+def apply_output_activation(x, output):
     """The last activation: "sigmoid" keeps pixels in [0, 1]; float32 whatever the policy."""
     return keras.layers.Activation(output, dtype="float32", name="output")(x)

@@ -10,4 +10,4 @@ def build(regions="whole", **_):
 
     regions: a spec of tfanon/models/regions; outside them pixels stay.  Raises ValueError where they cannot be had.
     """
-    return _fixed.fixed("blacken", keras.layers.Rescaling(0.0, dtype="float32"), regions)
+    return _fixed.build_fixed("blacken", keras.layers.Rescaling(0.0, dtype="float32"), regions)

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfanon.models.anonymizers import _fixed
 
-RESOLUTION = 224  # at which kernel and sigma are given
+REFERENCE_RESOLUTION = 224  # at which kernel and sigma are given
 
 
 @keras.saving.register_keras_serializable("tfanon")
@@ -23,11 +23,11 @@ class Blur(keras.layers.Layer):
         size = tf.shape(x)
         side = tf.minimum(size[1], size[2])
         # 2 * half + 1 is the nearest odd size, of two the larger.
-        half = tf.maximum(1, self.kernel * side // (2 * RESOLUTION))
-        taps = _gaussian(half, self.sigma / RESOLUTION * tf.cast(side, tf.float32))
+        half = tf.maximum(1, self.kernel * side // (2 * REFERENCE_RESOLUTION))
+        taps = _gaussian_taps(half, self.sigma / REFERENCE_RESOLUTION * tf.cast(side, tf.float32))
         x = tf.pad(x, [[0, 0], [half, half], [half, half], [0, 0]], "REFLECT")
-        x = tf.nn.depthwise_conv2d(x, _per_channel(taps[:, None]), [1, 1, 1, 1], "VALID")
-        x = tf.nn.depthwise_conv2d(x, _per_channel(taps[None, :]), [1, 1, 1, 1], "VALID")
+        x = tf.nn.depthwise_conv2d(x, _depthwise_kernel(taps[:, None]), [1, 1, 1, 1], "VALID")
+        x = tf.nn.depthwise_conv2d(x, _depthwise_kernel(taps[None, :]), [1, 1, 1, 1], "VALID")
         return tf.reshape(x, size)
 
     def compute_output_shape(self, input_shape):
@@ -37,13 +37,13 @@ class Blur(keras.layers.Layer):
         return {**super().get_config(), "kernel": self.kernel, "sigma": self.sigma}
 
 
-def _gaussian(half, sigma):
+def _gaussian_taps(half, sigma):
     """2 * half + 1 taps that sum to 1."""
     offset = tf.cast(tf.range(-half, half + 1), tf.float32)
     return tf.nn.softmax(-tf.square(offset / sigma) / 2)
 
 
-def _per_channel(taps):
+def _depthwise_kernel(taps):
     """[h, w] -> the depthwise kernel [h, w, 3, 1]."""
     return tf.tile(taps[:, :, None, None], [1, 1, 3, 1])
 
@@ -54,6 +54,6 @@ def build(kernel=21, sigma=10.0, regions="whole", **_):
     kernel, sigma: in pixels of a frame of 224 x 224.  regions: a spec of tfanon/models/regions.
     Raises ValueError for numbers out of range and where the regions cannot be had.
     """
-    _fixed.check("blur", "kernel", kernel, 3, RESOLUTION)
-    _fixed.check("blur", "sigma", sigma, 0.1, 1000.0)
-    return _fixed.fixed("blur", Blur(kernel, sigma, dtype="float32"), regions)
+    _fixed.check_range("blur", "kernel", kernel, 3, REFERENCE_RESOLUTION)
+    _fixed.check_range("blur", "sigma", sigma, 0.1, 1000.0)
+    return _fixed.build_fixed("blur", Blur(kernel, sigma, dtype="float32"), regions)

@@ -27,7 +27,7 @@ class Downsample(keras.layers.Layer):
         size = tf.shape(x)[1:3]
         smaller = tf.minimum(size, self.size) if self.size else tf.maximum(1, size // self.factor)
         small = tf.image.resize(x, smaller, "bilinear", antialias=True)
-        return layers.shaped(tf.image.resize(small, size, "bilinear"), x.shape)
+        return layers.set_static_shape(tf.image.resize(small, size, "bilinear"), x.shape)
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -42,11 +42,11 @@ def build(factor=4, size="", **_):
     factor: from 1.  size: "HxW" in pixels, instead of a factor; no frame is enlarged.
     Raises ValueError for another factor or size.
     """
-    _fixed.check("downsample", "factor", factor, 1, 1024)
+    _fixed.check_range("downsample", "factor", factor, 1, 1024)
     sides = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,3})", size)
     if size and not sides:
         raise ValueError(
             f"downsample: size must be height x width in pixels, such as 16x12, not '{size}'."
         )
     pixels = sides and tuple(map(int, sides.groups()))
-    return _fixed.fixed("downsample", Downsample(factor, pixels, dtype="float32"))
+    return _fixed.build_fixed("downsample", Downsample(factor, pixels, dtype="float32"))

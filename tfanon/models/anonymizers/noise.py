@@ -23,7 +23,7 @@ class Noise(keras.layers.Layer):
     def call(self, x):
         total = tf.bitcast(tf.reduce_sum(tf.cast(x, tf.float32)), tf.int32)
         noise = tf.random.stateless_uniform(tf.shape(x), tf.stack([self.seed, total]), alg="philox")
-        return layers.shaped(noise, x.shape)
+        return layers.set_static_shape(noise, x.shape)
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -37,5 +37,5 @@ def build(seed=0, **_):
 
     Raises ValueError for a seed that is no int32 of 0 or more.
     """
-    _fixed.check("noise", "seed", seed, 0, 2**31 - 1)
-    return _fixed.fixed("noise", Noise(seed, dtype="float32"))
+    _fixed.check_range("noise", "seed", seed, 0, 2**31 - 1)
+    return _fixed.build_fixed("noise", Noise(seed, dtype="float32"))

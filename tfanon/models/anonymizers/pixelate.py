@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfanon.models import layers
 from tfanon.models.anonymizers import _fixed
 
-RESOLUTION = 224  # at which the block is given
+REFERENCE_RESOLUTION = 224  # at which the block is given
 
 
 @keras.saving.register_keras_serializable("tfanon")
@@ -23,10 +23,10 @@ class Pixelate(keras.layers.Layer):
 
     def call(self, x):
         size = tf.shape(x)
-        block = tf.maximum(2, self.block * tf.minimum(size[1], size[2]) // RESOLUTION)
+        block = tf.maximum(2, self.block * tf.minimum(size[1], size[2]) // REFERENCE_RESOLUTION)
         for axis in (1, 2):
-            x = _means(x, size[axis], block, axis)
-        return layers.shaped(x, x.shape)
+            x = _block_means(x, size[axis], block, axis)
+        return layers.set_static_shape(x, x.shape)
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -35,7 +35,7 @@ class Pixelate(keras.layers.Layer):
         return {**super().get_config(), "block": self.block}
 
 
-def _means(x, length, block, axis):
+def _block_means(x, length, block, axis):
     """Each element along an axis becomes the mean of its block."""
     place = tf.range(length) // block
     x = tf.transpose(x, [axis, *(other for other in range(4) if other != axis)])
@@ -50,5 +50,5 @@ def build(block=16, regions="whole", **_):
     block: its side in pixels of a frame of 224 x 224.  regions: a spec of tfanon/models/regions.
     Raises ValueError for a block out of range and where the regions cannot be had.
     """
-    _fixed.check("pixelate", "block", block, 2, RESOLUTION)
-    return _fixed.fixed("pixelate", Pixelate(block, dtype="float32"), regions)
+    _fixed.check_range("pixelate", "block", block, 2, REFERENCE_RESOLUTION)
+    return _fixed.build_fixed("pixelate", Pixelate(block, dtype="float32"), regions)

@@ -7,4 +7,4 @@ from tfanon.models.anonymizers import _fixed
 
 def build(**_):
     """The identity on frames and clips; settings of other anonymizers are ignored."""
-    return _fixed.fixed("raw", keras.layers.Identity(dtype="float32"))
+    return _fixed.build_fixed("raw", keras.layers.Identity(dtype="float32"))

@@ -38,13 +38,13 @@ class Superpixels(keras.layers.Layer):
         )
         place = tf.broadcast_to(self.compactness * place, [size[0], size[1] * size[2], 2])
         points = tf.concat([tf.reshape(x, [size[0], -1, 3]), place], -1)  # [N, H W, 5]
-        owner = tf.broadcast_to(_index(home, grid), tf.shape(points)[:2])
-        centres = _means(points, owner, tf.zeros([size[0], grid[0] * grid[1], 5]))
+        owner = tf.broadcast_to(_piece_index(home, grid), tf.shape(points)[:2])
+        centres = _cluster_means(points, owner, tf.zeros([size[0], grid[0] * grid[1], 5]))
         for _ in range(self.steps):
-            owner = _nearest(points, centres, home, grid)
-            centres = _means(points, owner, centres)
+            owner = _nearest_centre(points, centres, home, grid)
+            centres = _cluster_means(points, owner, centres)
         painted = tf.gather(centres[..., :3], owner, batch_dims=1)
-        return layers.shaped(tf.reshape(painted, size), x.shape)
+        return layers.set_static_shape(tf.reshape(painted, size), x.shape)
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -58,26 +58,26 @@ class Superpixels(keras.layers.Layer):
         }
 
 
-def _index(places, grid):
+def _piece_index(places, grid):
     """[.., 2] -> the number of a piece, row by row."""
     return places[..., 0] * grid[1] + places[..., 1]
 
 
-def _nearest(points, centres, home, grid):
+def _nearest_centre(points, centres, home, grid):
     """The nearest of the nine centres around each point's home, int32 [N, H W]."""
     best, owner = (
         tf.fill(tf.shape(points)[:2], points.dtype.max),
         tf.zeros(tf.shape(points)[:2], tf.int32),
     )
     for step in itertools.product((-1, 0, 1), repeat=2):
-        index = _index(tf.clip_by_value(home + step, 0, grid - 1), grid)
+        index = _piece_index(tf.clip_by_value(home + step, 0, grid - 1), grid)
         distance = tf.reduce_sum(tf.square(points - tf.gather(centres, index, axis=1)), -1)
         nearer = distance < best
         best, owner = tf.where(nearer, distance, best), tf.where(nearer, index, owner)
     return owner
 
 
-def _means(points, owner, before):
+def _cluster_means(points, owner, before):
     """The mean of the points of each centre, [N, K, 5]; a centre without points stays as it was."""
     frames, pieces = tf.shape(before)[0], tf.shape(before)[1]
     segments = tf.reshape(owner + pieces * tf.range(frames)[:, None], [-1])
@@ -94,7 +94,9 @@ def build(count=14, compactness=0.1, steps=5, **_):
     count: pieces along the shorter side.  compactness: 0 follows edges alone.  steps: of k-means.
     Raises ValueError for numbers out of range.
     """
-    _fixed.check("superpixels", "count", count, 1, 512)
-    _fixed.check("superpixels", "compactness", compactness, 0.0, 100.0)
-    _fixed.check("superpixels", "steps", steps, 0, 100)
-    return _fixed.fixed("superpixels", Superpixels(count, compactness, steps, dtype="float32"))
+    _fixed.check_range("superpixels", "count", count, 1, 512)
+    _fixed.check_range("superpixels", "compactness", compactness, 0.0, 100.0)
+    _fixed.check_range("superpixels", "steps", steps, 0, 100)
+    return _fixed.build_fixed(
+        "superpixels", Superpixels(count, compactness, steps, dtype="float32")
+    )

@@ -14,13 +14,13 @@ import tensorflow as tf
 from tfanon.models import layers, per_frame, transformer
 from tfanon.models.anonymizers import _common
 
-PATCH, TUBELET, BLOCKS, HEADS, DIMENSIONS = 16, 2, 12, 12, 768
-KEEP = {
+PATCH_SIDE, TUBELET_FRAMES, BLOCK_COUNT, HEAD_COUNT, EMBEDDING_SIZE = 16, 2, 12, 12, 768
+KEEP_RATIOS = {
     3: 0.7,
     6: 0.49,
     9: 0.34,
 }  # before which block, which share of a frame pair's tubelets stays
-TABLE = (8, 7, 7)  # places of a clip of 16 x 112 x 112
+POSITION_GRID = (8, 7, 7)  # places of a clip of 16 x 112 x 112
 
 
 def build(width=1.0, output="sigmoid"):
@@ -29,9 +29,9 @@ def build(width=1.0, output="sigmoid"):
     width: dimensions of a tubelet as a share of STPrivacy's 768, above 0.  output: "sigmoid" or "linear".
     Raises ValueError for another output or width.
     """
-    _common.check("tubelet_vit", width, output)
+    _common.check_options("tubelet_vit", width, output)
     return TubeletTransformer(
-        12 * layers.scaled(DIMENSIONS // HEADS, width), output, name="tubelet_vit"
+        12 * layers.scale_channels(EMBEDDING_SIZE // HEAD_COUNT, width), output, name="tubelet_vit"
     )
 
 
@@ -47,13 +47,14 @@ class TubeletTransformer(keras.Model):
         self.patches = keras.layers.Dense(
             dimensions, kernel_initializer=layers.pytorch_uniform(), name="patches"
         )
-        self.places = Places(dimensions, name="places")
-        self.blocks = [Block(HEADS, name=f"block{index}") for index in range(BLOCKS)]
+        self.places = PositionEmbedding(dimensions, name="places")
+        self.blocks = [Block(HEAD_COUNT, name=f"block{index}") for index in range(BLOCK_COUNT)]
         self.predictors = {
-            index: Predictor(share, name=f"predictor{index}") for index, share in KEEP.items()
+            index: Predictor(share, name=f"predictor{index}")
+            for index, share in KEEP_RATIOS.items()
         }
         self.norm = transformer.layer_norm("norm")
-        self.head = transformer.dense(TUBELET * PATCH * PATCH * 3, "head")
+        self.head = transformer.dense(TUBELET_FRAMES * PATCH_SIDE * PATCH_SIDE * 3, "head")
         self.activation = keras.layers.Activation(output, dtype="float32", name="output")
         self.seed = keras.random.SeedGenerator()
         self(keras.Input((None, None, None, 3)))
@@ -63,27 +64,27 @@ class TubeletTransformer(keras.Model):
 
         Raises ValueError where H or W is not a multiple of 16.
         """
-        per_frame.check_frames(self.name, x.shape, PATCH)
+        per_frame.check_frame_shape(self.name, x.shape, PATCH_SIDE)
         clips = x[:, None] if len(x.shape) == 4 else x
         time = tf.shape(clips)[1]
         clips = tf.concat([clips, clips[:, -1:]], 1)[
-            :, : time + time % TUBELET
+            :, : time + time % TUBELET_FRAMES
         ]  # an odd last frame stands still
         y = self._anonymize(clips, training)
-        return layers.shaped(
-            y[:, self._still(training)] if len(x.shape) == 4 else y[:, :time], x.shape
+        return layers.set_static_shape(
+            y[:, self._image_frame_index(training)] if len(x.shape) == 4 else y[:, :time], x.shape
         )
 
-    def _still(self, training):
+    def _image_frame_index(self, training):
         """Which frame of a pair that stands still is the image: in training either, or Eq. 5 would reach the first alone."""
         return (
-            tf.cast(keras.random.uniform((), 0, TUBELET, seed=self.seed), tf.int32)
+            tf.cast(keras.random.uniform((), 0, TUBELET_FRAMES, seed=self.seed), tf.int32)
             if training
             else 0
         )
 
     def _anonymize(self, clips, training):
-        grid = tf.shape(clips)[1:4] // [TUBELET, PATCH, PATCH]
+        grid = tf.shape(clips)[1:4] // [TUBELET_FRAMES, PATCH_SIDE, PATCH_SIDE]
         x = self.places(self.patches(_to_tubelets(clips, grid)), grid)
         keep = tf.ones_like(x[:, :, :1])  # 1 where a tubelet is still there, [N, L, 1]
         for index, block in enumerate(self.blocks):
@@ -105,7 +106,7 @@ class TubeletTransformer(keras.Model):
 
 
 @keras.saving.register_keras_serializable("tfanon")
-class Places(keras.layers.Layer):
+class PositionEmbedding(keras.layers.Layer):
     """Adds a learnt vector for each tubelet's place; the table is that of 16 x 112 x 112, others read in between."""
 
     def __init__(self, dimensions, **kwargs):
@@ -114,14 +115,14 @@ class Places(keras.layers.Layer):
 
     def build(self, *_):
         self.table = self.add_weight(
-            shape=(*TABLE, self.dimensions),
+            shape=(*POSITION_GRID, self.dimensions),
             name="table",
             initializer=keras.initializers.TruncatedNormal(stddev=0.02),
         )
 
     def call(self, x, grid):
         table = tf.image.resize(tf.cast(self.table, tf.float32), grid[1:], "bilinear")
-        table = transformer.interpolated(tf.reshape(table, [TABLE[0], -1]), grid[0])
+        table = transformer.interpolate_table(tf.reshape(table, [POSITION_GRID[0], -1]), grid[0])
         return x + tf.cast(tf.reshape(table, [1, -1, self.dimensions]), x.dtype)
 
     def get_config(self):
@@ -154,11 +155,11 @@ class Block(keras.layers.Layer):
     def call(self, x, keep):
         """keep: [N, L, 1], 1 for a tubelet that is still there, 0 for one that is gone."""
         q, k, v = (
-            transformer.heads(part, self.heads)
+            transformer.split_heads(part, self.heads)
             for part in tf.split(self.qkv(self.norm1(x)), 3, axis=-1)
         )
         scores = tf.matmul(q, k, transpose_b=True) * q.shape[-1] ** -0.5
-        x += self.project(transformer.joined(tf.matmul(_softmax_of_kept(scores, keep), v)))
+        x += self.project(transformer.merge_heads(tf.matmul(_masked_softmax(scores, keep), v)))
         return x + self.dense2(self.dense1(self.norm2(x)))
 
     def get_config(self):
@@ -195,35 +196,37 @@ class Predictor(keras.layers.Layer):
 
     def call(self, x, keep, frames, training=False):
         """keep: [N, L, 1] so far.  frames: T / 2, into which L falls.  Returns [N, L, 1]."""
-        x = self._in_context(self.inner(self.norm(x)), keep, frames)
+        x = self._add_context(self.inner(self.norm(x)), keep, frames)
         for layer in self.outer:
             x = layer(x)
         scores = tf.nn.log_softmax(tf.cast(x, tf.float32))
         return (
-            self._drawn(scores) if training else self._best(scores[..., 0], keep, frames)
+            self._sample_mask(scores)
+            if training
+            else self._select_best(scores[..., 0], keep, frames)
         ) * keep
 
-    def _in_context(self, x, keep, frames):
+    def _add_context(self, x, keep, frames):
         """The first third of the features, the second averaged over the frame pair, the last over the clip."""
         size, third = tf.shape(x), x.shape[-1] // 3
         grid = tf.reshape(x, [size[0], frames, -1, x.shape[-1]])
         weight = tf.reshape(keep, [size[0], frames, -1, 1])
         frame = tf.broadcast_to(
-            _mean(grid[..., third : 2 * third], weight, [2]), tf.shape(grid[..., :third])
+            _weighted_mean(grid[..., third : 2 * third], weight, [2]), tf.shape(grid[..., :third])
         )
         clip = tf.broadcast_to(
-            _mean(grid[..., 2 * third :], weight, [1, 2]), tf.shape(grid[..., :third])
+            _weighted_mean(grid[..., 2 * third :], weight, [1, 2]), tf.shape(grid[..., :third])
         )
         return tf.reshape(tf.concat([grid[..., :third], frame, clip], -1), size)
 
-    def _drawn(self, scores):
+    def _sample_mask(self, scores):
         """A hard draw by Gumbel noise whose gradient is the soft one's."""
         noise = keras.random.uniform(tf.shape(scores), 1e-6, 1 - 1e-6, seed=self.seed)
         soft = tf.nn.softmax(scores - tf.math.log(-tf.math.log(noise)))[..., :1]
         hard = tf.cast(soft > 0.5, tf.float32)
         return tf.cast(hard + soft - tf.stop_gradient(soft), self.compute_dtype)
 
-    def _best(self, scores, keep, frames):
+    def _select_best(self, scores, keep, frames):
         """The best of each frame pair, of those that are still there."""
         size = tf.shape(scores)
         scores = tf.where(keep[..., 0] > 0.5, scores, scores.dtype.min)
@@ -237,7 +240,7 @@ class Predictor(keras.layers.Layer):
         return {**super().get_config(), "share": self.share}
 
 
-def _softmax_of_kept(scores, keep, epsilon=1e-6):
+def _masked_softmax(scores, keep, epsilon=1e-6):
     """Softmax of [N, heads, L, L] over tubelets that are still there, and oneself; the source's epsilon."""
     length, dtype = tf.shape(scores)[-1], scores.dtype
     allowed = tf.cast(tf.transpose(keep, [0, 2, 1])[:, None], tf.float32)
@@ -250,7 +253,7 @@ def _softmax_of_kept(scores, keep, epsilon=1e-6):
     return tf.cast(weights, dtype)
 
 
-def _mean(x, weight, axes):
+def _weighted_mean(x, weight, axes):
     total = tf.maximum(
         tf.reduce_sum(weight, axes, keepdims=True), 1e-3
     )  # training may drop all of a frame pair
@@ -259,18 +262,24 @@ def _mean(x, weight, axes):
 
 def _to_tubelets(clips, grid):
     """[N, T, H, W, 3] -> [N, T / 2 * H / 16 * W / 16, 2 * 16 * 16 * 3].  grid: the three divided sizes."""
-    patches = tf.nn.space_to_depth(per_frame.merge(clips), PATCH)
-    pairs = tf.reshape(patches, [-1, TUBELET, grid[1] * grid[2], PATCH * PATCH * 3])
+    patches = tf.nn.space_to_depth(per_frame.merge_time(clips), PATCH_SIDE)
+    pairs = tf.reshape(
+        patches, [-1, TUBELET_FRAMES, grid[1] * grid[2], PATCH_SIDE * PATCH_SIDE * 3]
+    )
     tubelets = tf.transpose(pairs, [0, 2, 1, 3])
-    return tf.reshape(tubelets, [tf.shape(clips)[0], -1, TUBELET * PATCH * PATCH * 3])
+    return tf.reshape(
+        tubelets, [tf.shape(clips)[0], -1, TUBELET_FRAMES * PATCH_SIDE * PATCH_SIDE * 3]
+    )
 
 
 def _to_frames(tubelets, grid):
     """The inverse of _to_tubelets."""
-    pairs = tf.reshape(tubelets, [-1, grid[1] * grid[2], TUBELET, PATCH * PATCH * 3])
-    patches = tf.reshape(
-        tf.transpose(pairs, [0, 2, 1, 3]), [-1, grid[1], grid[2], PATCH * PATCH * 3]
+    pairs = tf.reshape(
+        tubelets, [-1, grid[1] * grid[2], TUBELET_FRAMES, PATCH_SIDE * PATCH_SIDE * 3]
     )
-    frames = tf.nn.depth_to_space(patches, PATCH)
+    patches = tf.reshape(
+        tf.transpose(pairs, [0, 2, 1, 3]), [-1, grid[1], grid[2], PATCH_SIDE * PATCH_SIDE * 3]
+    )
+    frames = tf.nn.depth_to_space(patches, PATCH_SIDE)
     size = tf.shape(frames)
-    return tf.reshape(frames, [-1, grid[0] * TUBELET, size[1], size[2], 3])
+    return tf.reshape(frames, [-1, grid[0] * TUBELET_FRAMES, size[1], size[2], 3])

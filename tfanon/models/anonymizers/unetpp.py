@@ -29,34 +29,41 @@ def build(width=1.0, output="sigmoid"):
     output: "sigmoid" keeps the result in [0, 1]; "linear" is the authors' choice and does not.
     Raises ValueError for another output or width.
     """
-    _common.check("unetpp", width, output)
+    _common.check_options("unetpp", width, output)
     frames = keras.Input((None, None, 3))
-    nodes = _encode(frames, width)
+    nodes = _build_encoder(frames, width)
     for name, (below, skips, channels) in NODES.items():
-        nodes[name] = _decode(
-            nodes[below], [nodes[skip] for skip in skips], layers.scaled(channels, width), name
+        nodes[name] = _decoder_node(
+            nodes[below],
+            [nodes[skip] for skip in skips],
+            layers.scale_channels(channels, width),
+            name,
         )
-    x = layers.conv(nodes["x03"], 3, use_bias=True, initializer="glorot_uniform", name="head")
-    network = keras.Model(frames, _common.end(x, output), name="unetpp", dtype="float32")
+    x = layers.conv2d(nodes["x03"], 3, use_bias=True, initializer="glorot_uniform", name="head")
+    network = keras.Model(
+        frames, _common.apply_output_activation(x, output), name="unetpp", dtype="float32"
+    )
     return per_frame.PerFrame(network, multiple=16)
 
 
-def _encode(frames, width):
+def _build_encoder(frames, width):
     """ResNet-18 without its last stage: E1 at half the frame's size to E4 at a sixteenth."""
-    x = layers.imagenet_normalize()(frames)
-    nodes = {"E1": layers.conv_bn(x, layers.scaled(64, width), 7, 2, name="stem")}
-    x = layers.max_pool(nodes["E1"])
+    x = layers.make_imagenet_normalization()(frames)
+    nodes = {"E1": layers.conv2d_bn(x, layers.scale_channels(64, width), 7, 2, name="stem")}
+    x = layers.max_pool2d(nodes["E1"])
     for stage, channels, stride in ((2, 64, 1), (3, 128, 2), (4, 256, 2)):
-        x = resnet.basic_block(x, layers.scaled(channels, width), stride, name=f"E{stage}_0")
-        x = resnet.basic_block(x, layers.scaled(channels, width), 1, name=f"E{stage}_1")
+        x = resnet.basic_block(
+            x, layers.scale_channels(channels, width), stride, name=f"E{stage}_0"
+        )
+        x = resnet.basic_block(x, layers.scale_channels(channels, width), 1, name=f"E{stage}_1")
         nodes[f"E{stage}"] = x
     return nodes
 
 
-def _decode(below, skips, channels, name):
+def _decoder_node(below, skips, channels, name):
     """One node: twice the size, the skips behind it, two convolutions."""
     x = keras.layers.UpSampling2D(2)(below)
     if skips:
         x = keras.layers.Concatenate()([x, *skips])
-    x = layers.conv_bn(x, channels, initializer="he_uniform", name=f"{name}_0")
-    return layers.conv_bn(x, channels, initializer="he_uniform", name=f"{name}_1")
+    x = layers.conv2d_bn(x, channels, initializer="he_uniform", name=f"{name}_0")
+    return layers.conv2d_bn(x, channels, initializer="he_uniform", name=f"{name}_1")

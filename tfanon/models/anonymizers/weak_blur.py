@@ -8,4 +8,4 @@ def build(regions="whole", **_):
 
     regions: a spec of tfanon/models/regions.  Raises ValueError where they cannot be had.
     """
-    return _fixed.fixed("weak_blur", blur.Blur(13, 10.0, dtype="float32"), regions)
+    return _fixed.build_fixed("weak_blur", blur.Blur(13, 10.0, dtype="float32"), regions)

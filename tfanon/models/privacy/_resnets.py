@@ -16,21 +16,21 @@ def build(depth, attributes=None, embedding=None, variant="torchvision"):
     Raises ValueError unless exactly one of `attributes` and `embedding` is given, and for another variant.
     """
     images = keras.Input((None, None, 3))
-    x = pooled_features(images, depth, variant)
-    outputs = _heads.head(x, attributes, embedding, hidden=x.shape[-1])
+    x = extract_pooled_features(images, depth, variant)
+    outputs = _heads.build_head(x, attributes, embedding, hidden=x.shape[-1])
     return keras.Model(images, outputs, name=f"resnet{depth}", dtype="float32")
 
 
-def pooled_features(images, depth, variant="torchvision"):
+def extract_pooled_features(images, depth, variant="torchvision"):
     """[N, H, W, 3] in [0, 1] -> [N, 512 or 2048] float32."""
     if variant not in VARIANTS:
         raise ValueError(f"A resnet's variant is {' or '.join(VARIANTS)}, not '{variant}'.")
     if variant == "simclr":
-        x = resnet.features(
-            layers.normalize((0.0,) * 3, (1.0,) * 3)(images),
+        x = resnet.extract_features(
+            layers.make_normalization((0.0,) * 3, (1.0,) * 3)(images),
             depth,
             pool=keras.layers.MaxPooling2D(3, 2, padding="same"),
         )
     else:
-        x = resnet.features(layers.imagenet_normalize()(images), depth)
+        x = resnet.extract_features(layers.make_imagenet_normalization()(images), depth)
     return keras.layers.GlobalAveragePooling2D(dtype="float32")(x)

@@ -17,7 +17,7 @@ def build(attributes=None, embedding=None, width=1.0):
     Raises ValueError unless exactly one of `attributes` and `embedding` is given.
     """
     images = keras.Input((None, None, 3))
-    x = layers.normalize((0.5,) * 3, (0.5,) * 3)(images)
+    x = layers.make_normalization((0.5,) * 3, (0.5,) * 3)(images)
     backbone = keras.applications.MobileNet(
         (None, None, 3), alpha=width, include_top=False, weights=None, input_tensor=x
     )
@@ -27,5 +27,5 @@ def build(attributes=None, embedding=None, width=1.0):
         ):  # else each replica keeps averages of its own
             layer.synchronized = tf.distribute.get_strategy().num_replicas_in_sync > 1
     x = keras.layers.GlobalAveragePooling2D(dtype="float32")(backbone.output)
-    outputs = _heads.head(x, attributes, embedding, hidden=x.shape[-1])
+    outputs = _heads.build_head(x, attributes, embedding, hidden=x.shape[-1])
     return keras.Model(images, outputs, name="mobilenet", dtype="float32")

@@ -17,9 +17,9 @@ def build(attributes=None, embedding=None):
     Raises ValueError unless exactly one of the two is given.
     """
     images = keras.Input((None, None, 3))
-    x = layers.conv_bn(layers.imagenet_normalize()(images), 16, 3, 2, name="stem")
+    x = layers.conv2d_bn(layers.make_imagenet_normalization()(images), 16, 3, 2, name="stem")
     for index, (channels, stride) in enumerate(STAGES, 1):
         x = resnet.basic_block(x, channels, stride, name=f"stage{index}")
     x = keras.layers.GlobalAveragePooling2D(dtype="float32")(x)
-    logits = _heads.head(x, attributes, embedding, hidden=x.shape[-1])
+    logits = _heads.build_head(x, attributes, embedding, hidden=x.shape[-1])
     return keras.Model(images, logits, name="small_resnet", dtype="float32")

@@ -17,9 +17,9 @@ def build(attributes=None, embedding=None):
     """
     images, pooled = keras.Input((None, None, 3)), keras.Input((2048,))
     features = keras.Model(
-        images, _resnets.pooled_features(images, 50), name="features", dtype="float32"
+        images, _resnets.extract_pooled_features(images, 50), name="features", dtype="float32"
     )
     head = keras.Model(
-        pooled, _heads.head(pooled, attributes, embedding), name="head", dtype="float32"
+        pooled, _heads.build_head(pooled, attributes, embedding), name="head", dtype="float32"
     )
     return per_frame.OverTime(features, head, name="video_resnet50")

@@ -8,10 +8,10 @@ import threading
 import numpy as np
 import tensorflow as tf
 
-SIDE = 256  # pixels of the shorter side that a frame is enlarged to; a detector's smallest window is 24 or 128 high
+MIN_DETECTION_SIDE = 256  # pixels of the shorter side that a frame is enlarged to; a detector's smallest window is 24 or 128 high
 
 
-def load(name):
+def import_opencv(name):
     """The module cv2.  Raises ValueError where there is none with OpenCV's classical detectors."""
     try:
         import cv2
@@ -28,7 +28,7 @@ def load(name):
     return cv2
 
 
-def masks(cv2, detect):
+def make_mask_function(cv2, detect):
     """Function of frames [N, H, W, 3] in [0, 1] that gives [N, H, W, 1] booleans: inside a box that `detect` finds.
 
     detect: uint8 [h, w] -> [[x, y, width, height], ..] in its pixels.
@@ -37,7 +37,7 @@ def masks(cv2, detect):
 
     def look(frames):
         with alone:
-            found = [_mask(cv2, detect, frame) for frame in frames]
+            found = [_detect_mask(cv2, detect, frame) for frame in frames]
         return np.array(found, bool).reshape([*frames.shape[:3], 1])
 
     def find(frames):
@@ -49,9 +49,9 @@ def masks(cv2, detect):
     return find
 
 
-def _mask(cv2, detect, frame):
+def _detect_mask(cv2, detect, frame):
     height, width = frame.shape[:2]
-    scale = max(1.0, SIDE / min(height, width))
+    scale = max(1.0, MIN_DETECTION_SIDE / min(height, width))
     large = cv2.resize(
         frame, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_LINEAR
     )

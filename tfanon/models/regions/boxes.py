@@ -11,7 +11,7 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-KEEP = "[[top, left, bottom, right], ..] in shares of the frame, 0 <= top < bottom <= 1 and 0 <= left < right <= 1"
+BOXES_FORMAT = "[[top, left, bottom, right], ..] in shares of the frame, 0 <= top < bottom <= 1 and 0 <= left < right <= 1"
 
 
 def build(file=""):
@@ -19,7 +19,7 @@ def build(file=""):
 
     A pixel is inside where its middle is.  Raises ValueError where the file is missing or holds something else.
     """
-    boxes = tf.constant(_read(file), tf.float32)
+    boxes = tf.constant(_read_boxes(file), tf.float32)
 
     def find(frames):
         size = tf.shape(frames)
@@ -36,7 +36,7 @@ def build(file=""):
     return find
 
 
-def _read(file):
+def _read_boxes(file):
     if not file:
         raise ValueError("The regions 'boxes' need a file: regions=boxes:file=boxes.json.")
     try:
@@ -50,5 +50,5 @@ def _read(file):
         or boxes.shape[1] != 4
         or not (np.all(boxes >= 0) and np.all(boxes <= 1) and np.all(boxes[:, :2] < boxes[:, 2:]))
     ):
-        raise ValueError(f"{file} holds no boxes: write {KEEP}.")
+        raise ValueError(f"{file} holds no boxes: write {BOXES_FORMAT}.")
     return boxes

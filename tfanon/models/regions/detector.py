@@ -6,7 +6,7 @@ Called inside TensorFlow's graphs on any device, frame by frame. What it misses 
 import keras
 import tensorflow as tf
 
-PERSON = 1  # as COCO numbers its classes, and KerasHub's presets with it
+PERSON_CLASS = 1  # as COCO numbers its classes, and KerasHub's presets with it
 
 
 def build(preset="retinanet_resnet50_fpn_coco", confidence=0.3):
@@ -18,17 +18,19 @@ def build(preset="retinanet_resnet50_fpn_coco", confidence=0.3):
     """
     if not 0 <= confidence <= 1:
         raise ValueError(f"detector: confidence must be in 0..1, not {confidence}.")
-    detector = _load(preset)
+    detector = _load_detector(preset)
     detector.prediction_decoder.confidence_threshold = confidence
 
     def find(frames):
         mask = tf.TensorSpec([*frames.shape[1:3], 1], tf.bool)
-        return tf.map_fn(lambda frame: _mask(detector, frame), frames, fn_output_signature=mask)
+        return tf.map_fn(
+            lambda frame: _person_mask(detector, frame), frames, fn_output_signature=mask
+        )
 
     return find
 
 
-def _load(preset):
+def _load_detector(preset):
     try:
         import keras_hub
     except ImportError:
@@ -43,9 +45,9 @@ def _load(preset):
         ) from None
 
 
-def _mask(detector, frame):
+def _person_mask(detector, frame):
     """[H, W, 1]: the pixels of one frame [H, W, 3] that a box of a person touches."""
-    picture, scale = _fitted(frame, detector.preprocessor.image_converter.image_size)
+    picture, scale = _letterbox(frame, detector.preprocessor.image_converter.image_size)
     found = detector.decode_predictions(
         detector(detector.preprocessor(picture), training=False), picture
     )
@@ -57,14 +59,15 @@ def _mask(detector, frame):
         width=picture.shape[2],
     )
     people = tf.boolean_mask(
-        tf.cast(boxes, tf.float32) / scale, tf.equal(tf.cast(found["labels"][0], tf.int32), PERSON)
+        tf.cast(boxes, tf.float32) / scale,
+        tf.equal(tf.cast(found["labels"][0], tf.int32), PERSON_CLASS),
     )
-    rows = _touched(people[:, 0], people[:, 2], tf.shape(frame)[0])  # [people, H]
-    columns = _touched(people[:, 1], people[:, 3], tf.shape(frame)[1])
+    rows = _touched_pixels(people[:, 0], people[:, 2], tf.shape(frame)[0])  # [people, H]
+    columns = _touched_pixels(people[:, 1], people[:, 3], tf.shape(frame)[1])
     return tf.reduce_any(rows[:, :, None] & columns[:, None, :], axis=0)[..., None]
 
 
-def _fitted(frame, size):
+def _letterbox(frame, size):
     """(picture [1, *size, 3] of grey levels with the frame in its upper left corner, how much larger it is there)."""
     sides = tf.cast(tf.shape(frame)[:2], tf.float32)
     scale = tf.reduce_min(tf.constant(size, tf.float32) / sides)
@@ -72,7 +75,7 @@ def _fitted(frame, size):
     return tf.ensure_shape(tf.image.pad_to_bounding_box(scaled, 0, 0, *size), [1, *size, 3]), scale
 
 
-def _touched(start, end, side):
+def _touched_pixels(start, end, side):
     """[n, side] booleans: pixels that overlap with the spans start..end, each [n]."""
     pixel = tf.range(tf.cast(side, tf.float32))
     return (pixel[None] + 1 > start[:, None]) & (pixel[None] < end[:, None])

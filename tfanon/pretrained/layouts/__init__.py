@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 
 
-def find_all(network):
+def find_layouts(network):
     """name -> layout of every file here that knows `network`.  Raises ValueError where none does."""
     modules = {
         entry.name: importlib.import_module(f"{__name__}.{entry.name}")

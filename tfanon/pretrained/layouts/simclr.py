@@ -9,20 +9,20 @@ from tfanon.models import resnet
 from tfanon.pretrained.layout import Layout
 
 
-def layer(path, network):
+def get_layer_name(path, network):
     """stage2_0_b -> base_model/conv2d_13, and its batch normalisation with the same number."""
     if path.startswith("projection"):
         return None
     name = path.removesuffix("_bn")
-    number = _order(int(network.removeprefix("resnet"))).index(name)
+    number = _list_convolutions(int(network.removeprefix("resnet"))).index(name)
     kind = "batch_normalization" if path.endswith("_bn") else "conv2d"
     return f"base_model/{kind}" + (f"_{number}" if number else "")
 
 
 @functools.cache
-def _order(depth):
+def _list_convolutions(depth):
     """Our names of all convolutions as SimCLR makes them."""
-    block, repeats = resnet.DEPTHS[depth]
+    block, repeats = resnet.BLOCKS_BY_DEPTH[depth]
     letters = "abc" if block is resnet.bottleneck else "ab"
     blocks = [(stage, place) for stage, count in enumerate(repeats, 1) for place in range(count)]
     return ["stem"] + [
@@ -34,9 +34,9 @@ def _order(depth):
 
 LAYOUT = Layout(
     networks=("resnet50", "resnet101", "resnet152"),
-    mark="base_model/conv2d/kernel",
-    layer=layer,
+    marker="base_model/conv2d/kernel",
+    layer=get_layer_name,
     arguments={"variant": "simclr"},
-    pytorch=False,
-    unused=(r"head_(contrastive|supervised)/.*", r"global_step", r".*/Momentum"),
+    is_pytorch=False,
+    ignored=(r"head_(contrastive|supervised)/.*", r"global_step", r".*/Momentum"),
 )

@@ -1,19 +1,19 @@
 """torchvision's ResNet-18 to 152: conv1, bn1, layer1.0.conv1 ... layer4.1.bn2, fc."""
 
-from tfanon.pretrained.layout import Layout, by_rules
+from tfanon.pretrained.layout import Layout, map_by_rules
 
-LETTERS = {
+CONVOLUTION_NUMBERS = {
     "a": 1,
     "b": 2,
     "c": 3,
 }  # of a block's convolutions: our names end in letters, torchvision's in numbers
 
 
-def rules(prefix=""):
+def make_resnet_rules(prefix=""):
     """Rules for a residual network below `prefix`, stem and stages."""
     blocks = [
         (rf"stage(\d)_(\d+)_{letter}{ours}", rf"{prefix}layer\1.\2.{theirs}{number}")
-        for letter, number in LETTERS.items()
+        for letter, number in CONVOLUTION_NUMBERS.items()
         for ours, theirs in (("", "conv"), ("_bn", "bn"))
     ]
     return (
@@ -27,7 +27,7 @@ def rules(prefix=""):
 
 LAYOUT = Layout(
     networks=("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"),
-    mark="conv1.weight",
-    layer=by_rules(*rules(), (r"logits", "fc")),
+    marker="conv1.weight",
+    layer=map_by_rules(*make_resnet_rules(), (r"logits", "fc")),
     head="fc.weight",
 )

@@ -1,11 +1,11 @@
 """torchvision's video ResNets: stem.0, layer1.0.conv1.0 ..., fc; R(2+1)D's convolutions are pairs, space and time."""
 
-from tfanon.pretrained.layout import Layout, by_rules
+from tfanon.pretrained.layout import Layout, map_by_rules
 
-NUMBERS = {"a": 1, "b": 2}
+CONVOLUTION_NUMBERS = {"a": 1, "b": 2}
 
 
-def _block(letter, number):
+def _make_block_rules(letter, number):
     """A block's convolution `letter`: whole in R3D; space, normalisation, ReLU, time in R(2+1)D."""
     ours, theirs = rf"stage(\d)_(\d+)_{letter}", rf"layer\1.\2.conv{number}"
     return (
@@ -20,14 +20,18 @@ def _block(letter, number):
 
 LAYOUT = Layout(
     networks=("r3d_18", "r2plus1d_18"),
-    mark="stem.0.weight",
+    marker="stem.0.weight",
     head="fc.weight",
-    layer=by_rules(
+    layer=map_by_rules(
         (r"stem(_space)?", "stem.0"),
         (r"stem(_space)?_bn", "stem.1"),
         (r"stem_time", "stem.3"),
         (r"stem_time_bn", "stem.4"),
-        *(rule for letter, number in NUMBERS.items() for rule in _block(letter, number)),
+        *(
+            rule
+            for letter, number in CONVOLUTION_NUMBERS.items()
+            for rule in _make_block_rules(letter, number)
+        ),
         (r"stage(\d)_(\d+)_shortcut", r"layer\1.\2.downsample.0"),
         (r"stage(\d)_(\d+)_shortcut_bn", r"layer\1.\2.downsample.1"),
         (r"logits", "fc"),

@@ -3,11 +3,13 @@
 The pixels are normalised as for torchvision's, so the variant is torchvision's too.
 """
 
-from tfanon.pretrained.layout import Layout, by_rules
+from tfanon.pretrained.layout import Layout, map_by_rules
 from tfanon.pretrained.layouts import torchvision_resnet
 
 LAYOUT = Layout(
     networks=("resnet50", "resnet101", "resnet152"),
-    mark="_feature_blocks.conv1.weight",
-    layer=by_rules(*torchvision_resnet.rules("_feature_blocks."), (r"projection_\d", None)),
+    marker="_feature_blocks.conv1.weight",
+    layer=map_by_rules(
+        *torchvision_resnet.make_resnet_rules("_feature_blocks."), (r"projection_\d", None)
+    ),
 )

@@ -9,10 +9,10 @@ from tfanon.models import per_frame
 from tfanon.training import losses
 from tfanon.training.objectives import penalty
 
-KEYS = {"images": "attributes", "clips": "clip_attributes"}  # of a batch
+LABEL_KEYS = {"images": "attributes", "clips": "clip_attributes"}  # of a batch
 
 
-class Supervised(penalty.Penalty):
+class SupervisedObjective(penalty.PenaltyObjective):
     """L_A = L_T + L_adv, where L_adv is what `adversary` makes of f_B's answers; there is no penalty.
 
     attribute_names: of the private labels of --private_labels.  M f_B's answer logits [n, M, P], one answers [n, P].
@@ -23,7 +23,10 @@ class Supervised(penalty.Penalty):
 
     def __init__(self, config, attribute_names):
         super().__init__(config)
-        self.attribute_names, self.extras = tuple(attribute_names), (KEYS[config.private_labels],)
+        self.attribute_names, self.extras = (
+            tuple(attribute_names),
+            (LABEL_KEYS[config.private_labels],),
+        )
         if not attribute_names:
             of, source = (
                 config.private_labels,
@@ -44,12 +47,12 @@ class Supervised(penalty.Penalty):
 
     def anonymizer(self, f_T, f_B, batch, anon):
         L_T, _ = self.action(f_T, batch, anon, training=False)
-        truth, logits = self._answers(
-            f_B, batch, anon, lambda x: penalty.still(f_B, x, self.config.budget_batch_norm)
+        truth, logits = self._labels_and_logits(
+            f_B, batch, anon, lambda x: penalty.call_frozen(f_B, x, self.config.budget_batch_norm)
         )
         L_adv = tf.reduce_mean(self.adversary(truth, logits))
         L_A = self.config.utility_weight * L_T + self.config.budget_weight * L_adv
-        L_B = tf.reduce_mean(losses.attributes(truth, logits))
+        L_B = tf.reduce_mean(losses.attribute_cross_entropy(truth, logits))
         L_P = tf.reduce_mean(
             losses.penalty(batch["clips"], anon["clips"], self.config.penalty_bound)
         )
@@ -61,30 +64,37 @@ class Supervised(penalty.Penalty):
         }  # L_B and L_P are only looked at
 
     def budget(self, f_B, batch, anon, batch_norm):
-        return self._cross_entropy(f_B, batch, anon, lambda x: penalty.still(f_B, x, batch_norm))
+        return self._attribute_loss(
+            f_B, batch, anon, lambda x: penalty.call_frozen(f_B, x, batch_norm)
+        )
 
     def privacy(self, f_B, batch, anon):
-        return self._cross_entropy(f_B, batch, anon, lambda x: f_B(x, training=True))
+        return self._attribute_loss(f_B, batch, anon, lambda x: f_B(x, training=True))
 
-    def _cross_entropy(self, f_B, batch, anon, answer):
+    def _attribute_loss(self, f_B, batch, anon, answer):
         """The mean over members too; each learns from its own part alone, since they share no weights."""
-        return tf.reduce_mean(losses.attributes(*self._answers(f_B, batch, anon, answer)))
+        return tf.reduce_mean(
+            losses.attribute_cross_entropy(*self._labels_and_logits(f_B, batch, anon, answer))
+        )
 
-    def _answers(self, f_B, batch, anon, answer):
+    def _labels_and_logits(self, f_B, batch, anon, answer):
         """(truth, logits), [n, M, P] each, of the views of the images or of the clips."""
         if self.config.private_labels == "clips":
-            truth, logits = batch["clip_attributes"], over_time(f_B, anon["clips"], answer)
+            truth, logits = (
+                batch["clip_attributes"],
+                predict_clip_logits(f_B, anon["clips"], answer),
+            )
         else:
             truth, logits = (
                 tf.repeat(batch["attributes"], 2, axis=0),
-                answer(penalty.views(anon["pairs"])),
+                answer(penalty.flatten_views(anon["pairs"])),
             )
         logits = logits if len(logits.shape) == 3 else logits[:, None]
         return tf.broadcast_to(truth[:, None], tf.shape(logits)), logits
 
 
-def over_time(f_B, clips, answer):
+def predict_clip_logits(f_B, clips, answer):
     """f_B's logits of clips [N, T, H, W, 3]: the mean over the frames, as VITA's; a video network's own."""
     if getattr(f_B, "video", False):
         return answer(clips)
-    return tf.reduce_mean(per_frame.split(answer(per_frame.merge(clips)), clips), axis=1)
+    return tf.reduce_mean(per_frame.split_time(answer(per_frame.merge_time(clips)), clips), axis=1)

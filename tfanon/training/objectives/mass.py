@@ -14,10 +14,10 @@ from tfanon.training.objectives import _supervised
 
 def build(config, attribute_names=()):
     """The objective of a Config.  Raises ValueError where there are no private labels, and as Mass does."""
-    return Mass(config, attribute_names)
+    return MassObjective(config, attribute_names)
 
 
-class Mass(_supervised.Supervised):
+class MassObjective(_supervised.SupervisedObjective):
     """Two groups of attributes.  Raises ValueError where --suppressed names one that the data does not have."""
 
     def __init__(self, config, attribute_names):
@@ -34,7 +34,7 @@ class Mass(_supervised.Supervised):
 
     def adversary(self, truth, logits):
         def loss(columns):  # [n, M]
-            return losses.attributes(
+            return losses.attribute_cross_entropy(
                 tf.gather(truth, columns, axis=2), tf.gather(logits, columns, axis=2)
             )
 

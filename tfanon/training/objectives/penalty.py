@@ -13,10 +13,10 @@ def build(config, attribute_names=()):
 
     Raises ValueError for an ensemble of f_B's.
     """
-    return Penalty(config)
+    return PenaltyObjective(config)
 
 
-class Penalty:
+class PenaltyObjective:
     """What f_A descends in step 1 of Algorithm 1, and what f_T and f_B descend in step 2.
 
     Another objective is a class with the same methods; it may inherit those that it leaves as they are. A batch is a
@@ -25,12 +25,12 @@ class Penalty:
     """
 
     extras = ()  # what a batch holds beside clips, labels and pairs
-    terms = ()  # what is logged of step 1 beside L_T, L_B and L_P
-    several = False  # whether --ensemble may add f_B's
+    extra_terms = ()  # what is logged of step 1 beside L_T, L_B and L_P
+    supports_ensemble = False  # whether --ensemble may add f_B's
 
     def __init__(self, config):
         self.config = config
-        if config.ensemble and not self.several:
+        if config.ensemble and not self.supports_ensemble:
             raise ValueError(
                 "--ensemble is for objectives whose f_B's read attributes (vita, stprivacy, mass), not "
                 f"for --objective={config.objective}."
@@ -56,7 +56,7 @@ class Penalty:
                 self.config.penalty_reduction,
             )
         )
-        L_A = losses.anonymizer_objective(
+        L_A = losses.anonymizer_loss(
             L_T,
             L_B,
             L_P,
@@ -69,27 +69,29 @@ class Penalty:
     def action(self, f_T, batch, anon, training):
         """(L_T, logits [N, K])."""
         logits = f_T(anon["clips"], training=training)
-        return tf.reduce_mean(losses.action(batch["labels"], logits)), logits
+        return tf.reduce_mean(losses.action_cross_entropy(batch["labels"], logits)), logits
 
     def budget(self, f_B, batch, anon, batch_norm):
         """L_B with f_B held still.  batch_norm: as in `still`."""
-        return self.nt_xent(still(f_B, views(anon["pairs"]), batch_norm))
+        return self.contrastive_loss(call_frozen(f_B, flatten_views(anon["pairs"]), batch_norm))
 
     def privacy(self, f_B, batch, anon):
         """L_B that f_B descends in step 2."""
-        return self.nt_xent(f_B(views(anon["pairs"]), training=True))
+        return self.contrastive_loss(f_B(flatten_views(anon["pairs"]), training=True))
 
-    def nt_xent(self, z):
+    def contrastive_loss(self, z):
         """Eq. 6 of the views of M images, z: [2 M, D], with the negatives of all replicas."""
         z, z_prime = tf.unstack(tf.reshape(z, [-1, 2, z.shape[-1]]), axis=1)
         return tf.reduce_mean(
             losses.nt_xent(
-                distribution.gather(z), distribution.gather(z_prime), self.config.temperature
+                distribution.gather_from_replicas(z),
+                distribution.gather_from_replicas(z_prime),
+                self.config.temperature,
             )
         )
 
 
-def still(network, x, batch_norm):
+def call_frozen(network, x, batch_norm):
     """Outputs of a network that is held still.
 
     batch_norm "batch": with this batch's statistics, the moving averages untouched. With "inference" f_A can raise L_B
@@ -103,6 +105,6 @@ def still(network, x, batch_norm):
     return y
 
 
-def views(pairs):
+def flatten_views(pairs):
     """[M, 2, H, W, C] -> [2 M, H, W, C], the two views of an image side by side."""
     return tf.reshape(pairs, tf.concat([[-1], tf.shape(pairs)[2:]], axis=0))

@@ -14,11 +14,11 @@ from tfanon.training.objectives import _supervised
 
 def build(config, attribute_names=()):
     """The objective of a Config.  Raises ValueError where there are no private labels."""
-    return STPrivacy(config, attribute_names)
+    return STPrivacyObjective(config, attribute_names)
 
 
-class STPrivacy(_supervised.Supervised):
+class STPrivacyObjective(_supervised.SupervisedObjective):
     """Away from the truth, as the best f_B tells it."""
 
     def adversary(self, truth, logits):
-        return -tf.reduce_min(losses.attributes(truth, logits), axis=1)
+        return -tf.reduce_min(losses.attribute_cross_entropy(truth, logits), axis=1)

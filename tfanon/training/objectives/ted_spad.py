@@ -16,17 +16,17 @@ from tfanon.training.objectives import penalty
 
 def build(config, attribute_names=()):
     """The objective of a Config, whose penalty weighs nothing.  attribute_names: not looked at."""
-    return TedSpad(dataclasses.replace(config, penalty_weight=0.0))
+    return TedSpadObjective(dataclasses.replace(config, penalty_weight=0.0))
 
 
-class TedSpad(penalty.Penalty):
+class TedSpadObjective(penalty.PenaltyObjective):
     """Penalty without penalty; L_T holds the triplet loss, and f_T a projection for it."""
 
     extras = ("others",)
 
     def action_network(self, f_T):
         """f_T with a second output, unit vectors [N, 128]: the released projector on what its last layer is given."""
-        features = _before_dropout(f_T.layers[-1].input)
+        features = _skip_dropout(f_T.layers[-1].input)
         x = keras.layers.ReLU()(_dense_bn(features, 512, "projector_0"))
         z = keras.layers.UnitNormalization(dtype="float32", name="projection")(
             _dense_bn(x, 128, "projector_1")
@@ -40,13 +40,13 @@ class TedSpad(penalty.Penalty):
         )
         logits = tf.reshape(logits, [-1, 3, logits.shape[-1]])[:, 0]
         anchor, positive, negative = tf.unstack(tf.reshape(z, [-1, 3, z.shape[-1]]), axis=1)
-        L_D = losses.triplet(anchor, positive, negative, self.config.triplet_margin)
+        L_D = losses.triplet_loss(anchor, positive, negative, self.config.triplet_margin)
         return tf.reduce_mean(
-            losses.action(batch["labels"], logits) + self.config.temporal_weight * L_D
+            losses.action_cross_entropy(batch["labels"], logits) + self.config.temporal_weight * L_D
         ), logits
 
 
-def _before_dropout(x):
+def _skip_dropout(x):
     """What a dropout layer was given: the same clip twice must be nothing apart."""
     layer = x._keras_history.operation
     return layer.input if isinstance(layer, keras.layers.Dropout) else x

@@ -16,16 +16,17 @@ from tfanon.training.objectives import _supervised
 
 def build(config, attribute_names=()):
     """The objective of a Config.  Raises ValueError where there are no private labels."""
-    return Vita(config, attribute_names)
+    return VitaObjective(config, attribute_names)
 
 
-class Vita(_supervised.Supervised):
+class VitaObjective(_supervised.SupervisedObjective):
     """Supervised.adversary in three variants, over M f_B's."""
 
     def adversary(self, truth, logits):
         if self.config.vita_variant == "k_beam":
-            return -tf.reduce_min(losses.attributes(truth, logits), axis=1)
-        loss = {"all_ones": losses.all_ones, "negative_entropy": losses.negative_entropy}[
-            self.config.vita_variant
-        ]
+            return -tf.reduce_min(losses.attribute_cross_entropy(truth, logits), axis=1)
+        loss = {
+            "all_ones": losses.all_ones_cross_entropy,
+            "negative_entropy": losses.negative_entropy,
+        }[self.config.vita_variant]
         return tf.reduce_max(loss(logits), axis=1)
