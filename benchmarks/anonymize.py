@@ -80,11 +80,11 @@ def decode(path, anonymizer):
 
 
 def encoding():
-    return video_writer.Encoding(quality=FLAGS.quality, preset=FLAGS.preset)
+    return video_writer.EncodingOptions(quality=FLAGS.quality, preset=FLAGS.preset)
 
 
 def encode(target, frames, form):
-    with contextlib.closing(video_writer.Sink(target, form, encoding())) as output:
+    with contextlib.closing(video_writer.VideoWriter(target, form, encoding())) as output:
         for frame in frames:
             output.write(frame.pixels, frame.stamp, frame.duration)
         output.finish()

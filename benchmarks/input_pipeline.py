@@ -150,12 +150,12 @@ def main(_):
             flush=True,
         )
         for row, _, images in written[::2][:2]:
-            frame_cache.FRAMES.allow(1 << 28)
+            frame_cache.FRAME_CACHE.set_limit(1 << 28)
             costs = [
                 image_milliseconds(images, config(row, 2), together)
                 for together in (1, pipeline.TOGETHER)
             ]
-            frame_cache.FRAMES.allow(0)
+            frame_cache.FRAME_CACHE.set_limit(0)
             print(
                 f"{f'JPEG, {row[4]}x{row[3]}':34} {f'{row[5]}x{row[5]}':12} {costs[0]:10.3f} {costs[1]:10.3f}",
                 flush=True,

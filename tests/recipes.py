@@ -459,7 +459,7 @@ def anonymize(
     keep: bool = False,
     on_damage: str = "refuse",
     calls: list | None = None,
-) -> video_reader.Video:
+) -> video_reader.VideoReader:
     """Write the negative of a video; returns it as it was read to its end.
 
     keep: its sound.  calls: gets the number of frames of each call of the network.  Raises what the
@@ -472,12 +472,12 @@ def anonymize(
         return 255 - frames
 
     wanted = {} if on_damage == "refuse" else {"on_damage": on_damage}
-    with video_reader.open_video(str(given), sound=keep, **wanted) as opened:
+    with video_reader.open_video(str(given), with_sound=keep, **wanted) as opened:
         video.anonymize_video(
             opened,
             target,
             doubles.anonymizer(invert, layout="whole"),
-            video_writer.Encoding(threads=1),
+            video_writer.EncodingOptions(threads=1),
         )
     return opened
 

@@ -45,9 +45,9 @@ def main(arguments):
 
 def anonymize_inputs(given, settings):
     """The exit status of anonymizing `given` as the settings say."""
-    once = [name for name in given if name == "-" or sources.is_live(name)]
+    once = [name for name in given if name == "-" or sources.is_live_input(name)]
     if once and len(given) > 1 or settings.output == "-" and len(given) > 1:
-        raise ValueError(f"'{sources.shown((once or given)[0])}' must be the only input.")
+        raise ValueError(f"'{sources.redact_address((once or given)[0])}' must be the only input.")
     if once or settings.output == "-":
         refuse_kept_tracks(given[0] if once else "-", settings)
     plan = None if once or settings.output == "-" else jobs.plan_jobs(given, settings.output)
@@ -94,7 +94,7 @@ def refuse_kept_tracks(end, settings):
     for name in ("audio", "metadata"):
         if getattr(settings, name) == "keep":
             raise ValueError(
-                f"--{name}=keep works from file to file; through '{sources.shown(end)}' go pictures "
+                f"--{name}=keep works from file to file; through '{sources.redact_address(end)}' go pictures "
                 f"alone. Record to a file and anonymize that into a file, or give --{name}=drop."
             )
 
@@ -114,7 +114,7 @@ def get_single_manifest_path(settings):
 def count_frames(given, show):
     """`show`, which counts frames in a bar on a terminal too.  given: the input, for its name."""
     with tqdm(
-        desc=exit_status.escape_name(sources.shown(given)),
+        desc=exit_status.escape_name(sources.redact_address(given)),
         unit="frame",
         leave=False,
         disable=not is_terminal(sys.stderr),
@@ -128,12 +128,12 @@ def anonymize_raw_frames(anonymizer, settings, show):
     size = parse_size(settings.raw_size, "raw_size")
     if size is None:
         raise ValueError("Raw frames on standard input need --raw_size=HxW.")
-    raw = sources.RawVideo(get_binary_stream(sys.stdin, "input"), *size, settings.raw_rate)
+    raw = sources.RawVideoReader(get_binary_stream(sys.stdin, "input"), *size, settings.raw_rate)
     if settings.output == "-":
         with count_frames("-", show) as seen:
             output = get_binary_stream(sys.stdout, "output")
             video.write_anonymized_frames(
-                raw, lambda form: sources.RawSink(output, form), anonymizer, seen
+                raw, lambda form: sources.RawVideoWriter(output, form), anonymizer, seen
             )
         return 0
     target = claim_output_path(settings)
@@ -160,14 +160,14 @@ def anonymize_to_pipe(given, anonymizer, settings, show):
         count_frames(given, show) as seen,
     ):
         video.write_anonymized_frames(
-            opened, lambda form: sources.RawSink(output, form), anonymizer, seen
+            opened, lambda form: sources.RawVideoWriter(output, form), anonymizer, seen
         )
     return 0
 
 
 def anonymize_live_source(given, anonymizer, settings, show):
     """A camera or an address."""
-    name = sources.shown(given)
+    name = sources.redact_address(given)
     with open_recorder(name, anonymizer, settings) as frames, count_frames(given, show) as seen:
         record = live.anonymize_live(
             given,

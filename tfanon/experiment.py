@@ -112,7 +112,7 @@ def configure_runtime(config):
     keras.config.set_dtype_policy(config.precision)
     keras.utils.set_random_seed(config.seed)
     limits.set_limits(**config.limits())
-    frame_cache.FRAMES.allow(config.frame_cache_mib << 20)
+    frame_cache.FRAME_CACHE.set_limit(config.frame_cache_mib << 20)
 
 
 def check_initial_weights(config):

@@ -61,20 +61,20 @@ def spoil_call(owner, name, fault, once=False):
 
 STAGES = {  # each spoils what comes after `calls` frames, or what happens once per file
     "decode": spoil_call(
-        video_reader.Video, "_accept", raising(video_writer.MediaError("in.mkv: damaged"))
+        video_reader.VideoReader, "_accept", raising(video_writer.MediaError("in.mkv: damaged"))
     ),
     "decode with libav's error": spoil_call(
-        video_reader.Video, "_decode", raising(av.error.InvalidDataError(1, "bad"))
+        video_reader.VideoReader, "_decode", raising(av.error.InvalidDataError(1, "bad"))
     ),
     "out of memory": spoil_call(video, "upright", raising(MemoryError())),
     "network raises": spoil_network(raising(RuntimeError("no such kernel"))),
     "network returns NaN": spoil_network(lambda x: np.full(x.shape, np.nan)),
     "network returns frames": spoil_network(lambda x: x),
     "network returns fewer": spoil_network(lambda x: np.zeros_like(x[:1])),
-    "encode": spoil_call(video_writer.Sink, "write", raising(av.error.InvalidDataError(1, "bad"))),
-    "disk full": spoil_call(video_writer.Sink, "write", raising(FULL)),
-    "a frame is lost": spoil_call(video_writer.Sink, "write", lambda *_: None),
-    "last bytes": spoil_call(video_writer.Sink, "finish", raising(FULL), once=True),
+    "encode": spoil_call(video_writer.VideoWriter, "write", raising(av.error.InvalidDataError(1, "bad"))),
+    "disk full": spoil_call(video_writer.VideoWriter, "write", raising(FULL)),
+    "a frame is lost": spoil_call(video_writer.VideoWriter, "write", lambda *_: None),
+    "last bytes": spoil_call(video_writer.VideoWriter, "finish", raising(FULL), once=True),
     "check": spoil_call(
         video_writer,
         "check",

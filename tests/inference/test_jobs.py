@@ -125,7 +125,7 @@ def test_every_ending_that_is_read_becomes_one_that_is_written(folder):
     for given, name in found.items():
         ending = pathlib.Path(name).suffix.lower()
         assert limits.is_video_path(given) == limits.is_video_path(name)
-        assert ending in video_writer.CONTAINERS or ending in image_io.WRITE_FORMATS
+        assert ending in video_writer.CONTAINER_FORMATS or ending in image_io.WRITE_FORMATS
         assert name in (given, f"{given}.mp4", f"{given}.jpg")
     assert found["x.mpg"] == "x.mpg.mp4" and found["x.mp4"] == "x.mp4"
 

@@ -17,7 +17,7 @@ import streaming
 from tfanon.inference import frame_grabber, live
 from tfanon.inference.network import UnsafeOutputError
 from tfanon.media.limits import MediaError
-from tfanon.media.video_writer import Encoding
+from tfanon.media.video_writer import EncodingOptions
 
 FOREVER = 10**6
 
@@ -35,7 +35,7 @@ def camera():
 
 
 def recorder(path, **more):
-    return live.FileRecorder(path, Encoding(), **more)
+    return live.FileRecorder(path, EncodingOptions(), **more)
 
 
 def test_a_recording_is_whole_and_anonymized(tmp_path, camera):

@@ -4,7 +4,7 @@ import pytest
 
 from tfanon.inference import options
 from tfanon.inference.options import AnonymizeOptions
-from tfanon.media.video_writer import Encoding
+from tfanon.media.video_writer import EncodingOptions
 
 
 def test_what_shapes_an_output_is_a_setting():
@@ -17,7 +17,7 @@ def test_what_shapes_an_output_is_a_setting():
 
 def test_no_quality_is_the_codecs_own():
     assert (
-        AnonymizeOptions().encoding() == Encoding()
+        AnonymizeOptions().encoding() == EncodingOptions()
         and AnonymizeOptions(quality=0).encoding().quality == 0
     )
 

@@ -10,7 +10,7 @@ from clips import NTSC, Clip
 from tfanon.inference import network, video
 from tfanon.media import video_reader
 from tfanon.media.limits import MediaError
-from tfanon.media.video_writer import Encoding
+from tfanon.media.video_writer import EncodingOptions
 
 ODD = {"size": (49, 65), "pixels": "yuv444p"}
 JPEG = {"codec": "mjpeg", "pixels": "yuvj420p"}
@@ -53,9 +53,9 @@ MANY = {
 
 
 def anonymized(
-    given, target, sound=False, anonymizer=None, metadata=False, encoding=Encoding(threads=1)
+    given, target, sound=False, anonymizer=None, metadata=False, encoding=EncodingOptions(threads=1)
 ):
-    with video_reader.open_video(given, sound=sound) as opened:
+    with video_reader.open_video(given, with_sound=sound) as opened:
         return video.anonymize_video(
             opened, target, anonymizer or doubles.inverting(), encoding, metadata
         )

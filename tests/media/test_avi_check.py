@@ -18,12 +18,12 @@ def test_the_rate_of_slots_is_found_in_rounded_times(rate, units):
     nominal = fractions.Fraction(
         round(10_000 * rate), 10_000
     )  # as containers derive it from rounded times
-    given = video_reader.Form(48, 64, fractions.Fraction(1, units), nominal)
+    given = video_reader.VideoInfo(48, 64, fractions.Fraction(1, units), nominal)
     assert avi_check.choose_even_rate(given, stamps).rate == rate
 
 
 def test_slots_may_be_empty_and_times_may_not_be_uneven():
-    given = video_reader.Form(48, 64, MILLISECOND, fractions.Fraction(25))
+    given = video_reader.VideoInfo(48, 64, MILLISECOND, fractions.Fraction(25))
     assert avi_check.choose_even_rate(given, [0, 40, 200, 240]).rate == 25
     assert avi_check.choose_even_rate(given, None) is given
     with pytest.raises(
@@ -43,14 +43,14 @@ def test_slots_may_be_empty_and_times_may_not_be_uneven():
 )
 def test_sound_that_avi_cannot_hold(start, gap, message):
     if not message:
-        avi_check.check_sounds(
-            video_reader.Form(48, 64, MILLISECOND, fractions.Fraction(25)), 0.0, [(start, gap)]
+        avi_check.check_sound_alignment(
+            video_reader.VideoInfo(48, 64, MILLISECOND, fractions.Fraction(25)), 0.0, [(start, gap)]
         )
         return
     with pytest.raises(
         ValueError,
         match=f"The sound {message}, .*; .mkv, .mp4 and .mov files can. --audio=drop leaves",
     ):
-        avi_check.check_sounds(
-            video_reader.Form(48, 64, MILLISECOND, fractions.Fraction(25)), 0.0, [(start, gap)]
+        avi_check.check_sound_alignment(
+            video_reader.VideoInfo(48, 64, MILLISECOND, fractions.Fraction(25)), 0.0, [(start, gap)]
         )

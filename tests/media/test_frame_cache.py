@@ -14,7 +14,7 @@ BYTES = COUNT * SIDE * SIDE * 3 // 2  # of a video in yuv420p
 @pytest.fixture(autouse=True)
 def closed():
     yield
-    frame_cache.FRAMES.allow(0)
+    frame_cache.FRAME_CACHE.set_limit(0)
 
 
 @pytest.fixture(params=["a.mp4", "a.avi", "a.jpg"])
@@ -44,42 +44,42 @@ def read(path, first=3):
 
 def test_frames_are_those_of_the_file(file):
     alone = read(file)
-    frame_cache.FRAMES.allow(1 << 20)
+    frame_cache.FRAME_CACHE.set_limit(1 << 20)
     for _ in range(3):
         np.testing.assert_array_equal(read(file), alone)
-    assert len(frame_cache.FRAMES.files) == 1 and 0 < frame_cache.FRAMES.used <= BYTES
+    assert len(frame_cache.FRAME_CACHE.files) == 1 and 0 < frame_cache.FRAME_CACHE.used <= BYTES
 
 
 def test_a_file_is_decoded_once(file, monkeypatch):
-    frame_cache.FRAMES.allow(1 << 20)
+    frame_cache.FRAME_CACHE.set_limit(1 << 20)
     alone = read(file)
-    monkeypatch.setattr(frame_reader, "opened", None)  # it would be called
+    monkeypatch.setattr(frame_reader, "open_container", None)  # it would be called
     np.testing.assert_array_equal(read(file), alone)
 
 
 def test_the_limit_holds(tmp_path):
     paths = [written(tmp_path / f"{seed}.mp4", seed) for seed in range(4)]
     alone = [read(path) for path in paths]
-    frame_cache.FRAMES.allow(2 * BYTES)
+    frame_cache.FRAME_CACHE.set_limit(2 * BYTES)
     for path, frames in zip(paths * 2, alone * 2):
         np.testing.assert_array_equal(read(path), frames)
-    assert [file[0] for file in frame_cache.FRAMES.files] == paths[
+    assert [file[0] for file in frame_cache.FRAME_CACHE.files] == paths[
         :2
-    ] and frame_cache.FRAMES.used == 2 * BYTES
+    ] and frame_cache.FRAME_CACHE.used == 2 * BYTES
 
 
 def test_a_file_that_changes_is_read_again(tmp_path):
-    frame_cache.FRAMES.allow(1 << 20)
+    frame_cache.FRAME_CACHE.set_limit(1 << 20)
     before = read(written(tmp_path / "a.mp4", seed=0))
     path = written(tmp_path / "a.mp4", seed=1)
     after = read(path)
     assert (before != after).any()
-    frame_cache.FRAMES.allow(0)
+    frame_cache.FRAME_CACHE.set_limit(0)
     np.testing.assert_array_equal(after, read(path))
 
 
 def test_a_damaged_file_is_not_kept(tmp_path, monkeypatch):
-    path, decode = written(tmp_path / "a.mp4", seed=0), frame_reader._decode
+    path, decode = written(tmp_path / "a.mp4", seed=0), frame_reader._decode_frames
 
     def damaged(path, index, wanted, convert):
         if COUNT - 1 in wanted:
@@ -88,23 +88,23 @@ def test_a_damaged_file_is_not_kept(tmp_path, monkeypatch):
             )
         return decode(path, index, wanted, convert)
 
-    monkeypatch.setattr(frame_reader, "_decode", damaged)
+    monkeypatch.setattr(frame_reader, "_decode_frames", damaged)
     alone = read(path)
-    frame_cache.FRAMES.allow(1 << 20)
+    frame_cache.FRAME_CACHE.set_limit(1 << 20)
     for _ in range(2):
         np.testing.assert_array_equal(read(path), alone)
     with pytest.raises(frame_reader.MediaError, match="frame 19 of 20"):
         read(path, first=13)
-    assert frame_cache.FRAMES.used == 0
+    assert frame_cache.FRAME_CACHE.used == 0
 
 
 def test_threads_share_frames(tmp_path):
     path = written(tmp_path / "a.mp4", seed=0)
     alone = [read(path, first) for first in range(12)]
-    frame_cache.FRAMES.allow(1 << 20)
+    frame_cache.FRAME_CACHE.set_limit(1 << 20)
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         for frames, expected in zip(
             pool.map(lambda first: read(path, first), list(range(12)) * 20), alone * 20
         ):
             np.testing.assert_array_equal(frames, expected)
-    assert frame_cache.FRAMES.used == BYTES
+    assert frame_cache.FRAME_CACHE.used == BYTES

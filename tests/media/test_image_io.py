@@ -127,7 +127,7 @@ def middles(pixels):
 
 def read_plainly(path):
     """Pixels of an image as libav decodes it, without anything of image_io."""
-    with frame_reader.opened(path, explode=True) as (container, stream):
+    with frame_reader.open_container(path, strict=True) as (container, stream):
         frame = next(container.decode(stream))
         return scaling.Scaler().pixels(frame, 40, 56), scaling.Scaler().pixels(
             frame, frame.height, frame.width
@@ -370,7 +370,7 @@ def test_a_tiled_avif_is_read_whole(tmp_path, ending):
     for read in (image_io.read_full_image(str(path)), image_io.read_image(str(path), 128, 128)[0]):
         assert np.abs(read.astype(int) - pixels).max() <= 4
     assert image_io.read_image_size(str(path)) == (128, 128)
-    assert probe.examine(str(path), whole=True)["height"] == 128
+    assert probe.examine_file(str(path), whole=True)["height"] == 128
 
 
 def test_a_heic_without_its_package_is_refused_in_a_line(tmp_path, monkeypatch):

@@ -75,7 +75,7 @@ def check_read(path, count=10):
     levels = frame_reader.read_frames(str(path), range, 8, 8).astype(int).mean(axis=(1, 2, 3))
     assert len(levels) == count and np.abs(np.diff(levels) - 20).max() < 6
     with video_reader.open_video(str(path)) as opened:
-        assert sum(isinstance(item, video_reader.Picture) for item in opened) == count
+        assert sum(isinstance(item, video_reader.TimedFrame) for item in opened) == count
 
 
 def box(kind, content=b"", wide=False):

@@ -21,8 +21,8 @@ from tfanon.media.limits import MediaError
 
 
 def test_which_inputs_are_live():
-    assert all(map(live_source.is_live, ("0", 0, "rtsp://camera/1", "file:///etc/passwd")))
-    assert not any(map(live_source.is_live, ("a.mp4", "folder/0", "-")))
+    assert all(map(live_source.is_live_input, ("0", 0, "rtsp://camera/1", "file:///etc/passwd")))
+    assert not any(map(live_source.is_live_input, ("a.mp4", "folder/0", "-")))
 
 
 def test_a_camera_that_sends_jpegs():
@@ -30,7 +30,7 @@ def test_a_camera_that_sends_jpegs():
     with (
         streaming.served(lambda send, count: streaming.motion_jpeg(send, 5, 0)) as address,
         pytest.raises(MediaError, match="127.0.0.1"),
-        live_source.opened(address) as frames,
+        live_source.open_live_source(address) as frames,
     ):
         pictures.extend(frame.to_ndarray(format="rgb24") for frame in frames)
     for number in (0, 4):
@@ -42,7 +42,7 @@ def test_a_file_on_a_server_has_an_end(tmp_path):
         data = pathlib.Path(clips.write(tmp_path / f"a{ending}", Clip(ending))).read_bytes()
         with (
             streaming.served(lambda send, count: streaming.whole(send, data, kind)) as address,
-            live_source.opened(address) as frames,
+            live_source.open_live_source(address) as frames,
         ):
             assert len(list(frames)) == 24
 
@@ -54,7 +54,7 @@ def test_a_title_in_another_alphabet(tmp_path):
         streaming.served(
             lambda send, count: streaming.whole(send, data, "video/x-matroska")
         ) as address,
-        live_source.opened(address) as frames,
+        live_source.open_live_source(address) as frames,
     ):
         assert len(list(frames)) == 24
 
@@ -67,7 +67,7 @@ def test_limits_hold_for_live_sources_too_but_that_of_length(tmp_path, monkeypat
     with streaming.served(
         lambda send, count: streaming.whole(send, data, "video/x-matroska")
     ) as address:
-        with live_source.opened(address) as frames:
+        with live_source.open_live_source(address) as frames:
             assert len(list(frames)) == 30
         for name, limit, message in (
             ("MAX_STREAMS", 1, "2 streams; the limit is 1"),
@@ -78,7 +78,7 @@ def test_limits_hold_for_live_sources_too_but_that_of_length(tmp_path, monkeypat
                 pytest.raises(MediaError, match=f"{address}: .*{message}"),
             ):
                 patched.setattr(limits, name, limit)
-                with live_source.opened(address) as frames:
+                with live_source.open_live_source(address) as frames:
                     next(frames)
 
 
@@ -92,7 +92,7 @@ def test_a_transport_stream_without_length(tmp_path):
             lambda send, count: send(b"Content-Type: video/mp2t\r\n\r\n" + data)
         ) as address,
         pytest.raises(MediaError, match="127.0.0.1"),
-        live_source.opened(address) as frames,
+        live_source.open_live_source(address) as frames,
     ):
         received.extend(frame.pts for frame in frames)
     assert 45 <= len(received) <= 50  # the decoder of a stream that breaks keeps what it holds
@@ -112,7 +112,7 @@ def test_a_play_list_is_not_followed(tmp_path):
     with (
         streaming.served(answer) as address,
         pytest.raises(MediaError),
-        live_source.opened(f"{address}.m3u8") as frames,
+        live_source.open_live_source(f"{address}.m3u8") as frames,
     ):
         next(frames)
 
@@ -123,7 +123,7 @@ def test_a_play_list_is_not_followed(tmp_path):
 def test_other_addresses_are_refused(address):
     with (
         pytest.raises(MediaError, match="begins with rtsp://, rtsps://, http://, https://"),
-        live_source.opened(address),
+        live_source.open_live_source(address),
     ):
         pass
 
@@ -131,7 +131,7 @@ def test_other_addresses_are_refused(address):
 def test_a_password_stays_out_of_messages():
     with (
         pytest.raises(MediaError) as caught,
-        live_source.opened("http://user:secret@127.0.0.1:9/a?key=secret", patience=1.0),
+        live_source.open_live_source("http://user:secret@127.0.0.1:9/a?key=secret", timeout=1.0),
     ):
         pass
     assert "127.0.0.1:9/a:" in str(caught.value) and "secret" not in str(caught.value)
@@ -152,7 +152,7 @@ def test_a_password_stays_out_of_messages():
     ],
 )
 def test_what_is_shown_of_an_address(given, shown):
-    assert live_source.shown(given) == shown
+    assert live_source.redact_address(given) == shown
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +184,7 @@ def over_rtsp(certificate):
 
 
 def first(address, **more):
-    with live_source.opened(address, patience=3.0, **more) as frames:
+    with live_source.open_live_source(address, timeout=3.0, **more) as frames:
         return next(frames).to_ndarray(format="rgb24")
 
 
@@ -233,29 +233,29 @@ def test_where_the_systems_authorities_are_looked_for(tmp_path, monkeypatch):
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "gone.pem"))
     (tmp_path / "found.pem").touch()
     monkeypatch.setattr(
-        live_source, "BUNDLES", (str(tmp_path / "missing.pem"), str(tmp_path / "found.pem"))
+        live_source, "CA_BUNDLES", (str(tmp_path / "missing.pem"), str(tmp_path / "found.pem"))
     )
-    assert live_source._arguments("https://a/b")["options"]["ca_file"] == str(
+    assert live_source._make_open_arguments("https://a/b")["options"]["ca_file"] == str(
         tmp_path / "found.pem"
     )
-    monkeypatch.setattr(live_source, "BUNDLES", ())
-    options = live_source._arguments("rtsps://a/b")["options"]
+    monkeypatch.setattr(live_source, "CA_BUNDLES", ())
+    options = live_source._make_open_arguments("rtsps://a/b")["options"]
     assert "ca_file" not in options and options["tls_verify"] == "1"
-    assert "tls_verify" not in live_source._arguments("rtsp://a/b")["options"]
+    assert "tls_verify" not in live_source._make_open_arguments("rtsp://a/b")["options"]
 
 
 def test_a_camera_that_is_not_there():
-    with pytest.raises(MediaError, match="^97: "), live_source.opened("97"):
+    with pytest.raises(MediaError, match="^97: "), live_source.open_live_source("97"):
         pass
 
 
 def test_a_camera_with_a_number(monkeypatch):
     asked = "color=0x{}:size=64x48:rate=25:duration=1,format=rgb24"  # libav's own picture of one colour, 25 times
-    monkeypatch.setattr(live_source, "CAMERAS", {sys.platform: ("lavfi", asked)})
+    monkeypatch.setattr(live_source, "CAMERA_DEVICES", {sys.platform: ("lavfi", asked)})
     pictures = []
     with (
         pytest.raises(MediaError, match="^204080: the stream ended"),
-        live_source.opened("204080") as frames,
+        live_source.open_live_source("204080") as frames,
     ):
         pictures.extend(frame.to_ndarray(format="rgb24") for frame in frames)
     assert np.array_equal(pictures, np.broadcast_to(np.uint8([0x20, 0x40, 0x80]), (25, 48, 64, 3)))
@@ -266,7 +266,7 @@ def test_an_rtsp_camera():
     with (
         rtsp_server.served(lambda send, count: list(map(send, sent))) as address,
         pytest.raises(MediaError, match="rtsp://127.0.0.1:.*: the stream ended"),
-        live_source.opened(address) as frames,
+        live_source.open_live_source(address) as frames,
     ):
         pictures.extend(frame.to_ndarray(format="rgb24") for frame in frames)
     assert len(pictures) == 12
@@ -310,7 +310,7 @@ def test_a_stream_that_stalls_is_lost(stalling):
     count = 0
     with (
         pytest.raises(MediaError, match="127.0.0.1.*: nothing came for 1.5 s"),
-        live_source.opened(stalling, patience=1.5) as frames,
+        live_source.open_live_source(stalling, timeout=1.5) as frames,
     ):
         for count, _ in enumerate(frames, 1):
             last = time.monotonic()
@@ -319,7 +319,7 @@ def test_a_stream_that_stalls_is_lost(stalling):
 
 def test_a_stream_that_stalls_is_asked_for_again(monkeypatch, stalling):
     monkeypatch.setattr(frame_grabber, "RECONNECT_PAUSE_SECONDS", 0.05)
-    monkeypatch.setattr(live_source, "opened", functools.partial(live_source.opened, patience=1.5))
+    monkeypatch.setattr(live_source, "open_live_source", functools.partial(live_source.open_live_source, timeout=1.5))
     levels = []
     with frame_grabber.FrameGrabber(stalling, keep_all=True, max_seconds=20.0) as grabbed:
         for _, frame in grabbed:
@@ -331,7 +331,7 @@ def test_a_stream_that_stalls_is_asked_for_again(monkeypatch, stalling):
 
 def test_raw_frames_come_as_they_are():
     frames = np.random.default_rng(0).integers(0, 256, (3, 5, 7, 3), np.uint8)
-    raw = live_source.RawVideo(io.BytesIO(frames.tobytes()), 5, 7, 29.97)
+    raw = live_source.RawVideoReader(io.BytesIO(frames.tobytes()), 5, 7, 29.97)
     pictures = list(raw)
     assert np.array_equal([picture.frame.to_ndarray() for picture in pictures], frames)
     assert [picture.stamp for picture in pictures] == [0, 1, 2] and float(
@@ -344,13 +344,13 @@ def test_raw_frames_come_as_they_are():
 )
 def test_a_pipe_that_breaks(data, message):
     with pytest.raises(MediaError, match=message):
-        list(live_source.RawVideo(io.BytesIO(data), 5, 7, 25))
+        list(live_source.RawVideoReader(io.BytesIO(data), 5, 7, 25))
 
 
 def test_raw_frames_are_written_at_the_size_of_the_original():
-    raw = live_source.RawVideo(io.BytesIO(bytes(4 * 6 * 3)), 4, 6, 25)
+    raw = live_source.RawVideoReader(io.BytesIO(bytes(4 * 6 * 3)), 4, 6, 25)
     pipe = io.BytesIO()
-    written = live_source.RawSink(pipe, raw.form)
+    written = live_source.RawVideoWriter(pipe, raw.form)
     written.write(np.full((2, 3, 3), 9, np.uint8), 0, 1)
     written.finish()
     assert pipe.getvalue() == bytes([9]) * (4 * 6 * 3)

@@ -280,9 +280,9 @@ def check_anonymizing(
     target = out / "out.mkv"
     wanted = {} if on_damage == "refuse" else {"on_damage": on_damage}
     try:
-        with video_reader.open_video(path, sound=keep, **wanted) as opened:
+        with video_reader.open_video(path, with_sound=keep, **wanted) as opened:
             video.anonymize_video(
-                opened, target, doubles.blackening(layout="whole"), video_writer.Encoding(threads=1)
+                opened, target, doubles.blackening(layout="whole"), video_writer.EncodingOptions(threads=1)
             )
     except ValueError as error:
         assert str(error) and "\n" not in str(error), f"no line: {error!r}"

@@ -51,7 +51,7 @@ def take_all(times: object, frames: list) -> list[tuple]:
 def test_which_packets_hold_a_picture_that_is_shown(
     codec: str, size: int, first: int, held: bool
 ) -> None:
-    assert picture_times.holds_picture(Packet(0, size=size, first=first), codec) == held
+    assert picture_times.holds_shown_frame(Packet(0, size=size, first=first), codec) == held
 
 
 def test_a_picture_that_does_not_come_is_known_by_its_time() -> None:

@@ -26,7 +26,7 @@ each_clip = pytest.mark.parametrize("clip", CLIPS, ids=lambda path: path.name)
 @each_clip
 @pytest.mark.skipif(recipes.needs_ffmpeg, reason="ffprobe counts the frames")
 def test_a_clip_has_no_problem_and_as_many_frames_as_ffprobe_counts(clip: pathlib.Path) -> None:
-    told = probe.examine(str(clip), True)
+    told = probe.examine_file(str(clip), True)
     assert "error" not in told
     assert told["frames"] == frame_reader.count_frames(str(clip)) == recipes.probe_count(clip)
 
@@ -51,9 +51,9 @@ def test_frames_are_those_of_a_sequential_decode(clip: pathlib.Path) -> None:
 
 
 def anonymize(clip: pathlib.Path, target: pathlib.Path, mode: str, keep: bool) -> dict:
-    with video_reader.open_video(str(clip), sound=keep) as opened:
+    with video_reader.open_video(str(clip), with_sound=keep) as opened:
         return video.anonymize_video(
-            opened, target, Anonymizer.load(mode=mode), video_writer.Encoding(threads=1)
+            opened, target, Anonymizer.load(mode=mode), video_writer.EncodingOptions(threads=1)
         )
 
 

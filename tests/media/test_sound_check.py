@@ -38,9 +38,9 @@ def write(path: pathlib.Path, codec: str, sound: str) -> str:
 
 def read(path: pathlib.Path, on_damage: str) -> tuple[list[bytes], int]:
     """(packets of sound that are handed on, number of those that are not)."""
-    with video_reader.open_video(str(path), sound=True, on_damage=on_damage) as opened:
-        packets = [bytes(item) for item in opened if not isinstance(item, video_reader.Picture)]
-    return packets, opened.sound_left_out
+    with video_reader.open_video(str(path), with_sound=True, on_damage=on_damage) as opened:
+        packets = [bytes(item) for item in opened if not isinstance(item, video_reader.TimedFrame)]
+    return packets, opened.dropped_sound_packets
 
 
 @pytest.mark.parametrize(

@@ -99,17 +99,17 @@ def test_sound_comes_along_only_where_it_is_asked_for(tmp_path):
     path = clips.write(tmp_path / "a.mp4", Clip(sound=True))
     with video_reader.open_video(path) as opened:
         assert (
-            all(isinstance(item, video_reader.Picture) for item in opened)
+            all(isinstance(item, video_reader.TimedFrame) for item in opened)
             and opened.sound == "dropped"
         )
-    with video_reader.open_video(path, sound=True) as opened:
-        packets = [bytes(item) for item in opened if not isinstance(item, video_reader.Picture)]
+    with video_reader.open_video(path, with_sound=True) as opened:
+        packets = [bytes(item) for item in opened if not isinstance(item, video_reader.TimedFrame)]
     assert (
         packets == [packet for packet in clips.about(path)["sound"] if packet]
         and opened.sound == "kept"
     )
     silent = clips.write(tmp_path / "b.mp4", Clip())
-    with video_reader.open_video(silent, sound=True) as opened:
+    with video_reader.open_video(silent, with_sound=True) as opened:
         assert opened.sound == "none"
 
 
@@ -192,7 +192,7 @@ def test_sound_that_is_cut_matters_where_it_is_kept(tmp_path):
         assert len(list(opened)) == 60
     with (
         pytest.raises(MediaError, match="a.mp4: it ends after"),
-        video_reader.open_video(str(path), sound=True) as opened,
+        video_reader.open_video(str(path), with_sound=True) as opened,
     ):
         list(opened)
 
@@ -218,8 +218,8 @@ def test_sound_that_is_cut_matters_where_it_is_kept(tmp_path):
 def test_a_whole_file_is_none_that_was_cut_whatever_its_edit_list_leaves_out(tmp_path, more):
     indexed(tmp_path / "a.mp4", **more)
     plain = clips.read(tmp_path / "a.mp4")
-    with video_reader.open_video(str(tmp_path / "a.mp4"), sound=True) as opened:
-        assert sum(isinstance(item, video_reader.Picture) for item in opened) == len(plain)
+    with video_reader.open_video(str(tmp_path / "a.mp4"), with_sound=True) as opened:
+        assert sum(isinstance(item, video_reader.TimedFrame) for item in opened) == len(plain)
 
 
 def test_frames_of_another_size_are_brought_to_the_first(tmp_path):
@@ -287,7 +287,7 @@ def test_a_cut_file_is_read_to_its_end_if_asked(tmp_path, ending):
         assert opened.count == len(
             recipes.decode(str(path))
         )  # all that a decoder returns that conceals
-    assert "it ends after" in opened.cut_short and opened.cut_short in opened.notes
+    assert "it ends after" in opened.truncation and opened.truncation in opened.notes
 
 
 @pytest.mark.parametrize(
@@ -328,9 +328,9 @@ def test_a_sound_track_in_an_unknown_format_costs_itself_alone(tmp_path):
     content = path.read_bytes()
     second = content.index(b"A_AAC", content.index(b"A_AAC") + 1)
     path.write_bytes(content[:second] + b"A_XYZ" + content[second + 5 :])
-    with video_reader.open_video(str(path), sound=True) as opened:
+    with video_reader.open_video(str(path), with_sound=True) as opened:
         tracks = [
-            item.stream.index for item in opened if not isinstance(item, video_reader.Picture)
+            item.stream.index for item in opened if not isinstance(item, video_reader.TimedFrame)
         ]
     assert opened.sound == "kept, 1 of 2 tracks" and len(opened.sounds) == 1
     assert len(tracks) > 10 and set(tracks) == {1}

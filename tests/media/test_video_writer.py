@@ -11,7 +11,7 @@ from clips import Clip
 from tfanon.core import processes
 from tfanon.media import frame_reader, scaling, video_reader, video_writer
 from tfanon.media.limits import MediaError
-from tfanon.media.video_writer import Encoding
+from tfanon.media.video_writer import EncodingOptions
 
 MILLISECOND = fractions.Fraction(1, 1000)
 WAYS = [  # ending, codec, whether times may be uneven
@@ -30,11 +30,11 @@ WAYS = [  # ending, codec, whether times may be uneven
 
 
 def form(size=(48, 64), time_base=MILLISECOND, **more):
-    return video_reader.Form(*size, time_base, fractions.Fraction(25), **more)
+    return video_reader.VideoInfo(*size, time_base, fractions.Fraction(25), **more)
 
 
-def write(path, form, stamps, encoding=Encoding(), duration=40, **more):
-    written = video_writer.Sink(path, form, encoding, **more)
+def write(path, form, stamps, encoding=EncodingOptions(), duration=40, **more):
+    written = video_writer.VideoWriter(path, form, encoding, **more)
     for number, stamp in enumerate(stamps):
         written.write(clips.picture(number, (form.height, form.width)), int(stamp), duration)
     written.finish()
@@ -50,10 +50,10 @@ def test_frames_come_back_at_their_times(tmp_path, ending, codec, uneven):
         tmp_path / f"a{ending}",
         form(time_base=time_base),
         stamps,
-        Encoding(codec),
+        EncodingOptions(codec),
         40 if uneven else 1,
     )
-    video_writer.check(path, stamps, time_base)
+    video_writer.verify_video_times(path, stamps, time_base)
     read = clips.read(path).astype(int)
     assert len(read) == 20
     # halved colour planes blur what has detail in colour alone; neighbouring frames differ by 50 levels and more
@@ -65,7 +65,7 @@ def test_frames_come_back_at_their_times(tmp_path, ending, codec, uneven):
 
 def test_an_avi_file_has_one_slot_per_frame_and_no_other_times(tmp_path):
     path = write(tmp_path / "a.avi", form(), range(0, 400, 40))
-    video_writer.check(path, range(0, 400, 40), MILLISECOND)
+    video_writer.verify_video_times(path, range(0, 400, 40), MILLISECOND)
     with av.open(str(path)) as container:
         assert (
             container.streams.video[0].average_rate == 25
@@ -88,7 +88,7 @@ def test_an_avi_file_has_one_slot_per_frame_and_no_other_times(tmp_path):
     ],
 )
 def test_odd_sides_are_padded_where_phones_would_not_play_them(tmp_path, ending, codec, size):
-    output = video_writer.Sink(tmp_path / f"a{ending}", form((31, 45)), Encoding(codec))
+    output = video_writer.VideoWriter(tmp_path / f"a{ending}", form((31, 45)), EncodingOptions(codec))
     pixels = clips.picture(0, (31, 45))
     for stamp in (0, 40):
         output.write(pixels, stamp, 40)
@@ -126,7 +126,7 @@ def test_a_turned_video_stays_turned(tmp_path, ending):
     path = write(tmp_path / f"a{ending}", opened.form, [0, 640, 1280])
     assert clips.about(path)["rotation"] == clips.about(original)["rotation"] == 90
     with pytest.raises(ValueError, match="an .mkv file can"):
-        video_writer.Sink(tmp_path / "a.avi", opened.form, Encoding())
+        video_writer.VideoWriter(tmp_path / "a.avi", opened.form, EncodingOptions())
 
 
 def test_nothing_is_said_of_the_original_unless_asked(tmp_path):
@@ -154,7 +154,7 @@ def test_every_word_of_the_original_is_kept_where_asked(tmp_path, ending):
 
 def test_one_thread_gives_the_same_bytes(tmp_path):
     for name in ("a.mkv", "b.mkv", "a.mp4", "b.mp4"):
-        write(tmp_path / name, form(), clips.uneven(20), Encoding(threads=1))
+        write(tmp_path / name, form(), clips.uneven(20), EncodingOptions(threads=1))
     for ending in (".mkv", ".mp4"):
         assert (tmp_path / f"a{ending}").read_bytes() == (tmp_path / f"b{ending}").read_bytes()
 
@@ -164,7 +164,7 @@ def test_the_encoder_leaves_half_of_the_cores_to_the_other_stages(
     tmp_path, monkeypatch, cores, given, used
 ):
     monkeypatch.setattr(processes, "count_cores", lambda: cores)
-    output = video_writer.Sink(tmp_path / "a.mkv", form(), Encoding(threads=given))
+    output = video_writer.VideoWriter(tmp_path / "a.mkv", form(), EncodingOptions(threads=given))
     assert output.stream.codec_context.thread_count == used
     output.close()
 
@@ -175,7 +175,7 @@ def test_quality_and_preset_reach_the_encoder(tmp_path):
             tmp_path / f"{number}.mp4",
             form(),
             range(0, 800, 40),
-            Encoding(quality=quality, preset=preset),
+            EncodingOptions(quality=quality, preset=preset),
         )
         .stat()
         .st_size
@@ -187,18 +187,18 @@ def test_quality_and_preset_reach_the_encoder(tmp_path):
 @pytest.mark.parametrize(
     "ending, encoding, message",
     [
-        (".gif", Encoding(), "ends in '.gif': choose .avi .m4v"),
-        (".mp4", Encoding("h266"), "No codec called 'h266': choose"),
-        (".webm", Encoding("libx264"), "holds libvpx-vp9, not libx264"),
-        (".mov", Encoding("libvpx-vp9"), "An .mov file cannot hold libvpx-vp9; an .mkv file"),
-        (".avi", Encoding("libx265"), "An .avi file cannot hold libx265; an .mkv file"),
-        (".mp4", Encoding(quality=52), "quality of libx264 goes from 0 to 51, not 52"),
-        (".mkv", Encoding("mpeg4", 32), "quality of mpeg4 goes from 0 to 31, not 32"),
+        (".gif", EncodingOptions(), "ends in '.gif': choose .avi .m4v"),
+        (".mp4", EncodingOptions("h266"), "No codec called 'h266': choose"),
+        (".webm", EncodingOptions("libx264"), "holds libvpx-vp9, not libx264"),
+        (".mov", EncodingOptions("libvpx-vp9"), "An .mov file cannot hold libvpx-vp9; an .mkv file"),
+        (".avi", EncodingOptions("libx265"), "An .avi file cannot hold libx265; an .mkv file"),
+        (".mp4", EncodingOptions(quality=52), "quality of libx264 goes from 0 to 51, not 52"),
+        (".mkv", EncodingOptions("mpeg4", 32), "quality of mpeg4 goes from 0 to 31, not 32"),
     ],
 )
 def test_what_cannot_be_written_is_refused(ending, encoding, message):
     with pytest.raises(ValueError, match=message):
-        encoding.name_for(ending)
+        encoding.choose_encoder(ending)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_what_cannot_be_written_is_refused(ending, encoding, message):
 def test_check_sees_what_differs(tmp_path, stamps, message):
     path = write(tmp_path / "a.mp4", form(), [0, 40, 80, 120])
     with pytest.raises(MediaError, match=message):
-        video_writer.check(path, stamps, MILLISECOND)
+        video_writer.verify_video_times(path, stamps, MILLISECOND)
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_a_colon_in_a_name(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a:b").mkdir()
     write(name, form(time_base=fractions.Fraction(1, 25)), range(5), duration=1)
-    video_writer.check(name, range(5), fractions.Fraction(1, 25))
+    video_writer.verify_video_times(name, range(5), fractions.Fraction(1, 25))
     assert len(clips.read(tmp_path / name)) == 5
 
 
@@ -232,11 +232,11 @@ def test_check_sees_a_file_that_was_cut(tmp_path):
             tmp_path / f"a{ending}",
             form(),
             range(0, 2400, 40),
-            Encoding("mjpeg" if ending == ".avi" else ""),
+            EncodingOptions("mjpeg" if ending == ".avi" else ""),
         )
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-        with pytest.raises(MediaError), frame_reader.errors_named(path):
-            video_writer.check(path, range(0, 2400, 40), MILLISECOND)
+        with pytest.raises(MediaError), frame_reader.name_file_in_errors(path):
+            video_writer.verify_video_times(path, range(0, 2400, 40), MILLISECOND)
 
 
 RATES = [10, 15, 25, 60, *(fractions.Fraction(1000 * rate, 1001) for rate in (24, 30, 60))]
@@ -248,7 +248,7 @@ def test_a_late_start_is_kept_to_the_tick(tmp_path, ending, rate):
     """Starts are stored in the unit of the whole file, 1/1000 s where nothing else is said."""
     time_base = 1 / fractions.Fraction(rate)
     path = write(tmp_path / f"a{ending}", form(time_base=time_base), range(2, 8), duration=1)
-    video_writer.check(path, range(2, 8), time_base)
+    video_writer.verify_video_times(path, range(2, 8), time_base)
     assert clips.about(path)["times"] == pytest.approx(
         [float(number * time_base) for number in range(2, 8)], abs=1e-6
     )
@@ -257,13 +257,13 @@ def test_a_late_start_is_kept_to_the_tick(tmp_path, ending, rate):
 def test_a_sound_track_that_the_container_cannot_hold_is_said_before_a_frame_is_written(tmp_path):
     given = clips.write(tmp_path / "in.mp4", Clip(sound=True))
     with (
-        video_reader.open_video(given, sound=True) as opened,
+        video_reader.open_video(given, with_sound=True) as opened,
         pytest.raises(
             ValueError,
             match=r"An .webm file cannot hold sound in the format aac; these can: .*\.mkv.*--audio=drop",
         ),
     ):
-        video_writer.Sink(tmp_path / "a.webm", opened.form, Encoding(), sounds=opened.sounds)
+        video_writer.VideoWriter(tmp_path / "a.webm", opened.form, EncodingOptions(), sounds=opened.sounds)
 
 
 @pytest.mark.parametrize(
@@ -286,7 +286,7 @@ def test_one_and_two_frames_of_hevc_have_decoding_times(tmp_path):
     """x265 leaves them unwritten, so that what they are depends on what the memory held before."""
     for count in (1, 2, 3):
         path = write(
-            tmp_path / f"{count}.mkv", form(), range(0, 40 * count, 40), Encoding("libx265")
+            tmp_path / f"{count}.mkv", form(), range(0, 40 * count, 40), EncodingOptions("libx265")
         )
         with av.open(str(path)) as container:
             packets = [packet for packet in container.demux(video=0) if packet.size]

@@ -38,7 +38,7 @@ def folder(tmp_path_factory):
 
 def ask(folder, names, whole=True, **more):
     paths = [str(folder / name) for name in names]
-    answers = dict(worker_pool.examine(paths, whole, **more))
+    answers = dict(worker_pool.examine_files(paths, whole, **more))
     return [answers[path] for path in paths]
 
 
@@ -53,7 +53,7 @@ def test_what_is_told_of_a_file(folder):
 
 
 def test_a_crash_or_a_hang_costs_one_file(folder, monkeypatch):
-    monkeypatch.setattr(worker_pool, "COMMAND", (sys.executable, "-c", BROKEN))
+    monkeypatch.setattr(worker_pool, "PROBE_COMMAND", (sys.executable, "-c", BROKEN))
     names = [f"{name}.mp4" for name in ("a", "crash", "b", "hangs", "c", "killed", "exits", "d")]
     answers = ask(folder, names, seconds=3, workers=2)
     assert [answer.get("frames") for answer in answers] == [3, None, 5, None, 7, None, None, 10]

@@ -29,7 +29,7 @@ Every command:
 """
 
 
-def run_command(
+def run_entry_point(
     main: Callable[[list[str]], int | None],
     options: Sequence[type],
     description: str,
@@ -74,7 +74,7 @@ def format_help(description: str, options: Sequence[type]) -> str:
     """Return a description and all flags, grouped by topic.
 
     Args:
-        description: As in `run_command`.
+        description: As in `run_entry_point`.
         options: Dataclasses whose fields are the flags; a field's `group` heads it and those that
             follow.
     """

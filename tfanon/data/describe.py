@@ -38,7 +38,7 @@ def describe(data_sets, settings):
 def _files(data_set, settings):
     """Lengths in frames and sizes of the files that are there and can be opened."""
     paths = [path for path in verify.full_paths(data_set.catalog) if os.path.isfile(path)]
-    done = worker_pool.examine(paths, False, settings.seconds_per_file, settings.workers)
+    done = worker_pool.examine_files(paths, False, settings.seconds_per_file, settings.workers)
     answers = [
         answer
         for _, answer in tqdm.tqdm(done, data_set.name, len(paths), unit="file", disable=None)

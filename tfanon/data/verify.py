@@ -53,7 +53,7 @@ def examine(paths, known, settings):
     """{path: answer of media/probe.py}, from the journal where it is known there."""
     answers = {path: answer for path in paths if (answer := known.get(path))}
     todo = [path for path in paths if path not in answers]
-    done = worker_pool.examine(todo, True, settings.seconds_per_file, settings.workers)
+    done = worker_pool.examine_files(todo, True, settings.seconds_per_file, settings.workers)
     for path, answer in tqdm.tqdm(done, "verify", len(todo), unit="file", disable=None):
         known.add(path, answer)
         answers[path] = answer

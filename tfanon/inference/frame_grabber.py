@@ -46,7 +46,7 @@ class FrameGrabber:
 
     def __exit__(self, *_):
         self.close()
-        self._thread.join(live_source.PATIENCE)
+        self._thread.join(live_source.TIMEOUT_SECONDS)
 
     def close(self):
         """End the iteration after the frame that waits; may be called by a signal's handler or another thread."""
@@ -71,7 +71,7 @@ class FrameGrabber:
         lost = None
         while not self._closed:
             try:
-                with live_source.opened(self.given, authority=self.authority) as frames:
+                with live_source.open_live_source(self.given, ca_file=self.authority) as frames:
                     self.connections += 1
                     for frame in frames:
                         lost = None

@@ -12,8 +12,8 @@ def stream_anonymized_frames(anonymizer, source, ca_file=""):
     """uint8 [H, W, 3], upright, at the source's size.  given, authority: as for Anonymizer.stream."""
     if not isinstance(source, (str, int, os.PathLike)):
         yield from map(anonymizer, source)
-    elif live_source.is_live(source):
-        with live_source.opened(source, authority=ca_file) as frames:
+    elif live_source.is_live_input(source):
+        with live_source.open_live_source(source, ca_file=ca_file) as frames:
             scaler, find_turn = scaling.Scaler(), scaling.OrientationFinder()
             for frame in frames:
                 pixels = scaler.pixels(frame, frame.height, frame.width)

@@ -205,7 +205,7 @@ def _make_result_name(origin: str) -> str:
     """The result's path below the output folder.  origin: the input's below its own folder."""
     path = pathlib.Path(origin)
     ending = path.suffix.lower()
-    if ending in video_writer.CONTAINERS or ending in image_io.WRITE_FORMATS:
+    if ending in video_writer.CONTAINER_FORMATS or ending in image_io.WRITE_FORMATS:
         return str(path)
     added = ".mp4" if limits.is_video_path(origin) else ".jpg"
     return str(files.shorten_path(f"{path}{added}"))

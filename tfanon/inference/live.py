@@ -41,7 +41,7 @@ class FileRecorder:
         )
         self.finished = on_file_finished
         self.open, self.files = None, {}  # path of each file: its frames
-        encoding.name_for(self.target.suffix.lower())
+        encoding.choose_encoder(self.target.suffix.lower())
         if self.target.suffix.lower() == ".avi":
             raise ValueError(
                 "Live frames come at uneven times, which an .avi file cannot hold; an .mkv file can."
@@ -56,15 +56,15 @@ class FileRecorder:
             self._start_file(size, arrival)
         self.stamp = max(self.stamp + 1, round((arrival - self.began) / TIME_BASE))
         self.stamps.append(self.stamp)
-        with frame_reader.errors_named(self.path):
+        with frame_reader.name_file_in_errors(self.path):
             self.sink.write(pixels, self.stamp, 0)
 
     def finish(self):
         """Make the file that is being written whole, check it, and give it its name."""
         if self.open:
-            with self.open, frame_reader.errors_named(self.path):
+            with self.open, frame_reader.name_file_in_errors(self.path):
                 self.sink.finish()
-                video_writer.check(self.unfinished, self.stamps, TIME_BASE)
+                video_writer.verify_video_times(self.unfinished, self.stamps, TIME_BASE)
             self.open, self.files[str(self.path)] = None, len(self.stamps)
             self.finished(str(self.path), len(self.stamps))
 
@@ -81,10 +81,10 @@ class FileRecorder:
         self.unfinished = self.open.enter_context(
             files.write_atomically(self.path, replace=self.overwrite)
         )
-        form = video_reader.Form(*size, TIME_BASE, fractions.Fraction(25))
-        with frame_reader.errors_named(self.path):
+        form = video_reader.VideoInfo(*size, TIME_BASE, fractions.Fraction(25))
+        with frame_reader.name_file_in_errors(self.path):
             self.sink = self.open.enter_context(
-                contextlib.closing(video_writer.Sink(self.unfinished, form, self.encoding))
+                contextlib.closing(video_writer.VideoWriter(self.unfinished, form, self.encoding))
             )
         self.began, self.stamp, self.stamps = arrival, -1, array.array("q")
 
@@ -175,7 +175,7 @@ def anonymize_live(
         recorder.finish()
     if not shown:
         raise MediaError(
-            f"{sources.shown(source)}: no frame was anonymized in time; {grabber.dropped + late} came. A "
+            f"{sources.redact_address(source)}: no frame was anonymized in time; {grabber.dropped + late} came. A "
             "larger --max_latency may help, or a model that was trained at a smaller size."
         )
     return {

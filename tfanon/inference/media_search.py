@@ -87,7 +87,7 @@ def is_media(path: str | os.PathLike) -> bool:
     read = (*limits.VIDEO_ENDINGS, *limits.IMAGE_ENDINGS)
     return pathlib.Path(path).suffix.lower() in (
         *read,
-        *video_writer.CONTAINERS,
+        *video_writer.CONTAINER_FORMATS,
         *image_io.WRITE_FORMATS,
     )
 

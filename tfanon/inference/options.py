@@ -92,7 +92,7 @@ class AnonymizeOptions(Limits):
     def encoding(self):
         """How videos are written."""
         quality = None if self.quality < 0 else self.quality
-        return video_writer.Encoding(self.codec, quality, self.preset, self.encoder_threads)
+        return video_writer.EncodingOptions(self.codec, quality, self.preset, self.encoder_threads)
 
     def get_output_options(self):
         """Name and value of each setting that shapes an output."""

@@ -48,9 +48,9 @@ def anonymize_video(
     ending, notes = pathlib.Path(target).suffix.lower(), []
 
     def make(form):
-        if ending == ".avi" and isinstance(video, video_reader.Video):
-            form = avi_check.fit_form(video)
-        output = video_writer.Sink(
+        if ending == ".avi" and isinstance(video, video_reader.VideoReader):
+            form = avi_check.fit_to_avi(video)
+        output = video_writer.VideoWriter(
             unfinished,
             form,
             encoding,
@@ -62,13 +62,13 @@ def anonymize_video(
         return output
 
     with files.write_atomically(target, replace=overwrite) as unfinished:
-        with frame_reader.errors_named(target):
+        with frame_reader.name_file_in_errors(target):
             stamps, end = write_anonymized_frames(video, make, anonymizer, on_frame)
             if len(stamps) != video.count:
                 raise video_writer.MediaError(
                     f"{len(stamps)} of {video.count} frames were written."
                 )
-            video_writer.check(unfinished, stamps, video.form.time_base, ending)
+            video_writer.verify_video_times(unfinished, stamps, video.form.time_base, ending)
         record = {
             "frames": len(stamps),
             "seconds": round(float((end - stamps[0]) * video.form.time_base), 6),
@@ -111,7 +111,7 @@ def decode_frames(video, anonymizer):
     """A Frame for every Picture of the video; packets of sound as they are."""
     scaler = scaling.Scaler()
     for item in video:
-        if isinstance(item, video_reader.Picture):
+        if isinstance(item, video_reader.TimedFrame):
             form = video.form  # to whose size a frame of another one is brought
             pixels = make_upright(
                 item.frame, form.rotation, (form.height, form.width), anonymizer, scaler

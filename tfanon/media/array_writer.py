@@ -9,9 +9,9 @@ import tensorflow as tf
 from tfanon.core import files
 from tfanon.media import limits
 
-FORMATS = {".mp4": "mp4", ".avi": "avi"}
+ARRAY_VIDEO_FORMATS = {".mp4": "mp4", ".avi": "avi"}
 # Without macroblock trees, which read memory that nothing wrote, and with what every processor does alike.
-QUALITY = {
+ENCODER_OPTIONS = {
     "libx264": {"crf": "20", "preset": "veryfast", "x264-params": "mbtree=0:cpu-independent=1"},
     "mpeg4": {"flags": "+qscale", "global_quality": str(3 * 118)},
 }  # quality 3 of 31; 118 is one step
@@ -27,22 +27,22 @@ def write_video(path, frames, fps=25, codec="libx264", gop=16, crf=None):
     Raises ValueError for an unknown ending or codec, for no frames, and for frames of another shape or type.
     """
     ending = pathlib.Path(path).suffix.lower()
-    if ending not in FORMATS:
+    if ending not in ARRAY_VIDEO_FORMATS:
         raise ValueError(
-            f"Cannot write video '{path}': the name must end in {' or '.join(FORMATS)}."
+            f"Cannot write video '{path}': the name must end in {' or '.join(ARRAY_VIDEO_FORMATS)}."
         )
-    if codec not in QUALITY:
-        raise ValueError(f"Cannot write video with codec '{codec}': choose {' or '.join(QUALITY)}.")
+    if codec not in ENCODER_OPTIONS:
+        raise ValueError(f"Cannot write video with codec '{codec}': choose {' or '.join(ENCODER_OPTIONS)}.")
     frames = iter(frames)
-    first = _checked(next(frames, None), None, path)
+    first = _check_frame(next(frames, None), None, path)
     with (
         files.write_atomically(path, sync=False) as unfinished,
-        av.open(limits.make_file_url(unfinished), "w", format=FORMATS[ending]) as container,
+        av.open(limits.make_file_url(unfinished), "w", format=ARRAY_VIDEO_FORMATS[ending]) as container,
     ):
-        stream = _add_stream(container, first.shape, fps, codec, gop, crf)
-        _encode(container, stream, first)
+        stream = _add_video_stream(container, first.shape, fps, codec, gop, crf)
+        _encode_frame(container, stream, first)
         for frame in frames:
-            _encode(container, stream, _checked(frame, first.shape, path))
+            _encode_frame(container, stream, _check_frame(frame, first.shape, path))
         container.mux(stream.encode())  # what the encoder still holds back
 
 
@@ -53,8 +53,8 @@ def write_jpeg(path, image, quality=92):
         unfinished.write_bytes(encoded)
 
 
-def _add_stream(container, shape, fps, codec, gop, crf):
-    options = QUALITY[codec] if crf is None else {**QUALITY[codec], "crf": str(crf)}
+def _add_video_stream(container, shape, fps, codec, gop, crf):
+    options = ENCODER_OPTIONS[codec] if crf is None else {**ENCODER_OPTIONS[codec], "crf": str(crf)}
     stream = container.add_stream(codec, rate=fps, options=options)
     stream.height, stream.width = shape[:2]
     stream.pix_fmt = "yuv420p"
@@ -63,11 +63,11 @@ def _add_stream(container, shape, fps, codec, gop, crf):
     return stream
 
 
-def _encode(container, stream, frame):
+def _encode_frame(container, stream, frame):
     container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
 
 
-def _checked(frame, shape, path):
+def _check_frame(frame, shape, path):
     """The frame as a contiguous array of the first frame's shape."""
     if frame is None:
         raise ValueError(f"Cannot write video '{path}': it has no frames.")

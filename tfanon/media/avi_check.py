@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from tfanon.media import frame_reader, picture_times, video_reader, video_writer
 
-USUAL_RATES = (
+COMMON_FRAME_RATES = (
     24,
     25,
     30,
@@ -22,23 +22,23 @@ USUAL_RATES = (
     15,
     20,
 )
-NEAR = 1e-3  # share by which a rate that a container derives from rounded times may be off
+RATE_TOLERANCE = 1e-3  # share by which a rate that a container derives from rounded times may be off
 
 
-def fit_form(video: video_reader.Video) -> video_reader.Form:
+def fit_to_avi(video: video_reader.VideoReader) -> video_reader.VideoInfo:
     """The form of a video with the rate at which all its frames lie in the slots of an .avi file.
 
     Raises:
         ValueError: Its frames are not evenly spaced, or its sound begins elsewhere than they or has gaps.
     """
-    stamps, begin, sounds = _read_times(video)
+    stamps, begin, sounds = _read_packet_times(video)
     form = choose_even_rate(video.form, stamps)
-    check_sounds(form, begin, sounds)
+    check_sound_alignment(form, begin, sounds)
     return form
 
 
-def _read_times(
-    video: video_reader.Video,
+def _read_packet_times(
+    video: video_reader.VideoReader,
 ) -> tuple[list[int] | None, float, list[tuple[float, float]]]:
     """Times by the packets, without decoding.
 
@@ -49,7 +49,7 @@ def _read_times(
     """
     codec, stamps, first = video.stream.codec_context.codec.canonical_name, set(), None
     heard: dict[int, list[tuple[float, float]]] = {sound.index: [] for sound in video.sounds}
-    with frame_reader.opened(video.path) as (container, stream):
+    with frame_reader.open_container(video.path) as (container, stream):
         for packet in container.demux():
             if packet.pts is None:
                 continue
@@ -59,28 +59,28 @@ def _read_times(
                     float((packet.duration or 0) * packet.time_base),
                 )
                 heard[packet.stream.index].append(seconds)
-            if packet.stream is not stream or not picture_times.holds_picture(packet, codec):
+            if packet.stream is not stream or not picture_times.holds_shown_frame(packet, codec):
                 continue
             first = packet.pts if first is None else first
             if packet.pts >= first:  # else it may need a picture that was cut away, and is left out
                 stamps.add(packet.pts)
     origin = float(video.origin * video.stream.time_base)
     sounds = [
-        (max(0.0, packets[0][0] - origin), _find_gap(packets))
+        (max(0.0, packets[0][0] - origin), _find_longest_gap(packets))
         for packets in heard.values()
         if packets
     ]
     name = video.container.format.name
-    if name in video_reader.SLOTTED:
+    if name in video_reader.UNTIMED_CONTAINERS:
         return None, 0.0, sounds
     begin = float(min(stamps, default=0) * video.stream.time_base) - origin
-    derived = name in video_reader.SHIFTED and not frame_reader.has_time_per_picture(
+    derived = name in video_reader.SHIFTED_CLOCK_CONTAINERS and not frame_reader.has_time_per_frame(
         video.container, video.stream
     )
     return (None if derived else sorted(stamp - video.origin for stamp in stamps)), begin, sounds
 
 
-def _find_gap(packets: list[tuple[float, float]]) -> float:
+def _find_longest_gap(packets: list[tuple[float, float]]) -> float:
     """The longest silence between packets of sound, in seconds.
 
     Fragments of MP4 say that the packet before a gap lasts as long as the gap; so no packet counts for longer than most do.
@@ -98,7 +98,7 @@ def _find_gap(packets: list[tuple[float, float]]) -> float:
     return max(0.0, *gaps)
 
 
-def choose_even_rate(form: video_reader.Form, stamps: Sequence[int] | None) -> video_reader.Form:
+def choose_even_rate(form: video_reader.VideoInfo, stamps: Sequence[int] | None) -> video_reader.VideoInfo:
     """The form with the rate at which all its frames lie in slots, as .avi needs it.
 
     Args:
@@ -110,19 +110,19 @@ def choose_even_rate(form: video_reader.Form, stamps: Sequence[int] | None) -> v
     """
     if not stamps:
         return form
-    near = [rate for rate in USUAL_RATES if abs(rate - form.rate) < NEAR * form.rate]
+    near = [rate for rate in COMMON_FRAME_RATES if abs(rate - form.rate) < RATE_TOLERANCE * form.rate]
     near.sort(key=lambda rate: abs(rate - form.rate))
-    for rate in (*near, form.rate, *sorted(USUAL_RATES)):
+    for rate in (*near, form.rate, *sorted(COMMON_FRAME_RATES)):
         places = [(stamp - stamps[0]) * form.time_base * rate for stamp in stamps]
         slots = [round(place) for place in places]
         off = max(abs(slot - place) / rate for slot, place in zip(slots, places))
-        if off <= video_writer.SLACK and len(set(slots)) == len(slots):
+        if off <= video_writer.MAX_TIME_ERROR_SECONDS and len(set(slots)) == len(slots):
             return dataclasses.replace(form, rate=fractions.Fraction(rate))
-    raise ValueError(video_writer.UNEVEN.format("The frames of the original are not evenly spaced"))
+    raise ValueError(video_writer.UNEVEN_TIMES_MESSAGE.format("The frames of the original are not evenly spaced"))
 
 
-def check_sounds(
-    form: video_reader.Form, begin: float, sounds: Sequence[tuple[float, float]]
+def check_sound_alignment(
+    form: video_reader.VideoInfo, begin: float, sounds: Sequence[tuple[float, float]]
 ) -> None:
     """Refuse sound that begins elsewhere than the frames, or has gaps: .avi stores sound without times.
 
@@ -134,7 +134,7 @@ def check_sounds(
     Raises:
         ValueError: A track begins more than one slot before or after the frames, or has a gap of more than one.
     """
-    allowed = 1 / form.rate + video_writer.SLACK
+    allowed = 1 / form.rate + video_writer.MAX_TIME_ERROR_SECONDS
     for start, gap in sounds:
         if gap > allowed:
             raise ValueError(

@@ -8,7 +8,7 @@ import threading
 from tfanon.media import limits
 
 
-class Memory:
+class FrameCache:
     """A file, as it is on the disk -> {frame number: frame}, all of its frames as they were decoded, up to a limit.
 
     What came first stays: every epoch has another order, so no file is likelier to be asked for next than another. A
@@ -16,9 +16,9 @@ class Memory:
     """
 
     def __init__(self):
-        self.allow(0)
+        self.set_limit(0)
 
-    def allow(self, limit):
+    def set_limit(self, limit):
         """Forget everything, and keep up to `limit` bytes from now on."""
         self.limit, self.used, self.files, self.lock = limit, 0, {}, threading.Lock()
 
@@ -28,7 +28,7 @@ class Memory:
 
     def keep(self, file, size, decode):
         """The frames that decode() gives, if there is room for them, `size` bytes, and all can be decoded; or None."""
-        if not self._claim(file, size):
+        if not self._reserve(file, size):
             return None
         try:
             self.files[file] = decode()
@@ -37,7 +37,7 @@ class Memory:
                 self.used -= size
         return self.find(file)
 
-    def _claim(self, file, size):
+    def _reserve(self, file, size):
         """Whether the file is this thread's to decode; no file is tried twice."""
         with self.lock:
             if file is None or file in self.files or self.used + size > self.limit:
@@ -47,4 +47,4 @@ class Memory:
             return True
 
 
-FRAMES = Memory()
+FRAME_CACHE = FrameCache()

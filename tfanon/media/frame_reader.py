@@ -26,11 +26,11 @@ from tfanon.media import frame_cache, limits, tone_mapping
 from tfanon.media.limits import MediaError, is_video_path  # noqa: F401  (both are part of this module's interface)
 from tfanon.media.scaling import WHOLE_FRAME, WindowScaler
 
-STRICT = {
+STRICT_OPTIONS = {
     "err_detect": "explode"
 }  # a decoder's option: damage is an error, not something to be concealed
-MOST_THREADS = 16  # of a decoder: more of them hold more frames and are no faster
-CACHED_FILES = 16384  # indexes kept: about 2.5 KB for 300 pictures
+MAX_DECODER_THREADS = 16  # of a decoder: more of them hold more frames and are no faster
+MAX_CACHED_INDEXES = 16384  # indexes kept: about 2.5 KB for 300 pictures
 INDEXED_CONTAINERS = ("mov",)  # their index says where each packet lies, apart for each track
 TIMED_CONTAINERS = (
     "flv",
@@ -40,7 +40,7 @@ TIMED_CONTAINERS = (
 )  # they store a presentation time for each packet
 # Codecs of which a packet is one picture that is shown. Not among them: MPEG-4 part 2 (packed B-frames, packets that
 # repeat a picture) and VP8 (pictures that are never shown).
-ONE_PICTURE_PER_PACKET = ("av1", "ffv1", "h264", "hevc", "mjpeg", "png", "prores", "vp9")
+ONE_FRAME_PER_PACKET_CODECS = ("av1", "ffv1", "h264", "hevc", "mjpeg", "png", "prores", "vp9")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +69,7 @@ def count_frames(path) -> int:
 
 def index_frames(path) -> FrameIndex:
     """The FrameIndex of the video at `path`, made once per state of the file.  Raises MediaError."""
-    return _index_frames(*(_state(path) or (path, None, None)))
+    return _index_frames(*(_identify_file_state(path) or (path, None, None)))
 
 
 def read_frames(
@@ -91,7 +91,7 @@ def read_frames(
     Raises:
         MediaError: The file cannot be read, or one of the pictures cannot be decoded; the message names it.
     """
-    index, file = index_frames(path), _state(path)
+    index, file = index_frames(path), _identify_file_state(path)
     numbers = [int(number) for number in choose(index.count)]
     scaler, wanted = WindowScaler(height, width), set(numbers)
     check_colour = tone_mapping.ColourChecker(path)
@@ -100,25 +100,25 @@ def read_frames(
         check_colour(frame)
         return scaler(frame, crop)
 
-    kept = frame_cache.FRAMES.find(file) or frame_cache.FRAMES.keep(
-        file, index.size, lambda: _decode(path, index, set(range(index.count)), lambda frame: frame)
+    kept = frame_cache.FRAME_CACHE.find(file) or frame_cache.FRAME_CACHE.keep(
+        file, index.size, lambda: _decode_frames(path, index, set(range(index.count)), lambda frame: frame)
     )
     if kept:
         found = {number: scale(kept[number]) for number in wanted}
     else:
-        found = _decode(path, index, wanted, scale)
+        found = _decode_frames(path, index, wanted, scale)
     return np.stack([found[number] for number in numbers])
 
 
 @contextlib.contextmanager
-def opened(path, explode=False, threads=1):
+def open_container(path, strict=False, threads=1):
     """(container, stream) of an open file; every error of libav becomes one MediaError line.
 
     explode: a damaged frame is an error, not something to be concealed.  threads: of the decoder; 0: one per core.
     """
-    name, source = _source(path)
+    name, source = _resolve_input(path)
     with (
-        errors_named(path),
+        name_file_in_errors(path),
         av.open(
             source, format=name, options=limits.LIBAV_OPEN_OPTIONS, metadata_errors="replace"
         ) as container,
@@ -127,9 +127,9 @@ def opened(path, explode=False, threads=1):
         stream.thread_type = (
             "NONE" if threads == 1 else "AUTO"
         )  # 1: tf.data already reads several files at once
-        stream.codec_context.thread_count = threads or min(MOST_THREADS, processes.count_cores())
-        if explode:
-            stream.codec_context.options = STRICT
+        stream.codec_context.thread_count = threads or min(MAX_DECODER_THREADS, processes.count_cores())
+        if strict:
+            stream.codec_context.options = STRICT_OPTIONS
         yield container, stream
 
 
@@ -150,7 +150,7 @@ def copy_decoder(stream, options: dict[str, str]) -> av.CodecContext:
 
 
 @contextlib.contextmanager
-def errors_named(name) -> Iterator[None]:
+def name_file_in_errors(name) -> Iterator[None]:
     """Every error of libav in the block becomes one MediaError line that begins with `name`."""
     try:
         yield
@@ -160,22 +160,22 @@ def errors_named(name) -> Iterator[None]:
         ) from None
 
 
-def _source(path):
+def _resolve_input(path):
     """(name of libav's demuxer, what libav opens)."""
-    if _is_file(path):
+    if _is_path(path):
         return limits.detect_file_format(path), limits.make_file_url(path)
     content = io.BytesIO(path.read())
     return limits.detect_format(content, path), content
 
 
-def _is_file(path):
+def _is_path(path):
     """Whether `path` names a file; else it is an object whose read() gives the bytes of one, and never others."""
     return isinstance(path, (str, os.PathLike))
 
 
-def _state(path):
+def _identify_file_state(path):
     """(path, time of its last change, size) of a file, which tell its content from any other; None of other objects."""
-    if not _is_file(path):
+    if not _is_path(path):
         return None
     try:
         state = os.stat(path)
@@ -184,12 +184,12 @@ def _state(path):
     return path, state.st_mtime_ns, state.st_size
 
 
-@functools.lru_cache(maxsize=CACHED_FILES)
+@functools.lru_cache(maxsize=MAX_CACHED_INDEXES)
 def _index_frames(path, _modified, _size) -> FrameIndex:
-    with opened(path) as (container, stream):
-        stamps = _list_time_stamps(path, container, stream)
+    with open_container(path) as (container, stream):
+        stamps = _list_timestamps(path, container, stream)
         codec = stream.codec_context
-        size = _bytes(codec.width, codec.height, codec.format)
+        size = _compute_frame_bytes(codec.width, codec.height, codec.format)
     if stamps:
         return FrameIndex(len(stamps), stamps, len(stamps) * size)
     count, stamps, keys = _index_by_decoding(path)
@@ -198,9 +198,9 @@ def _index_frames(path, _modified, _size) -> FrameIndex:
     return FrameIndex(count, stamps, count * size, keys)
 
 
-def _list_time_stamps(path, container, stream) -> tuple[int, ...] | None:
+def _list_timestamps(path, container, stream) -> tuple[int, ...] | None:
     """The time of each picture, ascending; None where packets do not tell how many pictures come out, and when."""
-    if not has_time_per_picture(container, stream):
+    if not has_time_per_frame(container, stream):
         return None
     stamps, first = set(), None
     for packet in container.demux(stream):
@@ -217,20 +217,20 @@ def _list_time_stamps(path, container, stream) -> tuple[int, ...] | None:
         ):  # it may need a picture that was cut away, and then is never shown
             return None
         stamps.add(packet.pts)
-        check_count(path, len(stamps))
+        check_frame_count(path, len(stamps))
     return tuple(sorted(stamps))
 
 
-def has_time_per_picture(container, stream) -> bool:
+def has_time_per_frame(container, stream) -> bool:
     """Whether the packets of a stream are one picture each, with the time at which it is shown."""
     codec = stream.codec_context.codec.canonical_name
-    return container.format.name in TIMED_CONTAINERS and codec in ONE_PICTURE_PER_PACKET
+    return container.format.name in TIMED_CONTAINERS and codec in ONE_FRAME_PER_PACKET_CODECS
 
 
 def _index_by_decoding(path) -> tuple[int, tuple[int, ...] | None, frozenset[int] | None]:
     """(count, stamps, keys) of a FrameIndex, by decoding all pictures."""
     packets, shown, keys, plain = [], [], set(), True
-    with opened(path) as (container, stream):
+    with open_container(path) as (container, stream):
         for packet in container.demux(stream):
             if packet.size:
                 packets.append(packet.pts)
@@ -239,13 +239,13 @@ def _index_by_decoding(path) -> tuple[int, tuple[int, ...] | None, frozenset[int
                 shown.append(frame.pts)
                 if frame.pict_type == PictureType.I:
                     keys.add(frame.pts)
-                check_count(path, len(shown))
+                check_frame_count(path, len(shown))
     if plain and packets == shown == sorted(set(shown)):
         return len(shown), tuple(shown), frozenset(keys)
     return len(shown), None, None
 
 
-def check_count(path, count: int) -> None:
+def check_frame_count(path, count: int) -> None:
     """Raise MediaError for a video of more than limits.MAX_FRAMES pictures."""
     if count > limits.MAX_VIDEO_FRAMES:
         raise MediaError(
@@ -253,12 +253,12 @@ def check_count(path, count: int) -> None:
         )
 
 
-def _bytes(width, height, pixel):
+def _compute_frame_bytes(width, height, pixel):
     """Of one frame.  pixel: its av.VideoFormat, None where the header does not say."""
     return width * height * (pixel.padded_bits_per_pixel if pixel else 32) // 8
 
 
-def _decode(
+def _decode_frames(
     path, index: FrameIndex, wanted: set[int], convert: Callable[[av.VideoFrame], Any]
 ) -> dict[int, Any]:
     """{number: convert(frame)} of the wanted pictures.  Raises MediaError where one of them cannot be decoded."""
@@ -283,7 +283,7 @@ def _decode_from_key_frame(path, index: FrameIndex, wanted, convert) -> dict[int
     """
     numbers = {index.stamps[number]: number for number in wanted}
     first, found, start = min(numbers), {}, None
-    with opened(path) as (container, stream):
+    with open_container(path) as (container, stream):
         if first > index.stamps[0]:
             container.seek(first, stream=stream, backward=True)
         for packet in container.demux(stream):
@@ -305,8 +305,8 @@ def _decode_from_key_frame(path, index: FrameIndex, wanted, convert) -> dict[int
 def _decode_from_start(path, stamps, wanted, convert) -> dict[int, Any]:
     """As _decode, from the first packet on.  stamps: None: pictures are numbered as they come."""
     found = {}
-    with opened(path) as (container, stream):
-        for number, frame in _number_pictures(container.decode(stream), stamps):
+    with open_container(path) as (container, stream):
+        for number, frame in _number_frames(container.decode(stream), stamps):
             if number in wanted and not frame.is_corrupt:
                 found.setdefault(number, convert(frame))
             if len(found) == len(wanted):
@@ -314,7 +314,7 @@ def _decode_from_start(path, stamps, wanted, convert) -> dict[int, Any]:
     return found
 
 
-def _number_pictures(
+def _number_frames(
     frames: Iterable[av.VideoFrame], stamps
 ) -> Iterator[tuple[int | None, av.VideoFrame]]:
     """(number, frame) of each: by its time, None for a time that is not among the stamps; without stamps counted."""

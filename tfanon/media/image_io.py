@@ -120,12 +120,12 @@ def read_image(
     Raises:
         MediaError: The file cannot be read, or is cut off; the message names it.
     """
-    file, cut = frame_reader._state(path), scaling.WindowScaler(height, width)
-    kept = frame_cache.FRAMES.find(file)
+    file, cut = frame_reader._identify_file_state(path), scaling.WindowScaler(height, width)
+    kept = frame_cache.FRAME_CACHE.find(file)
     frame, turn = kept[0] if kept else _decode_frame(path)
     if not kept:
-        size = frame_reader._bytes(frame.width, frame.height, frame.format)
-        frame_cache.FRAMES.keep(file, size, lambda: {0: (frame, turn)})
+        size = frame_reader._compute_frame_bytes(frame.width, frame.height, frame.format)
+        frame_cache.FRAME_CACHE.keep(file, size, lambda: {0: (frame, turn)})
     return np.stack([cut(frame, crop, turn) for crop in crops])
 
 
@@ -150,7 +150,7 @@ def read_image_size(path) -> tuple[int, int]:
                 if _read_exif_orientation(picture) in SIDE_SWAPPING_ORIENTATIONS
                 else picture.size[::-1]
             )
-    with frame_reader.opened(source) as (_, stream):
+    with frame_reader.open_container(source) as (_, stream):
         return stream.codec_context.height, stream.codec_context.width
 
 
@@ -210,7 +210,7 @@ def _drop_png_profile(path):
 
     PyAV 18 frees a profile's name twice once the side data of its frame was looked at.
     """
-    content = pathlib.Path(path).read_bytes() if frame_reader._is_file(path) else path.read()
+    content = pathlib.Path(path).read_bytes() if frame_reader._is_path(path) else path.read()
     if PNG_PROFILE_CHUNK not in content:
         return path
     end = len(PNG_SIGNATURE)
@@ -225,7 +225,7 @@ def _drop_png_profile(path):
 
 def _decode_with_libav(path) -> av.VideoFrame:
     """The first frame: what comes after it in a JPEG is a gain map or a preview."""
-    with frame_reader.opened(path, explode=True) as (container, stream):
+    with frame_reader.open_container(path, strict=True) as (container, stream):
         for frame in container.decode(stream):
             limits.check_frame_size(path, frame.width, frame.height)
             return frame
@@ -238,7 +238,7 @@ def _open_picture(path) -> Iterator[tuple[object, str, ImageFile.ImageFile | Non
 
     The picture is None where Pillow cannot read the header and libav may still be able to.
     """
-    source = path if frame_reader._is_file(path) else InMemoryFile(path, path.read())
+    source = path if frame_reader._is_path(path) else InMemoryFile(path, path.read())
     with contextlib.ExitStack() as stack:
         if source is path:
             limits.check_ending(path)

@@ -19,40 +19,40 @@ import numpy as np
 from tfanon.media import limits, scaling, tone_mapping, video_reader
 from tfanon.media.limits import MediaError
 
-PROTOCOLS = {
+ALLOWED_PROTOCOLS = {
     "rtsp": "rtsp,rtp,udp,tcp",
     "rtsps": "rtsps,rtsp,rtp,srtp,udp,tcp,tls",
     "http": "http,tcp",
     "https": "https,tcp,tls",
 }  # without http: a server could send us on to an address that is not encrypted
-FORMATS = "rtsp,mpjpeg,mpegts,matroska,webm,mov,mp4,flv,jpeg_pipe,h264,hevc"
-CAMERAS = {"linux": ("video4linux2", "/dev/video{}"), "darwin": ("avfoundation", "{}")}
-BUNDLES = (
+ALLOWED_FORMATS = "rtsp,mpjpeg,mpegts,matroska,webm,mov,mp4,flv,jpeg_pipe,h264,hevc"
+CAMERA_DEVICES = {"linux": ("video4linux2", "/dev/video{}"), "darwin": ("avfoundation", "{}")}
+CA_BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/ssl/ca-bundle.pem",
 )  # of Debian and its like, of SUSE
-PATIENCE = 10.0  # seconds for a connection, and from one frame to the next
+TIMEOUT_SECONDS = 10.0  # seconds for a connection, and from one frame to the next
 
 
-def is_live(text):
+def is_live_input(text):
     """Whether an input is a camera's number or an address, rather than a file."""
     return str(text).isdigit() or re.match(r"[a-z]+://", str(text)) is not None
 
 
-def shown(given):
+def redact_address(given):
     """An input as messages and records name it: an address without user, password and query, where cameras take them too.
 
     Where an unescaped '?' or '#' leaves open which part is the password, nothing but the scheme is shown.
     """
     return (
         re.sub(r"(?<=://)([^/?#]*@|[^/]*@.*)|[?#].*", "", str(given))
-        if is_live(given)
+        if is_live_input(given)
         else str(given)
     )
 
 
 @contextlib.contextmanager
-def opened(given, patience=PATIENCE, authority=""):
+def open_live_source(given, timeout=TIMEOUT_SECONDS, ca_file=""):
     """An iterator over the frames of a camera or address.
 
     authority: PEM file that the certificate of an https:// or rtsps:// server is checked against; empty: the system's.
@@ -60,17 +60,17 @@ def opened(given, patience=PATIENCE, authority=""):
     sends from a file has a length, and ends the iterator.
     """
     try:
-        with _connected(given, patience, _arguments(given, authority)) as container:
-            stream = limits.select_live_stream(shown(given), container)
+        with _connect(given, timeout, _make_open_arguments(given, ca_file)) as container:
+            stream = limits.select_live_stream(redact_address(given), container)
             stream.thread_type = "SLICE"  # threads for whole frames would hold some back
-            yield _frames(given, container, stream)
+            yield _decode_frames(given, container, stream)
     except av.error.ExitError:  # libav's word for a time limit that was reached
-        raise MediaError(f"{shown(given)}: nothing came for {patience:g} seconds.") from None
+        raise MediaError(f"{redact_address(given)}: nothing came for {timeout:g} seconds.") from None
     except (av.FFmpegError, EOFError) as error:
-        raise MediaError(f"{shown(given)}: {getattr(error, 'strerror', None) or error}.") from None
+        raise MediaError(f"{redact_address(given)}: {getattr(error, 'strerror', None) or error}.") from None
 
 
-def _connected(given, patience, arguments):
+def _connect(given, patience, arguments):
     try:
         return av.open(**arguments, timeout=(patience, patience), metadata_errors="replace")
     except OSError as error:
@@ -80,47 +80,47 @@ def _connected(given, patience, arguments):
             "ca_file", "the system's authorities"
         )  # libav says no more than "I/O error"
         raise MediaError(
-            f"{shown(given)}: no encrypted connection; its certificate must be for this name and signed by "
+            f"{redact_address(given)}: no encrypted connection; its certificate must be for this name and signed by "
             f"{trusted}; --ca_file names another PEM file."
         ) from None
 
 
-def _frames(given, container, stream):
-    check_colour = tone_mapping.ColourChecker(shown(given))
+def _decode_frames(given, container, stream):
+    check_colour = tone_mapping.ColourChecker(redact_address(given))
     for frame in container.decode(stream):
-        limits.check_frame_size(shown(given), frame.width, frame.height)
+        limits.check_frame_size(redact_address(given), frame.width, frame.height)
         check_colour(frame)
         if not frame.is_corrupt:  # seen, and left out: the next one is already on its way
             yield frame
     if container.size <= 0:
-        raise MediaError(f"{shown(given)}: the stream ended.")
+        raise MediaError(f"{redact_address(given)}: the stream ended.")
 
 
-def _arguments(given, authority=""):
+def _make_open_arguments(given, authority=""):
     """What av.open is called with.  Raises MediaError for an address of another kind."""
     if str(given).isdigit():
-        if sys.platform not in CAMERAS:
+        if sys.platform not in CAMERA_DEVICES:
             raise MediaError(
                 f"Camera {given}: numbers are known on Linux and macOS only; give an rtsp:// address."
             )
-        name, pattern = CAMERAS[sys.platform]
+        name, pattern = CAMERA_DEVICES[sys.platform]
         return {"file": pattern.format(given), "format": name}
     scheme = given.split("://")[0]
-    if scheme not in PROTOCOLS:
+    if scheme not in ALLOWED_PROTOCOLS:
         raise MediaError(
-            f"{shown(given)}: an address begins with {', '.join(f'{name}://' for name in PROTOCOLS)}."
+            f"{redact_address(given)}: an address begins with {', '.join(f'{name}://' for name in ALLOWED_PROTOCOLS)}."
         )
-    options = {"protocol_whitelist": PROTOCOLS[scheme], "format_whitelist": FORMATS}
+    options = {"protocol_whitelist": ALLOWED_PROTOCOLS[scheme], "format_whitelist": ALLOWED_FORMATS}
     if scheme.startswith("rtsp"):
         options["rtsp_transport"] = "tcp"  # over UDP a lost packet is a damaged picture
-    if "tls" in PROTOCOLS[scheme]:
+    if "tls" in ALLOWED_PROTOCOLS[scheme]:
         options["tls_verify"] = "1"
-        if trusted := _trusted(authority):
+        if trusted := _find_ca_file(authority):
             options["ca_file"] = trusted
     return {"file": given, "options": options}
 
 
-def _trusted(authority):
+def _find_ca_file(authority):
     """The PEM file that certificates are checked against; None where only libav may know of one.
 
     libav itself looks where its builders' system has them, which is elsewhere on most others.
@@ -130,11 +130,11 @@ def _trusted(authority):
             f"--ca_file={authority}: no such file; a PEM file with the certificate of the camera, or of "
             "who signed it, would do."
         )
-    known = [authority, ssl.get_default_verify_paths().cafile, *BUNDLES]
+    known = [authority, ssl.get_default_verify_paths().cafile, *CA_BUNDLES]
     return next((path for path in known if path and os.path.isfile(path)), None)
 
 
-class RawVideo:
+class RawVideoReader:
     """Raw RGB frames from a pipe, with the interface of source.Video.
 
     pipe: binary file.  Raises MediaError where it ends inside a frame, and where there is none.
@@ -145,7 +145,7 @@ class RawVideo:
     def __init__(self, pipe, height, width, rate):
         limits.check_frame_size("standard input", width, height)
         rate = fractions.Fraction(rate).limit_denominator(1001)
-        self.pipe, self.form = pipe, video_reader.Form(height, width, 1 / rate, rate)
+        self.pipe, self.form = pipe, video_reader.VideoInfo(height, width, 1 / rate, rate)
         self.expected, self.count = None, 0
 
     def __iter__(self):
@@ -159,13 +159,13 @@ class RawVideo:
             frame = av.VideoFrame.from_ndarray(
                 np.frombuffer(data, np.uint8).reshape(shape), format="rgb24"
             )
-            yield video_reader.Picture(self.count, 1, frame)
+            yield video_reader.TimedFrame(self.count, 1, frame)
             self.count += 1
         if not self.count:
             raise MediaError("Standard input held no frame.")
 
 
-class RawSink:
+class RawVideoWriter:
     """Raw RGB frames into a pipe, with the interface of sink.Sink."""
 
     def __init__(self, pipe, form):

@@ -14,13 +14,13 @@ import heapq
 
 import av
 
-LARGEST_REPEAT = (
+MAX_REPEAT_PACKET_BYTES = (
     19  # bytes of an MPEG-4 part 2 packet that only repeats a picture; libav's own bound
 )
-VP8_IS_SHOWN = 0x10  # bit of a packet's first byte (RFC 6386, 9.1)
+VP8_SHOW_FRAME_BIT = 0x10  # bit of a packet's first byte (RFC 6386, 9.1)
 
 
-def holds_picture(packet: av.Packet, codec: str) -> bool:
+def holds_shown_frame(packet: av.Packet, codec: str) -> bool:
     """Whether a packet holds a picture that is to be shown.
 
     Args:
@@ -32,9 +32,9 @@ def holds_picture(packet: av.Packet, codec: str) -> bool:
     ):  # an edit list leaves it out; AVI repeats the picture before
         return False
     if codec == "mpeg4":
-        return packet.size > LARGEST_REPEAT
+        return packet.size > MAX_REPEAT_PACKET_BYTES
     if codec == "vp8":
-        return bool(bytes(packet)[0] & VP8_IS_SHOWN)
+        return bool(bytes(packet)[0] & VP8_SHOW_FRAME_BIT)
     return True
 
 
@@ -57,7 +57,7 @@ class TimedPackets:
 
     def add_packet(self, packet: av.Packet) -> None:
         """Note a packet that is about to be decoded."""
-        if not holds_picture(packet, self.codec):
+        if not holds_shown_frame(packet, self.codec):
             return
         self._sent += 1
         if packet.pts is None:
@@ -68,7 +68,7 @@ class TimedPackets:
 
     def note_failure(self, packet: av.Packet) -> None:
         """Note that a packet could not be decoded, before the first picture came out."""
-        if holds_picture(packet, self.codec):
+        if holds_shown_frame(packet, self.codec):
             self._failed[self._sent] = packet.pts
 
     def is_broken(self, frame: av.VideoFrame) -> bool:
@@ -127,7 +127,7 @@ class _CountedPackets:
 
     def add_packet(self, packet: av.Packet) -> None:
         """As TimedPackets."""
-        self._held += holds_picture(packet, self.codec)
+        self._held += holds_shown_frame(packet, self.codec)
 
     def note_failure(self, packet: av.Packet) -> None:
         """Nothing to note: what a packet gave is known by the count alone."""
@@ -247,4 +247,4 @@ class SortedTimes(_CountedPackets):
         return stamp, 0, 0
 
 
-PictureTimes = TimedPackets | NumberedSlots | SortedTimes | DecoderTimes
+FrameTimes = TimedPackets | NumberedSlots | SortedTimes | DecoderTimes

@@ -13,46 +13,46 @@ import sys
 from tfanon.core import files
 from tfanon.media import frame_reader, image_io, limits
 
-TINY = 2  # side that frames are scaled to: they are decoded, and nobody looks at them
+PROBE_SIDE = 2  # side that frames are scaled to: they are decoded, and nobody looks at them
 
 
-def examine(path, whole):
+def examine_file(path, whole):
     """{"frames", "height", "width"} of a video or of an image, which is one; or {"error": line}.
 
     whole: decode every frame, by the rules of training, and add "sha256"; else frames are counted.
     """
     try:
-        height, width = _size(path)
-        found = {"frames": _frames(path, whole), "height": height, "width": width}
+        height, width = _read_size(path)
+        found = {"frames": _count_frames(path, whole), "height": height, "width": width}
         return found | ({"sha256": files.compute_sha256(path)} if whole else {})
     except limits.MediaError as error:
         return {"error": str(error)}
 
 
-def _size(path) -> tuple[int, int]:
+def _read_size(path) -> tuple[int, int]:
     """(height, width) by the header, of an image upright."""
     if not limits.is_video_path(path):
         return image_io.read_image_size(path)
-    with frame_reader.opened(path) as (_, stream):
+    with frame_reader.open_container(path) as (_, stream):
         return stream.codec_context.height, stream.codec_context.width
 
 
-def _frames(path, whole):
+def _count_frames(path, whole):
     if limits.is_video_path(path):
         return (
-            len(frame_reader.read_frames(path, range, TINY, TINY))
+            len(frame_reader.read_frames(path, range, PROBE_SIDE, PROBE_SIDE))
             if whole
             else frame_reader.count_frames(path)
         )
-    return len(image_io.read_image(path, TINY, TINY)) if whole else 1
+    return len(image_io.read_image(path, PROBE_SIDE, PROBE_SIDE)) if whole else 1
 
 
-def main():
+def run_worker():
     about = json.loads(sys.argv[1])
     limits.set_limits(**about["limits"])
     for line in sys.stdin:
-        print(json.dumps(examine(json.loads(line), about["whole"])), flush=True)
+        print(json.dumps(examine_file(json.loads(line), about["whole"])), flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    run_worker()

@@ -10,14 +10,14 @@ import av
 
 from tfanon.media import frame_reader
 
-LENIENT = {
+LENIENT_OPTIONS = {
     "flags": "+output_corrupt",
     "flags2": "+showall",
 }  # pictures without a reference come out, too
-UNCODED = (
+PCM_PREFIX = (
     "pcm_"  # any bytes decode as such sound; decoders of Opus, ADPCM and speech take most, too
 )
-MARKED = (  # codecs of pictures as which no sound decodes
+RECOGNIZABLE_CODECS = (  # codecs of pictures as which no sound decodes
     "av1",
     "h264",
     "hevc",
@@ -32,7 +32,7 @@ MARKED = (  # codecs of pictures as which no sound decodes
 )
 
 
-class SoundCheck:
+class SoundChecker:
     """Looks at packets of sound, in the order in which they come."""
 
     def __init__(self, container, pictures) -> None:
@@ -44,14 +44,14 @@ class SoundCheck:
         self._pictures = (
             pictures if container.format.name in frame_reader.INDEXED_CONTAINERS else None
         )
-        self._places: list[
+        self._frame_byte_ranges: list[
             tuple[int, int]
         ] = []  # first byte and end of each picture that is indexed so far
         self._known = 0
-        self._is_marked = pictures.codec_context.codec.canonical_name in MARKED
-        self._decoder = frame_reader.copy_decoder(pictures, LENIENT)
+        self._is_marked = pictures.codec_context.codec.canonical_name in RECOGNIZABLE_CODECS
+        self._decoder = frame_reader.copy_decoder(pictures, LENIENT_OPTIONS)
 
-    def passes(self, packet: av.Packet) -> bool:
+    def is_sound(self, packet: av.Packet) -> bool:
         """Whether a packet can be decoded as sound, is no picture, and shares no byte with one.
 
         A picture of VP8 or VP9 that needs another one, and pictures of older codecs, cannot be told from sound that takes
@@ -63,7 +63,7 @@ class SoundCheck:
             return True
         if self._is_marked and self._decodes_as_picture(packet):
             return False
-        if packet.stream.codec_context.codec.name.startswith(UNCODED):
+        if packet.stream.codec_context.codec.name.startswith(PCM_PREFIX):
             return True
         try:
             packet.decode()
@@ -84,9 +84,9 @@ class SoundCheck:
         self._read_index()
         end = packet.pos + packet.size
         place = bisect.bisect_left(
-            self._places, (end, 0)
+            self._frame_byte_ranges, (end, 0)
         )  # the first picture that begins at the end or behind
-        return place > 0 and self._places[place - 1][1] > packet.pos
+        return place > 0 and self._frame_byte_ranges[place - 1][1] > packet.pos
 
     def _read_index(self) -> None:
         """Take in what has been indexed since: a file in fragments has its index in pieces."""
@@ -95,6 +95,6 @@ class SoundCheck:
             return
         for number in range(self._known, len(entries)):
             entry = entries[number]
-            self._places.append((entry.pos, entry.pos + entry.size))
+            self._frame_byte_ranges.append((entry.pos, entry.pos + entry.size))
         self._known = len(entries)
-        self._places.sort()
+        self._frame_byte_ranges.sort()

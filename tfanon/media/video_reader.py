@@ -14,19 +14,19 @@ import av
 
 from tfanon.media import frame_reader, limits, picture_times, scaling, tone_mapping
 from tfanon.media.limits import MediaError
-from tfanon.media.sound_check import SoundCheck
+from tfanon.media.sound_check import SoundChecker
 
-SLOTTED = ("avi",)  # no time stamps in it: libav numbers the packets
-SHIFTED = ("mpeg", "mpegts")  # their clocks start anywhere
-LENGTH_KNOWN = ("matroska",)  # by the header; a cut file ends without an error, before that
-SLACK = 0.2  # seconds by which a header's length may be wrong
-DAMAGE = ("refuse", "conceal")  # what may be done about it
-HINT = "; --on_damage=conceal goes on as players do"
-UNFINISHED = (0, 2**32 - 1)  # lengths of a RIFF chunk whose writer did not come to its end
+UNTIMED_CONTAINERS = ("avi",)  # no time stamps in it: libav numbers the packets
+SHIFTED_CLOCK_CONTAINERS = ("mpeg", "mpegts")  # their clocks start anywhere
+EXACT_DURATION_CONTAINERS = ("matroska",)  # by the header; a cut file ends without an error, before that
+DURATION_TOLERANCE_SECONDS = 0.2  # seconds by which a header's length may be wrong
+DAMAGE_POLICIES = ("refuse", "conceal")  # what may be done about it
+CONCEAL_HINT = "; --on_damage=conceal goes on as players do"
+UNFINISHED_RIFF_LENGTHS = (0, 2**32 - 1)  # lengths of a RIFF chunk whose writer did not come to its end
 
 
 @dataclasses.dataclass(frozen=True)
-class Form:
+class VideoInfo:
     """What a copy has in common with its original.
 
     height, width: of frames as they are stored.  matrix: libav's display matrix, 9 integers, or None.
@@ -46,7 +46,7 @@ class Form:
 
 
 @dataclasses.dataclass(frozen=True)
-class Picture:
+class TimedFrame:
     """One decoded frame. stamp, duration: in units of the form's time base."""
 
     stamp: int
@@ -54,7 +54,7 @@ class Picture:
     frame: av.VideoFrame
 
 
-class Video:
+class VideoReader:
     """An open video file: iterate over it once, for a Picture per frame and, in between, packets of sound.
 
     Attributes:
@@ -72,7 +72,7 @@ class Video:
     def __init__(
         self,
         path,
-        form: Form,
+        form: VideoInfo,
         container,
         stream,
         sound: bool = False,
@@ -95,28 +95,28 @@ class Video:
         self.sounds = [track for track in wanted if track.codec_context is not None]
         self.sound = _describe_sound(len(tracks), len(self.sounds))
         self.form, self.count = form, 0
-        self.leading_dropped = self.resized = self.sound_left_out = 0
-        self.cut_short = ""
-        self.reached = 0.0  # end of what was seen, in seconds
-        self._noted = self._refused = self._packets = (
+        self.dropped_leading_frames = self.resized = self.dropped_sound_packets = 0
+        self.truncation = ""
+        self.last_seconds = 0.0  # end of what was seen, in seconds
+        self._observed_damage = self._strict_failures = self._packet_count = (
             0  # damage that was seen; that a strict decoder sees; packets
         )
         self._knows_failures = knows_failures
         self._check_colour = tone_mapping.ColourChecker(path)
-        self._strict = None  # a decoder that raises at what the stream's own conceals
+        self._strict_decoder = None  # a decoder that raises at what the stream's own conceals
         if on_damage == "conceal":
-            self._strict = frame_reader.copy_decoder(stream, frame_reader.STRICT)
+            self._strict_decoder = frame_reader.copy_decoder(stream, frame_reader.STRICT_OPTIONS)
         self.origin = _find_origin(container, stream, self.sounds)
-        self._sound_check = SoundCheck(container, stream) if self.sounds else None
-        self._times = _choose_times(container, stream)
-        self._indexed = 0  # packets that the file's own index lists
-        if container.format.name in SLOTTED:
-            self._indexed = sum(entry.size > 0 for entry in stream.index_entries)
+        self._sound_check = SoundChecker(container, stream) if self.sounds else None
+        self._times = _choose_frame_times(container, stream)
+        self._indexed_packets = 0  # packets that the file's own index lists
+        if container.format.name in UNTIMED_CONTAINERS:
+            self._indexed_packets = sum(entry.size > 0 for entry in stream.index_entries)
 
     @property
     def concealed(self) -> int:
         """Damaged pictures, which were concealed by the decoder or left out."""
-        return max(self._noted, self._refused)
+        return max(self._observed_damage, self._strict_failures)
 
     @property
     def expected(self) -> int | None:
@@ -134,16 +134,16 @@ class Video:
     def notes(self) -> list[str]:
         """What is otherwise than in the file, a phrase each; complete at the end of the iteration."""
         found = []
-        if self.leading_dropped:
-            found.append(f"{self.leading_dropped} leading frames without their reference left out")
+        if self.dropped_leading_frames:
+            found.append(f"{self.dropped_leading_frames} leading frames without their reference left out")
         if self.concealed:
             found.append(f"{self.concealed} damaged frames concealed")
         if self.resized:
             found.append(f"{self.resized} frames of another size scaled to that of the first")
-        if self.sound_left_out:
-            found.append(f"{self.sound_left_out} packets of sound that cannot be decoded left out")
-        if self.cut_short:
-            found.append(self.cut_short)
+        if self.dropped_sound_packets:
+            found.append(f"{self.dropped_sound_packets} packets of sound that cannot be decoded left out")
+        if self.truncation:
+            found.append(self.truncation)
         return found
 
     @property
@@ -151,14 +151,14 @@ class Video:
         """What the container says of itself."""
         return dict(self.container.metadata)
 
-    def __iter__(self) -> Iterator[Picture | av.Packet]:
+    def __iter__(self) -> Iterator[TimedFrame | av.Packet]:
         """
         Raises:
             MediaError: Damage that is not to be concealed, no whole picture at all, or more than the limits allow.
         """
-        packets = self._demux()
+        packets = self._demux_packets()
         while True:
-            with frame_reader.errors_named(
+            with frame_reader.name_file_in_errors(
                 self.path
             ):  # not around the yields: what a reader does with an item is its own
                 packet = next(packets, None)
@@ -168,42 +168,42 @@ class Video:
                 break
         self._finish()
 
-    def _read(self, packet) -> Iterator[Picture | av.Packet]:
+    def _read(self, packet) -> Iterator[TimedFrame | av.Packet]:
         if packet.pts is not None:
             end = (packet.pts + (packet.duration or 0)) * packet.time_base
-            self.reached = max(self.reached, float(end))
+            self.last_seconds = max(self.last_seconds, float(end))
         if packet.stream is self.stream:
-            yield from self._read_pictures(packet)
+            yield from self._read_frames(packet)
         elif packet.stream in self.sounds and packet.size:
-            if packet.dts is not None and self._sound_check.passes(packet):
-                yield self._shift(packet)
+            if packet.dts is not None and self._sound_check.is_sound(packet):
+                yield self._subtract_origin(packet)
             else:
-                self.sound_left_out += 1
+                self.dropped_sound_packets += 1
 
-    def _demux(self) -> Iterator[av.Packet]:
+    def _demux_packets(self) -> Iterator[av.Packet]:
         """Packets of all streams: the longest of them shows where the file ends."""
         try:
             yield from self.container.demux()
         except (av.FFmpegError, EOFError) as error:
             reason = getattr(error, "strerror", None) or error
-            if not self._strict:
-                raise MediaError(f"{self.path}: {reason}{HINT}.") from None
-            self.cut_short = f"it cannot be read beyond {self.reached:.2f} seconds ({reason})"
+            if not self._strict_decoder:
+                raise MediaError(f"{self.path}: {reason}{CONCEAL_HINT}.") from None
+            self.truncation = f"it cannot be read beyond {self.last_seconds:.2f} seconds ({reason})"
             last = av.Packet()  # makes the decoder return what it still holds
             last.stream = self.stream
             yield last
 
-    def _shift(self, packet) -> av.Packet:
+    def _subtract_origin(self, packet) -> av.Packet:
         origin = round(self.origin * self.stream.time_base / packet.time_base)
         packet.dts -= origin
         if packet.pts is not None:
             packet.pts -= origin
         return packet
 
-    def _read_pictures(self, packet) -> Iterator[Picture]:
+    def _read_frames(self, packet) -> Iterator[TimedFrame]:
         if packet.is_corrupt:
-            self._note_damage(f"damaged after frame {self.count}")
-        self._packets += packet.size > 0
+            self._record_damage(f"damaged after frame {self.count}")
+        self._packet_count += packet.size > 0
         self._times.add_packet(packet)
         for frame in self._decode(packet):
             picture = self._accept(frame)
@@ -212,90 +212,90 @@ class Video:
 
     def _decode(self, packet) -> list[av.VideoFrame]:
         """The frames that a packet makes the decoder return."""
-        if self._strict and _refuses(self._strict, packet):
-            self._refused += self.count > 0
+        if self._strict_decoder and _raises_on(self._strict_decoder, packet):
+            self._strict_failures += self.count > 0
         try:
             return packet.decode()
         except av.FFmpegError as error:
-            if self.count or not (self._knows_failures or self._strict):
-                self._note_damage(f"frame {self.count} could not be decoded: {error.strerror}")
+            if self.count or not (self._knows_failures or self._strict_decoder):
+                self._record_damage(f"frame {self.count} could not be decoded: {error.strerror}")
             else:
                 self._times.note_failure(packet)
             return []
 
-    def _accept(self, frame) -> Picture | None:
+    def _accept(self, frame) -> TimedFrame | None:
         """The Picture of a frame; None where it is left out."""
         if not self.count and self._times.is_broken(frame):
-            self.leading_dropped += 1
+            self.dropped_leading_frames += 1
             return None
         stamp, leading, missing = self._times.take(frame)
         if stamp is None:
-            self._note_damage(f"frame {self.count} has no time stamp")
+            self._record_damage(f"frame {self.count} has no time stamp")
             return None
-        self.leading_dropped += leading
-        self._note_missing(missing)
+        self.dropped_leading_frames += leading
+        self._record_missing(missing)
         if self._times.last is not None and stamp <= self._times.last:
             seconds = float((stamp - self.origin) * self.stream.time_base)
-            self._note_damage(f"two frames at one time, {seconds:.3f} s")
+            self._record_damage(f"two frames at one time, {seconds:.3f} s")
             return None
         if frame.is_corrupt:
-            self._note_damage(f"frame {self.count} could not be decoded")
+            self._record_damage(f"frame {self.count} could not be decoded")
         self._times.last = stamp
-        return self._make_picture(frame, stamp)
+        return self._make_timed_frame(frame, stamp)
 
-    def _make_picture(self, frame, stamp: int) -> Picture:
+    def _make_timed_frame(self, frame, stamp: int) -> TimedFrame:
         self._check_colour(frame)
         if (frame.height, frame.width) != (self.form.height, self.form.width):
             limits.check_frame_size(self.path, frame.width, frame.height)
             self.resized += 1
         self.count += 1
-        frame_reader.check_count(self.path, self.count)
-        return Picture(stamp - self.origin, frame.duration or 0, frame)
+        frame_reader.check_frame_count(self.path, self.count)
+        return TimedFrame(stamp - self.origin, frame.duration or 0, frame)
 
     def _finish(self) -> None:
         if not self.count:
             raise MediaError(f"{self.path}: no frame of it could be decoded.")
-        cut = self._describe_cut()
-        if cut and not self._strict:
-            raise MediaError(f"{self.path}: {cut}{HINT}.")
-        self.cut_short = self.cut_short or cut
+        cut = self._describe_truncation()
+        if cut and not self._strict_decoder:
+            raise MediaError(f"{self.path}: {cut}{CONCEAL_HINT}.")
+        self.truncation = self.truncation or cut
         leading, missing = self._times.finish(self.count)
-        self.leading_dropped += leading
-        self._note_missing(missing)
+        self.dropped_leading_frames += leading
+        self._record_missing(missing)
         if not cut:
-            self._note_missing(max(0, self._indexed - self._packets))
+            self._record_missing(max(0, self._indexed_packets - self._packet_count))
 
-    def _note_damage(self, what: str) -> None:
+    def _record_damage(self, what: str) -> None:
         """Count one damaged picture.  Raises MediaError where damage is refused."""
-        if not self._strict:
-            raise MediaError(f"{self.path}: {what}{HINT}.")
-        self._noted += 1
+        if not self._strict_decoder:
+            raise MediaError(f"{self.path}: {what}{CONCEAL_HINT}.")
+        self._observed_damage += 1
 
-    def _note_missing(self, number: int) -> None:
+    def _record_missing(self, number: int) -> None:
         """As _note_damage, of a number of pictures that did not come out."""
-        if number and not self._strict:
+        if number and not self._strict_decoder:
             raise MediaError(
-                f"{self.path}: {number} of {self.count + number} frames could not be decoded{HINT}."
+                f"{self.path}: {number} of {self.count + number} frames could not be decoded{CONCEAL_HINT}."
             )
-        self._noted += number
+        self._observed_damage += number
 
-    def _describe_cut(self) -> str:
+    def _describe_truncation(self) -> str:
         """How the file ends before it should; empty where it does not."""
-        promised, container = self._seconds_promised(), self.container
-        if self.reached < promised - SLACK:
-            return f"it ends after {self.reached:.2f} of {promised:.2f} seconds"
+        promised, container = self._find_declared_seconds(), self.container
+        if self.last_seconds < promised - DURATION_TOLERANCE_SECONDS:
+            return f"it ends after {self.last_seconds:.2f} of {promised:.2f} seconds"
         needed = 0
         if container.format.name in frame_reader.INDEXED_CONTAINERS:
-            needed = self._bytes_promised()
-        elif container.format.name in SLOTTED:
+            needed = self._find_indexed_end()
+        elif container.format.name in UNTIMED_CONTAINERS:
             needed = _find_end_of_riff(self.path)
         return (
             f"it ends after {container.size} of {needed} bytes" if container.size < needed else ""
         )
 
-    def _seconds_promised(self) -> float:
+    def _find_declared_seconds(self) -> float:
         """By the header; 0 where it promises none that can be relied on."""
-        if self.container.format.name in LENGTH_KNOWN:
+        if self.container.format.name in EXACT_DURATION_CONTAINERS:
             return (self.container.duration or 0) / 1_000_000
         if (
             self.container.format.name in frame_reader.INDEXED_CONTAINERS and not self.stream.frames
@@ -303,7 +303,7 @@ class Video:
             return float((self.stream.duration or 0) * self.stream.time_base)
         return 0.0
 
-    def _bytes_promised(self) -> int:
+    def _find_indexed_end(self) -> int:
         """Where the last of the samples lies that are copied.
 
         Frames and seconds would not do: an edit list leaves out some of the frames, and moves the others.
@@ -320,8 +320,8 @@ class Video:
 
 @contextlib.contextmanager
 def open_video(
-    path, sound: bool = False, threads: int = 0, on_damage: str = "refuse"
-) -> Iterator[Video]:
+    path, with_sound: bool = False, threads: int = 0, on_damage: str = "refuse"
+) -> Iterator[VideoReader]:
     """The Video at `path`.
 
     Args:
@@ -333,24 +333,24 @@ def open_video(
     Raises:
         MediaError: The file cannot be read; the message names it. Also while the Video is iterated over.
     """
-    form, fails = _read_start(path)
+    form, fails = _probe_first_frame(path)
     strict = on_damage == "refuse"
     if fails or not strict:
         # Several decoders at once would each fail at what the first pictures lack, and an error of one of them loses
         # frames of the others.
         threads = 1
-    with frame_reader.opened(path, explode=strict, threads=threads) as (container, stream):
-        if threads != 1 and not frame_reader.has_time_per_picture(container, stream):
+    with frame_reader.open_container(path, strict=strict, threads=threads) as (container, stream):
+        if threads != 1 and not frame_reader.has_time_per_frame(container, stream):
             stream.thread_type = (
                 "SLICE"  # which packet makes the decoder return a picture has to be known
             )
-        yield Video(path, form, container, stream, sound, on_damage, knows_failures=threads == 1)
+        yield VideoReader(path, form, container, stream, with_sound, on_damage, knows_failures=threads == 1)
 
 
-def _read_start(path) -> tuple[Form, bool]:
+def _probe_first_frame(path) -> tuple[VideoInfo, bool]:
     """(Form of the first picture, whether packets before it cannot be decoded, as of a file cut out of another)."""
     fails, size = False, 0
-    with frame_reader.opened(path, explode=True) as (container, stream):
+    with frame_reader.open_container(path, strict=True) as (container, stream):
         for packet in container.demux(stream):
             size += packet.size
             try:
@@ -360,11 +360,11 @@ def _read_start(path) -> tuple[Form, bool]:
                 continue
             if frames:
                 tone_mapping.check_colour(path, frames[0])
-                return form_of(frames[0], stream), fails
+                return read_video_info(frames[0], stream), fails
     raise MediaError(f"{path}: {'no frame of it could be decoded' if size else 'no frames in it'}.")
 
 
-def _refuses(decoder: av.CodecContext, packet: av.Packet) -> bool:
+def _raises_on(decoder: av.CodecContext, packet: av.Packet) -> bool:
     """Whether a decoder raises at a packet."""
     if not packet.size:
         return False
@@ -383,27 +383,27 @@ def _describe_sound(tracks: int, kept: int) -> str:
     return "kept" if kept == tracks else f"kept, {kept} of {tracks} tracks"
 
 
-def _choose_times(container, stream) -> picture_times.PictureTimes:
+def _choose_frame_times(container, stream) -> picture_times.FrameTimes:
     codec = stream.codec_context.codec.canonical_name
-    if frame_reader.has_time_per_picture(container, stream):
+    if frame_reader.has_time_per_frame(container, stream):
         return picture_times.TimedPackets(codec)
-    if container.format.name in SLOTTED:
+    if container.format.name in UNTIMED_CONTAINERS:
         return picture_times.NumberedSlots(codec)
-    if codec == "mpeg4" and container.format.name not in SHIFTED:
+    if codec == "mpeg4" and container.format.name not in SHIFTED_CLOCK_CONTAINERS:
         return picture_times.SortedTimes(codec)
     return picture_times.DecoderTimes(
-        codec, _find_step(stream) if container.format.name in SHIFTED else None
+        codec, _find_frame_interval(stream) if container.format.name in SHIFTED_CLOCK_CONTAINERS else None
     )
 
 
-def _find_step(stream) -> fractions.Fraction | None:
+def _find_frame_interval(stream) -> fractions.Fraction | None:
     """Time from one picture to the next, in the stream's time base; None where the rate is unknown."""
     return 1 / (stream.average_rate * stream.time_base) if stream.average_rate else None
 
 
 def _find_origin(container, stream, sounds) -> int:
     """Time at which the file's clock starts, in the stream's time base; sound that is kept may come first."""
-    if container.format.name not in SHIFTED:
+    if container.format.name not in SHIFTED_CLOCK_CONTAINERS:
         return 0
     starts = [
         track.start_time * track.time_base
@@ -422,21 +422,21 @@ def _find_end_of_riff(path) -> int:
             file.seek(place)
             head = file.read(8)
             length = int.from_bytes(head[4:], "little")
-            if head[:4] != b"RIFF" or length in UNFINISHED:
+            if head[:4] != b"RIFF" or length in UNFINISHED_RIFF_LENGTHS:
                 break
             end = place + 8 + length
             place = end + length % 2
     return end
 
 
-def form_of(frame, stream) -> Form:
+def read_video_info(frame, stream) -> VideoInfo:
     """The Form of a stream, by its first frame."""
     limits.check_frame_size("a frame", frame.width, frame.height)
     context = stream.codec_context
     space = (
         0 if frame.format.is_rgb or frame.format.has_palette else context.colorspace
     )  # RGB without a tag as well
-    return Form(
+    return VideoInfo(
         frame.height,
         frame.width,
         stream.time_base,

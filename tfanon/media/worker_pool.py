@@ -12,10 +12,10 @@ import threading
 from tfanon.core import processes
 from tfanon.media import limits
 
-COMMAND = (sys.executable, "-m", "tfanon.media.probe")
+PROBE_COMMAND = (sys.executable, "-m", "tfanon.media.probe")
 
 
-def examine(paths, whole, seconds, workers=0):
+def examine_files(paths, whole, seconds, workers=0):
     """Yields (path, what probe.examine says of it), in the order in which they are done.
 
     seconds: after which a file counts as unreadable.  workers: files at once; 0: one per core.
@@ -24,35 +24,35 @@ def examine(paths, whole, seconds, workers=0):
     with contextlib.ExitStack() as stack:
         idle = queue.SimpleQueue()
         for _ in range(min(workers, len(paths))):
-            idle.put(stack.enter_context(contextlib.closing(Child(whole, seconds))))
+            idle.put(stack.enter_context(contextlib.closing(ProbeProcess(whole, seconds))))
         pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(workers))
         stack.callback(
             pool.shutdown, cancel_futures=True
         )  # whoever stops asking need not wait for the rest
-        asked = {pool.submit(_ask, idle, path): path for path in paths}
+        asked = {pool.submit(_examine_with_idle_process, idle, path): path for path in paths}
         for done in concurrent.futures.as_completed(asked):
             yield asked[done], done.result()
 
 
-def _ask(idle, path):
+def _examine_with_idle_process(idle, path):
     child = idle.get()
     try:
-        return child.ask(path)
+        return child.examine(path)
     finally:
         idle.put(child)
 
 
-class Child:
+class ProbeProcess:
     """One process of media/probe.py, started when it is asked, and again after it died."""
 
     def __init__(self, whole, seconds):
-        self.seconds, self.process, self.late = seconds, None, False
-        self.command = [*COMMAND, json.dumps({"whole": whole, "limits": limits.get_limits()})]
+        self.seconds, self.process, self.timed_out = seconds, None, False
+        self.command = [*PROBE_COMMAND, json.dumps({"whole": whole, "limits": limits.get_limits()})]
 
-    def ask(self, path):
+    def examine(self, path):
         """The child's answer, or {"error": line} that says what became of the child."""
         process = self._running()
-        timer = threading.Timer(self.seconds, self._give_up)
+        timer = threading.Timer(self.seconds, self._kill_on_timeout)
         timer.start()
         try:
             process.stdin.write(json.dumps(path) + "\n")
@@ -63,8 +63,8 @@ class Child:
         finally:
             timer.cancel()
             timer.join()
-        if self.late or not answer:
-            answer = json.dumps({"error": f"{path}: {self._what_happened()}"})
+        if self.timed_out or not answer:
+            answer = json.dumps({"error": f"{path}: {self._describe_failure()}"})
         return json.loads(answer)
 
     def close(self):
@@ -85,12 +85,12 @@ class Child:
             )
         return self.process
 
-    def _give_up(self):
-        self.late = True
+    def _kill_on_timeout(self):
+        self.timed_out = True
         self.process.kill()
 
-    def _what_happened(self):
-        late, self.late = self.late, False
+    def _describe_failure(self):
+        late, self.timed_out = self.timed_out, False
         status = self.process.wait()
         self.close()
         if late:
