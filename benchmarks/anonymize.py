@@ -76,17 +76,17 @@ def timed(work, frames):
 def decode(path, anonymizer):
     """Read every frame as the pipeline does; returns them."""
     with video_reader.open_video(path) as opened:
-        return list(video.decode_frames(opened, anonymizer)), opened.form
+        return list(video.decode_frames(opened, anonymizer)), opened.info
 
 
 def encoding():
     return video_writer.EncodingOptions(quality=FLAGS.quality, preset=FLAGS.preset)
 
 
-def encode(target, frames, form):
-    with contextlib.closing(video_writer.VideoWriter(target, form, encoding())) as output:
+def encode(target, frames, info):
+    with contextlib.closing(video_writer.VideoWriter(target, info, encoding())) as output:
         for frame in frames:
-            output.write(frame.pixels, frame.stamp, frame.duration)
+            output.write(frame.pixels, frame.timestamp, frame.duration)
         output.finish()
 
 

@@ -121,9 +121,9 @@ def minimax(
     keras.utils.set_random_seed(1)
     config = Config(**settings)
     objective = registry.load_module("objectives", config.objective).build(config, NAMES)
-    f_A, f_T = f_A or frame_network(), objective.action_network(f_T or judge(3, 5))
+    f_A, f_T = f_A or frame_network(), objective.extend_action_network(f_T or judge(3, 5))
     judges = [
-        f_B or judge(2, objective.head().get("attributes", 6))
+        f_B or judge(2, objective.privacy_head_arguments().get("attributes", 6))
         for _ in range(1 + len(config.ensemble))
     ]
     f_B = judges[0] if len(judges) == 1 else ensemble.Ensemble(judges)

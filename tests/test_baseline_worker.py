@@ -12,7 +12,7 @@ from tfanon.core import processes
         ([], "tfanon.baseline_worker: give the folder of one run, not []."),
         (
             ["nowhere"],
-            "tfanon.baseline_worker: nowhere holds no run: nowhere/run.flags is missing.",
+            "tfanon.baseline_worker: There is no run in nowhere: nowhere/run.flags is missing.",
         ),
     ],
 )

@@ -132,7 +132,7 @@ def _export(workdir, path):
     "settings, message",
     [
         ({}, "Which run? Give --run_dir"),
-        ({"run_dir": "nowhere"}, "nowhere holds no run: nowhere/run.flags is missing"),
+        ({"run_dir": "nowhere"}, "There is no run in nowhere: nowhere/run.flags is missing"),
         (
             {"run_dir": "nowhere", "protocol": "stict"},
             "No protocols called 'stict'. tfanon/attacks/protocols/ has: action_networks, ",

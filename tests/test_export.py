@@ -163,7 +163,7 @@ def test_a_version_for_tensorflow_serving(workdir, tmp_path, capsys):
     "settings, message",
     [
         ({}, "Which run? Give --run_dir"),
-        ({"run_dir": "nowhere"}, "nowhere holds no run: nowhere/run.flags is missing"),
+        ({"run_dir": "nowhere"}, "There is no run in nowhere: nowhere/run.flags is missing"),
         (
             {"run_dir": "nowhere", "formats": ("tflit",)},
             "--formats is a list of saved_model, tflite, onnx, not 'tflit'",

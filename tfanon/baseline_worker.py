@@ -28,7 +28,7 @@ def main(arguments):
         )
         return 1
     processes.exit_with_parent()
-    return loop.get_training_exit_status(
+    return loop.run_training_with_exit_status(
         "tfanon.baseline_worker", lambda: _run_in_folder(arguments[1])
     )
 
@@ -51,9 +51,9 @@ def run_worker(config):
         excluded=[phases.get_pretrain_phase_name(config)] if config.init_action_from_raw else [],
     )
     f_A = experiment.make_anonymizer(run)
-    while run.phase("anonymize").result() is None:
+    while run.get_phase("anonymize").load_result() is None:
         time.sleep(1)
-    run.phase("anonymize").result(f_A)
+    run.get_phase("anonymize").load_result(f_A)
     experiment.evaluate_unlocked_phases(run, {"f_A": f_A})
 
 

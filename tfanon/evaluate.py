@@ -43,7 +43,7 @@ def main(arguments):
 
 def evaluate_and_print(settings, words=()):
     """The exit status; the table goes to standard output.  words: the command line, for who reads results.json."""
-    return loop.get_training_exit_status(
+    return loop.run_training_with_exit_status(
         "tfanon.evaluate", lambda: _evaluate_and_print(settings, words)
     )
 

@@ -43,11 +43,11 @@ def run_experiment(config):
             config, run.tables
         )  # what it lacks is said now, not when its phase comes
         f_A = make_anonymizer(run)
-        left = sum(run.phase(name).result() is None for name in run.names())
+        left = sum(run.get_phase(name).load_result() is None for name in run.list_phases())
         with processes.run_workers([*WORKER_COMMAND, str(folder)], min(config.processes, left) - 1):
             phases.initialize_anonymizer(run, f_A)
             watchers = [
-                *samples.watchers(run.tables, config, objective.extras),
+                *samples.watchers(run.tables, config, objective.extra_batch_keys),
                 *attacks.watchers(run, f_A),
             ]
             phases.train_anonymizer(run, f_A, watchers)
@@ -173,7 +173,7 @@ def evaluate_all(run, f_A):
         "schema_version": SCHEMA_VERSION,
         "seed": run.config.seed,
         "rows": rows,
-        "notes": [*run.tables.notes, *_make_notes(run.config, run.phase("anonymize").result())],
+        "notes": [*run.tables.notes, *_make_notes(run.config, run.get_phase("anonymize").load_result())],
     }
 
 
@@ -191,7 +191,7 @@ def evaluate_unlocked_phases(run, anonymizers, excluded=()):
     """Do each phase of these anonymizers' judges that no other process is at.  but: phases to leave alone."""
     for name, anonymizer in anonymizers.items():
         for phase, judge in phases.make_evaluation_jobs(run, name, anonymizer).items():
-            if phase not in excluded and not run.phase(phase).is_locked():
+            if phase not in excluded and not run.get_phase(phase).is_locked():
                 judge()
 
 
@@ -209,6 +209,6 @@ def export_run(run, folder):
     f_A = registry.load_module("anonymizers", run.config.anonymizer).build(
         width=run.config.anonymizer_width, output=run.config.anonymizer_output
     )
-    run.phase("anonymize").result(f_A)
+    run.get_phase("anonymize").load_result(f_A)
     clips, _, _ = next(iter(pipeline.evaluation_clips(run.tables.clips.test, run.config)))
     exporter.export(f_A, folder / "export", clips[0].numpy())

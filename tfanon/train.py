@@ -22,7 +22,7 @@ def main(arguments):
 def train_and_report(settings):
     """Train, judge and export as a Config says; returns the exit status.  The table goes to standard output."""
     logging.set_verbosity(logging.INFO)
-    return loop.get_training_exit_status("tfanon.train", lambda: _train_and_print(settings))
+    return loop.run_training_with_exit_status("tfanon.train", lambda: _train_and_print(settings))
 
 
 def _train_and_print(settings):

@@ -162,9 +162,9 @@ def test_missing_files_are_counted(tmp_path, caplog):
     trees.vispr(tmp_path)
     folder = trees.hmdb51(tmp_path)
     (folder / "wave/BLACK_HAWK_DOWN_wave_u_nm_np1_ba_goo_19.avi").unlink()
-    with pytest.raises(ValueError, match="1 of 8 files are not there; the first: .*BLACK_HAWK"):
+    with pytest.raises(ValueError, match="1 of 8 files are missing; the first: .*BLACK_HAWK"):
         load(tmp_path, HMDB)
-    with pytest.raises(ValueError, match="1 of 8 files are not there"):
+    with pytest.raises(ValueError, match="1 of 8 files are missing"):
         load(tmp_path, HMDB, max_bad_fraction=0.2, on_bad_video="raise")
     load(tmp_path, HMDB, max_bad_fraction=0.2)
-    assert "1 of 8 files are not there" in caplog.text
+    assert "1 of 8 files are missing" in caplog.text

@@ -65,7 +65,7 @@ def make(folder):
         ),
     ):
         run.seed_for_phase(phase)
-        run.phase(phase).finish(registry.load_module(kind, "tiny").build(**given), {})
+        run.get_phase(phase).save_result(registry.load_module(kind, "tiny").build(**given), {})
     return workdir
 
 

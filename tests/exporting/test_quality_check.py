@@ -89,13 +89,13 @@ def test_what_is_worse_is_refused(found, message):
 
 
 def test_a_folder_that_is_no_run(tmp_path):
-    with pytest.raises(ValueError, match="holds no run: .*run.flags is missing"):
+    with pytest.raises(ValueError, match="There is no run in .*run.flags is missing"):
         run_folder.load_run(tmp_path)
 
 
 def test_a_run_that_is_not_finished(workdir, tmp_path):
     (tmp_path / "run.flags").write_text((workdir / "run.flags").read_text())
     with pytest.raises(
-        ValueError, match="is not finished: its phase anonymize is not done. python -m tfanon.train"
+        ValueError, match="is not finished: its phase anonymize is missing. Resume it with tfanon-train"
     ):
         run_folder.load_run(tmp_path)

@@ -129,7 +129,7 @@ def read_plainly(path):
     """Pixels of an image as libav decodes it, without anything of image_io."""
     with frame_reader.open_container(path, strict=True) as (container, stream):
         frame = next(container.decode(stream))
-        return scaling.Scaler().pixels(frame, 40, 56), scaling.Scaler().pixels(
+        return scaling.Scaler().to_pixels(frame, 40, 56), scaling.Scaler().to_pixels(
             frame, frame.height, frame.width
         )
 

@@ -22,8 +22,8 @@ def patches():
 
 @pytest.mark.parametrize("space, reach", COLOURS)
 def test_a_frame_is_decoded_to_the_colours_it_was_made_of(space, reach):
-    frame = scaling.Scaler().frame(patches(), 48, 64, "yuv420p", (space, reach, 2, 2))
-    back = scaling.Scaler().pixels(frame, 48, 64).astype(int)
+    frame = scaling.Scaler().to_frame(patches(), 48, 64, "yuv420p", (space, reach, 2, 2))
+    back = scaling.Scaler().to_pixels(frame, 48, 64).astype(int)
     inside = np.s_[4:12, 4:12]  # of the first patch; bilinear colour planes blend at the edges
     assert np.abs(back[inside] - patches()[inside]).max() <= 4
 
@@ -32,7 +32,7 @@ def test_bt709_is_not_bt601():
     # Y of pure green: 0.587 under BT.601, 0.7152 under BT.709; limited range: 16 + 219 Y.
     green = np.full((16, 16, 3), (0, 255, 0), np.uint8)
     for space, luma in ((5, 145), (1, 173)):
-        frame = scaling.Scaler().frame(green, 16, 16, "yuv420p", (space, 1, 2, 2))
+        frame = scaling.Scaler().to_frame(green, 16, 16, "yuv420p", (space, 1, 2, 2))
         assert np.frombuffer(frame.planes[0], np.uint8)[0] == pytest.approx(luma, abs=1)
 
 
@@ -56,5 +56,5 @@ def test_a_turn_and_its_opposite(turn):
 
 def test_lines_with_padding_become_an_array_of_their_own():
     frame = av.VideoFrame.from_ndarray(np.zeros((5, 7, 3), np.uint8), format="rgb24")
-    pixels = scaling.Scaler().pixels(frame, 5, 7)
+    pixels = scaling.Scaler().to_pixels(frame, 5, 7)
     assert pixels.shape == (5, 7, 3) and pixels.flags.owndata

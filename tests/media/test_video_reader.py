@@ -36,7 +36,7 @@ def test_pictures_are_those_of_plain_decoding(tmp_path, name):
         expected = opened.expected
     assert len(pictures) == clip.frames and expected in (clip.frames, None) or clip.ending == ".mpg"
     scaler = scaling.Scaler()
-    read = np.stack([scaler.pixels(picture.frame, *clip.size) for picture in pictures])
+    read = np.stack([scaler.to_pixels(picture.frame, *clip.size) for picture in pictures])
     assert np.array_equal(read, clips.read(path))
     times = np.array([picture.stamp for picture in pictures]) * float(opened.form.time_base)
     wanted = (

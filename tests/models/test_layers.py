@@ -49,7 +49,7 @@ def test_gradient_of_a_strided_kernel_of_one_pixel_is_right(channels):
             np.random.default_rng(seed).normal(size=(1, 1, channels, 4)).astype("float32")
         )
         with tf.GradientTape() as tape:
-            tape.attack_if_due(kernel)
+            tape.watch(kernel)
             loss = tf.reduce_sum(layers.convolve(tf.constant(x), kernel, (2, 2)) ** 2)
         np.testing.assert_allclose(
             tape.gradient(loss, kernel)[0, 0], 2 * seen.T @ seen @ kernel[0, 0], atol=1e-2
@@ -88,7 +88,7 @@ def test_batch_norm_equals_keras(shape, training, jit_compile):
         @tf.function(jit_compile=jit_compile)
         def step(x, layer=layer):
             with tf.GradientTape() as tape:
-                tape.attack_if_due(x)
+                tape.watch(x)
                 y = layer(x, training=training)
                 loss = tf.reduce_sum(weight * y)
             return y, tape.gradient(loss, [x, layer.gamma.value, layer.beta.value])

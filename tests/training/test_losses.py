@@ -11,7 +11,7 @@ def value_and_gradient(function, x, jit_compile):
     @tf.function(jit_compile=jit_compile)
     def step(x):
         with tf.GradientTape() as tape:
-            tape.attack_if_due(x)
+            tape.watch(x)
             value = function(x)
         return value, tape.gradient(value, x)
 

@@ -52,11 +52,11 @@ def test_the_phases_in_their_order():
 
 
 def test_a_baseline_with_settings_has_a_folder_of_its_own(tmp_path):
-    phase = run(workdir=str(tmp_path), baselines=("downsample:factor=2",)).phase(
+    phase = run(workdir=str(tmp_path), baselines=("downsample:factor=2",)).get_phase(
         "action-downsample:factor=2"
     )
     assert phase.folder == tmp_path / "phases" / "action-downsample-factor=2"
-    assert phase.logs == tmp_path / "logs" / "action-downsample-factor=2"
+    assert phase.log_folder == tmp_path / "logs" / "action-downsample-factor=2"
 
 
 def test_a_wrong_baseline_stops_the_run_before_it_begins(tmp_path):
@@ -67,12 +67,12 @@ def test_a_wrong_baseline_stops_the_run_before_it_begins(tmp_path):
 
 
 def test_a_finished_phase_gives_its_network_back(tmp_path):
-    phase = run(workdir=str(tmp_path)).phase("initialise")
-    assert phase.result() is None
+    phase = run(workdir=str(tmp_path)).get_phase("initialise")
+    assert phase.load_result() is None
     network = helpers.judge(2, 3)
-    phase.finish(network, {"score": 0.5})
+    phase.save_result(network, {"score": 0.5})
     other = helpers.judge(2, 3)
-    assert phase.result(other) == {"score": 0.5}
+    assert phase.load_result(other) == {"score": 0.5}
     assert helpers.same(
         [w.numpy() for w in network.weights[:6]], [w.numpy() for w in other.weights[:6]]
     )
@@ -83,7 +83,7 @@ def test_a_finished_phase_gives_its_network_back(tmp_path):
 
 
 def test_a_phase_is_one_process_s_at_a_time(tmp_path):
-    phase = run(workdir=str(tmp_path)).phase("initialise")
+    phase = run(workdir=str(tmp_path)).get_phase("initialise")
     assert not phase.is_locked()
     with phase.acquire_lock():
         assert phase.is_locked()
@@ -111,7 +111,7 @@ def test_first_weights_follow_from_seed_and_phase_alone():
 def test_the_rate_rises_and_falls(tmp_path):
     # 10 epochs of 10 steps, 1 of warm-up: the rate is at its peak at step 10 and at zero at step 100.
     config = dataclasses.replace(Config(), warmup_epochs=1, workdir=str(tmp_path))
-    plan = run(workdir=str(tmp_path)).phase("initialise").plan(80, 8, 10)
+    plan = run(workdir=str(tmp_path)).get_phase("initialise").make_plan(80, 8, 10)
     rate = phases.make_cosine_schedule(0.2, plan, config)
     assert float(rate(0)) == pytest.approx(0.002)
     assert float(rate(10)) == pytest.approx(0.2)
@@ -185,7 +185,7 @@ def test_another_objective_from_files_to_weights(monkeypatch, tmp_path, settings
         whole,
         f_A,
         [
-            *samples.watchers(whole.tables, config, objective.extras),
+            *samples.watchers(whole.tables, config, objective.extra_batch_keys),
             lambda step, minimax: seen.append(float(minimax.means["L_A"].result())),
         ],
     )
@@ -282,7 +282,7 @@ def test_only_what_others_start_from_ends_early(monkeypatch, tmp_path, capsys, e
     )
     found = phases.measure_utility(whole, "raw", registry.load_module("anonymizers", "raw").build())
     assert found["selected"] == {"epoch": epoch, "score": 1.0}
-    assert whole.phase("pretrain-tiny").result()["selected"] == {"epoch": 1, "score": 1.0}
+    assert whole.get_phase("pretrain-tiny").load_result()["selected"] == {"epoch": 1, "score": 1.0}
     assert [line for line in capsys.readouterr().err.splitlines() if "nothing beats" in line] == [
         "[2/11] pretrain-tiny: nothing beats 1 on the held-out slice, reached at step 1 of 4."
     ]
@@ -341,7 +341,7 @@ def test_judges_of_the_action_start_from_what_raw_clips_left(monkeypatch, tmp_pa
     left = registry.load_module("actions", "tiny").build(
         classes=len(whole.tables.action.train.classes)
     )
-    whole.phase("pretrain-tiny").result(left)
+    whole.get_phase("pretrain-tiny").load_result(left)
     assert helpers.same(left.get_weights(), began["action-raw", 1])
     assert helpers.same(left.get_weights(), began["action-blur", 1])
 

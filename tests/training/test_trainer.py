@@ -101,7 +101,7 @@ def test_step_1_descends_equation_3():
     model, data = minimax(**settings, optimizer=lambda: keras.optimizers.SGD(1.0)), batch(3)
 
     def L_A():
-        anon = model.anonymized(data, training=True)
+        anon = model.anonymize_batch(data, training=True)
         L_T = tf.reduce_mean(
             losses.action_cross_entropy(data["labels"], model.f_T(anon["clips"], training=False))
         )
@@ -135,7 +135,7 @@ def test_each_batch_feeds_its_own_step():
 
 def test_f_A_sees_a_clip_frame_by_frame():
     model, data = minimax(), batch(0)
-    anon = model.anonymized(data, training=False)
+    anon = model.anonymize_batch(data, training=False)
     for t in range(2):
         np.testing.assert_allclose(anon["clips"][:, t], model.f_A(data["clips"][:, t]), rtol=1e-5)
         np.testing.assert_allclose(anon["pairs"][:, t], model.f_A(data["pairs"][:, t]), rtol=1e-5)
@@ -146,7 +146,7 @@ class Watching(keras.Model):
 
     def __init__(self, video):
         super().__init__()
-        self.video, self.shapes = video, []
+        self.takes_clips, self.shapes = video, []
         self.a = self.add_weight(name="a", initializer="ones")
         self.built = True
 
@@ -165,7 +165,7 @@ class Watching(keras.Model):
 def test_a_video_network_gets_whole_clips(video, shapes):
     # Four clips of two frames, two others of each, four pairs: 32 frames in one pass, or 12 clips and then 8 images.
     model, data = minimax(f_A=Watching(video)), full_batch(0)
-    anon = model.anonymized(data, training=True)
+    anon = model.anonymize_batch(data, training=True)
     assert model.f_A.shapes == shapes
     for name in ("clips", "others", "pairs"):
         np.testing.assert_array_equal(anon[name], data[name])
@@ -198,8 +198,8 @@ def test_f_B_starts_afresh_on_every_replica(two_replicas):
 def test_batch_statistics_are_of_this_batch():
     # With "batch" L_B is what f_B's training mode gives; with "inference" what its moving averages give.
     model, data = minimax(), batch(0)
-    in_batch = model.objective.budget(model.f_B, data, data, "batch")
-    inference = model.objective.budget(model.f_B, data, data, "inference")
+    in_batch = model.objective.frozen_privacy_loss(model.f_B, data, data, "batch")
+    inference = model.objective.frozen_privacy_loss(model.f_B, data, data, "inference")
     z = model.f_B(
         penalty.flatten_views(data["pairs"]), training=True
     )  # moves the averages, so it comes last

@@ -46,5 +46,5 @@ def train_on_raw(run, probe, network, start=attack_run.SCRATCH):
         f_B = attack_run.build_privacy_network(
             network, attack_run.SCRATCH, len(run.tables.probes[probe].train.attribute_names)
         )
-    run.phase(named).result(f_B)
+    run.get_phase(named).load_result(f_B)
     return f_B, found

@@ -27,13 +27,13 @@ def attack(run, name, f_A, network="", start=attack_run.SCRATCH):
 
 def _attack_task(run, name, f_A, probe, network, start=attack_run.SCRATCH):
     """What the network that was trained on raw data scores behind f_A."""
-    phase = run.phase(attack_run.make_phase_name("frozen", network, start, probe, name))
-    if (found := phase.result()) is not None:
+    phase = run.get_phase(attack_run.make_phase_name("frozen", network, start, probe, name))
+    if (found := phase.load_result()) is not None:
         return found
     f_B, raw = fresh.train_on_raw(run, probe, network, start)
     found = attack_run.score_classifier(
         run, probe, lambda x: f_B(f_A(x, training=False), training=False)
     )
-    return phase.finish(
+    return phase.save_result(
         None, {**found, "selected": raw["selected"], "curve": [], "budget": raw["budget"]}
     )

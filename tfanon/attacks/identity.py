@@ -39,8 +39,8 @@ def _find_identity_columns(run, probe, column):
 
 
 def _attack_task(run, name, f_A, probe, network, start, column):
-    phase = run.phase(attack_run.make_phase_name("identity", network, start, probe, name))
-    if (found := phase.result()) is not None:
+    phase = run.get_phase(attack_run.make_phase_name("identity", network, start, probe, name))
+    if (found := phase.load_result()) is not None:
         return found
     columns, splits, views = (
         _find_identity_columns(run, probe, column),
@@ -73,9 +73,9 @@ def _attack_task(run, name, f_A, probe, network, start, column):
         attack_run.compose(f_A, attack_run.build_feature_extractor(network)), reduce_retracing=True
     )
     found = verification.score_identification(
-        learner, embed, views.evaluation(splits.test, run.config)
+        learner, embed, views.make_evaluation_dataset(splits.test, run.config)
     )
-    return phase.finish(network, {**found, **learnt})
+    return phase.save_result(network, {**found, **learnt})
 
 
 def _select_identities(examples, columns):

@@ -28,8 +28,8 @@ def attack(run, name, f_A, network="", start=attack_run.SCRATCH):
 
 
 def _attack_task(run, name, f_A, probe, network, start):
-    phase = run.phase(attack_run.make_phase_name("knn", network, start, probe, name))
-    if (found := phase.result()) is not None:
+    phase = run.get_phase(attack_run.make_phase_name("knn", network, start, probe, name))
+    if (found := phase.load_result()) is not None:
         return found
     f_B, raw = fresh.train_on_raw(run, probe, network, start)
     see = criteria.Predictor(
@@ -57,7 +57,7 @@ def _attack_task(run, name, f_A, probe, network, start):
         predict_from_neighbours(*train[:2], test[0], k), *test[1:], thresholds, splits.test
     )
     learnt = {"selected": raw["selected"], "curve": [], "budget": raw["budget"]}
-    return phase.finish(None, {**found, "neighbours": k, **learnt})
+    return phase.save_result(None, {**found, "neighbours": k, **learnt})
 
 
 def predict_from_neighbours(features, truth, asked, k):
@@ -79,5 +79,5 @@ def predict_from_neighbours(features, truth, asked, k):
 def _extract_features(see, examples, config):
     """(features [n, F], truth [n, P], which example [n])."""
     return criteria.average_outputs_per_example(
-        *criteria.collect_outputs(see, phases.FRAME_VIEW.evaluation(examples, config))
+        *criteria.collect_outputs(see, phases.FRAME_VIEW.make_evaluation_dataset(examples, config))
     )

@@ -27,7 +27,7 @@ def attack(run, name, f_A, network="", start=attack_run.SCRATCH):
 
 def _attack_task(run, name, f_A, probe, network, start):
     phase = attack_run.make_phase_name("linear_probe", network, start, probe, name)
-    if (found := run.phase(phase).result()) is not None:
+    if (found := run.get_phase(phase).load_result()) is not None:
         return found
     features = attack_run.build_feature_extractor(fresh.train_on_raw(run, probe, network, start)[0])
 

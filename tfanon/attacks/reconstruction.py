@@ -29,7 +29,7 @@ def attack(run, name, f_A, network="", start=attack_run.SCRATCH, width=1.0):
     """
     network, found = network or run.config.attacker_network, []
     for probe in run.tables.probes:
-        phase = run.phase(f"reconstruction-{width:g}-{probe}-{name}")
+        phase = run.get_phase(f"reconstruction-{width:g}-{probe}-{name}")
         alike, g = _train_decoder(run, phase, f_A, probe, width)
         _write_sample_sheet(run, phase, probe, name, f_A, g)
         read = _attack_reconstruction(
@@ -68,10 +68,10 @@ def _train_decoder(run, phase, f_A, probe, width):
         run.seed_for_phase(f"reconstruction-{probe}")
         with run.strategy.scope():
             network = decoder.build_decoder(width)
-        phase.result(network)
+        phase.load_result(network)
         return network
 
-    if (found := phase.result()) is not None:
+    if (found := phase.load_result()) is not None:
         return found, g
     with run.strategy.scope():
         learner = trainer.SupervisedModel(g(), losses.reconstruction, f_A)
@@ -85,7 +85,7 @@ def _train_decoder(run, phase, f_A, probe, width):
     learnt = phases.train_attacker(
         run, phase, learner, splits, epochs, views, _measure_psnr, run.config.lr_reconstruct
     )
-    return phase.finish(
+    return phase.save_result(
         g(),
         {
             **_measure_similarity(learner, _make_evaluation_frames(splits.test, run.config)),
@@ -126,15 +126,15 @@ def _write_sample_sheet(run, phase, probe, name, f_A, g):
 
 def _attack_reconstruction(run, name, f_A, g, probe, network, start):
     """What the attacker that was trained on raw data reads from the reconstruction."""
-    phase = run.phase(name)
-    if (found := phase.result()) is not None:
+    phase = run.get_phase(name)
+    if (found := phase.load_result()) is not None:
         return found
     reconstruct, (f_B, raw) = (
         attack_run.compose(f_A, g()),
         fresh.train_on_raw(run, probe, network, start),
     )
     found = attack_run.score_classifier(run, probe, lambda x: f_B(reconstruct(x), training=False))
-    return phase.finish(None, {**found, "selected": raw["selected"], "curve": []})
+    return phase.save_result(None, {**found, "selected": raw["selected"], "curve": []})
 
 
 def _halve_training_split(splits, seed):

@@ -97,7 +97,7 @@ class Limits:
 
 @dataclasses.dataclass(frozen=True)
 class Config(Limits):
-    """One experiment. Field names are flag names; `run.flags` in the run's folder holds them all."""
+    """One experiment. Field names are flag names; `run.flags` of a run holds them all."""
 
     workdir: str = flag(
         "runs/quickstart",
@@ -463,7 +463,10 @@ def define_flags(options: type = Config, holder: flags.FlagValues = flags.FLAGS)
     former = holder.__dict__.setdefault("former_names", {})
 
     def expand(words: Sequence[str], force_gnu: bool = True) -> list[str]:
-        return [rename_flag(word, former) for word in expand_flagfiles(words)]
+        expanded = expand_flagfiles(words)
+        count = expanded.index("--") if "--" in expanded else len(expanded)
+        renamed = [rename_flag(word, former) for word in expanded[:count]]
+        return [*renamed, *expanded[count:]]
 
     # absl's own method takes a byte-order mark for a part of the first line, and knows no
     # former names.

@@ -1,20 +1,41 @@
-"""What happens before TensorFlow is imported: its switches and how much of its start-up log is shown.
+"""Before TensorFlow is imported: its switches, and how much of its start-up log is shown.
 
 This runs while `tfanon` itself is imported, so every command, tool and worker process gets it
 without doing anything. Nothing here imports TensorFlow.
 """
 
+import contextlib
+import importlib.abc
+import importlib.util
 import logging
 import os
 import re
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+from absl import logging as absl_logging
 
 # Presence of one of these means that the driver of an NVIDIA GPU is loaded (the last one: WSL).
 GPU_DEVICES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg")
 VERBOSITY = re.compile(r"--?(?:verbosity|v)=(-?\d+)")
 # Folders of packages that log progress at INFO, such as "Assets written to" and "fingerprint".
 CHATTY_PACKAGES = re.compile(r"[/\\](?:tensorflow|keras|tf2onnx|jax)[/\\]")
+# Lines that TensorFlow writes while it is imported, whatever TF_CPP_MIN_LOG_LEVEL says: its log is
+# not initialized yet. The last group are errors about CUDA on a machine without a GPU.
+IMPORT_NOISE = re.compile(
+    rb"All log messages before absl::InitializeLog"
+    rb"|oneDNN custom operations are on"
+    rb"|To enable the following instructions"
+    rb"|rebuild TensorFlow with the appropriate compiler flags"
+    rb"|binary is optimized to use available CPU instructions"
+    rb"|Could not find (?:cuda drivers|TensorRT)"
+    rb"|Unable to register cu(?:FFT|DNN|BLAS) factory"
+    rb"|computation placer already registered"
+)
 
 
 def prepare_tensorflow() -> None:
@@ -31,11 +52,10 @@ def prepare_tensorflow() -> None:
         os.environ["TF_CPP_MIN_LOG_LEVEL"] = "0"
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2" if has_gpu() else "3")
-    quiet = _QuietTensorFlow()
-    for name in ("absl", "tensorflow"):
-        logger = logging.getLogger(name)
-        if not any(isinstance(installed, _QuietTensorFlow) for installed in logger.filters):
-            logger.addFilter(quiet)
+    _quiet_python_loggers()
+    prepared = any(isinstance(finder, _TensorFlowFinder) for finder in sys.meta_path)
+    if "tensorflow" not in sys.modules and not prepared:
+        sys.meta_path.insert(0, _TensorFlowFinder())
 
 
 def has_gpu() -> bool:
@@ -53,10 +73,75 @@ def is_verbose(arguments: Sequence[str]) -> bool:
     return any(level is not None and int(level[1]) > 0 for level in levels)
 
 
+@contextlib.contextmanager
+def hide_import_noise() -> Iterator[None]:
+    """Drop the lines of IMPORT_NOISE that the block writes to standard error; others follow it.
+
+    The file descriptor is redirected, since the lines come from C++.
+    """
+    try:
+        shown = os.dup(2)
+    except OSError:  # closed: nothing is shown anyway
+        yield
+        return
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(shown, 2)
+            os.close(shown)
+            held.seek(0)
+            lines = held.read().splitlines(keepends=True)
+            os.write(2, b"".join(line for line in lines if not IMPORT_NOISE.search(line)))
+
+
+class _TensorFlowFinder(importlib.abc.MetaPathFinder):
+    """Finds TensorFlow where Python would, and has it imported without its start-up noise."""
+
+    def __init__(self) -> None:
+        self.searching = False
+
+    def find_spec(
+        self, fullname: str, path: Any = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Called by Python for each module that is imported."""
+        if fullname != "tensorflow" or self.searching:
+            return None
+        self.searching = True
+        try:
+            spec = importlib.util.find_spec(fullname)
+        finally:
+            self.searching = False
+        if spec is not None and spec.loader is not None:
+            _quiet_loader(spec.loader)
+        return spec
+
+
+def _quiet_loader(loader: Any) -> None:
+    """Make a loader hide the noise of the module that it executes."""
+    exec_module = loader.exec_module
+
+    def exec_quietly(module: ModuleType) -> None:
+        with hide_import_noise():
+            exec_module(module)
+
+    loader.exec_module = exec_quietly
+
+
+def _quiet_python_loggers() -> None:
+    """Keep what TensorFlow's Python code logs below WARNING from being shown."""
+    # absl makes a logger of its own class, so it is asked for it by its own function.
+    for logger in (absl_logging.get_absl_logger(), logging.getLogger("tensorflow")):
+        if not any(isinstance(installed, _QuietTensorFlow) for installed in logger.filters):
+            logger.addFilter(_QuietTensorFlow())
+
+
 class _QuietTensorFlow(logging.Filter):
     """Drops what TensorFlow and its companions log below WARNING; our own lines pass."""
 
     def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether a record is shown."""
         if record.levelno >= logging.WARNING:
             return True
         return not CHATTY_PACKAGES.search(record.pathname)

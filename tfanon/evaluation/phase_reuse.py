@@ -41,7 +41,7 @@ def _reuse_run_phase(run, own, name, new, needed):
     judge = phases.Phase(own, name, 1, 1)
     if (
         not phase_cache.is_phase_finished(run.config.workdir, target)
-        and needed <= set(judge.result() or ())
+        and needed <= set(judge.load_result() or ())
         and phase_cache.get_relevant_flags(name, own)
         == phase_cache.get_relevant_flags(name, run.config)
     ):

@@ -132,10 +132,10 @@ def _measure_flicker(run, name, f_A):
     """An entry, where clips have two frames or more; measured once, as an attack is made once."""
     if run.config.frames < 2:
         return []
-    phase = run.phase(f"flicker-{name}")
-    if (found := phase.result()) is None:
+    phase = run.get_phase(f"flicker-{name}")
+    if (found := phase.load_result()) is None:
         clips = pipeline.evaluation_clips(
             run.tables.action.test, dataclasses.replace(run.config, eval_clips=1)
         )
-        found = phase.finish(None, {"flicker": criteria.measure_flicker(f_A, clips)})
+        found = phase.save_result(None, {"flicker": criteria.measure_flicker(f_A, clips)})
     return [{"anonymizer": name, **found}]

@@ -16,7 +16,7 @@ def stream_anonymized_frames(anonymizer, source, ca_file=""):
         with live_source.open_live_source(source, ca_file=ca_file) as frames:
             scaler, find_turn = scaling.Scaler(), scaling.OrientationFinder()
             for frame in frames:
-                pixels = scaler.pixels(frame, frame.height, frame.width)
+                pixels = scaler.to_pixels(frame, frame.height, frame.width)
                 upright = scaling.make_upright(pixels, find_turn(frame))
                 yield anonymizer(upright)
     else:
@@ -32,6 +32,6 @@ def _stream_file(anonymizer, path):
         for frame in stages.enter_context(
             prefetch(video.anonymize_frames(decoded, anonymizer), video.PREFETCH_FRAMES)
         ):
-            form = opened.form
-            size = (form.width, form.height) if form.rotation % 2 else (form.height, form.width)
+            info = opened.info
+            size = (info.width, info.height) if info.rotation % 2 else (info.height, info.width)
             yield scaling.resize_frames(frame.pixels[None], *size)[0]

@@ -138,7 +138,7 @@ class JobRunner:
                 str(job.given), keep, on_damage=self.settings.on_damage
             ) as opened,
             tqdm(
-                total=opened.expected,
+                total=opened.expected_frames,
                 desc=exit_status.escape_name(job.given.name),
                 unit="frame",
                 leave=False,

@@ -21,7 +21,7 @@ PREFETCH_FRAMES = 8  # frames that may wait between two stages
 class UprightFrame:
     """A frame on its way: pixels are upright, [h, w, 3] uint8 of the anonymizer's view."""
 
-    stamp: int
+    timestamp: int
     duration: int
     pixels: np.ndarray
 
@@ -55,7 +55,7 @@ def anonymize_video(
             form,
             encoding,
             ending,
-            video.sounds,
+            video.sound_tracks,
             video.metadata if keep_metadata else None,
         )
         notes.extend(output.notes)
@@ -64,15 +64,15 @@ def anonymize_video(
     with files.write_atomically(target, replace=overwrite) as unfinished:
         with frame_reader.name_file_in_errors(target):
             stamps, end = write_anonymized_frames(video, make, anonymizer, on_frame)
-            if len(stamps) != video.count:
+            if len(stamps) != video.frame_count:
                 raise video_writer.MediaError(
-                    f"{len(stamps)} of {video.count} frames were written."
+                    f"{len(stamps)} of {video.frame_count} frames were written."
                 )
-            video_writer.verify_video_times(unfinished, stamps, video.form.time_base, ending)
+            video_writer.verify_video_times(unfinished, stamps, video.info.time_base, ending)
         record = {
             "frames": len(stamps),
-            "seconds": round(float((end - stamps[0]) * video.form.time_base), 6),
-            "sound": video.sound,
+            "seconds": round(float((end - stamps[0]) * video.info.time_base), 6),
+            "sound": video.sound_status,
             "notes": [*video.notes, *notes],
             "sha256": files.compute_sha256(unfinished),
         }
@@ -84,19 +84,19 @@ def write_anonymized_frames(video, open_sink, anonymizer, on_frame=lambda frame:
     """Write every frame, anonymized, to the sink that make(form) opens; returns (time stamps, end of the last frame)."""
     stamps, end = array.array("q"), 0
     with contextlib.ExitStack() as stages:
-        output = stages.enter_context(contextlib.closing(open_sink(video.form)))
+        output = stages.enter_context(contextlib.closing(open_sink(video.info)))
         for item in _run_stages(stages, video, anonymizer):
             if not isinstance(item, UprightFrame):
                 output.write_sound(item)
                 continue
             output.write(
-                scaling.make_upright(item.pixels, scaling.invert_orientation(video.form.rotation)),
-                item.stamp,
+                scaling.make_upright(item.pixels, scaling.invert_orientation(video.info.rotation)),
+                item.timestamp,
                 item.duration,
             )
             on_frame(item.pixels)
-            stamps.append(item.stamp)
-            end = item.stamp + item.duration
+            stamps.append(item.timestamp)
+            end = item.timestamp + item.duration
         output.finish()
     return stamps, end
 
@@ -112,11 +112,11 @@ def decode_frames(video, anonymizer):
     scaler = scaling.Scaler()
     for item in video:
         if isinstance(item, video_reader.TimedFrame):
-            form = video.form  # to whose size a frame of another one is brought
+            info = video.info  # to whose size a frame of another one is brought
             pixels = make_upright(
-                item.frame, form.rotation, (form.height, form.width), anonymizer, scaler
+                item.frame, info.rotation, (info.height, info.width), anonymizer, scaler
             )
-            item = UprightFrame(item.stamp, item.duration, pixels)
+            item = UprightFrame(item.timestamp, item.duration, pixels)
         yield item
 
 
@@ -148,5 +148,5 @@ def make_upright(frame, rotation, size, anonymizer, scaler):
     turns = rotation % 2
     tall, wide = size[::-1] if turns else size
     height, width = anonymizer.view(tall, wide)
-    pixels = scaler.pixels(frame, *((width, height) if turns else (height, width)))
+    pixels = scaler.to_pixels(frame, *((width, height) if turns else (height, width)))
     return scaling.make_upright(pixels, rotation)

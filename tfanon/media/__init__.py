@@ -1,0 +1,1 @@
+"""Video and image files as streams of frames; the only package that imports PyAV."""

@@ -1,45 +1,71 @@
-"""Decoded frames that stay in memory: a small data set is then decoded once, not in every epoch.
+"""Decoded frames kept in memory, so that a small data set is decoded once and not in every epoch.
 
-A process has one such memory, as it has one set of limits; until allow() it keeps nothing.
+A process has one such cache, as it has one set of limits. It keeps nothing until its limit is set.
 """
 
 import threading
+from collections.abc import Callable, Hashable
+
+import av
 
 from tfanon.media import limits
 
+Frames = dict[int, av.VideoFrame]
+
 
 class FrameCache:
-    """A file, as it is on the disk -> {frame number: frame}, all of its frames as they were decoded, up to a limit.
+    """All decoded frames of as many files as fit, by the state of the file on the disk.
 
-    What came first stays: every epoch has another order, so no file is likelier to be asked for next than another. A
-    file of which a frame cannot be decoded is not kept, so that what a read gives never depends on earlier reads.
+    What came first stays: every epoch reads in another order, so no file is likelier to be needed
+    next than another. A file with a frame that cannot be decoded is not kept, so that what a read
+    returns never depends on earlier reads.
+
+    Attributes:
+        limit: Bytes that may be kept.
+        used: Bytes that are kept, or reserved by a thread that is decoding.
+        files: {file state: {frame number: frame}}; None in place of the frames while they are being
+            decoded, and where that failed.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
+        """Start empty, without room for any file."""
         self.set_limit(0)
 
-    def set_limit(self, limit):
+    def set_limit(self, limit: int) -> None:
         """Forget everything, and keep up to `limit` bytes from now on."""
-        self.limit, self.used, self.files, self.lock = limit, 0, {}, threading.Lock()
+        self.limit = limit
+        self.used = 0
+        self.files: dict[Hashable, Frames | None] = {}
+        self._lock = threading.Lock()
 
-    def find(self, file):
-        """The frames of a file, or None."""
+    def find(self, file: Hashable) -> Frames | None:
+        """Return the frames of a file; None if they are not kept."""
         return self.files.get(file)
 
-    def keep(self, file, size, decode):
-        """The frames that decode() gives, if there is room for them, `size` bytes, and all can be decoded; or None."""
+    def keep(self, file: Hashable, size: int, decode: Callable[[], Frames]) -> Frames | None:
+        """Decode the frames of a file and keep them, if there is room.
+
+        Args:
+            file: The file's state; None for a file that cannot be kept.
+            size: Bytes of its decoded frames.
+            decode: Returns all of its frames.
+
+        Returns:
+            The frames; None if they are not kept, because there is no room, another thread is
+            decoding them, or one of them cannot be decoded.
+        """
         if not self._reserve(file, size):
             return None
         try:
             self.files[file] = decode()
         except limits.MediaError:
-            with self.lock:
+            with self._lock:
                 self.used -= size
         return self.find(file)
 
-    def _reserve(self, file, size):
-        """Whether the file is this thread's to decode; no file is tried twice."""
-        with self.lock:
+    def _reserve(self, file: Hashable, size: int) -> bool:
+        """Return whether this thread is to decode the file; none is tried twice."""
+        with self._lock:
             if file is None or file in self.files or self.used + size > self.limit:
                 return False
             self.used += size

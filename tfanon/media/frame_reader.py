@@ -1,12 +1,14 @@
-"""Pictures of a video, exact to the picture. PyAV is imported in this folder only.
+"""Chosen frames of a video, exact to the frame. PyAV is imported in this folder only.
 
-A path may be an object whose read() gives the file's bytes and whose str() ends as the file's name does.
+A path may also be an object whose read() returns the file's bytes and whose str() ends as the
+file's name does.
 
-Picture i is the i-th that a decode from the first packet returns. Neither packets nor a header's count will do for it: a
-chunk of DivX in AVI may hold no picture, or two. Where a container stores a time for each packet and each packet of the
-codec is one picture, the list of times is read without decoding, and reading starts at a key frame. Everything else is
-decoded once from the first packet. Where that shows that each packet gave one picture, in the order in which they are
-stored, as XviD without B-frames in AVI does, reading starts at a key frame after all; else at the first packet.
+Frame i is the i-th that a decoder returns when it starts at the first packet. Neither the number of
+packets nor a header's count will do: a chunk of DivX in AVI may hold no frame, or two. If the
+container stores a time for each packet and each packet of the codec is one frame, the list of times
+is read without decoding, and reading starts at a key frame. Everything else is decoded once from
+the first packet. If that shows one frame per packet, in the order in which they are stored (as in
+XviD without B-frames in AVI), reading starts at a key frame, too; otherwise at the first packet.
 """
 
 import contextlib
@@ -15,167 +17,218 @@ import functools
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import BinaryIO, Protocol, TypeVar, cast
 
 import av
 import numpy as np
+from av.container import InputContainer
 from av.video.frame import PictureType
 
 from tfanon.core import processes
 from tfanon.media import frame_cache, limits, tone_mapping
-from tfanon.media.limits import MediaError, is_video_path  # noqa: F401  (both are part of this module's interface)
+from tfanon.media.limits import MediaError
 from tfanon.media.scaling import WHOLE_FRAME, WindowScaler
 
-STRICT_OPTIONS = {
-    "err_detect": "explode"
-}  # a decoder's option: damage is an error, not something to be concealed
-MAX_DECODER_THREADS = 16  # of a decoder: more of them hold more frames and are no faster
-MAX_CACHED_INDEXES = 16384  # indexes kept: about 2.5 KB for 300 pictures
-INDEXED_CONTAINERS = ("mov",)  # their index says where each packet lies, apart for each track
-TIMED_CONTAINERS = (
-    "flv",
-    "matroska",
-    "mov",
-    "mpegts",
-)  # they store a presentation time for each packet
-# Codecs of which a packet is one picture that is shown. Not among them: MPEG-4 part 2 (packed B-frames, packets that
-# repeat a picture) and VP8 (pictures that are never shown).
+STRICT_OPTIONS = {"err_detect": "explode"}  # of a decoder: raise at damage, do not conceal it
+MAX_DECODER_THREADS = 16  # more of them hold more frames and are no faster
+MAX_CACHED_INDEXES = 16384  # about 2.5 KB each, for 300 frames
+INDEXED_CONTAINERS = ("mov",)  # their index says where each packet lies, separately for each track
+TIMED_CONTAINERS = ("flv", "matroska", "mov", "mpegts")  # store a presentation time per packet
+# Codecs in which each packet is one frame that is shown. Not among them: MPEG-4 part 2 (packed
+# B-frames, packets that repeat a frame) and VP8 (frames that are never shown).
 ONE_FRAME_PER_PACKET_CODECS = ("av1", "ffv1", "h264", "hevc", "mjpeg", "png", "prores", "vp9")
+DEFAULT_BITS_PER_PIXEL = 32  # where the header does not give the pixel format
+
+Converted = TypeVar("Converted")
+FrameConverter = Callable[[av.VideoFrame], Converted]
+FileState = tuple[str | os.PathLike[str], int, int]
+
+
+class StoredFile(Protocol):
+    """A media file that is not on the disk; its str() ends as the file's name does."""
+
+    def read(self) -> bytes:
+        """Return the whole content, the same each time."""
+
+
+MediaPath = str | os.PathLike[str] | StoredFile
 
 
 @dataclasses.dataclass(frozen=True)
 class FrameIndex:
-    """What is known of a video's pictures before one is read.
+    """What is known of a video's frames before one is read.
 
     Attributes:
-        count: Number of pictures that a decode from the first packet returns.
-        stamps: Time of each picture, ascending, in the stream's time base; None where only a decode
-            from the first packet tells which picture is which.
-        size: Bytes of all decoded pictures.
-        keys: Times at which a decode may start, where a decode has shown them; None: where the file
-            says it may.
+        count: Number of frames that a decoder returns when it starts at the first packet.
+        timestamps: Time of each frame, ascending, in the stream's time base; None if only decoding
+            from the first packet shows which frame is which.
+        size: Bytes of all decoded frames.
+        keys: Times at which decoding may start, as found by decoding; None: where the file says so.
     """
 
     count: int
-    stamps: tuple[int, ...] | None
+    timestamps: tuple[int, ...] | None
     size: int
     keys: frozenset[int] | None = None
 
 
-def count_frames(path) -> int:
-    """Number of pictures of the video at `path`.  Raises MediaError."""
+def count_frames(path: MediaPath) -> int:
+    """Return the number of frames of a video.
+
+    Args:
+        path: The file.
+
+    Raises:
+        MediaError: The file cannot be read.
+    """
     return index_frames(path).count
 
 
-def index_frames(path) -> FrameIndex:
-    """The FrameIndex of the video at `path`, made once per state of the file.  Raises MediaError."""
-    return _index_frames(*(_identify_file_state(path) or (path, None, None)))
+def index_frames(path: MediaPath) -> FrameIndex:
+    """Return the index of a video's frames, which is cached until the file changes.
+
+    Args:
+        path: The file.
+
+    Raises:
+        MediaError: The file cannot be read.
+    """
+    state = identify_file_state(path) or (path, None, None)
+    return _index_frames(*state)
 
 
 def read_frames(
-    path, choose: Callable[[int], Iterable[int]], height: int, width: int, crop=WHOLE_FRAME
+    path: MediaPath,
+    choose: Callable[[int], Iterable[int]],
+    height: int,
+    width: int,
+    crop: tuple[float, float, float] = WHOLE_FRAME,
 ) -> np.ndarray:
-    """Some pictures of a video, upright, cropped and scaled.
+    """Read some frames of a video, upright, cropped and scaled.
 
     Args:
-        path: Of the file, or an object as above.
-        choose: Function of the number of pictures that returns the wanted numbers; repeats are allowed.
+        path: The file.
+        choose: Returns the numbers of the frames to read, given the number of frames of the video;
+            a number may be repeated.
         height: Of the result, in pixels.
         width: Of the result, in pixels.
-        crop: (factor, y, x): the window has factor times the picture's sides, and its corner lies at the shares y and x
-            in [0, 1] of what remains. The window is scaled to height x width, whatever its own aspect is.
+        crop: (factor, y, x): the window is `factor` times as high and wide as the frame, and its
+            top left corner lies at the fractions y and x in [0, 1] of the remaining space. It is
+            scaled to height x width, whatever its own aspect ratio is.
 
     Returns:
-        uint8 [T, height, width, 3] RGB.
+        uint8 RGB `[T, height, width, 3]`.
 
     Raises:
-        MediaError: The file cannot be read, or one of the pictures cannot be decoded; the message names it.
+        MediaError: The file cannot be read, or one of the frames cannot be decoded; the message
+            names the file.
     """
-    index, file = index_frames(path), _identify_file_state(path)
+    index = index_frames(path)
+    state = identify_file_state(path)
     numbers = [int(number) for number in choose(index.count)]
-    scaler, wanted = WindowScaler(height, width), set(numbers)
+    wanted = set(numbers)
+    scaler = WindowScaler(height, width)
     check_colour = tone_mapping.ColourChecker(path)
 
     def scale(frame: av.VideoFrame) -> np.ndarray:
         check_colour(frame)
         return scaler(frame, crop)
 
-    kept = frame_cache.FRAME_CACHE.find(file) or frame_cache.FRAME_CACHE.keep(
-        file, index.size, lambda: _decode_frames(path, index, set(range(index.count)), lambda frame: frame)
-    )
-    if kept:
-        found = {number: scale(kept[number]) for number in wanted}
+    def decode_all() -> dict[int, av.VideoFrame]:
+        return _decode_frames(path, index, set(range(index.count)), lambda frame: frame)
+
+    cached = frame_cache.FRAME_CACHE.find(state)
+    if not cached:
+        cached = frame_cache.FRAME_CACHE.keep(state, index.size, decode_all)
+    if cached:
+        frames = {number: scale(cached[number]) for number in wanted}
     else:
-        found = _decode_frames(path, index, wanted, scale)
-    return np.stack([found[number] for number in numbers])
+        frames = _decode_frames(path, index, wanted, scale)
+    return np.stack([frames[number] for number in numbers])
 
 
 @contextlib.contextmanager
-def open_container(path, strict=False, threads=1):
-    """(container, stream) of an open file; every error of libav becomes one MediaError line.
+def open_container(
+    path: MediaPath, strict: bool = False, threads: int = 1
+) -> Iterator[tuple[InputContainer, av.VideoStream]]:
+    """Open a media file within the limits; every error of libav becomes a one-line MediaError.
 
-    explode: a damaged frame is an error, not something to be concealed.  threads: of the decoder; 0: one per core.
+    Args:
+        path: The file.
+        strict: Whether the decoder raises at a damaged frame instead of concealing the damage.
+        threads: Of the decoder; 0: one per core.
+
+    Yields:
+        The open container and its video stream.
+
+    Raises:
+        MediaError: The file cannot be read or exceeds a limit.
     """
-    name, source = _resolve_input(path)
+    file_format, source = _resolve_input(path)
     with (
         name_file_in_errors(path),
         av.open(
-            source, format=name, options=limits.LIBAV_OPEN_OPTIONS, metadata_errors="replace"
+            source,
+            "r",
+            format=file_format,
+            options=limits.LIBAV_OPEN_OPTIONS,
+            metadata_errors="replace",
         ) as container,
     ):
         stream = limits.select_video_stream(path, container)
-        stream.thread_type = (
-            "NONE" if threads == 1 else "AUTO"
-        )  # 1: tf.data already reads several files at once
-        stream.codec_context.thread_count = threads or min(MAX_DECODER_THREADS, processes.count_cores())
+        # One thread is the default because tf.data already reads several files at once.
+        stream.thread_type = "NONE" if threads == 1 else "AUTO"
+        stream.codec_context.thread_count = threads or min(
+            MAX_DECODER_THREADS, processes.count_cores()
+        )
         if strict:
             stream.codec_context.options = STRICT_OPTIONS
         yield container, stream
 
 
-def copy_decoder(stream, options: dict[str, str]) -> av.CodecContext:
-    """A further decoder, on one thread, for the packets of a stream.
+def copy_decoder(stream: av.VideoStream, options: dict[str, str]) -> av.VideoCodecContext:
+    """Create another decoder, with one thread, for the packets of a stream.
 
     Args:
-        stream: Whose codec and extradata it gets.
-        options: Of libav, such as {"err_detect": "explode"}.
+        stream: The stream whose codec and extradata it gets.
+        options: libav's options, such as STRICT_OPTIONS.
     """
-    given = stream.codec_context
-    decoder = av.CodecContext.create(given.codec.name, "r")
-    decoder.extradata, decoder.codec_tag = given.extradata, given.codec_tag
-    decoder.width, decoder.height = given.width, given.height
-    decoder.thread_type, decoder.thread_count = "NONE", 1
+    original = stream.codec_context
+    decoder = cast(av.VideoCodecContext, av.CodecContext.create(original.codec.name, "r"))
+    decoder.extradata = original.extradata
+    decoder.codec_tag = original.codec_tag
+    decoder.width = original.width
+    decoder.height = original.height
+    decoder.thread_type = "NONE"
+    decoder.thread_count = 1
     decoder.options = options
     return decoder
 
 
 @contextlib.contextmanager
-def name_file_in_errors(name) -> Iterator[None]:
-    """Every error of libav in the block becomes one MediaError line that begins with `name`."""
+def name_file_in_errors(name: object) -> Iterator[None]:
+    """Turn every error of libav in the block into a one-line MediaError that begins with `name`."""
     try:
         yield
     except (av.FFmpegError, EOFError, MemoryError) as error:
-        raise MediaError(
-            f"{name}: {getattr(error, 'strerror', None) or error or 'out of memory'}."
-        ) from None
+        reason = getattr(error, "strerror", None) or error or "out of memory"
+        raise MediaError(f"{name}: {reason}.") from None
 
 
-def _resolve_input(path):
-    """(name of libav's demuxer, what libav opens)."""
-    if _is_path(path):
+def _resolve_input(path: MediaPath) -> tuple[str, str | BinaryIO]:
+    """Return (name of libav's demuxer, what libav is to open)."""
+    if isinstance(path, str | os.PathLike):
         return limits.detect_file_format(path), limits.make_file_url(path)
     content = io.BytesIO(path.read())
     return limits.detect_format(content, path), content
 
 
-def _is_path(path):
-    """Whether `path` names a file; else it is an object whose read() gives the bytes of one, and never others."""
-    return isinstance(path, (str, os.PathLike))
+def identify_file_state(path: MediaPath) -> FileState | None:
+    """Return (path, time of the last change, size) of a file; None for an object, which is fixed.
 
-
-def _identify_file_state(path):
-    """(path, time of its last change, size) of a file, which tell its content from any other; None of other objects."""
-    if not _is_path(path):
+    Together they tell the content of a file from any other.
+    """
+    if not isinstance(path, str | os.PathLike):
         return None
     try:
         state = os.stat(path)
@@ -185,142 +238,189 @@ def _identify_file_state(path):
 
 
 @functools.lru_cache(maxsize=MAX_CACHED_INDEXES)
-def _index_frames(path, _modified, _size) -> FrameIndex:
+def _index_frames(path: MediaPath, _modified: int | None, _size: int | None) -> FrameIndex:
+    """Index a file; its modification time and size are part of the cache's key alone."""
     with open_container(path) as (container, stream):
-        stamps = _list_timestamps(path, container, stream)
+        timestamps = _list_timestamps(path, container, stream)
         codec = stream.codec_context
-        size = _compute_frame_bytes(codec.width, codec.height, codec.format)
-    if stamps:
-        return FrameIndex(len(stamps), stamps, len(stamps) * size)
-    count, stamps, keys = _index_by_decoding(path)
+        frame_bytes = compute_frame_bytes(codec.width, codec.height, codec.format)
+    if timestamps:
+        return FrameIndex(len(timestamps), timestamps, len(timestamps) * frame_bytes)
+    count, timestamps, keys = _index_by_decoding(path)
     if not count:
-        raise MediaError(f"{path}: no frames in it.")
-    return FrameIndex(count, stamps, count * size, keys)
+        raise MediaError(f"{path}: it has no frames.")
+    return FrameIndex(count, timestamps, count * frame_bytes, keys)
 
 
-def _list_timestamps(path, container, stream) -> tuple[int, ...] | None:
-    """The time of each picture, ascending; None where packets do not tell how many pictures come out, and when."""
+def _list_timestamps(
+    path: MediaPath, container: InputContainer, stream: av.VideoStream
+) -> tuple[int, ...] | None:
+    """Return the time of each frame, ascending; None if packets do not show what comes out when."""
     if not has_time_per_frame(container, stream):
         return None
-    stamps, first = set(), None
+    timestamps: set[int] = set()
+    first: int | None = None
     for packet in container.demux(stream):
         if not packet.size:
             continue
-        first = first or packet
-        untold = packet.pts is None or packet.pts in stamps or packet.is_corrupt
-        if untold or not first.is_keyframe:
+        if packet.pts is None or packet.pts in timestamps or packet.is_corrupt:
             return None
+        if first is None:
+            if not packet.is_keyframe:
+                return None
+            first = packet.pts
         if packet.is_discard:
             continue
-        if (
-            packet.pts < first.pts
-        ):  # it may need a picture that was cut away, and then is never shown
+        # It may refer to a frame that was cut away, and then is never shown.
+        if packet.pts < first:
             return None
-        stamps.add(packet.pts)
-        check_frame_count(path, len(stamps))
-    return tuple(sorted(stamps))
+        timestamps.add(packet.pts)
+        check_frame_count(path, len(timestamps))
+    return tuple(sorted(timestamps))
 
 
-def has_time_per_frame(container, stream) -> bool:
-    """Whether the packets of a stream are one picture each, with the time at which it is shown."""
+def has_time_per_frame(container: InputContainer, stream: av.VideoStream) -> bool:
+    """Return whether each packet of a stream is one frame, with the time at which it is shown.
+
+    Args:
+        container: The open file.
+        stream: Its video stream.
+    """
     codec = stream.codec_context.codec.canonical_name
     return container.format.name in TIMED_CONTAINERS and codec in ONE_FRAME_PER_PACKET_CODECS
 
 
-def _index_by_decoding(path) -> tuple[int, tuple[int, ...] | None, frozenset[int] | None]:
-    """(count, stamps, keys) of a FrameIndex, by decoding all pictures."""
-    packets, shown, keys, plain = [], [], set(), True
+def _index_by_decoding(
+    path: MediaPath,
+) -> tuple[int, tuple[int, ...] | None, frozenset[int] | None]:
+    """Return (count, timestamps, keys) of a FrameIndex by decoding all frames."""
+    packet_times: list[int | None] = []
+    frame_times: list[int | None] = []
+    keys: set[int] = set()
+    is_stored_in_order = True
     with open_container(path) as (container, stream):
         for packet in container.demux(stream):
             if packet.size:
-                packets.append(packet.pts)
-                plain = plain and packet.pts is not None and packet.pts == packet.dts
+                packet_times.append(packet.pts)
+                has_one_time = packet.pts is not None and packet.pts == packet.dts
+                is_stored_in_order = is_stored_in_order and has_one_time
             for frame in packet.decode():
-                shown.append(frame.pts)
-                if frame.pict_type == PictureType.I:
+                frame_times.append(frame.pts)
+                if frame.pict_type == PictureType.I and frame.pts is not None:
                     keys.add(frame.pts)
-                check_frame_count(path, len(shown))
-    if plain and packets == shown == sorted(set(shown)):
-        return len(shown), tuple(shown), frozenset(keys)
-    return len(shown), None, None
+                check_frame_count(path, len(frame_times))
+    times = [time for time in frame_times if time is not None]
+    if is_stored_in_order and packet_times == frame_times == sorted(set(times)):
+        return len(times), tuple(times), frozenset(keys)
+    return len(frame_times), None, None
 
 
-def check_frame_count(path, count: int) -> None:
-    """Raise MediaError for a video of more than limits.MAX_FRAMES pictures."""
+def check_frame_count(path: MediaPath, count: int) -> None:
+    """Check the length of a video.
+
+    Args:
+        path: The file, for the message.
+        count: Frames so far.
+
+    Raises:
+        MediaError: There are more than limits.MAX_VIDEO_FRAMES.
+    """
     if count > limits.MAX_VIDEO_FRAMES:
         raise MediaError(
-            f"{path}: more than {limits.MAX_VIDEO_FRAMES} frames, which is the limit; no flag raises it."
+            f"{path}: more than {limits.MAX_VIDEO_FRAMES} frames, which is a fixed limit."
         )
 
 
-def _compute_frame_bytes(width, height, pixel):
-    """Of one frame.  pixel: its av.VideoFormat, None where the header does not say."""
-    return width * height * (pixel.padded_bits_per_pixel if pixel else 32) // 8
+def compute_frame_bytes(width: int, height: int, pixel_format: av.VideoFormat | None) -> int:
+    """Return the bytes of one decoded frame."""
+    bits = pixel_format.padded_bits_per_pixel if pixel_format else DEFAULT_BITS_PER_PIXEL
+    return width * height * bits // 8
 
 
 def _decode_frames(
-    path, index: FrameIndex, wanted: set[int], convert: Callable[[av.VideoFrame], Any]
-) -> dict[int, Any]:
-    """{number: convert(frame)} of the wanted pictures.  Raises MediaError where one of them cannot be decoded."""
-    found = {}
-    if index.stamps:
-        found = _decode_from_key_frame(path, index, wanted, convert)
-    if len(found) < len(
-        wanted
-    ):  # also where the file's own index points behind the key frame that it promises
-        found = _decode_from_start(path, index.stamps, wanted, convert)
-    if len(found) < len(wanted):
-        raise MediaError(
-            f"{path}: frame {min(wanted - found.keys())} of {index.count} could not be decoded."
-        )
-    return found
+    path: MediaPath, index: FrameIndex, wanted: set[int], convert: FrameConverter[Converted]
+) -> dict[int, Converted]:
+    """Return {number: convert(frame)} of the wanted frames.
 
-
-def _decode_from_key_frame(path, index: FrameIndex, wanted, convert) -> dict[int, Any]:
-    """As _decode, from the key frame before the first wanted picture; nothing where the file's own index is wrong.
-
-    A picture that no other is predicted from is not decoded unless it is wanted.
+    Raises:
+        MediaError: One of them cannot be decoded.
     """
-    numbers = {index.stamps[number]: number for number in wanted}
-    first, found, start = min(numbers), {}, None
+    frames: dict[int, Converted] = {}
+    if index.timestamps:
+        frames = _decode_from_key_frame(path, index.timestamps, index.keys, wanted, convert)
+    # The file's own index may also point past the key frame that it promises.
+    if len(frames) < len(wanted):
+        frames = _decode_from_start(path, index.timestamps, wanted, convert)
+    if len(frames) < len(wanted):
+        missing = min(wanted - frames.keys())
+        raise MediaError(f"{path}: frame {missing} of {index.count} could not be decoded.")
+    return frames
+
+
+def _decode_from_key_frame(
+    path: MediaPath,
+    timestamps: tuple[int, ...],
+    keys: frozenset[int] | None,
+    wanted: set[int],
+    convert: FrameConverter[Converted],
+) -> dict[int, Converted]:
+    """Decode as `_decode_frames` does, from the key frame before the first wanted frame.
+
+    Frames that no other frame refers to are only decoded if they are wanted. The result is
+    incomplete, or empty, if the file's own index is wrong.
+    """
+    numbers = {timestamps[number]: number for number in wanted}
+    first = min(numbers)
+    start = None
+    frames: dict[int, Converted] = {}
     with open_container(path) as (container, stream):
-        if first > index.stamps[0]:
+        if first > timestamps[0]:
             container.seek(first, stream=stream, backward=True)
         for packet in container.demux(stream):
             start = packet.pts if start is None else start
-            if index.keys is not None and start not in index.keys:
+            if keys is not None and start not in keys:
                 return {}
             needed = packet.pts is None or packet.pts in numbers
             stream.codec_context.skip_frame = "DEFAULT" if needed else "NONREF"
             for frame in packet.decode():
-                # What is shown before the key frame is predicted from pictures that were not decoded.
-                predicted = start is None or frame.pts is None or frame.pts < start
-                if frame.pts in numbers and not predicted and not frame.is_corrupt:
-                    found.setdefault(numbers[frame.pts], convert(frame))
-                if len(found) == len(numbers):
-                    return found
-    return found
+                # Frames shown before the key frame refer to frames that were not decoded.
+                if start is None or frame.pts is None or frame.pts < start:
+                    continue
+                if frame.pts in numbers and not frame.is_corrupt:
+                    frames.setdefault(numbers[frame.pts], convert(frame))
+                if len(frames) == len(numbers):
+                    return frames
+    return frames
 
 
-def _decode_from_start(path, stamps, wanted, convert) -> dict[int, Any]:
-    """As _decode, from the first packet on.  stamps: None: pictures are numbered as they come."""
-    found = {}
+def _decode_from_start(
+    path: MediaPath,
+    timestamps: tuple[int, ...] | None,
+    wanted: set[int],
+    convert: FrameConverter[Converted],
+) -> dict[int, Converted]:
+    """Decode as `_decode_frames` does, from the first packet.
+
+    Without timestamps, frames are numbered in the order in which they are decoded.
+    """
+    frames: dict[int, Converted] = {}
     with open_container(path) as (container, stream):
-        for number, frame in _number_frames(container.decode(stream), stamps):
+        for number, frame in _number_frames(container.decode(stream), timestamps):
             if number in wanted and not frame.is_corrupt:
-                found.setdefault(number, convert(frame))
-            if len(found) == len(wanted):
+                frames.setdefault(number, convert(frame))
+            if len(frames) == len(wanted):
                 break
-    return found
+    return frames
 
 
 def _number_frames(
-    frames: Iterable[av.VideoFrame], stamps
+    frames: Iterable[av.VideoFrame], timestamps: tuple[int, ...] | None
 ) -> Iterator[tuple[int | None, av.VideoFrame]]:
-    """(number, frame) of each: by its time, None for a time that is not among the stamps; without stamps counted."""
-    if stamps is None:
+    """Yield (number, frame) by the frames' times; the number is None for a time not listed."""
+    if timestamps is None:
         yield from enumerate(frames)
         return
-    numbers = {stamp: number for number, stamp in enumerate(stamps)}
+    numbers = {timestamp: number for number, timestamp in enumerate(timestamps)}
     for frame in frames:
-        yield numbers.get(frame.pts), frame
+        number = None if frame.pts is None else numbers.get(frame.pts)
+        yield number, frame

@@ -1,13 +1,18 @@
-"""What a media file may be: which containers, how large, how long.
+"""Which media files are accepted: containers, frame size, duration, number of streams.
 
-Decoders are the part of tfanon that strangers feed. A container is recognised by the content of the
-file and named to libav, so that libav never guesses: a playlist or a concatenation script, which
-could open other files, is not among the choices, whatever its name ends in.
+Media files come from strangers and decoders are the part of tfanon that they reach. The container
+is recognised by the content of the file and named to libav, so that libav never guesses. A playlist
+or a concatenation script could open other files; it is never among the choices, whatever the
+extension of the file is.
 """
 
 import os
 import struct
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:  # PyAV takes a while to import, and commands check paths without it
+    import av
+    import av.container
 
 VIDEO_ENDINGS = (
     ".3g2",
@@ -48,6 +53,7 @@ IMAGE_ENDINGS = (
     ".png",
     ".webp",
 )
+# Elementary video streams without a container, which store no timestamps.
 RAW_STREAM_ENDINGS = (
     ".264",
     ".265",
@@ -58,12 +64,10 @@ RAW_STREAM_ENDINGS = (
     ".m1v",
     ".m2v",
     ".mpv",
-)  # of streams without a container
+)
 IMAGE_FORMATS = ("avif", "bmp_pipe", "heif", "jpeg_pipe", "png_pipe", "webp_pipe")
-PILLOW_ONLY_FORMATS = {
-    "avif": "AVIF",
-    "heif": "HEIF",
-}  # libav would return one tile of a picture that is stored in several
+# libav would return one tile of a picture that is stored in several.
+PILLOW_ONLY_FORMATS = {"avif": "AVIF", "heif": "HEIF"}
 
 FILE_SIGNATURES = (  # offset, bytes, name of libav's demuxer
     (0, b"\xff\xd8\xff", "jpeg_pipe"),
@@ -83,73 +87,86 @@ FILE_SIGNATURES = (  # offset, bytes, name of libav's demuxer
 MOVIE_BOXES = (b"moov", b"mdat", b"moof", b"styp", b"sidx")  # a QuickTime or MP4 file without ftyp
 AVIF_BRANDS = (b"avif", b"avis")
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
-UNSUPPORTED_BRANDS = (b"jp2 ", b"jpx ", b"jpm ", b"crx ", b"jxl ")  # pictures that are not read
-MAX_BOXES = 64  # looked at before the file counts as something else
+UNSUPPORTED_BRANDS = (b"jp2 ", b"jpx ", b"jpm ", b"crx ", b"jxl ")  # picture formats
+MAX_BOXES = 64  # after so many boxes without a known one, the file is something else
 MAX_BRANDS = 64
-SNIFFED_BYTES = 64 * 1024  # bytes in which a stream that begins in the middle is looked for
-TS_PACKET_SIZES = (
-    188,
-    192,
-    204,
-)  # of MPEG transport streams: broadcast, Blu-ray and camcorders, with error correction
+SNIFFED_BYTES = 64 * 1024  # searched for the sync pattern of a stream that begins in the middle
+# MPEG transport streams: broadcast; Blu-ray and camcorders; with error correction.
+TS_PACKET_SIZES = (188, 192, 204)
 TS_SYNC_BYTE, MIN_TS_PACKETS, MAX_TS_PACKETS = 0x47, 3, 8
-RAW_STREAM_STARTS = (
+PS_PACK_START = b"\x00\x00\x01\xba"  # of a pack in an MPEG program stream
+RAW_STREAM_STARTS = (  # sequence header; parameter sets and delimiters of H.264 and HEVC
     b"\x00\x00\x01\xb3",
     b"\x00\x00\x01\x67",
     b"\x00\x00\x01\x27",
     b"\x00\x00\x01\x40",
     b"\x00\x00\x01\x09",
     b"\x00\x00\x01\x46",
-)  # sequence header; parameter sets and delimiters of H.264 and HEVC
+)
 
-LIBAV_OPEN_OPTIONS = {
-    "protocol_whitelist": "file"
-}  # a file must not make libav open a network address
+# A file must not make libav open a network address.
+LIBAV_OPEN_OPTIONS = {"protocol_whitelist": "file"}
 
 MAX_FRAME_PIXELS = 64_000_000  # of one frame: 8K has 33 million
 MAX_VIDEO_SECONDS = 6 * 3600  # of one video
-MAX_VIDEO_FRAMES = 2_000_000  # of one video: the list of time stamps is kept in memory
-MAX_STREAMS = 16
+MAX_VIDEO_FRAMES = 2_000_000  # of one video: the list of timestamps is kept in memory
+MAX_STREAMS = 16  # of one file
 
-
-def set_limits(pixels, seconds, streams):
-    """Set the limits of this process: pixels of a frame, seconds and streams of a file."""
-    global MAX_FRAME_PIXELS, MAX_VIDEO_SECONDS, MAX_STREAMS
-    MAX_FRAME_PIXELS, MAX_VIDEO_SECONDS, MAX_STREAMS = pixels, seconds, streams
-
-
-def get_limits():
-    """What allow() was given, for a child process to be told."""
-    return {"pixels": MAX_FRAME_PIXELS, "seconds": MAX_VIDEO_SECONDS, "streams": MAX_STREAMS}
+MICROSECONDS_PER_SECOND = 1_000_000  # durations of libav are in microseconds
 
 
 class MediaError(ValueError):
-    """A file that cannot be read; the message names it."""
+    """A media file cannot be read; the message begins with its name."""
 
 
-def is_video_path(path):
-    """Whether the ending of `path` is one of a video, in any case."""
+def set_limits(pixels: int, seconds: int, streams: int) -> None:
+    """Set the limits of this process.
+
+    Args:
+        pixels: Largest number of pixels of a frame.
+        seconds: Longest duration of a video.
+        streams: Largest number of streams of a file.
+    """
+    global MAX_FRAME_PIXELS, MAX_VIDEO_SECONDS, MAX_STREAMS  # noqa: PLW0603
+    MAX_FRAME_PIXELS, MAX_VIDEO_SECONDS, MAX_STREAMS = pixels, seconds, streams
+
+
+def get_limits() -> dict[str, int]:
+    """Return the arguments of set_limits that set the limits of this process in another."""
+    return {"pixels": MAX_FRAME_PIXELS, "seconds": MAX_VIDEO_SECONDS, "streams": MAX_STREAMS}
+
+
+def is_video_path(path: object) -> bool:
+    """Return whether the name of a file ends as that of a video does, in upper or lower case."""
     return _get_ending(path) in VIDEO_ENDINGS
 
 
-def check_ending(path):
-    """Raise MediaError unless `path` ends as a video or an image does."""
+def check_ending(path: object) -> None:
+    """Check that the name of a file ends as that of a video or image does.
+
+    Raises:
+        MediaError: It does not.
+    """
     ending = _get_ending(path)
     if ending in RAW_STREAM_ENDINGS:
-        raise _raw_stream_error(path)
+        raise _make_raw_stream_error(path)
     if ending not in VIDEO_ENDINGS + IMAGE_ENDINGS:
-        allowed = " ".join(VIDEO_ENDINGS + IMAGE_ENDINGS)
+        supported = " ".join(VIDEO_ENDINGS + IMAGE_ENDINGS)
         raise MediaError(
-            f"{path}: no video or image file by its ending '{ending}'. Allowed: {allowed}."
+            f"{path}: '{ending}' is not the extension of a supported video or image file. "
+            f"Supported: {supported}."
         )
 
 
-def detect_file_format(path) -> str:
-    """Name of the libav demuxer for the file at `path`, by its content.
+def detect_file_format(path: str | os.PathLike[str]) -> str:
+    """Return the name of the libav demuxer for a file, by its content.
+
+    Args:
+        path: Path of the file.
 
     Raises:
-        MediaError: The file is missing, unreadable, of none of the allowed kinds, or a picture that
-            libav does not read whole.
+        MediaError: The file is missing or unreadable, its format is not supported, or it is a
+            picture that libav does not read as a whole.
     """
     check_ending(path)
     try:
@@ -159,44 +176,75 @@ def detect_file_format(path) -> str:
         raise MediaError(f"{path}: {error.strerror}.") from None
 
 
-def detect_format(file: BinaryIO, path) -> str:
-    """As container_format, of an open file that can seek; it is left at its beginning."""
-    found = detect_content(file, path)
-    if found in PILLOW_ONLY_FORMATS:
+def detect_format(file: BinaryIO, path: object) -> str:
+    """Return the name of the libav demuxer for an open file, by its content.
+
+    Args:
+        file: A seekable file; it is left at its beginning.
+        path: Name of the file, for messages.
+
+    Raises:
+        MediaError: The format is not supported, or it is a picture that libav does not read as a
+            whole.
+    """
+    content_format = detect_content(file, path)
+    if content_format in PILLOW_ONLY_FORMATS:
         raise MediaError(
-            f"{path}: an {PILLOW_ONLY_FORMATS[found]} picture by its content, not a video. Rename it to "
-            f"{_strip_ending(path)}.{found}."
+            f"{path}: the content is an {PILLOW_ONLY_FORMATS[content_format]} picture, not a "
+            f"video. Rename the file to {_strip_ending(path)}.{content_format}."
         )
-    return found
+    return content_format
 
 
-def detect_content(file: BinaryIO, path) -> str:
-    """As detect_format; "avif" and "heif" for pictures that Pillow must read."""
+def detect_content(file: BinaryIO, path: object) -> str:
+    """Return the format of an open file, by its content.
+
+    Args:
+        file: A seekable file; it is left at its beginning.
+        path: Name of the file, for messages.
+
+    Returns:
+        The name of a libav demuxer, or a key of ``PILLOW_ONLY_FORMATS``.
+
+    Raises:
+        MediaError: The format is not supported.
+    """
     file.seek(0)
     head = file.read(16)
-    found = _match_signature(head) or _detect_boxes(file)
+    content_format = _match_signature(head) or _detect_boxes(file)
     file.seek(0)
-    if not found:
+    if not content_format:
+        # Last, since transport and program streams may begin anywhere: this test is the weakest.
         head = file.read(SNIFFED_BYTES)
-        found = _detect_mpeg_stream(head)
+        content_format = _detect_mpeg_stream(head)
         file.seek(0)
-    if found:
-        return found
-    if head.lstrip(b"\0") != head and (b"\0\0" + head.lstrip(b"\0"))[:4] in RAW_STREAM_STARTS:
-        raise _raw_stream_error(path)
+    if content_format:
+        return content_format
+    if _is_raw_stream(head):
+        raise _make_raw_stream_error(path)
     if not head:
-        raise MediaError(f"{path}: an empty file.")
-    raise MediaError(f"{path}: no video or image that is read here, by its content.")
+        raise MediaError(f"{path}: the file is empty.")
+    raise MediaError(f"{path}: the content is not in a supported video or image format.")
 
 
-def _raw_stream_error(path) -> MediaError:
+def _is_raw_stream(head: bytes) -> bool:
+    """Return whether a file begins with a start code of an elementary stream after zeros."""
+    after_zeros = head.lstrip(b"\0")
+    if len(after_zeros) == len(head):
+        return False
+    start_code = (b"\0\0" + after_zeros)[:4]
+    return start_code in RAW_STREAM_STARTS
+
+
+def _make_raw_stream_error(path: object) -> MediaError:
     return MediaError(
-        f"{path}: a bare video stream, which holds no times. Put it into a container first: "
-        "ffmpeg -r FRAME_RATE -i FILE FILE.mp4."
+        f"{path}: a raw video stream without a container, which has no timestamps. Put it into a "
+        "container first: ffmpeg -r FRAME_RATE -i FILE FILE.mp4."
     )
 
 
 def _match_signature(head: bytes) -> str:
+    """Return the demuxer whose signature the first bytes hold, or ''."""
     for offset, magic, name in FILE_SIGNATURES:
         if head[offset : offset + len(magic)] == magic:
             return name
@@ -204,7 +252,10 @@ def _match_signature(head: bytes) -> str:
 
 
 def _detect_boxes(file: BinaryIO) -> str:
-    """Kind of a file of boxes (MP4, QuickTime, AVIF, HEIF), by the first box that tells; or ''."""
+    """Return the format of a file of boxes (MP4, QuickTime, AVIF, HEIF), or ''.
+
+    The first box of a known type decides; boxes of other types before it are skipped.
+    """
     end = file.seek(0, os.SEEK_END)
     place = 0
     for _ in range(MAX_BOXES):
@@ -226,62 +277,100 @@ def _detect_boxes(file: BinaryIO) -> str:
 
 
 def _is_box_name(kind: bytes) -> bool:
+    """Return whether four bytes are printable ASCII, as the types of boxes are."""
     return all(32 <= letter < 127 for letter in kind)
 
 
 def _classify_brands(content: bytes, size: int) -> str:
-    """From the content of an ftyp box: the major brand, a version, then compatible brands."""
+    """Return the format that an ftyp box declares, or '' for an unsupported one.
+
+    Args:
+        content: The box without its header: the major brand, a version, then compatible brands.
+        size: Size of the content in bytes by the header of the box.
+    """
     brands = [content[place : place + 4] for place in range(0, min(size, len(content)) - 3, 4)]
     major = brands[0] if brands else b""
     if major in UNSUPPORTED_BRANDS:
         return ""
     if major not in AVIF_BRANDS + HEIF_BRANDS:
         return "mov"
+    # The major brand of either may be mif1, which only says that it is a picture.
     is_avif = any(brand in AVIF_BRANDS for brand in brands)
     return "avif" if is_avif else "heif"
 
 
 def _detect_mpeg_stream(head: bytes) -> str:
-    """'mpeg' of a program stream, 'mpegts' of a transport stream, cut off anywhere; or ''."""
-    for size in TS_PACKET_SIZES:
-        for start in range(size):
-            syncs = head[start : start + size * MAX_TS_PACKETS : size]
-            if len(syncs) >= MIN_TS_PACKETS and syncs == bytes([TS_SYNC_BYTE]) * len(syncs):
-                return "mpegts"
-    packs = 0
-    place = head.find(b"\x00\x00\x01\xba")
+    """Return 'mpegts' for a transport stream and 'mpeg' for a program stream, or ''.
+
+    Recordings are cut by size, so that either may begin in the middle of a packet.
+    """
+    if _is_transport_stream(head):
+        return "mpegts"
+    place = head.find(PS_PACK_START)
     if place >= 0 and not head[:place].strip(b"\0"):
         return "mpeg"
+    packs = 0
     while place >= 0:
-        after = head[place + 4 : place + 5]
-        packs += bool(
-            after and (after[0] & 0xC0 == 0x40 or after[0] & 0xF0 == 0x20)
-        )  # MPEG-2, MPEG-1
-        place = head.find(b"\x00\x00\x01\xba", place + 4)
+        marker = head[place + len(PS_PACK_START) : place + len(PS_PACK_START) + 1]
+        packs += _is_pack_marker(marker)
+        place = head.find(PS_PACK_START, place + len(PS_PACK_START))
+    # One pack start may be chance in the data of another format.
     return "mpeg" if packs >= 2 else ""
 
 
-def make_file_url(path):
-    """What libav opens for the file at `path`: of a plain path '12:' would be a protocol."""
+def _is_transport_stream(head: bytes) -> bool:
+    """Return whether sync bytes lie at the distance of packets from any offset on."""
+    for size in TS_PACKET_SIZES:
+        for start in range(size):
+            sync_bytes = head[start : start + size * MAX_TS_PACKETS : size]
+            if len(sync_bytes) < MIN_TS_PACKETS:
+                continue
+            if sync_bytes == bytes([TS_SYNC_BYTE]) * len(sync_bytes):
+                return True
+    return False
+
+
+def _is_pack_marker(marker: bytes) -> bool:
+    """Return whether the byte after a pack's start code is one of MPEG-2 or MPEG-1."""
+    if not marker:
+        return False
+    return marker[0] & 0xC0 == 0x40 or marker[0] & 0xF0 == 0x20
+
+
+def make_file_url(path: str | os.PathLike[str]) -> str:
+    """Return what libav is to open for a file: it takes a plain path '12:' for a protocol."""
     return f"file:{os.fspath(path)}"
 
 
-def select_video_stream(path, container):
-    """The one video stream of an opened file.
+def select_video_stream(path: object, container: "av.container.InputContainer") -> "av.VideoStream":
+    """Return the video stream of an opened file, which must be within the limits.
 
-    Raises MediaError where there is none, or where it is beyond the limits above.
+    Args:
+        path: Name of the file, for messages.
+        container: The opened file.
+
+    Raises:
+        MediaError: There is no video stream that can be decoded, or a limit is exceeded.
     """
     stream = select_live_stream(path, container)
-    if container.duration and container.duration > MAX_VIDEO_SECONDS * 1_000_000:
+    if container.duration and container.duration > MAX_VIDEO_SECONDS * MICROSECONDS_PER_SECOND:
         raise MediaError(
-            f"{path}: {container.duration // 1_000_000} seconds; the limit is {MAX_VIDEO_SECONDS} "
-            "(--max_video_seconds)."
+            f"{path}: {container.duration // MICROSECONDS_PER_SECOND} seconds; the limit is "
+            f"{MAX_VIDEO_SECONDS} (--max_video_seconds)."
         )
     return stream
 
 
-def select_live_stream(path, container):
-    """As check_stream, of what may go on for ever."""
+def select_live_stream(path: object, container: "av.container.InputContainer") -> "av.VideoStream":
+    """Return the video stream of an input that may have no end, such as a camera.
+
+    Args:
+        path: Name of the input, for messages.
+        container: The opened input.
+
+    Raises:
+        MediaError: There is no video stream that can be decoded, or a limit is exceeded.
+    """
     if len(container.streams) > MAX_STREAMS:
         raise MediaError(
             f"{path}: {len(container.streams)} streams; the limit is {MAX_STREAMS} (--max_streams)."
@@ -291,18 +380,27 @@ def select_live_stream(path, container):
         raise MediaError(f"{path}: no video stream in it.")
     stream = videos[0]
     if stream.codec_context is None:
-        raise MediaError(f"{path}: its video is in no format that can be decoded here.")
+        raise MediaError(f"{path}: there is no decoder for the format of its video.")
     check_frame_size(path, stream.codec_context.width, stream.codec_context.height)
     return stream
 
 
-def _is_cover_picture(stream) -> bool:
-    """Whether a stream is a still picture that players show in the place of a video."""
+def _is_cover_picture(stream: "av.VideoStream") -> bool:
+    """Return whether a stream is a still picture that players show in place of a video."""
     return bool(stream.disposition & type(stream.disposition).attached_pic)
 
 
-def check_frame_size(path, width, height):
-    """Raise MediaError for a frame beyond MAX_FRAME_PIXELS."""
+def check_frame_size(path: object, width: int, height: int) -> None:
+    """Check the size of a frame before memory is allocated for it.
+
+    Args:
+        path: Name of the file, for the message.
+        width: Width of the frame in pixels.
+        height: Height of the frame in pixels.
+
+    Raises:
+        MediaError: The frame has more than ``MAX_FRAME_PIXELS`` pixels.
+    """
     if width * height > MAX_FRAME_PIXELS:
         raise MediaError(
             f"{path}: frames of {width}x{height} pixels; the limit is {MAX_FRAME_PIXELS} pixels "
@@ -310,9 +408,9 @@ def check_frame_size(path, width, height):
         )
 
 
-def _get_ending(path):
+def _get_ending(path: object) -> str:
     return os.path.splitext(str(path))[1].lower()
 
 
-def _strip_ending(path) -> str:
+def _strip_ending(path: object) -> str:
     return os.path.splitext(str(path))[0]

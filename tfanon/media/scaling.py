@@ -1,4 +1,9 @@
-"""Frames of libav to arrays and back, scaled on the way: a full-size array is never made where a small one is wanted."""
+"""Converts libav's frames to arrays and back, and scales them on the way.
+
+No array of the full size is made if a small one is wanted.
+"""
+
+from typing import Any
 
 import av
 import av.video.reformatter
@@ -7,39 +12,57 @@ from av.sidedata.sidedata import Type
 from av.video.reformatter import ColorRange, Colorspace
 
 from tfanon.media import tone_mapping
+from tfanon.media.tone_mapping import ColourTags
 
-SWSCALE_COLORSPACES = {
+Crop = tuple[float, float, float]  # (factor, y, x) of a window, as in frame_reader.read_frames
+WHOLE_FRAME: Crop = (1.0, 0.0, 0.0)
+
+SWSCALE_COLORSPACES = {  # matrix by ITU-T H.273: name in swscale
     1: Colorspace.ITU709,
     4: Colorspace.FCC,
     7: Colorspace.SMPTE240M,
     9: Colorspace.BT2020,
-}  # H.273 -> swscale
-WHOLE_FRAME = (1.0, 0.0, 0.0)  # the window that leaves nothing out
-BT601_MATRICES = (2, 5, 6)  # PAL's and NTSC's; what says nothing is taken for it, as swscale does
-FULL_RANGE = 2  # H.273's range of 0 to 255
-SDR_COLOUR = (1, 1, 1, 1)  # BT.709 throughout, as colour of a source.Form
-MIRRORED_OFFSET = 4  # more than the turn of a frame that is not
+}
+# Those of PAL and NTSC, and an unspecified matrix, for which swscale takes BT.601 as well.
+BT601_MATRICES = (2, 5, 6)
+FULL_RANGE = 2  # libav's number for levels of 0 to 255
+SDR_COLOUR: ColourTags = (1, 1, 1, 1)  # BT.709 throughout
+
+# Orientations 0 to 3 are quarter turns, 4 to 7 the same of the mirror image.
+MIRRORED_OFFSET = 4
 
 
 class Scaler:
-    """One direction and one size; keeps its swscale context, so one per stream of frames."""
+    """Converts and scales frames in one direction and to one size.
 
-    def __init__(self):
+    It keeps swscale's context, so make one per stream of frames.
+    """
+
+    def __init__(self) -> None:
         self._reformatter = av.video.reformatter.VideoReformatter()
         self._alpha_reformatter = av.video.reformatter.VideoReformatter()
 
-    def pixels(self, frame, height, width):
-        """uint8 [height, width, 3] RGB of an av.VideoFrame, squeezed to that size; an array of its own."""
-        return np.array(self.view(frame, height, width))
+    def to_pixels(self, frame: av.VideoFrame, height: int, width: int) -> np.ndarray:
+        """Convert a frame to RGB, squeezed or stretched to a size.
 
-    def view(self, frame: av.VideoFrame, height: int, width: int) -> np.ndarray:
-        """As pixels(), without a copy: valid until the next call."""
+        Args:
+            frame: A decoded frame.
+            height: Height of the result in pixels.
+            width: Width of the result in pixels.
+
+        Returns:
+            uint8 ``[height, width, 3]``, which owns its memory; what is transparent is on white.
+        """
+        return np.array(self.view_pixels(frame, height, width))
+
+    def view_pixels(self, frame: av.VideoFrame, height: int, width: int) -> np.ndarray:
+        """Convert a frame as to_pixels does, without a copy: valid until the next call."""
         if any(component.is_alpha for component in frame.format.components):
             return self._lay_on_white(frame, height, width)
         return tone_mapping.read_sdr_pixels(frame, height, width, self._reformatter)
 
     def _lay_on_white(self, frame: av.VideoFrame, height: int, width: int) -> np.ndarray:
-        """Pixels of a frame with transparency, whose hidden colours stay hidden."""
+        """Convert a frame with transparency; colours that it hides stay hidden."""
         colours = tone_mapping.read_sdr_pixels(frame, height, width, self._reformatter)
         scaled = self._alpha_reformatter.reformat(
             frame,
@@ -50,167 +73,216 @@ class Scaler:
             threads=1,
             **tone_mapping.choose_conversion(frame),
         )
-        lines = np.frombuffer(scaled.planes[0], np.uint8).reshape(
-            height, scaled.planes[0].line_size
-        )
-        return lay_on_white(colours, lines[:, : 4 * width].reshape(height, width, 4)[..., 3])
+        plane = scaled.planes[0]
+        lines = np.frombuffer(memoryview(plane), np.uint8).reshape(height, plane.line_size)
+        rgba = lines[:, : 4 * width].reshape(height, width, 4)
+        return lay_on_white(colours, rgba[..., 3])
 
-    def frame(self, pixels, height, width, pixel_format, colour):
-        """av.VideoFrame of uint8 [h, w, 3] RGB, stretched to height x width.  colour: as in source.Form."""
-        space, reach = (
-            SWSCALE_COLORSPACES.get(colour[0], Colorspace.ITU601),
-            ColorRange.JPEG if colour[1] == FULL_RANGE else ColorRange.MPEG,
-        )
+    def to_frame(
+        self, pixels: np.ndarray, height: int, width: int, pixel_format: str, colour: ColourTags
+    ) -> av.VideoFrame:
+        """Convert RGB to a frame, squeezed or stretched to a size.
+
+        Args:
+            pixels: uint8 ``[H, W, 3]``.
+            height: Height of the frame in pixels.
+            width: Width of the frame in pixels.
+            pixel_format: libav's name of the pixel format, such as ``yuv420p``.
+            colour: Matrix and range that the frame gets; its other tags are not looked at.
+        """
+        matrix, colour_range = colour[:2]
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
         return self._reformatter.reformat(
             frame,
             width=width,
             height=height,
             format=pixel_format,
-            dst_colorspace=space,
-            dst_color_range=reach,
+            dst_colorspace=SWSCALE_COLORSPACES.get(matrix, Colorspace.ITU601),
+            dst_color_range=ColorRange.JPEG if colour_range == FULL_RANGE else ColorRange.MPEG,
             interpolation="BILINEAR",
             threads=1,
         )
 
 
 class WindowScaler:
-    """Cuts a window out of upright frames and scales it to height x width. One swscale context serves a whole clip."""
+    """Cuts a window out of upright frames and scales it to one size.
+
+    One context of swscale serves a whole clip.
+    """
 
     def __init__(self, height: int, width: int) -> None:
-        self.height, self.width, self._scaler, self._find_orientation = (
-            height,
-            width,
-            Scaler(),
-            OrientationFinder(),
-        )
+        self.height, self.width = height, width
+        self._scaler = Scaler()
+        self._find_orientation = OrientationFinder()
 
     def __call__(
-        self, frame: av.VideoFrame, crop: tuple[float, float, float], rotation: int | None = None
+        self, frame: av.VideoFrame, crop: Crop, orientation: int | None = None
     ) -> np.ndarray:
-        """uint8 [height, width, 3] of a window of a frame.
+        """Cut and scale a window of a frame.
 
         The whole frame is scaled, then sliced: swscale has no window of its own.
 
         Args:
-            frame: As decoded.
-            crop: (factor, y, x) of the window in the upright frame, as in reader.read_frames.
-            rotation: What shows it upright, as turn() says; None: as its own side data says.
+            frame: A decoded frame.
+            crop: (factor, y, x) of the window in the upright frame, as in frame_reader.read_frames.
+            orientation: As find_orientation returns it; None to read it from the frame.
+
+        Returns:
+            uint8 ``[height, width, 3]``.
         """
         factor, y, x = crop
-        tall, wide = round(self.height / factor), round(self.width / factor)
-        rotation = self._find_orientation(frame) if rotation is None else rotation
-        stored = (wide, tall) if rotation % 2 else (tall, wide)
-        upright = make_upright(self._scaler.view(frame, *stored), rotation)
-        top, left = round(y * (tall - self.height)), round(x * (wide - self.width))
+        full_height, full_width = round(self.height / factor), round(self.width / factor)
+        if orientation is None:
+            orientation = self._find_orientation(frame)
+        size = (full_width, full_height) if orientation % 2 else (full_height, full_width)
+        upright = make_upright(self._scaler.view_pixels(frame, *size), orientation)
+        top, left = round(y * (full_height - self.height)), round(x * (full_width - self.width))
         return upright[top : top + self.height, left : left + self.width]
 
 
 def lay_on_white(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """uint8 [H, W, 3] of colours and alpha [H, W]: levels are mixed, not light, as in browsers."""
-    share = alpha[..., None].astype(np.uint16)
-    mixed = pixels * share + 255 * (255 - share)
+    """Blend a picture with white by its alpha: levels are mixed, not light, as in browsers.
+
+    Args:
+        pixels: uint8 ``[H, W, 3]``.
+        alpha: uint8 ``[H, W]``; 0 is transparent.
+
+    Returns:
+        uint8 ``[H, W, 3]``.
+    """
+    opacity = alpha[..., None].astype(np.uint16)
+    mixed = pixels * opacity + 255 * (255 - opacity)
     return ((mixed + 127) // 255).astype(np.uint8)
 
 
-def choose_output_colour(colour: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
-    """What a copy in 8 bits says of its colours, by what its original says.
+def choose_output_colour(colour: ColourTags) -> ColourTags:
+    """Choose the colour tags of an 8-bit copy by those of its original.
 
     Args:
-        colour: As in source.Form: (space, range, primaries, transfer).
+        colour: (matrix, range, primaries, transfer) of the original.
 
     Returns:
-        The same where it suits Y'CbCr in 8 bits. HDR was tone-mapped to BT.709, and the matrix of RGB, or another one
-        that swscale does not compute, becomes that of BT.709.
+        The same tags if they suit Y'CbCr in 8 bits. HDR was tone-mapped to BT.709, and the matrix
+        of RGB, or another that swscale does not compute, becomes that of BT.709.
     """
-    space, reach, primaries, transfer = colour
+    matrix, colour_range, primaries, transfer = colour
     if tone_mapping.is_hdr(colour):
         return SDR_COLOUR
-    known = space in SWSCALE_COLORSPACES or space in BT601_MATRICES
-    return (space if known else 1, reach, primaries, transfer)
+    is_supported = matrix in SWSCALE_COLORSPACES or matrix in BT601_MATRICES
+    return (matrix if is_supported else 1, colour_range, primaries, transfer)
 
 
-@classmethod
-def _name_unknown_kind(cls, value):
-    """A kind of side data that PyAV 18 has no name for, such as EXIF tags: it refuses the others of the frame as well."""
-    kind = object.__new__(cls)
+def _name_unknown_kind(cls: type[Type], value: object) -> Type:
+    """Make a member for a kind of side data that PyAV has no name for, such as Exif tags."""
+    kind: Any = object.__new__(cls)
     kind._name_, kind._value_ = f"KIND_{value}", value
     return kind
 
 
-Type._missing_ = _name_unknown_kind
+# PyAV 18 raises an error for a frame with such a kind, so that no other kind can be read either.
+Type._missing_ = classmethod(_name_unknown_kind)  # type: ignore[assignment, method-assign]
 
 
-def read_display_matrix(frame, is_safe=False):
-    """libav's display matrix of an av.VideoFrame, 9 integers, or None.
+def read_display_matrix(frame: av.VideoFrame, is_safe: bool = False) -> tuple[int, ...] | None:
+    """Read libav's display matrix of a frame.
 
-    is_safe: its side data may be looked at, whatever tone_mapping.has_safe_side_data says.
+    Args:
+        frame: A decoded frame.
+        is_safe: Whether its side data may be looked at although
+            ``tone_mapping.has_safe_side_data`` says no.
+
+    Returns:
+        9 integers; None if the frame has no matrix, or if its side data must not be looked at.
     """
     if not (is_safe or tone_mapping.has_safe_side_data(frame)):
         return None
-    found = frame.side_data.get(Type.DISPLAYMATRIX)
-    return found and tuple(memoryview(bytes(found)).cast("i"))
+    # PyAV's stubs know only strings as keys.
+    side_data = frame.side_data.get(Type.DISPLAYMATRIX)  # type: ignore[call-overload]
+    if side_data is None:
+        return None
+    return tuple(memoryview(bytes(side_data)).cast("i"))
 
 
-def find_orientation(frame, is_safe=False):
-    """What shows an av.VideoFrame upright: 0 to 3 quarter turns counter-clockwise; 4 to 7: the same, of its mirror image.
+def find_orientation(frame: av.VideoFrame, is_safe: bool = False) -> int:
+    """Find which operation shows a frame upright.
 
-    That is mirrored top to bottom: libav takes the angle from the first row of the matrix, which then stays as it is.
     An angle between quarter turns counts as none: players show such a frame as it is stored.
-    is_safe: as in matrix().
+
+    Args:
+        frame: A decoded frame.
+        is_safe: As in read_display_matrix.
+
+    Returns:
+        0 to 3: so many quarter turns counter-clockwise. 4 to 7: the same of the frame mirrored top
+        to bottom. It is mirrored that way since libav takes the angle from the first row of the
+        matrix, which then stays as it is.
     """
     if frame.rotation % 90:
         return 0
-    a, b, _, c, d, *_ = read_display_matrix(frame, is_safe) or (1, 0, 0, 0, 1)
-    return round(frame.rotation / 90) % 4 + (MIRRORED_OFFSET if a * d < b * c else 0)
+    quarter_turns = round(frame.rotation / 90) % 4
+    matrix = read_display_matrix(frame, is_safe)
+    if not matrix:
+        return quarter_turns
+    a, b, _, c, d, *_ = matrix
+    is_mirrored = a * d < b * c
+    return quarter_turns + (MIRRORED_OFFSET if is_mirrored else 0)
 
 
 class OrientationFinder:
-    """turn() of the frames of one video.
+    """Finds the orientation of the frames of one video.
 
-    Whoever has looked at a frame's side data keeps the frame in memory until the next garbage collection, so that is done
-    once for each rotation, which costs nothing to read.
+    A frame whose side data was looked at stays in memory until the next garbage collection.
+    So that is done once for each rotation, which costs nothing to read.
     """
 
     def __init__(self) -> None:
         self._orientations: dict[float, int] = {}
 
     def __call__(self, frame: av.VideoFrame) -> int:
-        """What shows the frame upright, as turn() says."""
+        """Return the orientation of a frame, as find_orientation does."""
         if frame.rotation not in self._orientations:
             self._orientations[frame.rotation] = find_orientation(frame)
         return self._orientations[frame.rotation]
 
 
-def make_upright(pixels, orientation):
-    """Pixels [H, W, C] upright.  turn: as above."""
+def make_upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn and mirror a picture.
+
+    Args:
+        pixels: ``[H, W, C]`` as stored.
+        orientation: As find_orientation returns it.
+
+    Returns:
+        ``[H, W, C]``, or ``[W, H, C]`` after an odd number of quarter turns.
+    """
     if not orientation:
         return pixels
-    return np.ascontiguousarray(
-        np.rot90(
-            pixels[::-1] if orientation >= MIRRORED_OFFSET else pixels,
-            orientation % MIRRORED_OFFSET,
-        )
-    )
+    if orientation >= MIRRORED_OFFSET:
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(np.rot90(pixels, orientation % MIRRORED_OFFSET))
 
 
-def invert_orientation(orientation):
-    """The turn that undoes `turn`: a mirrored one is its own opposite."""
+def invert_orientation(orientation: int) -> int:
+    """Return the orientation that undoes another; a mirrored one undoes itself."""
     return orientation if orientation >= MIRRORED_OFFSET else -orientation % MIRRORED_OFFSET
 
 
-def resize_frames(frames, height, width):
-    """uint8 [n, H, W, 3] -> [n, height, width, 3]; the same array where nothing is to be done."""
+def resize_frames(frames: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Scale RGB frames to a size.
+
+    Args:
+        frames: uint8 ``[T, H, W, 3]``.
+        height: Height of the result in pixels.
+        width: Width of the result in pixels.
+
+    Returns:
+        uint8 ``[T, height, width, 3]``; the same array if it has this size already.
+    """
     if frames.shape[1:3] == (height, width):
         return frames
     scaler = Scaler()
-    return np.stack(
-        [
-            scaler.pixels(
-                av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24"),
-                height,
-                width,
-            )
-            for frame in frames
-        ]
-    )
+    resized = []
+    for pixels in frames:
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
+        resized.append(scaler.to_pixels(frame, height, width))
+    return np.stack(resized)

@@ -1,4 +1,4 @@
-"""HDR video (PQ and HLG) to SDR: the same picture as a player shows on an ordinary screen.
+"""Converts HDR frames (PQ and HLG) to SDR as a player does for an ordinary screen.
 
 The signal is made linear (SMPTE ST 2084 for PQ, ITU-R BT.2100-2 for HLG), its highlights are
 compressed with the roll-off of ITU-R BT.2390 (EETF), its colours go from BT.2020 to BT.709, and the
@@ -10,6 +10,7 @@ what a frame shows.
 import functools
 import struct
 from collections.abc import Iterator
+from typing import Protocol
 
 import av
 import av.video.reformatter
@@ -20,20 +21,26 @@ from av.video.reformatter import ColorRange, Colorspace
 from tfanon.media.limits import MediaError
 
 PQ, HLG = 16, 18  # transfer characteristics of ITU-T H.273
-HDR_TRANSFERS = {PQ: "PQ", HLG: "HLG"}  # those that SDR screens cannot show
+HDR_TRANSFERS = {PQ: "PQ", HLG: "HLG"}  # SDR screens cannot show them
 
 REFERENCE_WHITE = 203.0  # cd/m2, BT.2408
 SOURCE_PEAK = 1000.0  # cd/m2: of HLG by BT.2100, of most PQ masters; what is brighter becomes white
 PQ_PEAK = 10000.0  # cd/m2 of a full PQ signal
+PQ_CONSTANTS = (  # m1, m2, c1, c2, c3 of SMPTE ST 2084
+    2610 / 16384,
+    2523 / 4096 * 128,
+    3424 / 4096,
+    2413 / 4096 * 32,
+    2392 / 4096 * 32,
+)
 HLG_GAMMA = 1.2  # system gamma of BT.2100 at a peak of 1000 cd/m2
 SDR_GAMMA = 2.4  # BT.1886
 
 FULL_SIGNAL = 65535
-ROOT_TABLE_SIZE = (
-    1 << 16
-)  # entries of the tables over the square root of light, fine enough near black
+# Entries of the tables over the square root of light, which is fine enough near black.
+ROOT_TABLE_SIZE = 1 << 16
 MIN_LIGHT = np.float32(1e-9)  # so that nothing is divided by zero
-BLOCK_PIXELS = 1 << 14  # pixels at a time: temporaries stay in the cache
+BLOCK_PIXELS = 1 << 14  # converted at a time: temporaries stay in the processor's cache
 
 D65 = (0.3127, 0.3290)
 PRIMARIES = {  # H.273 number: (x, y) of red, green and blue; all with D65 as white
@@ -42,9 +49,11 @@ PRIMARIES = {  # H.273 number: (x, y) of red, green and blue; all with D65 as wh
     12: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),  # Display P3
 }
 BT709_PRIMARIES, BT2020_PRIMARIES = 1, 9
-UNSPECIFIED_MATRIX = 2  # matrix
-SUPPORTED_MATRICES = (0, 1, 2, 4, 5, 6, 7, 9)  # that libav converts as they are tagged
-SUBSTITUTE_MATRICES = {  # that libav has converted with these ever since
+# Matrices by their H.273 numbers.
+UNSPECIFIED_MATRIX = 2
+DOVI_PROFILE_5_MATRIX = 15
+SUPPORTED_MATRICES = (0, 1, 2, 4, 5, 6, 7, 9)  # libav converts them as they are tagged
+SUBSTITUTE_MATRICES = {  # libav has always converted them like these
     3: Colorspace.ITU601,  # reserved: as if there were no tag
     10: Colorspace.BT2020,  # constant luminance
     12: Colorspace.BT2020,  # derived from the primaries
@@ -62,16 +71,25 @@ PNG_FORMATS = (  # pixel formats that libav's PNG decoder returns
     "gray16be",
     "ya16be",
 )
-DOVI_SIGNAL_SPACE_OFFSET = 185  # where signal_color_space lies in libav's AVDOVIColorMetadata
+DOVI_SIGNAL_SPACE_OFFSET = 185  # of signal_color_space in libav's AVDOVIColorMetadata
 DOVI_SIGNAL_SPACE_IPT = 2  # its value for IPT, which is profile 5
 
+ColourTags = tuple[int, int, int, int]  # (matrix, range, primaries, transfer) by ITU-T H.273
 
-def is_hdr(colour: object) -> bool:
-    """Whether a picture is HDR, by the transfer characteristic it is tagged with.
+
+class HasTransfer(Protocol):
+    """A frame or codec context, as far as its transfer characteristic."""
+
+    @property
+    def color_trc(self) -> int:
+        """The number of ITU-T H.273."""
+
+
+def is_hdr(colour: HasTransfer | ColourTags) -> bool:
+    """Return whether a picture is HDR, by the transfer characteristic that it is tagged with.
 
     Args:
-        colour: A frame or codec context (anything with ``color_trc``), or a tuple (matrix, range,
-            primaries, transfer) in the numbers of ITU-T H.273.
+        colour: A frame or codec context, or the four tags.
     """
     transfer = colour[3] if isinstance(colour, tuple) else colour.color_trc
     return transfer in HDR_TRANSFERS
@@ -84,34 +102,44 @@ def check_colour(path: object, frame: av.VideoFrame) -> None:
     each picture they are green and violet in every player.
 
     Args:
-        path: Of the file, for the message.
-        frame: One of its frames, the first say.
+        path: Name of the file, for the message.
+        frame: One of its frames.
 
     Raises:
         MediaError: The colours cannot be converted.
     """
-    if frame.colorspace == 15 or _read_dovi_signal_space(frame) == DOVI_SIGNAL_SPACE_IPT:
+    is_profile_5 = frame.colorspace == DOVI_PROFILE_5_MATRIX
+    if is_profile_5 or _read_dovi_signal_space(frame) == DOVI_SIGNAL_SPACE_IPT:
         raise MediaError(
-            f"{path}: Dolby Vision without a base layer that others can show (profile 5); convert "
+            f"{path}: Dolby Vision without a base layer for other players (profile 5); convert "
             "it to profile 8 or to SDR first."
         )
-    known = frame.format.is_rgb or frame.colorspace in (*SUPPORTED_MATRICES, *SUBSTITUTE_MATRICES)
-    if not known:
+    convertible_matrices = (*SUPPORTED_MATRICES, *SUBSTITUTE_MATRICES)
+    if not frame.format.is_rgb and frame.colorspace not in convertible_matrices:
         raise MediaError(
-            f"{path}: colours of a kind that cannot be read here (matrix {frame.colorspace} of "
-            "ITU-T H.273); convert it to BT.709 first."
+            f"{path}: its colours cannot be converted (matrix {frame.colorspace} of ITU-T H.273); "
+            "convert it to BT.709 first."
         )
 
 
 class ColourChecker:
-    """check_colour for the frames of one video: of the first, and of each whose matrix is another than before."""
+    """Checks the first frame of a video, and each whose matrix differs from that before."""
 
     def __init__(self, path: object) -> None:
-        """path: Of the file, for the message."""
-        self._path, self._matrix = path, None
+        """Start before the first frame.
+
+        Args:
+            path: Name of the file, for messages.
+        """
+        self._path = path
+        self._matrix: int | None = None
 
     def __call__(self, frame: av.VideoFrame) -> None:
-        """Raises MediaError as check_colour does."""
+        """Check a frame as check_colour does.
+
+        Raises:
+            MediaError: The colours cannot be converted.
+        """
         if frame.colorspace != self._matrix:
             check_colour(self._path, frame)
             self._matrix = frame.colorspace
@@ -123,13 +151,13 @@ def read_sdr_pixels(
     width: int,
     reformatter: av.video.reformatter.VideoReformatter,
 ) -> np.ndarray:
-    """SDR pixels of a frame, HDR or not, scaled before they are tone-mapped.
+    """Convert a frame, HDR or not, to SDR pixels; it is scaled before it is tone-mapped.
 
     Args:
-        frame: A decoded frame that check_colour lets through. HDR without a matrix tag counts as
+        frame: A decoded frame that check_colour accepts. HDR without a matrix tag counts as
             BT.2020.
-        height: Of the result, in pixels.
-        width: Of the result, in pixels.
+        height: Height of the result in pixels.
+        width: Width of the result in pixels.
         reformatter: Keeps the context of the scaler; one per stream of frames.
 
     Returns:
@@ -161,7 +189,7 @@ def read_sdr_pixels(
 def tone_map(
     pixels: np.ndarray, transfer: int, primaries: int = BT2020_PRIMARIES, white: int = FULL_SIGNAL
 ) -> np.ndarray:
-    """SDR R'G'B' of HDR R'G'B'.
+    """Convert HDR R'G'B' to SDR R'G'B'.
 
     The three channels of a pixel are scaled alike, by what the curve does to the largest, so that
     hues stay. Grey stays grey and black stays black; colours outside BT.709 are clipped to it.
@@ -170,7 +198,7 @@ def tone_map(
         pixels: uint16 ``[..., 3]``, full range.
         transfer: ``PQ`` or ``HLG``.
         primaries: H.273 number of the colour primaries; an unknown one counts as BT.2020.
-        white: The number that stands for a full signal. libav gives a little less than 65535.
+        white: The value of a full signal. libav gives a little less than 65535.
 
     Returns:
         uint8 of the same shape: BT.709 primaries, for a BT.1886 display.
@@ -198,37 +226,34 @@ def tone_map(
 
 
 def pq_eotf(signal: np.ndarray | float) -> np.ndarray:
-    """Light of a PQ signal (SMPTE ST 2084, EOTF): [0, 1] to cd/m2."""
-    m1, m2, c1, c2, c3 = _PQ_CONSTANTS
+    """Convert a PQ signal in [0, 1] to light in cd/m2 (EOTF of SMPTE ST 2084)."""
+    m1, m2, c1, c2, c3 = PQ_CONSTANTS
     power = np.power(signal, 1 / m2)
     return PQ_PEAK * np.power(np.maximum(power - c1, 0) / (c2 - c3 * power), 1 / m1)
 
 
 def pq_inverse_eotf(light: np.ndarray | float) -> np.ndarray:
-    """PQ signal of light (SMPTE ST 2084, inverse EOTF): cd/m2 to [0, 1]."""
-    m1, m2, c1, c2, c3 = _PQ_CONSTANTS
+    """Convert light in cd/m2 to a PQ signal in [0, 1] (inverse EOTF of SMPTE ST 2084)."""
+    m1, m2, c1, c2, c3 = PQ_CONSTANTS
     power = np.power(np.divide(light, PQ_PEAK), m1)
     return np.power((c1 + c2 * power) / (1 + c3 * power), m2)
 
 
-_PQ_CONSTANTS = (2610 / 16384, 2523 / 4096 * 128, 3424 / 4096, 2413 / 4096 * 32, 2392 / 4096 * 32)
-
-
 def hlg_inverse_oetf(signal: np.ndarray | float) -> np.ndarray:
-    """Scene light of an HLG signal (ITU-R BT.2100-2, table 5): both in [0, 1]."""
+    """Convert an HLG signal to scene light, both in [0, 1] (ITU-R BT.2100-2, table 5)."""
     a, b, c = 0.17883277, 0.28466892, 0.55991073
     signal = np.asarray(signal, np.float64)
     return np.where(signal <= 0.5, signal**2 / 3, (np.exp((signal - c) / a) + b) / 12)
 
 
 def compress_highlights(light: np.ndarray | float) -> np.ndarray:
-    """The EETF of ITU-R BT.2390 (section 5.4), from SOURCE_PEAK to REFERENCE_WHITE, black at 0.
+    """Compress light from SOURCE_PEAK to REFERENCE_WHITE (EETF of ITU-R BT.2390, section 5.4).
 
     Args:
-        light: cd/m2.
+        light: Light in cd/m2; black is at 0.
 
     Returns:
-        cd/m2, at most REFERENCE_WHITE; what lies below the knee (about 88 cd/m2) is unchanged.
+        Light in cd/m2, at most REFERENCE_WHITE; unchanged below the knee, about 88 cd/m2.
     """
     source_peak = pq_inverse_eotf(SOURCE_PEAK)
     peak = pq_inverse_eotf(REFERENCE_WHITE) / source_peak
@@ -241,37 +266,46 @@ def compress_highlights(light: np.ndarray | float) -> np.ndarray:
         + (-2 * t**3 + 3 * t**2) * peak
     )
     compressed = pq_eotf(np.where(signal < knee, signal, spline) * source_peak)
-    return np.where(signal < knee, light, compressed)  # without the rounding of there and back
+    # Below the knee the input itself, without the rounding errors of two conversions.
+    return np.where(signal < knee, light, compressed)
 
 
 def rgb_to_xyz(primaries: int) -> np.ndarray:
-    """Matrix ``[3, 3]`` from linear RGB to CIE XYZ, white at Y = 1 (SMPTE RP 177).
+    """Derive the matrix from linear RGB to CIE XYZ (SMPTE RP 177).
 
     Args:
         primaries: A key of ``PRIMARIES``.
+
+    Returns:
+        ``[3, 3]``; white has Y = 1.
     """
     columns = np.stack([_convert_to_xyz(point) for point in PRIMARIES[primaries]], axis=1)
     return columns * np.linalg.solve(columns, _convert_to_xyz(D65))
 
 
 def _convert_to_xyz(point: tuple[float, float]) -> np.ndarray:
+    """Convert the chromaticity (x, y) to XYZ at Y = 1."""
     x, y = point
     return np.array([x / y, 1, (1 - x - y) / y])
 
 
 def choose_conversion(frame: av.VideoFrame) -> dict[str, Colorspace]:
-    """What to tell the scaler of a frame's matrix; nothing where its tag is understood."""
+    """Return the arguments of a reformatter for the matrix of a frame.
+
+    Returns:
+        Nothing if the reformatter understands the frame's own tag.
+    """
     matrix = SUBSTITUTE_MATRICES.get(frame.colorspace)
     if is_hdr(frame) and frame.colorspace == UNSPECIFIED_MATRIX:
         matrix = Colorspace.BT2020  # swscale would take BT.601
     if matrix is None or frame.format.is_rgb:
         return {}
-    # On both sides: it refuses an odd tag of the result as well, which is copied from the frame's.
+    # For the result too: it copies the frame's tag, and the reformatter refuses it there as well.
     return {"src_colorspace": matrix, "dst_colorspace": matrix}
 
 
 def has_safe_side_data(frame: av.VideoFrame) -> bool:
-    """Whether the side data of a frame may be looked at.
+    """Return whether the side data of a frame may be looked at.
 
     PyAV 18 frees the metadata of a PNG frame with a colour profile twice, which ends the process.
     """
@@ -279,10 +313,11 @@ def has_safe_side_data(frame: av.VideoFrame) -> bool:
 
 
 def _read_dovi_signal_space(frame: av.VideoFrame) -> int | None:
-    """signal_color_space of a frame's Dolby Vision metadata, None without."""
+    """Return signal_color_space of a frame's Dolby Vision metadata; None if it has none."""
     if not has_safe_side_data(frame):
         return None
-    metadata = frame.side_data.get(Type.DOVI_METADATA)
+    # PyAV's stubs know only strings as keys.
+    metadata = frame.side_data.get(Type.DOVI_METADATA)  # type: ignore[call-overload]
     if metadata is None:
         return None
     content = bytes(metadata)
@@ -292,9 +327,9 @@ def _read_dovi_signal_space(frame: av.VideoFrame) -> int | None:
 
 
 def _get_full_signal(frame: av.VideoFrame) -> int:
-    """The number that swscale gives a full signal in rgb48: 255, 1023 or 4095, shifted to the left.
+    """Return swscale's value of a full signal in rgb48: 255, 1023 or 4095, shifted to the left.
 
-    It turns limited range into eight bits and a fraction, whatever the depth of the frame is.
+    swscale turns limited range into eight bits and a fraction, whatever the depth of the frame is.
     """
     full_range = frame.format.is_rgb or frame.color_range == ColorRange.JPEG
     bits = frame.format.components[0].bits if full_range else 8
@@ -302,14 +337,15 @@ def _get_full_signal(frame: av.VideoFrame) -> int:
 
 
 def _view_packed_pixels(frame: av.VideoFrame, kind: type) -> np.ndarray:
-    """``[height, width, 3]`` of a packed RGB frame, without a copy."""
+    """View a packed RGB frame as ``[height, width, 3]``, without a copy."""
     plane = frame.planes[0]
-    lines = np.frombuffer(plane, np.uint8).reshape(frame.height, plane.line_size).view(kind)
+    levels = np.frombuffer(memoryview(plane), np.uint8)
+    lines = levels.reshape(frame.height, plane.line_size).view(kind)
     return lines[:, : 3 * frame.width].reshape(frame.height, frame.width, 3)
 
 
 def _iterate_blocks(pixels: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """(which pixels, [n, 3]) of a picture, BLOCK pixels at a time."""
+    """Yield (slice of the flat picture, ``[n, 3]``), BLOCK_PIXELS at a time."""
     flat = pixels.reshape(-1, 3)
     for start in range(0, len(flat), BLOCK_PIXELS):
         rows = slice(start, start + BLOCK_PIXELS)
@@ -317,40 +353,40 @@ def _iterate_blocks(pixels: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
 
 
 def _apply_system_gamma(rgb: np.ndarray, luminance: np.ndarray) -> None:
-    """The OOTF of BT.2100 for HLG, in place: scene light to display light, 1 is the SDR white."""
+    """Convert scene light to display light in place (OOTF of BT.2100 for HLG); 1 is SDR white."""
     peak = np.float32(SOURCE_PEAK / REFERENCE_WHITE)
     scene = luminance @ rgb
     rgb *= peak * np.power(scene, np.float32(HLG_GAMMA - 1))
 
 
 def _compute_gain(light: np.ndarray) -> np.ndarray:
-    """What the curve multiplies light by.  light: 1 is the SDR white."""
-    compressed = _look_up(_build_curve_table(), _root_index(light, PQ_PEAK / REFERENCE_WHITE))
+    """Return the factor by which the curve compresses light; 1 is SDR white."""
+    compressed = _look_up(_build_curve_table(), _index_by_root(light, PQ_PEAK / REFERENCE_WHITE))
     return compressed / np.maximum(light, MIN_LIGHT)
 
 
 def _encode_sdr(light: np.ndarray) -> np.ndarray:
-    """uint8 signal of linear light, clipped to [0, 1]."""
-    return _look_up(_build_encoding_table(), _root_index(light, 1.0))
+    """Encode linear light, clipped to [0, 1], as a uint8 signal."""
+    return _look_up(_build_encoding_table(), _index_by_root(light, 1.0))
 
 
 def _look_up(table: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """table[index]; in half the time, since no index lies outside and none has to be checked."""
+    """Return table[index] in half the time: no index lies outside, so none has to be checked."""
     return table.take(index, mode="clip")
 
 
-def _root_index(light: np.ndarray, most: float) -> np.ndarray:
-    """Where the square root of light lies in a table that ends at `most`."""
-    index = np.clip(light, 0, most)
+def _index_by_root(light: np.ndarray, peak: float) -> np.ndarray:
+    """Return the places of light in a table over its square root that ends at a peak."""
+    index = np.clip(light, 0, peak)
     np.sqrt(index, out=index)
-    index *= np.float32((ROOT_TABLE_SIZE - 1) / np.sqrt(most))
+    index *= np.float32((ROOT_TABLE_SIZE - 1) / np.sqrt(peak))
     index += np.float32(0.5)
     return index.astype(np.intp)
 
 
 @functools.lru_cache(maxsize=16)
 def _build_light_table(transfer: int, white: int) -> np.ndarray:
-    """float32 [65536]: light of a signal, 1 is the SDR white; of HLG, light of the scene."""
+    """Return float32 ``[65536]``: light by signal, 1 is SDR white; for HLG, scene light."""
     signal = np.minimum(np.arange(FULL_SIGNAL + 1) / white, 1)
     if transfer == PQ:
         light = pq_eotf(signal) / REFERENCE_WHITE
@@ -365,7 +401,7 @@ def _build_light_table(transfer: int, white: int) -> np.ndarray:
 
 @functools.cache
 def _build_matrices(primaries: int) -> tuple[np.ndarray, np.ndarray]:
-    """(luminance of linear RGB [3], linear RGB to linear BT.709 [3, 3]), float32."""
+    """Return float32 (luminance of linear RGB ``[3]``, linear RGB to BT.709 ``[3, 3]``)."""
     to_xyz = rgb_to_xyz(primaries)
     to_bt709 = np.linalg.solve(rgb_to_xyz(BT709_PRIMARIES), to_xyz)
     return to_xyz[1].astype(np.float32), to_bt709.astype(np.float32)
@@ -373,13 +409,13 @@ def _build_matrices(primaries: int) -> tuple[np.ndarray, np.ndarray]:
 
 @functools.cache
 def _build_curve_table() -> np.ndarray:
-    """float32 [ROOTS] over the square root of light: compressed light, 1 is the SDR white."""
+    """Return float32 ``[ROOT_TABLE_SIZE]``: compressed light by the root of light, 1 is white."""
     light = np.linspace(0, 1, ROOT_TABLE_SIZE) ** 2 * PQ_PEAK
     return (compress_highlights(light) / REFERENCE_WHITE).astype(np.float32)
 
 
 @functools.cache
 def _build_encoding_table() -> np.ndarray:
-    """uint8 [ROOTS] over the square root of light: the inverse EOTF of BT.1886."""
+    """Return uint8 ``[ROOT_TABLE_SIZE]``: signal by the root of light (BT.1886, inverse EOTF)."""
     light = np.linspace(0, 1, ROOT_TABLE_SIZE) ** 2
     return np.round(255 * light ** (1 / SDR_GAMMA)).astype(np.uint8)

@@ -1,371 +1,398 @@
-"""A video as one pass over its pictures, in the order in which they are shown; memory does not grow with its length.
+"""One pass over a video's frames, in display order; memory does not grow with its length.
 
-Pictures before the first whole one, which need another that was cut away, are left out as players do. Any later picture
-that cannot be decoded is damage: the file is refused, or, if asked, the damage is concealed and counted.
+Leading frames that refer to a frame which was cut away are dropped, as players do. Any later frame
+that cannot be decoded is damage: the file is refused, or the damage is concealed and counted.
 """
 
 import contextlib
 import dataclasses
 import fractions
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.stream import Stream
 
-from tfanon.media import frame_reader, limits, picture_times, scaling, tone_mapping
+from tfanon.media import frame_reader, frame_times, limits, scaling, tone_mapping, truncation
 from tfanon.media.limits import MediaError
 from tfanon.media.sound_check import SoundChecker
 
-UNTIMED_CONTAINERS = ("avi",)  # no time stamps in it: libav numbers the packets
-SHIFTED_CLOCK_CONTAINERS = ("mpeg", "mpegts")  # their clocks start anywhere
-EXACT_DURATION_CONTAINERS = ("matroska",)  # by the header; a cut file ends without an error, before that
-DURATION_TOLERANCE_SECONDS = 0.2  # seconds by which a header's length may be wrong
-DAMAGE_POLICIES = ("refuse", "conceal")  # what may be done about it
-CONCEAL_HINT = "; --on_damage=conceal goes on as players do"
-UNFINISHED_RIFF_LENGTHS = (0, 2**32 - 1)  # lengths of a RIFF chunk whose writer did not come to its end
+DAMAGE_POLICIES = ("refuse", "conceal")
+CONCEAL_HINT = "; --on_damage=conceal decodes the rest, as players do"
+DEFAULT_FRAME_RATE = fractions.Fraction(25)  # of a stream that declares none
+RGB_MATRIX = 0  # matrix coefficients of ITU-T H.273 for RGB
+
+# (matrix, range, primaries, transfer) in the numbers of ITU-T H.273
+ColourTags = tuple[int, int, int, int]
 
 
 @dataclasses.dataclass(frozen=True)
 class VideoInfo:
-    """What a copy has in common with its original.
+    """Properties that a copy shares with its original.
 
-    height, width: of frames as they are stored.  matrix: libav's display matrix, 9 integers, or None.
-    rotation: what shows a stored frame upright, as scaling.turn says.
-    time_base: seconds of one unit of a time stamp.  rate: frames per second, an average.
-    colour: (space, range, primaries, transfer) in the numbers of ITU-T H.273.
+    Attributes:
+        height: Of the stored frames, in pixels.
+        width: Of the stored frames, in pixels.
+        time_base: Seconds per unit of a timestamp.
+        rate: Average frames per second.
+        matrix: libav's display matrix, nine integers; None if there is none.
+        rotation: What turns a stored frame upright, as `scaling.find_orientation` defines it.
+        aspect: Width of a pixel divided by its height; None if unknown.
+        colour: (matrix, range, primaries, transfer) in the numbers of ITU-T H.273.
     """
 
     height: int
     width: int
     time_base: fractions.Fraction
     rate: fractions.Fraction
-    matrix: tuple | None = None
+    matrix: tuple[int, ...] | None = None
     rotation: int = 0
     aspect: fractions.Fraction | None = None
-    colour: tuple = (2, 0, 2, 2)
+    colour: ColourTags = (2, 0, 2, 2)
 
 
 @dataclasses.dataclass(frozen=True)
 class TimedFrame:
-    """One decoded frame. stamp, duration: in units of the form's time base."""
+    """One decoded frame and when it is shown.
 
-    stamp: int
+    Attributes:
+        timestamp: From the start of the file's clock, in units of the video's time base.
+        duration: In the same units; 0 if unknown.
+        frame: The decoded frame.
+    """
+
+    timestamp: int
     duration: int
     frame: av.VideoFrame
 
 
 class VideoReader:
-    """An open video file: iterate over it once, for a Picture per frame and, in between, packets of sound.
+    """An open video file, to be iterated once.
+
+    The iteration yields a TimedFrame per frame and, in between, the packets of the sound tracks
+    that are kept.
 
     Attributes:
-        form: Of the first picture. Later ones may have another size.
+        path: The file.
+        container: The open file.
+        stream: Its video stream.
+        info: Properties of the first frame; later frames may have another size.
         origin: Time at which the file's clock starts, in the stream's time base.
-        count: Pictures so far.
-        leading_dropped: Pictures before the first whole one, which were left out.
-        resized: Pictures of another size than the first.
-        cut_short: How a file ends before it should, if that is concealed; else empty.
-        sound_left_out: Packets of sound that are none.
-        sounds: Sound tracks whose packets are given too.
-        sound: What becomes of the sound: "none", "dropped", "kept" or "kept, M of N tracks".
+        frame_count: Frames yielded so far.
+        dropped_leading_frames: Frames at the start that refer to a missing frame.
+        resized_frames: Frames whose size differs from that of the first.
+        truncation: How a truncated file ends, if that is concealed; else empty.
+        dropped_sound_packets: Packets of sound that could not be decoded as sound.
+        sound_tracks: The sound tracks whose packets are yielded.
+        sound_status: What becomes of the sound: "none", "dropped", "kept" or "kept, M of N tracks".
     """
 
     def __init__(
         self,
-        path,
-        form: VideoInfo,
-        container,
-        stream,
+        path: str,
+        info: VideoInfo,
+        container: InputContainer,
+        stream: av.VideoStream,
         sound: bool = False,
         on_damage: str = "refuse",
         knows_failures: bool = False,
     ) -> None:
-        """
+        """Prepare to read an open file.
+
         Args:
-            path: Of the file.
-            form: Of its first picture.
-            container: The open av container; its decoder raises at damage unless that is to be concealed.
-            stream: Of the pictures.
-            sound: Whether packets of sound are given too, of those tracks that can be copied.
-            on_damage: One of DAMAGE.
-            knows_failures: Whether a decoder's error belongs to the packet at which it is raised.
+            path: The file.
+            info: Properties of its first frame.
+            container: The open file; its decoder raises at damage unless that is to be concealed.
+            stream: The video stream in it.
+            sound: Whether to yield the packets of those sound tracks that can be copied.
+            on_damage: One of DAMAGE_POLICIES.
+            knows_failures: Whether an error of the decoder belongs to the packet that raised it,
+                which holds for a decoder with one thread.
         """
-        self.path, self.container, self.stream = path, container, stream
+        self.path = path
+        self.container = container
+        self.stream = stream
+        self.info = info
         tracks = container.streams.audio
-        wanted = tracks if sound else ()
-        self.sounds = [track for track in wanted if track.codec_context is not None]
-        self.sound = _describe_sound(len(tracks), len(self.sounds))
-        self.form, self.count = form, 0
-        self.dropped_leading_frames = self.resized = self.dropped_sound_packets = 0
+        self.sound_tracks: list[AudioStream] = []
+        if sound:  # PyAV has no codec context for a track in an unknown format
+            self.sound_tracks = [track for track in tracks if track.codec_context is not None]
+        self.sound_status = _describe_sound(len(tracks), len(self.sound_tracks))
+        self.frame_count = 0
+        self.dropped_leading_frames = 0
+        self.resized_frames = 0
+        self.dropped_sound_packets = 0
         self.truncation = ""
-        self.last_seconds = 0.0  # end of what was seen, in seconds
-        self._observed_damage = self._strict_failures = self._packet_count = (
-            0  # damage that was seen; that a strict decoder sees; packets
-        )
+        self.origin = 0
+        if container.format.name in frame_times.SHIFTED_CLOCK_CONTAINERS:
+            self.origin = _find_origin([stream, *self.sound_tracks], info.time_base)
+        self._last_seconds = 0.0  # end of the latest packet
+        self._observed_damage = 0  # damaged frames that this decoder reported or did not return
+        self._strict_failures = 0  # packets at which the strict decoder raised
+        self._packet_count = 0
         self._knows_failures = knows_failures
         self._check_colour = tone_mapping.ColourChecker(path)
-        self._strict_decoder = None  # a decoder that raises at what the stream's own conceals
+        # Concealing decoders hide damage, so a second, strict one counts it.
+        self._strict_decoder: av.VideoCodecContext | None = None
         if on_damage == "conceal":
             self._strict_decoder = frame_reader.copy_decoder(stream, frame_reader.STRICT_OPTIONS)
-        self.origin = _find_origin(container, stream, self.sounds)
-        self._sound_check = SoundChecker(container, stream) if self.sounds else None
-        self._times = _choose_frame_times(container, stream)
-        self._indexed_packets = 0  # packets that the file's own index lists
-        if container.format.name in UNTIMED_CONTAINERS:
+        self._sound_checker: SoundChecker | None = None
+        if self.sound_tracks:
+            self._sound_checker = SoundChecker(container, stream)
+        self._frame_times = frame_times.choose_frame_times(container, stream)
+        self._indexed_packets = 0  # as listed by the file's own index
+        if container.format.name in frame_times.UNTIMED_CONTAINERS:
             self._indexed_packets = sum(entry.size > 0 for entry in stream.index_entries)
 
     @property
-    def concealed(self) -> int:
-        """Damaged pictures, which were concealed by the decoder or left out."""
+    def concealed_frames(self) -> int:
+        """Damaged frames that the decoder concealed or that were left out."""
+        # The strict decoder and the concealing one see the same damage; neither sees all of it.
         return max(self._observed_damage, self._strict_failures)
 
     @property
-    def expected(self) -> int | None:
-        """Frames that the header promises, for a progress bar; None where it says nothing."""
+    def expected_frames(self) -> int | None:
+        """Number of frames that the header promises, for a progress bar; None if unknown."""
         if self.stream.frames:
             return self.stream.frames
-        length = (self.container.duration or 0) / 1_000_000
-        return (
-            round(length * self.stream.average_rate)
-            if length and self.stream.average_rate
-            else None
-        )
+        seconds = (self.container.duration or 0) / 1_000_000
+        if not seconds or not self.stream.average_rate:
+            return None
+        return round(seconds * self.stream.average_rate)
 
     @property
     def notes(self) -> list[str]:
-        """What is otherwise than in the file, a phrase each; complete at the end of the iteration."""
-        found = []
-        if self.dropped_leading_frames:
-            found.append(f"{self.dropped_leading_frames} leading frames without their reference left out")
-        if self.concealed:
-            found.append(f"{self.concealed} damaged frames concealed")
-        if self.resized:
-            found.append(f"{self.resized} frames of another size scaled to that of the first")
-        if self.dropped_sound_packets:
-            found.append(f"{self.dropped_sound_packets} packets of sound that cannot be decoded left out")
+        """Differences from the file's content, a phrase each; complete after the iteration."""
+        counted = (
+            (self.dropped_leading_frames, "leading frames without their reference frame dropped"),
+            (self.concealed_frames, "damaged frames concealed"),
+            (self.resized_frames, "frames of another size scaled to the size of the first"),
+            (self.dropped_sound_packets, "sound packets that cannot be decoded dropped"),
+        )
+        notes = [f"{count} {phrase}" for count, phrase in counted if count]
         if self.truncation:
-            found.append(self.truncation)
-        return found
+            notes.append(self.truncation)
+        return notes
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What the container says of itself."""
+        """The container's metadata, such as its title."""
         return dict(self.container.metadata)
 
     def __iter__(self) -> Iterator[TimedFrame | av.Packet]:
-        """
+        """Yield the frames, and the sound packets between them.
+
         Raises:
-            MediaError: Damage that is not to be concealed, no whole picture at all, or more than the limits allow.
+            MediaError: There is damage that is not to be concealed, no frame could be decoded, or
+                a limit is exceeded.
         """
         packets = self._demux_packets()
         while True:
-            with frame_reader.name_file_in_errors(
-                self.path
-            ):  # not around the yields: what a reader does with an item is its own
+            # Not around the yield: an error in the code that uses an item is not this file's.
+            with frame_reader.name_file_in_errors(self.path):
                 packet = next(packets, None)
-                items = [] if packet is None else list(self._read(packet))
+                items: list[TimedFrame | av.Packet] = []
+                if packet is not None:
+                    items = list(self._read(packet))
             yield from items
             if packet is None:
                 break
         self._finish()
 
-    def _read(self, packet) -> Iterator[TimedFrame | av.Packet]:
+    def _read(self, packet: av.Packet) -> Iterator[TimedFrame | av.Packet]:
+        """Yield the frames that a packet makes the decoder return, or the sound packet itself."""
         if packet.pts is not None:
             end = (packet.pts + (packet.duration or 0)) * packet.time_base
-            self.last_seconds = max(self.last_seconds, float(end))
+            self._last_seconds = max(self._last_seconds, float(end))
         if packet.stream is self.stream:
             yield from self._read_frames(packet)
-        elif packet.stream in self.sounds and packet.size:
-            if packet.dts is not None and self._sound_check.is_sound(packet):
+        elif self._sound_checker and packet.stream in self.sound_tracks and packet.size:
+            if packet.dts is not None and self._sound_checker.is_sound(packet):
                 yield self._subtract_origin(packet)
             else:
                 self.dropped_sound_packets += 1
 
     def _demux_packets(self) -> Iterator[av.Packet]:
-        """Packets of all streams: the longest of them shows where the file ends."""
+        """Yield the packets of all streams, as the longest stream shows where the file ends."""
         try:
             yield from self.container.demux()
         except (av.FFmpegError, EOFError) as error:
             reason = getattr(error, "strerror", None) or error
             if not self._strict_decoder:
                 raise MediaError(f"{self.path}: {reason}{CONCEAL_HINT}.") from None
-            self.truncation = f"it cannot be read beyond {self.last_seconds:.2f} seconds ({reason})"
-            last = av.Packet()  # makes the decoder return what it still holds
-            last.stream = self.stream
-            yield last
+            self.truncation = (
+                f"it cannot be read beyond {self._last_seconds:.2f} seconds ({reason})"
+            )
+            flush = av.Packet()  # an empty packet makes the decoder return what it still holds
+            flush.stream = self.stream
+            yield flush
 
-    def _subtract_origin(self, packet) -> av.Packet:
-        origin = round(self.origin * self.stream.time_base / packet.time_base)
-        packet.dts -= origin
+    def _subtract_origin(self, packet: av.Packet) -> av.Packet:
+        """Move a sound packet's times to the clock that the frames use."""
+        origin = round(self.origin * self.info.time_base / packet.time_base)
+        if packet.dts is not None:
+            packet.dts -= origin
         if packet.pts is not None:
             packet.pts -= origin
         return packet
 
-    def _read_frames(self, packet) -> Iterator[TimedFrame]:
+    def _read_frames(self, packet: av.Packet) -> Iterator[TimedFrame]:
         if packet.is_corrupt:
-            self._record_damage(f"damaged after frame {self.count}")
+            self._record_damage(f"damaged after frame {self.frame_count}")
         self._packet_count += packet.size > 0
-        self._times.add_packet(packet)
+        self._frame_times.add_packet(packet)
         for frame in self._decode(packet):
-            picture = self._accept(frame)
-            if picture:
-                yield picture
+            timed_frame = self._accept(frame)
+            if timed_frame:
+                yield timed_frame
 
-    def _decode(self, packet) -> list[av.VideoFrame]:
-        """The frames that a packet makes the decoder return."""
+    def _decode(self, packet: av.Packet) -> list[av.VideoFrame]:
+        """Return the frames that a packet makes the decoder return."""
         if self._strict_decoder and _raises_on(self._strict_decoder, packet):
-            self._strict_failures += self.count > 0
+            self._strict_failures += self.frame_count > 0
         try:
             return packet.decode()
         except av.FFmpegError as error:
-            if self.count or not (self._knows_failures or self._strict_decoder):
-                self._record_damage(f"frame {self.count} could not be decoded: {error.strerror}")
+            # Before the first frame, an error may only mean that a reference was cut away.
+            if self.frame_count or not (self._knows_failures or self._strict_decoder):
+                self._record_damage(
+                    f"frame {self.frame_count} could not be decoded: {error.strerror}"
+                )
             else:
-                self._times.note_failure(packet)
+                self._frame_times.note_failure(packet)
             return []
 
-    def _accept(self, frame) -> TimedFrame | None:
-        """The Picture of a frame; None where it is left out."""
-        if not self.count and self._times.is_broken(frame):
+    def _accept(self, frame: av.VideoFrame) -> TimedFrame | None:
+        """Return a decoded frame with its time; None if it is dropped."""
+        if not self.frame_count and self._frame_times.has_failed(frame):
             self.dropped_leading_frames += 1
             return None
-        stamp, leading, missing = self._times.take(frame)
-        if stamp is None:
-            self._record_damage(f"frame {self.count} has no time stamp")
+        timestamp, leading, missing = self._frame_times.assign_time(frame)
+        if timestamp is None:
+            self._record_damage(f"frame {self.frame_count} has no timestamp")
             return None
         self.dropped_leading_frames += leading
         self._record_missing(missing)
-        if self._times.last is not None and stamp <= self._times.last:
-            seconds = float((stamp - self.origin) * self.stream.time_base)
-            self._record_damage(f"two frames at one time, {seconds:.3f} s")
+        last = self._frame_times.last_timestamp
+        if last is not None and timestamp <= last:
+            seconds = float((timestamp - self.origin) * self.info.time_base)
+            self._record_damage(f"two frames at the same time, {seconds:.3f} s")
             return None
         if frame.is_corrupt:
-            self._record_damage(f"frame {self.count} could not be decoded")
-        self._times.last = stamp
-        return self._make_timed_frame(frame, stamp)
+            self._record_damage(f"frame {self.frame_count} could not be decoded")
+        self._frame_times.last_timestamp = timestamp
+        return self._make_timed_frame(frame, timestamp)
 
-    def _make_timed_frame(self, frame, stamp: int) -> TimedFrame:
+    def _make_timed_frame(self, frame: av.VideoFrame, timestamp: int) -> TimedFrame:
+        """Check a frame's colours, size and number, and count it."""
         self._check_colour(frame)
-        if (frame.height, frame.width) != (self.form.height, self.form.width):
+        if (frame.height, frame.width) != (self.info.height, self.info.width):
             limits.check_frame_size(self.path, frame.width, frame.height)
-            self.resized += 1
-        self.count += 1
-        frame_reader.check_frame_count(self.path, self.count)
-        return TimedFrame(stamp - self.origin, frame.duration or 0, frame)
+            self.resized_frames += 1
+        self.frame_count += 1
+        frame_reader.check_frame_count(self.path, self.frame_count)
+        return TimedFrame(timestamp - self.origin, frame.duration or 0, frame)
 
     def _finish(self) -> None:
-        if not self.count:
-            raise MediaError(f"{self.path}: no frame of it could be decoded.")
-        cut = self._describe_truncation()
-        if cut and not self._strict_decoder:
-            raise MediaError(f"{self.path}: {cut}{CONCEAL_HINT}.")
-        self.truncation = self.truncation or cut
-        leading, missing = self._times.finish(self.count)
+        """Find out at the end of the file whether it is complete."""
+        if not self.frame_count:
+            raise MediaError(f"{self.path}: none of its frames could be decoded.")
+        truncated = truncation.describe_truncation(
+            self.path, self.container, self.stream, self.sound_tracks, self._last_seconds
+        )
+        if truncated and not self._strict_decoder:
+            raise MediaError(f"{self.path}: {truncated}{CONCEAL_HINT}.")
+        self.truncation = self.truncation or truncated
+        leading, missing = self._frame_times.count_lost_at_end(self.frame_count)
         self.dropped_leading_frames += leading
         self._record_missing(missing)
-        if not cut:
+        if not truncated:
             self._record_missing(max(0, self._indexed_packets - self._packet_count))
 
-    def _record_damage(self, what: str) -> None:
-        """Count one damaged picture.  Raises MediaError where damage is refused."""
+    def _record_damage(self, problem: str) -> None:
+        """Count one damaged frame.
+
+        Raises:
+            MediaError: Damage is to be refused.
+        """
         if not self._strict_decoder:
-            raise MediaError(f"{self.path}: {what}{CONCEAL_HINT}.")
+            raise MediaError(f"{self.path}: {problem}{CONCEAL_HINT}.")
         self._observed_damage += 1
 
     def _record_missing(self, number: int) -> None:
-        """As _note_damage, of a number of pictures that did not come out."""
+        """Count frames that the decoder should have returned, as `_record_damage` counts one."""
         if number and not self._strict_decoder:
+            total = self.frame_count + number
             raise MediaError(
-                f"{self.path}: {number} of {self.count + number} frames could not be decoded{CONCEAL_HINT}."
+                f"{self.path}: {number} of {total} frames could not be decoded{CONCEAL_HINT}."
             )
         self._observed_damage += number
-
-    def _describe_truncation(self) -> str:
-        """How the file ends before it should; empty where it does not."""
-        promised, container = self._find_declared_seconds(), self.container
-        if self.last_seconds < promised - DURATION_TOLERANCE_SECONDS:
-            return f"it ends after {self.last_seconds:.2f} of {promised:.2f} seconds"
-        needed = 0
-        if container.format.name in frame_reader.INDEXED_CONTAINERS:
-            needed = self._find_indexed_end()
-        elif container.format.name in UNTIMED_CONTAINERS:
-            needed = _find_end_of_riff(self.path)
-        return (
-            f"it ends after {container.size} of {needed} bytes" if container.size < needed else ""
-        )
-
-    def _find_declared_seconds(self) -> float:
-        """By the header; 0 where it promises none that can be relied on."""
-        if self.container.format.name in EXACT_DURATION_CONTAINERS:
-            return (self.container.duration or 0) / 1_000_000
-        if (
-            self.container.format.name in frame_reader.INDEXED_CONTAINERS and not self.stream.frames
-        ):  # in fragments, perhaps listed in front
-            return float((self.stream.duration or 0) * self.stream.time_base)
-        return 0.0
-
-    def _find_indexed_end(self) -> int:
-        """Where the last of the samples lies that are copied.
-
-        Frames and seconds would not do: an edit list leaves out some of the frames, and moves the others.
-        """
-        return max(
-            (
-                entry.pos + entry.size
-                for stream in [self.stream, *self.sounds]
-                for entry in stream.index_entries
-            ),
-            default=0,
-        )
 
 
 @contextlib.contextmanager
 def open_video(
-    path, with_sound: bool = False, threads: int = 0, on_damage: str = "refuse"
+    path: str, with_sound: bool = False, threads: int = 0, on_damage: str = "refuse"
 ) -> Iterator[VideoReader]:
-    """The Video at `path`.
+    """Open a video file for one pass over its frames.
+
+    Example:
+        with open_video("in.mp4") as video:
+            for item in video:
+                pixels = item.frame.to_ndarray(format="rgb24")
 
     Args:
-        path: Of the file.
-        sound: Whether packets of its sound tracks are given too.
+        path: The file.
+        with_sound: Whether to yield packets of its sound tracks, too.
         threads: Of the decoder; 0: one per core.
-        on_damage: One of DAMAGE.
+        on_damage: One of DAMAGE_POLICIES.
+
+    Yields:
+        The open video.
 
     Raises:
-        MediaError: The file cannot be read; the message names it. Also while the Video is iterated over.
+        MediaError: The file cannot be read; the message names it. Also while the video is iterated.
     """
-    form, fails = _probe_first_frame(path)
+    info, start_is_broken = _probe_first_frame(path)
     strict = on_damage == "refuse"
-    if fails or not strict:
-        # Several decoders at once would each fail at what the first pictures lack, and an error of one of them loses
-        # frames of the others.
+    if start_is_broken or not strict:
+        # Several decoder threads would each fail at what the first frames lack, and an error in one
+        # of them loses frames of the others.
         threads = 1
     with frame_reader.open_container(path, strict=strict, threads=threads) as (container, stream):
         if threads != 1 and not frame_reader.has_time_per_frame(container, stream):
-            stream.thread_type = (
-                "SLICE"  # which packet makes the decoder return a picture has to be known
-            )
-        yield VideoReader(path, form, container, stream, with_sound, on_damage, knows_failures=threads == 1)
+            # It must be known which packet makes the decoder return a frame.
+            stream.thread_type = "SLICE"
+        yield VideoReader(
+            path, info, container, stream, with_sound, on_damage, knows_failures=threads == 1
+        )
 
 
-def _probe_first_frame(path) -> tuple[VideoInfo, bool]:
-    """(Form of the first picture, whether packets before it cannot be decoded, as of a file cut out of another)."""
-    fails, size = False, 0
+def _probe_first_frame(path: str) -> tuple[VideoInfo, bool]:
+    """Return the properties of the first frame, and whether packets before it fail to decode.
+
+    Packets fail at the start of a file that was cut out of another.
+    """
+    has_failed = False
+    size = 0
     with frame_reader.open_container(path, strict=True) as (container, stream):
         for packet in container.demux(stream):
             size += packet.size
             try:
                 frames = packet.decode()
             except av.FFmpegError:
-                fails = True
+                has_failed = True
                 continue
             if frames:
                 tone_mapping.check_colour(path, frames[0])
-                return read_video_info(frames[0], stream), fails
-    raise MediaError(f"{path}: {'no frame of it could be decoded' if size else 'no frames in it'}.")
+                return read_video_info(frames[0], stream), has_failed
+    if size:
+        raise MediaError(f"{path}: none of its frames could be decoded.")
+    raise MediaError(f"{path}: it has no frames.")
 
 
-def _raises_on(decoder: av.CodecContext, packet: av.Packet) -> bool:
-    """Whether a decoder raises at a packet."""
+def _raises_on(decoder: av.VideoCodecContext, packet: av.Packet) -> bool:
+    """Return whether a decoder raises at a packet."""
     if not packet.size:
         return False
     try:
@@ -376,73 +403,48 @@ def _raises_on(decoder: av.CodecContext, packet: av.Packet) -> bool:
 
 
 def _describe_sound(tracks: int, kept: int) -> str:
+    """Return what becomes of a file's sound tracks, as recorded with the output."""
     if not tracks:
         return "none"
     if not kept:
         return "dropped"
-    return "kept" if kept == tracks else f"kept, {kept} of {tracks} tracks"
+    if kept == tracks:
+        return "kept"
+    return f"kept, {kept} of {tracks} tracks"
 
 
-def _choose_frame_times(container, stream) -> picture_times.FrameTimes:
-    codec = stream.codec_context.codec.canonical_name
-    if frame_reader.has_time_per_frame(container, stream):
-        return picture_times.TimedPackets(codec)
-    if container.format.name in UNTIMED_CONTAINERS:
-        return picture_times.NumberedSlots(codec)
-    if codec == "mpeg4" and container.format.name not in SHIFTED_CLOCK_CONTAINERS:
-        return picture_times.SortedTimes(codec)
-    return picture_times.DecoderTimes(
-        codec, _find_frame_interval(stream) if container.format.name in SHIFTED_CLOCK_CONTAINERS else None
-    )
+def _find_origin(tracks: Sequence[Stream], time_base: fractions.Fraction) -> int:
+    """Return when a file's clock starts, in units of `time_base`; kept sound may come first."""
+    starts = []
+    for track in tracks:
+        if track.start_time is not None and track.time_base is not None:
+            starts.append(track.start_time * track.time_base)
+    return round(min(starts, default=0) / time_base)
 
 
-def _find_frame_interval(stream) -> fractions.Fraction | None:
-    """Time from one picture to the next, in the stream's time base; None where the rate is unknown."""
-    return 1 / (stream.average_rate * stream.time_base) if stream.average_rate else None
+def read_video_info(frame: av.VideoFrame, stream: av.VideoStream) -> VideoInfo:
+    """Return the properties of a video stream.
 
+    Args:
+        frame: Its first frame.
+        stream: The stream.
 
-def _find_origin(container, stream, sounds) -> int:
-    """Time at which the file's clock starts, in the stream's time base; sound that is kept may come first."""
-    if container.format.name not in SHIFTED_CLOCK_CONTAINERS:
-        return 0
-    starts = [
-        track.start_time * track.time_base
-        for track in (stream, *sounds)
-        if track.start_time is not None
-    ]
-    return round(min(starts, default=0) / stream.time_base)
-
-
-def _find_end_of_riff(path) -> int:
-    """Where the RIFF chunks of an AVI file end, by their own lengths; 0 where a writer did not come to its end."""
-    place = end = 0
-    size = os.path.getsize(path)
-    with open(path, "rb") as file:
-        while place + 8 <= size:
-            file.seek(place)
-            head = file.read(8)
-            length = int.from_bytes(head[4:], "little")
-            if head[:4] != b"RIFF" or length in UNFINISHED_RIFF_LENGTHS:
-                break
-            end = place + 8 + length
-            place = end + length % 2
-    return end
-
-
-def read_video_info(frame, stream) -> VideoInfo:
-    """The Form of a stream, by its first frame."""
+    Raises:
+        MediaError: The frame is larger than the limit.
+    """
     limits.check_frame_size("a frame", frame.width, frame.height)
+    assert stream.time_base is not None, "an opened stream has a time base"
     context = stream.codec_context
-    space = (
-        0 if frame.format.is_rgb or frame.format.has_palette else context.colorspace
-    )  # RGB without a tag as well
+    matrix = context.colorspace
+    if frame.format.is_rgb or frame.format.has_palette:  # RGB that carries no tag as well
+        matrix = RGB_MATRIX
     return VideoInfo(
         frame.height,
         frame.width,
         stream.time_base,
-        stream.average_rate or fractions.Fraction(25),
+        stream.average_rate or DEFAULT_FRAME_RATE,
         matrix=scaling.read_display_matrix(frame),
         rotation=scaling.find_orientation(frame),
         aspect=stream.sample_aspect_ratio,
-        colour=(space, context.color_range, context.color_primaries, context.color_trc),
+        colour=(matrix, context.color_range, context.color_primaries, context.color_trc),
     )

@@ -1,4 +1,4 @@
-"""Frames with their time stamps to a video file, and the proof that the file holds every one of them."""
+"""Frames with their timestamps to a video file, and the check that the file holds all of them."""
 
 import contextlib
 import dataclasses
@@ -6,14 +6,18 @@ import fractions
 import heapq
 import io
 import itertools
+import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import cast
 
 import av
 import numpy as np
+from av.audio.stream import AudioStream
+from av.container import InputContainer
 
 from tfanon.core import processes
-from tfanon.media import limits, scaling, tone_mapping, video_reader
+from tfanon.media import frame_times, limits, scaling, tone_mapping, video_reader
 from tfanon.media.limits import MediaError
 
 CONTAINER_FORMATS = {
@@ -25,56 +29,82 @@ CONTAINER_FORMATS = {
     ".webm": "webm",
 }
 ISO_FORMATS = ("mov", "mp4")
-UNSUPPORTED_CODECS = {
-    ".avi": ("libx265",),
-    ".mov": ("libvpx-vp9", "ffv1"),
-}  # codecs that a container does not take
-MAX_TIME_ERROR_SECONDS = fractions.Fraction(1, 1000)  # second by which a frame may be off its time
+# ending -> encoders whose codec the container cannot hold
+UNSUPPORTED_CODECS = {".avi": ("libx265",), ".mov": ("libvpx-vp9", "ffv1")}
+MAX_TIME_ERROR_SECONDS = fractions.Fraction(1, 1000)  # by which a frame may be off its time
 UNEVEN_TIMES_MESSAGE = "{}: an .avi file cannot hold uneven times; .mkv, .mp4 and .mov files can."
-MAX_REORDERED_FRAMES = (
-    64  # frames that a demuxer may be ahead of their order in time; encoders here stay below 17
-)
+DROP_SOUND_HINT = "--audio=drop leaves it out."
+# Frames by which a demuxer may be ahead of display order; the encoders here stay below 17.
+MAX_REORDERED_FRAMES = 64
+# In pixels: with a smaller side, cutree of x265 writes beyond its own memory and crashes.
+MIN_CUTREE_SIDE = 64
+# x265 leaves the decoding times of videos with at most this many frames uninitialized.
+MAX_UNTIMED_X265_FRAMES = 2
+QSCALE_UNITS = 118  # libav counts qscale in units of 1/118 (FF_QP2LAMBDA)
+# libav chooses time scales of MP4 tracks of at least this many units a second.
+MIN_MP4_TIME_SCALE = 10_000
+LIMITED_RANGE = 1  # colour range of ITU-T H.273 as libav numbers it
 
 
 @dataclasses.dataclass(frozen=True)
 class Codec:
-    """How one of libav's encoders is set.  option: name of its quality, larger is worse.  worst: its largest value."""
+    """How one of libav's encoders is set up.
+
+    Attributes:
+        quality_option: Name of libav's option for the quality, where larger is worse; empty if
+            the encoder is lossless.
+        default_quality: Its default quality.
+        worst_quality: The largest value.
+        options: Further options of the encoder.
+        uses_frame_numbers: Whether its timestamps must be frame numbers, as its format cannot hold
+            finer ones.
+        pixel_format: Its pixel format; phones play no other than yuv420p in H.264 and HEVC.
+        needs_even_sides: Whether its halved colour planes need even sides.
+    """
 
     quality_option: str
-    quality: int
+    default_quality: int
     worst_quality: int
-    settings: dict = dataclasses.field(default_factory=dict)
-    counts: bool = (
-        False  # wants frame numbers for time stamps: its own format cannot hold finer ones
-    )
-    pixels: str = "yuv420p"  # its pixel format; phones play no other of H.264 and HEVC
-    needs_even_sides: bool = False  # its halved colour planes need even sides
+    options: dict[str, str] = dataclasses.field(default_factory=dict)
+    uses_frame_numbers: bool = False
+    pixel_format: str = "yuv420p"
+    needs_even_sides: bool = False
 
 
 CODECS = {
-    "libx264": Codec(
-        "crf", 23, 51, {"preset": "superfast"}, needs_even_sides=True
-    ),  # the encoder shares the cores with a network
+    # A fast preset, as the encoder shares the cores with a network.
+    "libx264": Codec("crf", 23, 51, {"preset": "superfast"}, needs_even_sides=True),
     "libx265": Codec(
-        "crf", 24, 51, {"preset": "veryfast", "x265-params": "log-level=error"}, needs_even_sides=True
+        "crf",
+        24,
+        51,
+        {"preset": "veryfast", "x265-params": "log-level=error"},
+        needs_even_sides=True,
     ),
     "libvpx-vp9": Codec("crf", 32, 63, {"b": "0", "cpu-used": "5", "row-mt": "1"}),
-    "mpeg4": Codec("global_quality", 3, 31, {"flags": "+qscale"}, counts=True),
-    "mjpeg": Codec("global_quality", 3, 31, {"flags": "+qscale"}, counts=True, pixels="yuvj420p"),
-    "ffv1": Codec("", 0, 0, pixels="yuv444p"),
+    "mpeg4": Codec("global_quality", 3, 31, {"flags": "+qscale"}, uses_frame_numbers=True),
+    "mjpeg": Codec(
+        "global_quality",
+        3,
+        31,
+        {"flags": "+qscale"},
+        uses_frame_numbers=True,
+        pixel_format="yuvj420p",
+    ),
+    "ffv1": Codec("", 0, 0, pixel_format="yuv444p"),
 }
-MIN_CUTREE_SIDE = (
-    64  # pixels a side: below, cutree of x265 writes beyond its own memory, which ends the process
-)
-MAX_UNTIMED_X265_FRAMES = 2  # frames of a whole video for which x265 leaves decoding times unwritten
-QSCALE_UNITS = 118  # libav counts qscale in 118ths
 
 
 @dataclasses.dataclass(frozen=True)
 class EncodingOptions:
-    """codec: a key of CODECS; empty: what suits the container.  quality: the codec's own scale; None: its default.
-    preset: of libx264 (empty: superfast) and libx265 (veryfast).  threads: of the encoder; 0: half of the cores, since
-    a network and a decoder want the others; the bytes of the output depend on it.
+    """How a video is encoded.
+
+    Attributes:
+        codec: A key of CODECS; empty: the default of the container.
+        quality: On the codec's own scale; None: its default.
+        preset: Of libx264 (empty: superfast) and libx265 (empty: veryfast).
+        threads: Of the encoder; 0: half of the cores, as a network and a decoder need the others.
+            The bytes of the output depend on it.
     """
 
     codec: str = ""
@@ -82,13 +112,20 @@ class EncodingOptions:
     preset: str = ""
     threads: int = 0
 
-    def choose_encoder(self, ending):
-        """The encoder for a container of this ending.  Raises ValueError for an unknown container, codec or quality."""
+    def choose_encoder(self, ending: str) -> str:
+        """Return the name of the encoder for a container.
+
+        Args:
+            ending: Of the file, such as ".mp4".
+
+        Raises:
+            ValueError: The container, codec or quality is unknown, or they do not go together.
+        """
         if ending not in CONTAINER_FORMATS:
-            raise ValueError(
-                f"Cannot write a video that ends in '{ending}': choose {' '.join(CONTAINER_FORMATS)}."
-            )
-        name = self.codec or ("libvpx-vp9" if ending == ".webm" else "libx264")
+            endings = " ".join(CONTAINER_FORMATS)
+            raise ValueError(f"Cannot write a video that ends in '{ending}': choose {endings}.")
+        default = "libvpx-vp9" if ending == ".webm" else "libx264"
+        name = self.codec or default
         if name not in CODECS:
             raise ValueError(f"No codec called '{name}': choose {' '.join(CODECS)}.")
         if name in UNSUPPORTED_CODECS.get(ending, ()):
@@ -97,264 +134,319 @@ class EncodingOptions:
             raise ValueError(
                 f"A .webm file holds libvpx-vp9, not {name}; an .mkv file holds any codec."
             )
-        if self.quality is not None and not 0 <= self.quality <= CODECS[name].worst_quality:
-            raise ValueError(
-                f"The quality of {name} goes from 0 to {CODECS[name].worst_quality}, not {self.quality}."
-            )
+        worst = CODECS[name].worst_quality
+        if self.quality is not None and not 0 <= self.quality <= worst:
+            raise ValueError(f"The quality of {name} goes from 0 to {worst}, not {self.quality}.")
         return name
 
-    def options(self, name):
-        """libav's options for the encoder `name`."""
+    def make_encoder_options(self, name: str) -> dict[str, str]:
+        """Return libav's options for an encoder.
+
+        Args:
+            name: Of the encoder, a key of CODECS.
+        """
         codec = CODECS[name]
-        found = dict(codec.settings)
+        options = dict(codec.options)
         if codec.quality_option:
-            quality = codec.quality if self.quality is None else self.quality
-            found[codec.quality_option] = str(quality * QSCALE_UNITS if codec.counts else quality)
-        if self.preset and "preset" in found:
-            found["preset"] = self.preset
-        return found
+            quality = codec.default_quality if self.quality is None else self.quality
+            if codec.uses_frame_numbers:
+                quality *= QSCALE_UNITS
+            options[codec.quality_option] = str(quality)
+        if self.preset and "preset" in options:
+            options["preset"] = self.preset
+        return options
 
 
 class VideoWriter:
-    """A video file that is being written; what its container cannot hold is refused before the first frame.
+    """A video file that is being written.
+
+    What its container cannot hold is refused before the first frame.
 
     Attributes:
-        notes: What is otherwise than in the original, a phrase each.
+        info: Properties of the original, with the time base of the file.
+        notes: Differences from the original, a phrase each.
+        height: Of the encoded frames, in pixels; even if the codec needs that.
+        width: Of the encoded frames, in pixels.
+        frame_count: Frames written so far.
+        sound_tracks: {sound track of the original: its copy}.
     """
 
     def __init__(
         self,
-        path,
-        form: video_reader.VideoInfo,
+        path: str | os.PathLike[str],
+        info: video_reader.VideoInfo,
         encoding: EncodingOptions,
         ending: str | None = None,
-        sounds: Sequence = (),
-        metadata: dict | None = None,
+        sound_tracks: Sequence[AudioStream] = (),
+        metadata: dict[str, str] | None = None,
     ) -> None:
-        """
+        """Create the file.
+
         Args:
-            path: Its name on disk.
-            form: Of the original.
+            path: Its name on the disk.
+            info: Properties of the original.
             encoding: How it is encoded.
             ending: The container's, if not the path's.
-            sounds: Sound tracks to copy.
-            metadata: What the container says of itself, or nothing.
+            sound_tracks: To copy from the original.
+            metadata: The container's metadata, if any.
 
         Raises:
             ValueError: The container cannot hold what it should; the message names one that can.
         """
         ending = (ending or pathlib.Path(path).suffix).lower()
         name = encoding.choose_encoder(ending)
-        if form.matrix and ending == ".avi":
+        if info.matrix and ending == ".avi":
             raise ValueError(
-                "An .avi file cannot say that its frames are turned, as those of the original are; an .mkv "
-                "file can."
+                "An .avi file cannot say that its frames are rotated, as those of the original "
+                "are; an .mkv file can."
             )
-        self.given, self.ending, self.notes = form.time_base, ending, []
+        self.ending = ending
+        self.notes: list[str] = []
+        self._given_time_base = info.time_base
         if ending == ".avi":  # it holds no times: a finer unit would fill it with empty frames
-            form = dataclasses.replace(form, time_base=1 / form.rate)
-        self.form, self.codec, self.scaler = form, CODECS[name], scaling.Scaler()
-        self.height, self.width = form.height, form.width
-        if self.codec.needs_even_sides and (form.height | form.width) % 2:
-            self.height, self.width = form.height + form.height % 2, form.width + form.width % 2
+            info = dataclasses.replace(info, time_base=1 / info.rate)
+        self.info = info
+        self.codec = CODECS[name]
+        self.scaler = scaling.Scaler()
+        self.height, self.width = info.height, info.width
+        if self.codec.needs_even_sides and (info.height | info.width) % 2:
+            self.height = info.height + info.height % 2
+            self.width = info.width + info.width % 2
             self.notes.append(
-                f"padded from {form.width}x{form.height} to {self.width}x{self.height}"
+                f"padded from {info.width}x{info.height} to {self.width}x{self.height}"
             )
-        self.colour = scaling.choose_output_colour(form.colour)
-        if tone_mapping.is_hdr(form.colour):
-            self.notes.append(
-                f"HDR ({tone_mapping.HDR_TRANSFERS[form.colour[3]]}) tone-mapped to SDR"
-            )
+        self.colour = scaling.choose_output_colour(info.colour)
+        if tone_mapping.is_hdr(info.colour):
+            transfer = tone_mapping.HDR_TRANSFERS[info.colour[3]]
+            self.notes.append(f"HDR ({transfer}) tone-mapped to SDR")
+        file_format = CONTAINER_FORMATS[ending]
         self.container = av.open(
             limits.make_file_url(path),
             "w",
-            format=CONTAINER_FORMATS[ending],
+            format=file_format,
             container_options={"fflags": "+bitexact"},
         )
         self.container.metadata.update(metadata or {})
         try:
-            self.stream = self._add(name, encoding, ending)
-            self.sounds = self._add_sound_tracks(sounds)
+            self.stream = self._add_video_stream(name, encoding)
+            self.sound_tracks = self._add_sound_tracks(sound_tracks)
         except BaseException:
             self.close()
             raise
-        if CONTAINER_FORMATS[ending] in ISO_FORMATS:
-            self.container.options["movie_timescale"] = str(
-                _choose_time_scale(form.time_base.denominator)
-            )
-        if (
-            metadata and CONTAINER_FORMATS[ending] in ISO_FORMATS
-        ):  # without it, only the few words that the standard names are written
-            self.container.options["movflags"] = "use_metadata_tags"
-        self.stamps, self.count = (
-            {},
-            0,
-        )  # encoder's time stamp: (stamp, duration) of frames that it still holds
-        self.first_slot = (
-            None  # of the first frame, in slots, where times are slots: .avi begins with it
-        )
-        self.sound_ends = {}  # index of a track: (time of its last packet, its end), in the units of the file
-        self.end = self.delay = (
-            None  # end of the last frame; decoding time before the first one is shown
-        )
+        if file_format in ISO_FORMATS:
+            time_scale = _choose_time_scale(info.time_base.denominator)
+            self.container.options["movie_timescale"] = str(time_scale)
+            if metadata:  # else only the few keys that the standard names are written
+                self.container.options["movflags"] = "use_metadata_tags"
+        self.frame_count = 0
+        # {encoder's timestamp: (timestamp, duration)} of frames that the encoder still holds
+        self._pending: dict[int, tuple[int, int]] = {}
+        # slot of the first frame, as an .avi file begins with it
+        self._first_slot: fractions.Fraction | None = None
+        # {index of a sound track: (time of its last packet, its end)}, in the units of the file
+        self._sound_ends: dict[int, tuple[int | None, int]] = {}
+        self._end = 0  # end of the last frame
+        self._delay: int | None = None  # from the first decoding time to the first frame's time
 
-    def _add(self, name, encoding, ending):
-        form = self.form
-        options = encoding.options(name)
+    def _add_video_stream(self, name: str, encoding: EncodingOptions) -> av.VideoStream:
+        info = self.info
+        options = encoding.make_encoder_options(name)
         if name == "libx265" and min(self.height, self.width) < MIN_CUTREE_SIDE:
             options["x265-params"] += ":cutree=0"
-        stream = self.container.add_stream(name, rate=form.rate, options=options)
-        stream.height, stream.width, stream.pix_fmt = self.height, self.width, self.codec.pixels
+        stream = cast(
+            av.VideoStream, self.container.add_stream(name, rate=info.rate, options=options)
+        )
+        stream.height = self.height
+        stream.width = self.width
+        stream.pix_fmt = self.codec.pixel_format
         context = stream.codec_context
         context.thread_count = encoding.threads or max(1, processes.count_cores() // 2)
-        space, _, primaries, transfer = self.colour
-        context.colorspace, context.color_range = space, self._get_colour_range()
-        context.color_primaries, context.color_trc = primaries, transfer
-        if form.aspect:
-            context.sample_aspect_ratio = form.aspect
-        if not self.codec.counts:
-            context.time_base = form.time_base
-        if ending == ".avi" and name != "ffv1":
-            context.max_b_frames = 0  # the container has no time stamps to put them in order again
-        if form.matrix:
-            stream.set_display_matrix(form.matrix)
-        stream.time_base = form.time_base
+        matrix, _, primaries, transfer = self.colour
+        context.colorspace = matrix
+        context.color_range = self._get_colour_range()
+        context.color_primaries = primaries
+        context.color_trc = transfer
+        if info.aspect:
+            context.sample_aspect_ratio = info.aspect
+        if not self.codec.uses_frame_numbers:
+            context.time_base = info.time_base
+        if self.ending == ".avi" and name != "ffv1":
+            context.max_b_frames = 0  # the container has no times to put them in order again
+        if info.matrix:
+            stream.set_display_matrix(info.matrix)
+        stream.time_base = info.time_base
         return stream
 
     def _get_colour_range(self) -> int:
-        return scaling.FULL_RANGE if self.codec.pixels.startswith("yuvj") else 1
+        if self.codec.pixel_format.startswith("yuvj"):
+            return scaling.FULL_RANGE
+        return LIMITED_RANGE
 
-    def _add_sound_tracks(self, sounds) -> dict:
-        """{track of the original: its copy}.  Raises ValueError where the container cannot hold one."""
-        for sound in sounds:
-            if (
-                self.ending == ".avi"
-                and sound.container.format.name == "avi"
-                and sound.codec_context.name == "aac"
-            ):
+    def _add_sound_tracks(self, tracks: Sequence[AudioStream]) -> dict[AudioStream, AudioStream]:
+        """Return {track of the original: its copy}.
+
+        Raises:
+            ValueError: The container cannot hold one of the tracks.
+        """
+        for sound in tracks:
+            codec = sound.codec_context.name
+            is_from_avi = sound.container.format.name == "avi"
+            if self.ending == ".avi" and is_from_avi and codec == "aac":
                 raise ValueError(
-                    "AAC out of an .avi file loses its times in another one; .mkv, .mp4 and .mov files keep "
-                    "them. --audio=drop leaves it out."
+                    "AAC from an .avi file loses its times in another one; .mkv, .mp4 and .mov "
+                    f"files keep them. {DROP_SOUND_HINT}"
                 )
             if not _can_hold_sound(self.ending, sound):
-                able = [ending for ending in CONTAINER_FORMATS if _can_hold_sound(ending, sound)]
+                suitable = [
+                    ending for ending in CONTAINER_FORMATS if _can_hold_sound(ending, sound)
+                ]
+                advice = f"; these can: {' '.join(suitable)}" if suitable else ""
                 raise ValueError(
-                    f"An {self.ending} file cannot hold sound in the format {sound.codec_context.name}"
-                    f"{'; these can: ' + ' '.join(able) if able else ''}. --audio=drop leaves it out."
+                    f"An {self.ending} file cannot hold sound in the format {codec}{advice}. "
+                    f"{DROP_SOUND_HINT}"
                 )
-        return {sound: self.container.add_stream_from_template(sound) for sound in sounds}
+        return {sound: self.container.add_stream_from_template(sound) for sound in tracks}
 
-    def write(self, pixels: np.ndarray, stamp: int, duration: int) -> None:
-        """Encode uint8 [h, w, 3] RGB, stretched to the form's size.  stamp, duration: in the form's time base."""
-        stamp, duration = self._to_file_timestamp(stamp), round(duration * self.given / self.form.time_base)
-        if (self.height, self.width) != (self.form.height, self.form.width):
+    def write(self, pixels: np.ndarray, timestamp: int, duration: int) -> None:
+        """Encode a frame, stretched to the size of the original.
+
+        Args:
+            pixels: uint8 RGB `[h, w, 3]`.
+            timestamp: In units of the original's time base.
+            duration: In the same units; 0 if unknown.
+
+        Raises:
+            MediaError: The container cannot hold the time.
+        """
+        timestamp = self._to_file_timestamp(timestamp)
+        duration = round(duration * self._given_time_base / self.info.time_base)
+        if (self.height, self.width) != (self.info.height, self.info.width):
             pixels = self._pad(pixels)
         colour = (self.colour[0], self._get_colour_range())
-        frame = self.scaler.frame(pixels, self.height, self.width, self.codec.pixels, colour)
-        frame.pts = self.count if self.codec.counts else stamp
-        frame.time_base = 1 / self.form.rate if self.codec.counts else self.form.time_base
-        self.stamps[frame.pts] = stamp, duration
-        self.count, self.end = self.count + 1, stamp + duration
+        frame = self.scaler.to_frame(
+            pixels, self.height, self.width, self.codec.pixel_format, colour
+        )
+        if self.codec.uses_frame_numbers:
+            frame.pts = self.frame_count
+            frame.time_base = 1 / self.info.rate
+        else:
+            frame.pts = timestamp
+            frame.time_base = self.info.time_base
+        self._pending[frame.pts] = timestamp, duration
+        self.frame_count += 1
+        self._end = timestamp + duration
         self._mux(self.stream.encode(frame))
 
     def _pad(self, pixels: np.ndarray) -> np.ndarray:
-        """At the form's size, with the last row or column once more where a side is odd."""
-        sized = scaling.resize_frames(pixels[None], self.form.height, self.form.width)[0]
-        missing = (self.height - self.form.height, self.width - self.form.width)
-        return np.pad(sized, [(0, missing[0]), (0, missing[1]), (0, 0)], mode="edge")
+        """Return pixels at the original's size, with the last row or column repeated to be even."""
+        sized = scaling.resize_frames(pixels[None], self.info.height, self.info.width)[0]
+        rows = self.height - self.info.height
+        columns = self.width - self.info.width
+        return np.pad(sized, [(0, rows), (0, columns), (0, 0)], mode="edge")
 
-    def _to_file_timestamp(self, stamp: int) -> int:
-        """The time stamp in the unit of the file."""
+    def _to_file_timestamp(self, timestamp: int) -> int:
+        """Return a timestamp in the units of the file, which are slots in .avi."""
         if self.ending != ".avi":
-            return stamp
-        place = stamp * self.given / self.form.time_base
-        if self.first_slot is None:
-            self.first_slot = place
-        number = round(place - self.first_slot)
-        if abs(number - (place - self.first_slot)) * self.form.time_base > MAX_TIME_ERROR_SECONDS:
-            raise MediaError(
-                UNEVEN_TIMES_MESSAGE.format(f"Frame {self.count} comes at {float(stamp * self.given):.3f} s")
-            )
-        return number
+            return timestamp
+        position = timestamp * self._given_time_base / self.info.time_base
+        if self._first_slot is None:
+            self._first_slot = position
+        slot = round(position - self._first_slot)
+        error_seconds = abs(slot - (position - self._first_slot)) * self.info.time_base
+        if error_seconds > MAX_TIME_ERROR_SECONDS:
+            seconds = float(timestamp * self._given_time_base)
+            problem = f"Frame {self.frame_count} comes at {seconds:.3f} s"
+            raise MediaError(UNEVEN_TIMES_MESSAGE.format(problem))
+        return slot
 
     def write_sound(self, packet: av.Packet) -> None:
         """Copy a packet of one of the sound tracks.
 
-        Sound before 0 is what decoders start on and nobody hears. MP4 says so; elsewhere it is left out, since all other
-        times would have to be moved for it.
+        Sound before time 0 only warms up the decoder and is not heard. MP4 can say so; elsewhere
+        it is left out, since all other times would have to be moved for it.
+
+        Args:
+            packet: Of a track of the original; it is changed.
         """
-        if packet.pts is not None and packet.pts < 0 and CONTAINER_FORMATS[self.ending] not in ISO_FORMATS:
+        if packet.pts is not None and packet.pts < 0 and not self._is_iso():
             if packet.pts + (packet.duration or 0) <= 0:
                 return
             packet.pts = packet.dts = 0
-        track = self.sounds[packet.stream]
-        self.container.start_encoding()  # the head of the file decides on the units of its tracks
-        units = packet.time_base / track.time_base
-        packet.dts, packet.duration = (
-            round(packet.dts * units),
-            round((packet.duration or 0) * units),
-        )
-        packet.pts = packet.dts if packet.pts is None else round(packet.pts * units)
+        track = self.sound_tracks[packet.stream]
+        # The header must be written first: it decides on the units of the tracks.
+        self.container.start_encoding()
+        assert track.time_base is not None, "the header has been written"
+        assert packet.dts is not None, "VideoReader drops packets without a time"
+        ratio = packet.time_base / track.time_base
+        packet.dts = round(packet.dts * ratio)
+        packet.duration = round((packet.duration or 0) * ratio)
+        packet.pts = packet.dts if packet.pts is None else round(packet.pts * ratio)
         packet.time_base = track.time_base
         packet.stream = track
-        self._separate_sound_packets(packet)
+        self._separate_sound_packets(packet, packet.dts)
         self.container.mux(packet)
 
-    def _separate_sound_packets(self, packet: av.Packet) -> None:
-        """Give a packet of sound a time behind that of the one before.
+    def _is_iso(self) -> bool:
+        return CONTAINER_FORMATS[self.ending] in ISO_FORMATS
 
-        A cut may have left several at one time, and rounding to the units of the file may bring two together.
+    def _separate_sound_packets(self, packet: av.Packet, time: int) -> None:
+        """Move a sound packet past the one before it.
+
+        A cut may have left several at the same time, and rounding to the units of the file may
+        bring two together.
         """
-        last, end = self.sound_ends.get(packet.stream.index, (None, 0))
-        if last is not None and packet.dts <= last:
-            packet.pts = packet.dts = end
-        self.sound_ends[packet.stream.index] = packet.dts, packet.dts + max(1, packet.duration or 0)
+        index = packet.stream.index
+        last, end = self._sound_ends.get(index, (None, 0))
+        if last is not None and time <= last:
+            time = end
+            packet.pts = packet.dts = time
+        self._sound_ends[index] = time, time + max(1, packet.duration or 0)
 
-    def finish(self):
+    def finish(self) -> None:
         """Write what the encoder still holds, and the container's index."""
         held = self.stream.encode()
-        if len(held) == self.count <= MAX_UNTIMED_X265_FRAMES:
+        if len(held) == self.frame_count <= MAX_UNTIMED_X265_FRAMES:
             for packet in held:
                 packet.dts = packet.pts
         self._mux(held[:-1])
         self._mux(held[-1:], last=True)
         self.container.close()
 
-    def close(self):
-        """Let go of the file, whatever state it is in."""
+    def close(self) -> None:
+        """Release the file, whatever state it is in."""
         with contextlib.suppress(av.FFmpegError):
             self.container.close()
 
-    def _mux(self, packets, last=False):
+    def _mux(self, packets: Sequence[av.Packet], last: bool = False) -> None:
+        """Write encoded frames, with the durations of the original."""
         for packet in packets:
-            stamp, duration = self.stamps.pop(packet.pts)
-            if self.codec.counts:
-                packet.pts = packet.dts = stamp
-                packet.time_base = self.form.time_base
-            if self.delay is None:
-                self.delay = packet.pts - packet.dts
+            assert packet.pts is not None, "encoders return what write() gave them"
+            timestamp, duration = self._pending.pop(packet.pts)
+            if self.codec.uses_frame_numbers:
+                packet.pts = packet.dts = timestamp
+                packet.time_base = self.info.time_base
+            ratio = self.info.time_base / packet.time_base
+            if self._delay is None:
+                assert packet.dts is not None, "the first packet has a decoding time"
+                self._delay = packet.pts - packet.dts
             if duration:
-                packet.duration = round(duration * self.form.time_base / packet.time_base)
-            if (
-                last and self.container.format.name in ISO_FORMATS
-            ):  # it ends with the last packet, whichever frame that holds
-                packet.duration = (
-                    round(self.end * self.form.time_base / packet.time_base)
-                    - packet.dts
-                    - self.delay
-                )
+                packet.duration = round(duration * ratio)
+            # An MP4 file ends with the last packet in it, whichever frame that holds.
+            if last and self.container.format.name in ISO_FORMATS:
+                assert packet.dts is not None, "packets in MP4 have decoding times"
+                packet.duration = round(self._end * ratio) - packet.dts - self._delay
             self.container.mux(packet)
 
 
 def _choose_time_scale(units: int) -> int:
-    """The time scale of MP4 tracks whose stamps come in so many units a second, as libav chooses it."""
-    while units < 10_000:
+    """Return the time scale of MP4 tracks with so many units a second, as libav chooses it."""
+    while units < MIN_MP4_TIME_SCALE:
         units *= 2
     return units
 
 
-def _can_hold_sound(ending: str, sound) -> bool:
-    """Whether a container takes a sound track, by writing the head of one."""
+def _can_hold_sound(ending: str, sound: AudioStream) -> bool:
+    """Return whether a container takes a sound track, by writing the header of a file with it."""
     try:
         with av.open(io.BytesIO(), "w", format=CONTAINER_FORMATS[ending]) as container:
             container.add_stream_from_template(sound)
@@ -364,41 +456,58 @@ def _can_hold_sound(ending: str, sound) -> bool:
     return True
 
 
-def verify_video_times(path, stamps, time_base, ending=None):
-    """Raise MediaError unless the video at `path` holds exactly one frame at each of the time stamps, in order.
+def verify_video_times(
+    path: str | os.PathLike[str],
+    timestamps: Iterable[int],
+    time_base: fractions.Fraction,
+    ending: str | None = None,
+) -> None:
+    """Check that a video file holds exactly one frame at each of the timestamps, in order.
 
-    stamps: iterable of integers, ascending, in units of time_base.  A container's own unit may be coarser, up to SLACK.
+    Args:
+        path: The file.
+        timestamps: Of the frames that were written, ascending, in units of `time_base`. The unit
+            of the container may be coarser, up to MAX_TIME_ERROR_SECONDS.
+        time_base: Seconds per unit.
+        ending: The container's, if not the path's.
+
+    Raises:
+        MediaError: A frame is missing, superfluous or at another time.
     """
     ending = (ending or pathlib.Path(path).suffix).lower()
-    form, first = CONTAINER_FORMATS[ending], None
-    with av.open(limits.make_file_url(path), format=form) as container:
+    first_offset = None
+    with av.open(limits.make_file_url(path), "r", format=CONTAINER_FORMATS[ending]) as container:
         stream = container.streams.video[0]
-        allowed = min(stream.time_base / 2, MAX_TIME_ERROR_SECONDS)  # what rounding to a coarser unit may do
-        for number, (wanted, found) in enumerate(
-            itertools.zip_longest(stamps, _read_sorted_timestamps(container, stream))
-        ):
-            if wanted is None or found is None:
+        assert stream.time_base is not None, "an opened stream has a time base"
+        allowed = min(stream.time_base / 2, MAX_TIME_ERROR_SECONDS)  # rounding to a coarser unit
+        pairs = itertools.zip_longest(timestamps, _read_sorted_timestamps(container, stream))
+        for number, (expected, actual) in enumerate(pairs):
+            if expected is None or actual is None:
+                amount = "many" if expected is None else "few"
                 raise MediaError(
-                    f"Too {'many' if wanted is None else 'few'} frames were written; frame {number} is the "
-                    "first that differs."
+                    f"Too {amount} frames were written; frame {number} is the first that differs."
                 )
+            expected_seconds = expected * time_base
+            actual_seconds = actual * stream.time_base
             if ending == ".avi":  # its slots begin where the first frame is
-                first = (wanted * time_base - found * stream.time_base) if first is None else first
-                found += first / stream.time_base
-            if abs(wanted * time_base - found * stream.time_base) > allowed:
+                if first_offset is None:
+                    first_offset = expected_seconds - actual_seconds
+                actual_seconds += first_offset
+            if abs(expected_seconds - actual_seconds) > allowed:
                 raise MediaError(
-                    f"Frame {number} was written at {float(found * stream.time_base):.6f} s instead of "
-                    f"{float(wanted * time_base):.6f} s."
+                    f"Frame {number} was written at {float(actual_seconds):.6f} s instead of "
+                    f"{float(expected_seconds):.6f} s."
                 )
 
 
-def _read_sorted_timestamps(container, stream):
-    """Time stamps of the whole packets, sorted as they come."""
-    ahead, slotted = [], container.format.name in video_reader.UNTIMED_CONTAINERS
+def _read_sorted_timestamps(container: InputContainer, stream: av.VideoStream) -> Iterator[int]:
+    """Yield the timestamps of the undamaged packets, ascending, while the file is read."""
+    ahead: list[int] = []
+    has_slots = container.format.name in frame_times.UNTIMED_CONTAINERS
     for packet in container.demux(stream):
-        stamp = packet.dts if slotted else packet.pts
-        if packet.size and stamp is not None and not packet.is_corrupt:
-            heapq.heappush(ahead, stamp)
+        timestamp = packet.dts if has_slots else packet.pts
+        if packet.size and timestamp is not None and not packet.is_corrupt:
+            heapq.heappush(ahead, timestamp)
             if len(ahead) > MAX_REORDERED_FRAMES:
                 yield heapq.heappop(ahead)
     while ahead:

@@ -1,4 +1,7 @@
-"""Many media files examined at once, each by a child process with a time limit: a crash or a hang costs one file."""
+"""Many media files examined at once by child processes with a time limit.
+
+A decoder that crashes or hangs costs one file.
+"""
 
 import concurrent.futures
 import contextlib
@@ -8,6 +11,8 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from tfanon.core import processes
 from tfanon.media import limits
@@ -15,43 +20,33 @@ from tfanon.media import limits
 PROBE_COMMAND = (sys.executable, "-m", "tfanon.media.probe")
 
 
-def examine_files(paths, whole, seconds, workers=0):
-    """Yields (path, what probe.examine says of it), in the order in which they are done.
-
-    seconds: after which a file counts as unreadable.  workers: files at once; 0: one per core.
-    """
-    workers = workers or processes.count_cores()
-    with contextlib.ExitStack() as stack:
-        idle = queue.SimpleQueue()
-        for _ in range(min(workers, len(paths))):
-            idle.put(stack.enter_context(contextlib.closing(ProbeProcess(whole, seconds))))
-        pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(workers))
-        stack.callback(
-            pool.shutdown, cancel_futures=True
-        )  # whoever stops asking need not wait for the rest
-        asked = {pool.submit(_examine_with_idle_process, idle, path): path for path in paths}
-        for done in concurrent.futures.as_completed(asked):
-            yield asked[done], done.result()
-
-
-def _examine_with_idle_process(idle, path):
-    child = idle.get()
-    try:
-        return child.examine(path)
-    finally:
-        idle.put(child)
-
-
 class ProbeProcess:
-    """One process of media/probe.py, started when it is asked, and again after it died."""
+    """One process that runs `tfanon.media.probe`; started when needed, and again after it died."""
 
-    def __init__(self, whole, seconds):
-        self.seconds, self.process, self.timed_out = seconds, None, False
-        self.command = [*PROBE_COMMAND, json.dumps({"whole": whole, "limits": limits.get_limits()})]
+    def __init__(self, whole: bool, seconds: float) -> None:
+        """Prepare a process, without starting it.
 
-    def examine(self, path):
-        """The child's answer, or {"error": line} that says what became of the child."""
-        process = self._running()
+        Args:
+            whole: Whether every frame is decoded, and not only counted.
+            seconds: Time limit for one file.
+        """
+        self.seconds = seconds
+        self.process: subprocess.Popen[str] | None = None
+        self.timed_out = False
+        options = json.dumps({"whole": whole, "limits": limits.get_limits()})
+        self.command = [*PROBE_COMMAND, options]
+
+    def examine(self, path: str) -> dict[str, Any]:
+        """Examine a file.
+
+        Args:
+            path: The file.
+
+        Returns:
+            The answer of `probe.examine_file`; or {"error": line} if the process did not answer.
+        """
+        process = self._start_if_needed()
+        assert process.stdin and process.stdout, "both are pipes"
         timer = threading.Timer(self.seconds, self._kill_on_timeout)
         timer.start()
         try:
@@ -64,17 +59,17 @@ class ProbeProcess:
             timer.cancel()
             timer.join()
         if self.timed_out or not answer:
-            answer = json.dumps({"error": f"{path}: {self._describe_failure()}"})
+            return {"error": f"{path}: {self._describe_failure(process)}"}
         return json.loads(answer)
 
-    def close(self):
+    def close(self) -> None:
         """End the process."""
         if self.process:
             self.process.kill()
             self.process.communicate()
             self.process = None
 
-    def _running(self):
+    def _start_if_needed(self) -> subprocess.Popen[str]:
         if self.process is None:
             self.process = subprocess.Popen(
                 self.command,
@@ -85,14 +80,56 @@ class ProbeProcess:
             )
         return self.process
 
-    def _kill_on_timeout(self):
+    def _kill_on_timeout(self) -> None:
         self.timed_out = True
-        self.process.kill()
+        if self.process:
+            self.process.kill()
 
-    def _describe_failure(self):
-        late, self.timed_out = self.timed_out, False
-        status = self.process.wait()
+    def _describe_failure(self, process: subprocess.Popen[str]) -> str:
+        """Clean up after a process that did not answer, and return what became of it."""
+        timed_out = self.timed_out
+        self.timed_out = False
+        status = process.wait()
         self.close()
-        if late:
+        if timed_out:
             return f"not decoded within {self.seconds:g} seconds (--seconds_per_file)."
-        return f"its decoder died of {signal.Signals(-status).name if status < 0 else f'exit status {status}'}."
+        cause = f"exit status {status}"
+        if status < 0:
+            cause = signal.Signals(-status).name
+        return f"its decoder died of {cause}."
+
+
+def examine_files(
+    paths: Sequence[str], whole: bool, seconds: float, workers: int = 0
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Examine media files in child processes.
+
+    Args:
+        paths: The files.
+        whole: Whether every frame is decoded, and not only counted.
+        seconds: Time limit for one file, after which it counts as unreadable.
+        workers: Files at once; 0: one per core.
+
+    Yields:
+        (path, answer of `probe.examine_file`), in the order in which they finish.
+    """
+    workers = workers or processes.count_cores()
+    with contextlib.ExitStack() as stack:
+        idle: queue.SimpleQueue[ProbeProcess] = queue.SimpleQueue()
+        for _ in range(min(workers, len(paths))):
+            process = contextlib.closing(ProbeProcess(whole, seconds))
+            idle.put(stack.enter_context(process))
+        pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(workers))
+        # A caller that stops early does not wait for the remaining files.
+        stack.callback(pool.shutdown, cancel_futures=True)
+        jobs = {pool.submit(_examine_with_idle_process, idle, path): path for path in paths}
+        for job in concurrent.futures.as_completed(jobs):
+            yield jobs[job], job.result()
+
+
+def _examine_with_idle_process(idle: queue.SimpleQueue[ProbeProcess], path: str) -> dict[str, Any]:
+    process = idle.get()
+    try:
+        return process.examine(path)
+    finally:
+        idle.put(process)

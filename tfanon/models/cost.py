@@ -1,34 +1,45 @@
-"""The multiply-adds of a network, the unit in which its time can be judged."""
+"""The cost of a network in multiply-adds, the unit in which networks are compared."""
 
 import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import tensorflow as tf
 
 
-def count_multiply_adds(model, shape):
-    """Multiply-adds of one forward pass: convolutions and matrix products; the rest is not counted.
+def count_multiply_adds(model: Callable[..., tf.Tensor], shape: Sequence[int]) -> int:
+    """Count the multiply-adds of one forward pass in the traced graph.
 
-    model: anything that maps a tensor.  shape: that tensor's, all sides known, the batch's size first.
-    Counted in the traced graph, so whatever way a layer computes is what is counted.
+    Convolutions and matrix products count, whatever layer they belong to; the rest does not.
+
+    Args:
+        model: Callable of (tensor, training=False).
+        shape: Shape of the tensor, all sizes known, the batch first.
+
+    Returns:
+        Multiply-adds.
+
+    Raises:
+        ValueError: The size of a tensor in the graph is unknown.
     """
-    traced = tf.function(lambda x: model(x, training=False)).get_concrete_function(
-        tf.TensorSpec(shape, tf.float32)
-    )
-    graphs = [traced.graph, *(function.graph for function in traced.graph._functions.values())]
-    return sum(
-        _operation_cost(operation) for graph in graphs for operation in graph.get_operations()
-    )
+    forward = tf.function(lambda x: model(x, training=False))
+    concrete = forward.get_concrete_function(tf.TensorSpec(shape, tf.float32))
+    inner_functions = concrete.graph._functions.values()
+    graphs = [concrete.graph, *(function.graph for function in inner_functions)]
+    total = 0
+    for graph in graphs:
+        total += sum(_operation_cost(operation) for operation in graph.get_operations())
+    return total
 
 
-def _operation_cost(operation):
-    """One output element costs one multiply-add per weight that it meets."""
+def _operation_cost(operation: Any) -> int:
+    """Multiply-adds of one operation: every output element costs one per weight that it meets."""
     if operation.type in ("Conv2D", "Conv3D"):
         return _element_count(operation.outputs[0]) * math.prod(operation.inputs[1].shape[:-1])
     if operation.type == "DepthwiseConv2dNative":
         return _element_count(operation.outputs[0]) * math.prod(operation.inputs[1].shape[:2])
-    if (
-        operation.type == "Conv2DBackpropInput"
-    ):  # a transposed convolution: every input element meets every weight
+    if operation.type == "Conv2DBackpropInput":
+        # A transposed convolution: every input element meets every weight.
         return _element_count(operation.inputs[2]) * math.prod(operation.inputs[1].shape[:-1])
     if operation.type == "MatMul":
         inner = 0 if operation.get_attr("transpose_a") else 1
@@ -41,18 +52,18 @@ def _operation_cost(operation):
     return 0
 
 
-def _einsum_cost(operation):
+def _einsum_cost(operation: Any) -> int:
     """One multiply-add per combination of all letters of the equation."""
-    terms = operation.get_attr("equation").decode().split("->")[0].split(",")
-    sizes = {}
-    for letters, tensor in zip(terms, operation.inputs):
+    inputs, _ = operation.get_attr("equation").decode().split("->")
+    sizes: dict[str, int] = {}
+    for letters, tensor in zip(inputs.split(","), operation.inputs, strict=True):
         _element_count(tensor)
-        sizes.update(zip(letters, tensor.shape))
+        sizes.update(zip(letters, tensor.shape, strict=True))
     return math.prod(sizes.values())
 
 
-def _element_count(tensor):
-    """Raises ValueError where a side is unknown: a count that left something out would mislead."""
+def _element_count(tensor: tf.Tensor) -> int:
+    """Number of elements; ValueError if a size is unknown, since a partial count would mislead."""
     if not tensor.shape.is_fully_defined():
         raise ValueError(
             f"The size of {tensor.name} is not known before it runs, so its cost cannot be counted."

@@ -1,20 +1,24 @@
-"""Several judges of the same images as one network."""
+"""Several privacy networks with the same input as one network."""
+
+from collections.abc import Iterable
 
 import keras
 import tensorflow as tf
 
 
 class Ensemble(keras.Model):
-    """M networks that answer side by side.  members: keras.Models, x -> logits [N, P] each."""
+    """M networks that predict side by side.
 
-    def __init__(self, members):
+    Args:
+        members: Networks of x to logits ``[N, P]`` each, all of them built.
+    """
+
+    def __init__(self, members: Iterable[keras.Model]) -> None:
         super().__init__(name="ensemble", dtype="float32")
         self.members = list(members)
-        self.video = all(
-            getattr(member, "video", False) for member in members
-        )  # it takes whole clips
-        self.built = True  # as its members are
+        self.takes_clips = all(getattr(member, "takes_clips", False) for member in self.members)
+        self.built = True
 
-    def call(self, x, training=False):
-        """Returns logits [N, M, P]."""
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Return the logits of all members, ``[N, M, P]``."""
         return tf.stack([member(x, training=training) for member in self.members], axis=1)

@@ -55,12 +55,12 @@ def watchers(tables, config, extras=()):
 
     @tf.function
     def look(minimax):
-        anon = minimax.anonymized(batch, training=False)
+        anon = minimax.anonymize_batch(batch, training=False)
         return (
             anon["clips"],
             anon["pairs"],
             {
-                f"L_B/{mode}": minimax.objective.budget(minimax.f_B, batch, anon, mode)
+                f"L_B/{mode}": minimax.objective.frozen_privacy_loss(minimax.f_B, batch, anon, mode)
                 for mode in ("inference", "batch")
             },
         )

@@ -1,6 +1,7 @@
-"""Algorithm 1 from line 8 to line 28: short functions, each ending in fit().
+"""Algorithm 1 of the paper from line 8 to line 28: short functions that each train one model.
 
-A phase that is done leaves `done.json` in its folder and is not run again; one that was stopped goes on.
+A finished phase leaves `done.json` in its folder and is not run again; an interrupted one resumes
+from its newest checkpoint.
 """
 
 import dataclasses
@@ -8,39 +9,46 @@ import functools
 import json
 import pathlib
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from tfanon.core import checkpoint, component_spec, files, registry
+from tfanon.core.config import Config
 from tfanon.data import pipeline
-from tfanon.data import splits as tables
-from tfanon.metrics import criteria
-from tfanon.metrics import scores as metrics
+from tfanon.data.splits import Splits, Tables
+from tfanon.metrics import criteria, scores
 from tfanon.models import ensemble
 from tfanon.pretrained import load_pretrained
 from tfanon.summaries import tensorboard
 from tfanon.training import loop, losses, trainer
+from tfanon.training.phase_plan import PhasePlan
 
-LEARNING_CURVE_KEYS = (
-    "curve",
-    "budget",
-    "cmap_by_chance",
-)  # what a phase keeps of its learning beside what results.json holds
-MIN_HELD_OUT = 100  # held-out examples. An epoch that has 32 of 32 right may have a tenth wrong: by fewer, none is selected
+# What a phase stores about its training in addition to the scores that results.json holds.
+LEARNING_CURVE_KEYS = ("curve", "budget", "cmap_by_chance")
+# With fewer held-out examples no epoch is selected: a network that gets 32 of 32 right may still
+# get one in ten wrong.
+MIN_HELD_OUT = 100
+# Learning rate at the start of the warm-up, as a fraction of the peak.
+WARMUP_START_FRACTION = 0.01
 
 
 @dataclasses.dataclass(frozen=True)
 class InputView:
-    """What of a data set's examples a network sees.
+    """How a network sees the examples of a data set, as frames or as clips.
 
-    train(examples, config, first, last), evaluation(examples, config): as in pipeline.  batch: the field of its size.
+    Attributes:
+        make_training_dataset: Called with (examples, config, first step, step after the last).
+        make_evaluation_dataset: Called with (examples, config).
+        batch_size_flag: Name of the flag that holds the batch size.
     """
 
-    train: Callable
-    evaluation: Callable
-    batch: str
+    make_training_dataset: Callable[..., tf.data.Dataset]
+    make_evaluation_dataset: Callable[..., tf.data.Dataset]
+    batch_size_flag: str
 
 
 FRAME_VIEW = InputView(pipeline.attributes, pipeline.evaluation_images, "batch_privacy")
@@ -51,218 +59,331 @@ CLIP_VIEW = InputView(pipeline.clip_attributes, pipeline.evaluation_clip_attribu
 class TrainingRun:
     """What the phases of one run share."""
 
-    config: object
-    tables: tables.Tables
+    config: Config
+    tables: Tables
     strategy: tf.distribute.Strategy
 
-    def names(self):
-        """The phases in the order in which they run."""
-        after = [
-            phase
-            for name in (*self.config.baselines, "f_A")
-            for phase in make_evaluation_jobs(self, name, None)
-        ]
-        before = (
-            [get_pretrain_phase_name(self.config)]
-            if self.config.epochs_pretrain or self.config.init_action_from_raw
-            else []
-        )
-        return list(dict.fromkeys(["initialise", *before, "anonymize", *after]))
+    def list_phases(self) -> list[str]:
+        """Return the names of the phases in the order in which they run."""
+        names = ["initialise"]
+        if self.config.epochs_pretrain or self.config.init_action_from_raw:
+            names.append(get_pretrain_phase_name(self.config))
+        names.append("anonymize")
+        for anonymizer in (*self.config.baselines, "f_A"):
+            names += [get_action_phase_name(anonymizer)]
+            names += [get_privacy_phase_name(task, anonymizer) for task in self.tables.probes]
+        # The pretraining phase may be the evaluation of a baseline, too.
+        return list(dict.fromkeys(names))
 
-    def phase(self, name):
-        return Phase(self.config, name, self.names().index(name) + 1, len(self.names()))
+    def get_phase(self, name: str) -> "Phase":
+        """Return the phase of a name that `list_phases` contains."""
+        names = self.list_phases()
+        return Phase(self.config, name, names.index(name) + 1, len(names))
 
-    def seed_for_phase(self, name):
-        """Make what is drawn next, a network's first weights, a function of (seed, phase) alone."""
+    def seed_for_phase(self, name: str) -> None:
+        """Seed all random generators by the run's seed and a name alone.
+
+        The initial weights that are drawn next depend on nothing that was done before.
+        """
         keras.utils.set_random_seed(zlib.crc32(f"{self.config.seed} {name}".encode()))
 
 
 @dataclasses.dataclass(frozen=True)
 class Phase:
-    """One phase's place: its folder, its number, and whether it is done."""
+    """One phase of a run: where its files are and whether it is finished.
 
-    config: object
+    Attributes:
+        config: Config of the run.
+        name: Such as `initialise`, `anonymize`, `action-f_A`, `privacy-images-blur`.
+        number: Position among the phases of the run, from 1.
+        count: Number of phases.
+    """
+
+    config: Config
     name: str
     number: int
     count: int
 
     @property
-    def folder(self):
+    def folder(self) -> pathlib.Path:
+        """Folder of the checkpoints and of the result."""
         return (
             pathlib.Path(self.config.workdir) / "phases" / component_spec.make_file_name(self.name)
         )
 
     @property
-    def logs(self):
+    def log_folder(self) -> pathlib.Path:
+        """Folder of the TensorBoard curves."""
         return pathlib.Path(self.config.workdir) / "logs" / component_spec.make_file_name(self.name)
 
     @property
-    def weights(self):
+    def weights_path(self) -> pathlib.Path:
+        """Weights of the finished network."""
         return self.folder / "network.weights.h5"
 
-    def acquire_lock(self, wait=True):
-        """A block that one process at a time is in; who comes later finds the phase done."""
+    def acquire_lock(self, wait: bool = True) -> AbstractContextManager[Any]:
+        """Lock the phase against other processes, which find it finished when they get the lock.
+
+        Args:
+            wait: Whether to wait for another process.
+
+        Returns:
+            A context manager that holds the lock.
+
+        Raises:
+            BlockingIOError: On entering, if another process holds the lock and `wait` is False.
+        """
         return files.lock_file(self.folder / ".lock", wait)
 
-    def is_locked(self):
-        """Whether another process is in claimed()."""
+    def is_locked(self) -> bool:
+        """Return whether another process is working on the phase."""
         try:
             with self.acquire_lock(wait=False):
                 return False
         except BlockingIOError:
             return True
 
-    def plan(self, examples, batch, epochs):
-        """How fitting.fit goes about this phase; an epoch sees each example once, up to a last partial batch."""
-        return loop.PhasePlan(
-            f"[{self.number}/{self.count}] {self.name}",
-            self.folder,
-            self.logs,
-            max(1, examples // batch),
-            epochs,
-            self.config.checkpoint_every,
-            self.config.log_every,
+    def make_plan(self, examples: int, batch: int, epochs: int) -> PhasePlan:
+        """Return the schedule of the phase.
+
+        Args:
+            examples: Size of the training split. An epoch sees each example once, except those of
+                a last incomplete batch.
+            batch: Examples per step.
+            epochs: Number of epochs.
+        """
+        return PhasePlan(
+            title=f"[{self.number}/{self.count}] {self.name}",
+            folder=self.folder,
+            log_folder=self.log_folder,
+            steps_per_epoch=max(1, examples // batch),
+            epochs=epochs,
+            checkpoint_every=self.config.checkpoint_every,
+            log_every=self.config.log_every,
         )
 
-    def result(self, network=None):
-        """What a finished phase found, its weights loaded into `network`; None where it is not finished."""
-        done = self.folder / "done.json"
-        if not done.exists():
-            return None
-        found = json.loads(done.read_text())
-        if network is not None:
-            checkpoint.load_weights(network, self.weights, found["sha256"])
-        return found["result"]
+    def load_result(self, network: keras.Model | None = None) -> dict[str, Any] | None:
+        """Return the result of the phase; None if it is not finished.
 
-    def finish(self, network, result):
-        """Keep the network, where there is one, and the result, drop the checkpoints."""
-        digest = checkpoint.save_weights(network, self.weights) if network is not None else None
+        Args:
+            network: Filled with the weights of a finished phase.
+
+        Raises:
+            ValueError: The weights file is missing, was altered or is of another network.
+        """
+        record_path = self.folder / "done.json"
+        if not record_path.exists():
+            return None
+        record = json.loads(record_path.read_text())
+        if network is not None:
+            checkpoint.load_weights(network, self.weights_path, record["sha256"])
+        return record["result"]
+
+    def save_result(self, network: keras.Model | None, result: dict[str, Any]) -> dict[str, Any]:
+        """Mark the phase as finished and remove its checkpoints.
+
+        Args:
+            network: Network whose weights are kept; None if the phase has none.
+            result: Anything that JSON can hold.
+
+        Returns:
+            The result.
+        """
+        digest = None
+        if network is not None:
+            digest = checkpoint.save_weights(network, self.weights_path)
         checkpoint.write_json(self.folder / "done.json", {"result": result, "sha256": digest})
         checkpoint.CheckpointManager(self.folder).clear()
         return result
 
 
-def initialize_anonymizer(run, f_A):
-    """Algorithm 1, line 9: f_A learns to return what it is given (Eq. 5)."""
-    config, phase = run.config, run.phase("initialise")
-    if phase.result(f_A) is not None:
+def get_action_phase_name(anonymizer: str) -> str:
+    """Return the name of the phase that evaluates the utility of an anonymizer."""
+    return f"action-{anonymizer}"
+
+
+def get_privacy_phase_name(task: str, anonymizer: str) -> str:
+    """Return the name of the phase that evaluates an anonymizer's leakage on a privacy task."""
+    return f"privacy-{task}-{anonymizer}"
+
+
+def get_pretrain_phase_name(config: Config) -> str:
+    """Return the name of the phase that trains an action network on raw clips for others."""
+    if config.epochs_pretrain:
+        return f"pretrain-{config.action_evaluator_network}"
+    return get_action_phase_name("raw")
+
+
+def initialize_anonymizer(run: TrainingRun, f_A: keras.Model) -> None:
+    """Train f_A to reconstruct its input: Eq. 5, line 9 of Algorithm 1."""
+    config = run.config
+    phase = run.get_phase("initialise")
+    if phase.load_result(f_A) is not None:
         return
-    plan = phase.plan(
+    plan = phase.make_plan(
         len(run.tables.images.train), config.batch_reconstruct, config.epochs_reconstruct
     )
     with run.strategy.scope():
-        learner = trainer.SupervisedModel(f_A, losses.reconstruction)
-        learner.compile(
-            make_optimizer(config, make_cosine_schedule(config.lr_reconstruct, plan, config)),
-            config.jit_compile,
-        )
+        model = trainer.SupervisedModel(f_A, losses.reconstruction)
+        schedule = make_cosine_schedule(config.lr_reconstruct, plan, config)
+        model.compile(make_optimizer(config, schedule), config.jit_compile)
 
-    def dataset(first, last):
+    def make_dataset(first: int, last: int) -> tf.data.Dataset:
         frames = pipeline.reconstruction(
             run.tables.clips.train, run.tables.images.train, config, first, last
         )
         return frames.map(lambda x: (x, x))
 
-    phase.finish(f_A, loop.fit(learner, dataset, plan))
+    phase.save_result(f_A, loop.fit(model, make_dataset, plan))
 
 
-def plan_minimax(run):
-    """How long the minimax game is played."""
+def plan_minimax(run: TrainingRun) -> PhasePlan:
+    """Return the schedule of adversarial training."""
     config = run.config
-    batch = config.batch_clips * (1 if config.same_batch else 2)
-    return run.phase("anonymize").plan(len(run.tables.clips.train), batch, config.epochs_anonymize)
+    # A step takes a batch for f_A and the next one for the adversaries (Figure 1).
+    batches_per_step = 1 if config.same_batch else 2
+    return run.get_phase("anonymize").make_plan(
+        len(run.tables.clips.train), config.batch_clips * batches_per_step, config.epochs_anonymize
+    )
 
 
-def train_anonymizer(run, f_A, log_callbacks=()):
-    """Algorithm 1, lines 10-20: the minimax game; f_T and f_B are discarded after it."""
-    config, phase = run.config, run.phase("anonymize")
-    if phase.result(f_A) is not None:
+def train_anonymizer(
+    run: TrainingRun,
+    f_A: keras.Model,
+    log_callbacks: Sequence[Callable[[int, trainer.MinimaxModel], None]] = (),
+) -> None:
+    """Train f_A against f_T and f_B: lines 10 to 20 of Algorithm 1.
+
+    f_T and f_B are discarded afterwards: evaluators and attackers are trained anew.
+
+    Args:
+        run: The run; its result is stored in the phase `anonymize`.
+        f_A: The initialized anonymizer, trained in place.
+        log_callbacks: Called with the step and the model whenever something is logged.
+    """
+    config = run.config
+    phase = run.get_phase("anonymize")
+    if phase.load_result(f_A) is not None:
         return
-    clips, plan = run.tables.clips.train, plan_minimax(run)
-    warm = (
-        pretrain_action_network(run) if config.init_action_from_raw else None
-    )  # before the seed is set: it may be done already, or not
+    clips = run.tables.clips.train
+    plan = plan_minimax(run)
+    raw_phase = None
+    if config.init_action_from_raw:
+        # Before the seed is set: this trains a network only if no one has done so yet.
+        raw_phase = pretrain_action_network(run)
     objective = make_objective(config, run.tables)
     run.seed_for_phase("anonymize")
     with run.strategy.scope():
         f_T = load_pretrained.build_pretrained_network(
             "actions", config.action_network, config.action_weights, classes=len(clips.classes)
         )
-        if warm:
-            warm.result(f_T)
-        f_T, f_B = objective.action_network(f_T), make_privacy_network(config, objective)
+        if raw_phase:
+            raw_phase.load_result(f_T)
+        f_T = objective.extend_action_network(f_T)
+        f_B = make_privacy_network(config, objective)
         minimax = trainer.MinimaxModel(f_A, f_T, f_B, config, objective)
-        minimax.compile(
-            *(
-                make_optimizer(config, rate)
-                for rate in (config.lr_anonymizer, config.lr_action, config.lr_privacy)
-            ),
-            config.jit_compile,
-        )
+        optimizer_A = make_optimizer(config, config.lr_anonymizer)
+        optimizer_T = make_optimizer(config, config.lr_action)
+        optimizer_B = make_optimizer(config, config.lr_privacy)
+        minimax.compile(optimizer_A, optimizer_T, optimizer_B, config.jit_compile)
 
-    def dataset(first, last):
+    def make_dataset(first: int, last: int) -> tf.data.Dataset:
         return pipeline.anonymization(
-            clips, run.tables.images.train, config, first, last, objective.extras
+            clips, run.tables.images.train, config, first, last, objective.extra_batch_keys
         )
 
-    watching = [lambda step, watch=watch: watch(step, minimax) for watch in log_callbacks]
-    found = loop.fit(
+    def log(step: int) -> None:
+        for log_callback in log_callbacks:
+            log_callback(step, minimax)
+
+    selected = loop.fit(
         minimax,
-        dataset,
+        make_dataset,
         plan,
-        log_callbacks=watching,
+        log_callbacks=[log],
         before_step=minimax.restart_privacy_network_when_due,
     )
-    phase.finish(f_A, {**found, "largest_change": float(minimax.largest_change.numpy())})
+    # Tells later runs whether the penalty of Eq. 4 was ever active: see phase_cache.
+    largest_change = float(minimax.largest_change.numpy())
+    phase.save_result(f_A, {**selected, "largest_change": largest_change})
 
 
-def make_objective(config, tables):
-    """What f_A minimises.  Raises ValueError where the data sets lack what it learns from."""
-    labelled = getattr(tables, config.private_labels).train
-    return registry.load_module("objectives", config.objective).build(
-        config, labelled.attribute_names
+def make_objective(config: Config, tables: Tables) -> Any:
+    """Build what f_A minimizes: a file of `tfanon/training/objectives`.
+
+    Raises:
+        ValueError: The data sets lack labels that the objective needs.
+    """
+    labelled: Splits = getattr(tables, config.private_labels)
+    objective = registry.load_module("objectives", config.objective)
+    return objective.build(config, labelled.train.attribute_names)
+
+
+def make_privacy_network(config: Config, objective: Any) -> keras.Model:
+    """Build f_B, or with `--ensemble` several privacy networks as one model."""
+    arguments = objective.privacy_head_arguments()
+    network = load_pretrained.build_pretrained_network(
+        "privacy", config.privacy_network, config.privacy_weights, **arguments
     )
+    if not config.ensemble:
+        return network
+    members = [network]
+    for name in config.ensemble:
+        members.append(registry.load_module("privacy", name).build(**arguments))
+    return ensemble.Ensemble(members)
 
 
-def make_privacy_network(config, objective):
-    """f_B, or several as one network."""
-    head = objective.head()
-    first = load_pretrained.build_pretrained_network(
-        "privacy", config.privacy_network, config.privacy_weights, **head
-    )
-    others = [registry.load_module("privacy", name).build(**head) for name in config.ensemble]
-    return ensemble.Ensemble([first, *others]) if others else first
+def make_evaluation_jobs(
+    run: TrainingRun, name: str, f_A: Callable[..., tf.Tensor]
+) -> dict[str, Callable[[], dict[str, Any]]]:
+    """Return the evaluations of an anonymizer, each with the name of its phase.
+
+    Args:
+        run: The run.
+        name: Name of the anonymizer: a baseline or `f_A`.
+        f_A: The anonymizer.
+    """
+    jobs: dict[str, Callable[[], dict[str, Any]]] = {}
+    jobs[get_action_phase_name(name)] = functools.partial(measure_utility, run, name, f_A)
+    for task in run.tables.probes:
+        job = functools.partial(measure_leakage, run, name, f_A, task)
+        jobs[get_privacy_phase_name(task, name)] = job
+    return jobs
 
 
-def make_evaluation_jobs(run, name, f_A):
-    """phase -> the call that makes it, for each judge of an anonymizer."""
-    privacy = {
-        f"privacy-{probe}-{name}": functools.partial(measure_leakage, run, name, f_A, probe)
-        for probe in run.tables.probes
-    }
-    return {f"action-{name}": functools.partial(measure_utility, run, name, f_A), **privacy}
+def measure_utility(run: TrainingRun, name: str, f_A: Callable[..., tf.Tensor]) -> dict[str, Any]:
+    """Train the action evaluator f_T' on anonymized clips and score it: Criterion 1.
 
+    Lines 22 to 24 of Algorithm 1. With `--epochs_pretrain` f_T' starts from a network that was
+    trained on raw clips.
 
-def measure_utility(run, name, f_A):
-    """Algorithm 1, lines 22-24: f_T' on anonymized clips, fresh or pretrained on raw ones; Criterion 1."""
-    phase = run.phase(f"action-{name}")
+    Args:
+        run: The run.
+        name: Name of the anonymizer, which names the phase.
+        f_A: The anonymizer.
+
+    Returns:
+        As `criteria.score_action`, and the `selected` epoch.
+    """
+    phase = run.get_phase(get_action_phase_name(name))
     with phase.acquire_lock():
-        if (found := phase.result()) is not None:
-            return found
-        start = pretrain_action_network(run) if run.config.epochs_pretrain else None
-        return train_action_evaluator(run, phase, f_A, run.config.epochs_action, start)
+        result = phase.load_result()
+        if result is not None:
+            return result
+        start_phase = pretrain_action_network(run) if run.config.epochs_pretrain else None
+        return train_action_evaluator(run, phase, f_A, run.config.epochs_action, start_phase)
 
 
-def get_pretrain_phase_name(config):
-    """Name of the phase in which a network learns raw clips, for others to start from."""
-    return f"pretrain-{config.action_evaluator_network}" if config.epochs_pretrain else "action-raw"
+def pretrain_action_network(run: TrainingRun) -> Phase:
+    """Train an action network on raw clips, in place of weights trained on Kinetics.
 
-
-def pretrain_action_network(run):
-    """The phase `pretrained`, done: what stands in for weights that were trained on Kinetics."""
-    config, phase = run.config, run.phase(get_pretrain_phase_name(run.config))
+    Returns:
+        The finished phase, from which other networks load their initial weights.
+    """
+    config = run.config
+    phase = run.get_phase(get_pretrain_phase_name(config))
     with phase.acquire_lock():
-        if phase.result() is None:
+        if phase.load_result() is None:
             train_action_evaluator(
                 run,
                 phase,
@@ -273,14 +394,34 @@ def pretrain_action_network(run):
     return phase
 
 
-def train_action_evaluator(run, phase, f_A, epochs, start_phase=None, is_evaluator=True):
-    """start: the phase whose network f_T' starts as; None: afresh, or from --eval_action_weights.
+def train_action_evaluator(
+    run: TrainingRun,
+    phase: Phase,
+    f_A: Callable[..., tf.Tensor],
+    epochs: int,
+    start_phase: Phase | None = None,
+    is_evaluator: bool = True,
+) -> dict[str, Any]:
+    """Train an action network on anonymized clips, score it on the test split and finish the phase.
 
-    judges: whether it is to measure anything. What others only start from may end as soon as no held-out clip is wrong.
+    Args:
+        run: The run.
+        phase: The phase that is finished.
+        f_A: The anonymizer.
+        epochs: Epochs of training.
+        start_phase: Phase whose network provides the initial weights; None: those of
+            `--eval_action_weights`, or random ones.
+        is_evaluator: Whether the scores are reported. A network that others only start from may
+            end its training as soon as it gets every held-out clip right.
+
+    Returns:
+        As `criteria.score_action`, and the `selected` epoch.
     """
-    config, splits = run.config, run.tables.action
-    plan = phase.plan(len(splits.train), config.batch_action, epochs)
-    run.seed_for_phase("action")  # every anonymizer meets the same fresh judge
+    config = run.config
+    splits = run.tables.action
+    plan = phase.make_plan(len(splits.train), config.batch_action, epochs)
+    # The same seed for every anonymizer: all evaluators start from the same weights.
+    run.seed_for_phase("action")
     with run.strategy.scope():
         f_T = load_pretrained.build_pretrained_network(
             "actions",
@@ -289,145 +430,208 @@ def train_action_evaluator(run, phase, f_A, epochs, start_phase=None, is_evaluat
             classes=len(splits.train.classes),
         )
         if start_phase:
-            start_phase.result(f_T)
-        learner = trainer.SupervisedModel(f_T, losses.action_cross_entropy, f_A)
-        learner.compile(
-            make_optimizer(config, make_cosine_schedule(config.lr_eval_action, plan, config)),
-            config.jit_compile,
-        )
-    one_clip = dataclasses.replace(config, eval_clips=1)
-    held_out = (
-        pipeline.evaluation_clips(splits.held_out, one_clip) if len(splits.held_out) else None
-    )
+            start_phase.load_result(f_T)
+        model = trainer.SupervisedModel(f_T, losses.action_cross_entropy, f_A)
+        schedule = make_cosine_schedule(config.lr_eval_action, plan, config)
+        model.compile(make_optimizer(config, schedule), config.jit_compile)
+    score_epoch = None
+    if len(splits.held_out):
+        one_clip = dataclasses.replace(config, eval_clips=1)
+        held_out = pipeline.evaluation_clips(splits.held_out, one_clip)
+        score_epoch = functools.partial(criteria.score_action_top1, model, held_out)
     selected = loop.fit(
-        learner,
+        model,
         lambda first, last: pipeline.actions(splits.train, config, first, last),
         plan,
-        score_epoch=held_out and (lambda: criteria.score_action_top1(learner, held_out)),
+        score_epoch=score_epoch,
         select_epoch=len(splits.held_out) >= MIN_HELD_OUT or not is_evaluator,
         perfect_score=float("inf") if is_evaluator else 1.0,
     )
-    scores = criteria.score_action(
-        learner, pipeline.evaluation_clips(splits.test, config), splits.test
-    )
-    return phase.finish(f_T, {**scores, "selected": selected})
+    test = pipeline.evaluation_clips(splits.test, config)
+    utility = criteria.score_action(model, test, splits.test)
+    return phase.save_result(f_T, {**utility, "selected": selected})
 
 
-def measure_leakage(run, name, f_A, probe):
-    """Algorithm 1, lines 25-27: a fresh f_B' on the attributes of anonymized images; Criterion 2."""
-    config = run.config
-    found = evaluate_privacy(
-        run,
-        f"privacy-{probe}-{name}",
-        f_A,
-        probe,
-        lambda attributes: load_pretrained.build_pretrained_network(
-            "privacy",
-            config.attacker_network,
-            config.attack_weights,
-            attributes=attributes,
-        ),
-    )
-    return {key: value for key, value in found.items() if key not in LEARNING_CURVE_KEYS}
+def measure_leakage(
+    run: TrainingRun, name: str, f_A: Callable[..., tf.Tensor], task: str
+) -> dict[str, Any]:
+    """Train the attacker f_B' on anonymized images and score it: Criterion 2.
 
+    Lines 25 to 27 of Algorithm 1.
 
-def evaluate_privacy(run, name, f_A, probe, build, view=FRAME_VIEW):
-    """What a fresh build(P) scores on a probe's attributes behind f_A, and how it came to that.
+    Args:
+        run: The run.
+        name: Name of the anonymizer, which names the phase.
+        f_A: The anonymizer.
+        task: Name of the privacy task, a key of `run.tables.probes`.
 
-    name: of the phase.  f_A: what the data passes first, any callable.  views: what of the data.
-    Returns evaluation.privacy_scores with "selected" and, of a phase that was finished by this version, LEARNT.
+    Returns:
+        As `evaluate_privacy`, without LEARNING_CURVE_KEYS.
     """
-    phase = run.phase(name)
-    with phase.acquire_lock():
-        found = phase.result()
-        return (
-            _train_and_score_attacker(run, phase, f_A, probe, build, view)
-            if found is None
-            else found
+    config = run.config
+
+    def build(attributes: int) -> keras.Model:
+        return load_pretrained.build_pretrained_network(
+            "privacy", config.attacker_network, config.attack_weights, attributes=attributes
         )
 
+    result = evaluate_privacy(run, get_privacy_phase_name(task, name), f_A, task, build)
+    return {key: value for key, value in result.items() if key not in LEARNING_CURVE_KEYS}
 
-def _train_and_score_attacker(run, phase, f_A, probe, build, views):
-    config, splits = run.config, run.tables.probes[probe]
+
+def evaluate_privacy(
+    run: TrainingRun,
+    name: str,
+    f_A: Callable[..., tf.Tensor],
+    task: str,
+    build: Callable[[int], keras.Model],
+    view: InputView = FRAME_VIEW,
+) -> dict[str, Any]:
+    """Train an attacker on the output of f_A and score it on a privacy task, once.
+
+    Args:
+        run: The run or evaluation.
+        name: Name of the phase.
+        f_A: Anything that the data passes through first.
+        task: Name of the privacy task, a key of `run.tables.probes`.
+        build: Builds a network with a number of outputs.
+        view: Whether the network sees frames or clips.
+
+    Returns:
+        As `criteria.score_attributes`; the `selected` epoch; and LEARNING_CURVE_KEYS, which phases
+        of earlier versions lack.
+    """
+    phase = run.get_phase(name)
+    with phase.acquire_lock():
+        result = phase.load_result()
+        if result is None:
+            result = _train_and_score_attacker(run, phase, f_A, task, build, view)
+        return result
+
+
+def _train_and_score_attacker(
+    run: TrainingRun,
+    phase: Phase,
+    f_A: Callable[..., tf.Tensor],
+    task: str,
+    build: Callable[[int], keras.Model],
+    view: InputView,
+) -> dict[str, Any]:
+    """Do what `evaluate_privacy` describes, for an unfinished phase."""
+    config = run.config
+    splits = run.tables.probes[task]
     names = splits.train.attribute_names
-    run.seed_for_phase(f"privacy-{probe}")  # every anonymizer meets the same fresh judge
+    # The same seed for every anonymizer: all attackers start from the same weights.
+    run.seed_for_phase(f"privacy-{task}")
     with run.strategy.scope():
-        learner = trainer.SupervisedModel(build(len(names)), losses.attribute_cross_entropy, f_A)
-    learnt = train_attacker(run, phase, learner, splits, get_attack_epochs(config, probe), views)
-    test = views.evaluation(splits.test, config)
-    held_out = views.evaluation(splits.tuning, config)
-    probabilities, truth, rows = criteria.predict_attributes(
-        learner, test
-    )  # it passes f_A once for all that follows
-    thresholds = criteria.tune_privacy_thresholds(learner, held_out)
-    scores = criteria.score_attributes(probabilities, truth, rows, thresholds, splits.test)
-    with tensorboard.writer(phase.logs).as_default():
-        tensorboard.pr_curves(learnt["budget"]["steps"], names, truth, probabilities)
-    chance = metrics.cmap_chance_interval(probabilities, truth)
-    return phase.finish(learner.network, {**scores, **learnt, "cmap_by_chance": chance})
+        network = build(len(names))
+        model = trainer.SupervisedModel(network, losses.attribute_cross_entropy, f_A)
+    training = train_attacker(run, phase, model, splits, get_attack_epochs(config, task), view)
+    test = view.make_evaluation_dataset(splits.test, config)
+    held_out = view.make_evaluation_dataset(splits.tuning, config)
+    # f_A, the most expensive network, runs once on the test split for everything that follows.
+    probabilities, truth, rows = criteria.predict_attributes(model, test)
+    thresholds = criteria.tune_privacy_thresholds(model, held_out)
+    leakage = criteria.score_attributes(probabilities, truth, rows, thresholds, splits.test)
+    with tensorboard.writer(phase.log_folder).as_default():
+        tensorboard.pr_curves(training["budget"]["steps"], names, truth, probabilities)
+    chance = scores.cmap_chance_interval(probabilities, truth)
+    return phase.save_result(network, {**leakage, **training, "cmap_by_chance": chance})
 
 
 def train_attacker(
-    run,
-    phase,
-    learner,
-    splits,
-    epochs,
-    view=FRAME_VIEW,
-    score_epoch=criteria.score_privacy_cmap,
-    learning_rate=None,
-):
-    """Train a learner on a data set and leave in it the epoch that is best on the held-out slice; the last, if that is small.
+    run: TrainingRun,
+    phase: Phase,
+    model: trainer.SupervisedModel,
+    splits: Splits,
+    epochs: int,
+    view: InputView = FRAME_VIEW,
+    score_epoch: Callable[..., float] = criteria.score_privacy_cmap,
+    learning_rate: float | None = None,
+) -> dict[str, Any]:
+    """Train a model on a data set and leave the best epoch's weights in it.
 
-    select(learner, dataset): larger is better.  rate: Adam's; None: as f_B' has.
-    Returns {"selected", "curve": [[step, held-out score], ..], "budget"}.
+    The best epoch is selected on the held-out split; with fewer than MIN_HELD_OUT examples the
+    last epoch is used.
+
+    Args:
+        run: The run or evaluation.
+        phase: The phase to which this training belongs.
+        model: A model that is not compiled yet.
+        splits: The data set.
+        epochs: Epochs of training.
+        view: Whether the network sees frames or clips.
+        score_epoch: Called with the model and the held-out dataset; larger is better.
+        learning_rate: Peak learning rate; None: `--lr_attack`.
+
+    Returns:
+        The `selected` epoch; `curve`, a list of `[step, held-out score]`; and `budget`: steps,
+        epochs and parameters.
     """
-    config, curve = run.config, []
-    plan = phase.plan(len(splits.train), getattr(config, view.batch), epochs)
+    config = run.config
+    plan = phase.make_plan(len(splits.train), getattr(config, view.batch_size_flag), epochs)
     with run.strategy.scope():
-        learner.compile(
-            make_optimizer(
-                config, make_cosine_schedule(learning_rate or config.lr_attack, plan, config)
-            ),
-            config.jit_compile,
-        )
-    held_out = view.evaluation(splits.held_out, config) if len(splits.held_out) else None
+        schedule = make_cosine_schedule(learning_rate or config.lr_attack, plan, config)
+        model.compile(make_optimizer(config, schedule), config.jit_compile)
+    score_held_out = None
+    if len(splits.held_out):
+        held_out = view.make_evaluation_dataset(splits.held_out, config)
+        score_held_out = functools.partial(score_epoch, model, held_out)
+    curve: list[list[float]] = []
     selected = loop.fit(
-        learner,
-        lambda first, last: view.train(splits.train, config, first, last),
+        model,
+        lambda first, last: view.make_training_dataset(splits.train, config, first, last),
         plan,
-        score_epoch=held_out and (lambda: score_epoch(learner, held_out)),
+        score_epoch=score_held_out,
         curve=curve,
         select_epoch=len(splits.held_out) >= MIN_HELD_OUT,
     )
     budget = {
         "steps": plan.steps,
         "epochs": plan.epochs,
-        "parameters": learner.network.count_params(),
+        "parameters": model.network.count_params(),
     }
     return {"selected": selected, "curve": curve, "budget": budget}
 
 
-def get_attack_epochs(config, probe):
-    """Epochs of those who read a probe's attributes."""
-    return (config.epochs_clip_privacy if probe == "clips" else 0) or config.epochs_privacy
+def get_attack_epochs(config: Config, task: str) -> int:
+    """Return the epochs of attackers on a privacy task."""
+    if task == "clips" and config.epochs_clip_privacy:
+        return config.epochs_clip_privacy
+    return config.epochs_privacy
 
 
-def make_optimizer(config, rate):
-    """Adam, as in all of the lineage's code; wrapped where float16 gradients would vanish."""
-    adam = keras.optimizers.Adam(rate)
-    return (
-        keras.optimizers.LossScaleOptimizer(adam) if config.precision == "mixed_float16" else adam
-    )
+def make_optimizer(
+    config: Config, learning_rate: float | keras.optimizers.schedules.LearningRateSchedule
+) -> keras.optimizers.Optimizer:
+    """Create Adam, as in the released code of the paper and its predecessors.
 
-
-def make_cosine_schedule(rate, plan, config):
-    """A warm-up and a cosine fall to zero.
-
-    The lineage divides the rate by 5 at every upward wiggle of the loss, which leaves its judges under-trained; a judge
-    here is meant to be strong.
+    In float16, where small gradients would vanish, it scales the loss.
     """
-    warmup = min(config.warmup_epochs * plan.steps_per_epoch, plan.steps // 5)
+    adam = keras.optimizers.Adam(learning_rate)
+    if config.precision == "mixed_float16":
+        return keras.optimizers.LossScaleOptimizer(adam)
+    return adam
+
+
+def make_cosine_schedule(
+    peak: float, plan: PhasePlan, config: Config
+) -> keras.optimizers.schedules.CosineDecay:
+    """Create a linear warm-up to a peak learning rate and a cosine decay to zero.
+
+    The released code of the paper and its predecessors divides the rate by 5 whenever the loss
+    rises, which leaves attackers under-trained; evaluators and attackers here are meant to be
+    strong.
+
+    Args:
+        peak: Highest learning rate.
+        plan: Schedule of the phase. The warm-up takes at most a fifth of its steps.
+        config: Its `warmup_epochs` are used.
+    """
+    warmup_steps = min(config.warmup_epochs * plan.steps_per_epoch, plan.steps // 5)
     return keras.optimizers.schedules.CosineDecay(
-        rate * 0.01, max(1, plan.steps - warmup), warmup_target=rate, warmup_steps=warmup
+        peak * WARMUP_START_FRACTION,
+        max(1, plan.steps - warmup_steps),
+        warmup_target=peak,
+        warmup_steps=warmup_steps,
     )

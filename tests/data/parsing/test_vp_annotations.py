@@ -2,7 +2,9 @@
 
 import json
 import os
+import pathlib
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from tfanon.data.sources import vp_hmdb51, vp_ucf101
 
 
 @pytest.fixture
-def data_dir(tmp_path):
+def data_dir(tmp_path: pathlib.Path) -> pathlib.Path:
     trees.hmdb51(tmp_path, media=False)
     trees.ucf101(tmp_path, media=False)
     return tmp_path
@@ -25,7 +27,7 @@ def data_dir(tmp_path):
     "name, source, paths",
     [("hmdb51", vp_hmdb51, trees.HMDB51), ("ucf101", vp_ucf101, trees.UCF101)],
 )
-def test_labels_are_matched_by_stem(data_dir, name, source, paths, ending):
+def test_labels_are_matched_without_file_extension(data_dir, name, source, paths, ending):
     folder = trees.vp(data_dir, name, ending)
     splits = source.load("private_clips", str(folder), Config(data_dir=str(data_dir)))
     assert splits["train"].attribute_names == (
@@ -44,7 +46,7 @@ def test_labels_are_matched_by_stem(data_dir, name, source, paths, ending):
 
 
 class Bomb:
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return os.mkdir, ("ran",)
 
 
@@ -54,12 +56,12 @@ class Bomb:
         (pickle.dumps({"a": Bomb()}), "it names (posix|nt).mkdir"),
         (pickle.dumps({"a": np.array([1.5])}), "numbers of the type 'f8'"),
         (pickle.dumps({"a": np.array([None])}), "numbers of the type 'O8'"),
-        (pickle.dumps([1, 2]), "is no pickle of names"),
-        (b"\x80\x04", "is no pickle of names"),
-        (b"", "is no pickle of names"),
+        (pickle.dumps([1, 2]), "is not a pickle of names"),
+        (b"\x80\x04", "is not a pickle of names"),
+        (b"", "is not a pickle of names"),
     ],
 )
-def test_a_pickle_runs_nothing(data_dir, tmp_path, monkeypatch, content, message):
+def test_a_pickle_cannot_execute_code(data_dir, tmp_path, monkeypatch, content, message):
     monkeypatch.chdir(tmp_path)
     folder = trees.vp(data_dir, "hmdb51")
     (folder / "hmdb51_privacy_attribute_label.pickle").write_bytes(content)
@@ -76,14 +78,14 @@ def test_pickles_of_every_protocol(tmp_path, protocol, dtype):
     assert vp_annotations.LABEL_READERS[".pickle"](str(path))["x/y.mp4"].tolist() == [1, 0, 1, 1, 0]
 
 
-def test_a_video_without_label_and_a_wrong_label_are_named(data_dir):
+def test_a_missing_and_a_wrong_label_are_named(data_dir):
     folder = trees.vp(data_dir, "hmdb51", ".json")
     path = folder / "hmdb51_privacy_attribute_label.json"
     labels = json.loads(path.read_text())
     first = next(iter(labels))
     path.write_text(json.dumps({**labels, first: [0, 1, 2, 0, 0]}))
     with pytest.raises(
-        ValueError, match=r"must have 0 or 1 for each of skin_color, .*given \[0, 1, 2, 0, 0\]"
+        ValueError, match=r"must have 0 or 1 for each of skin_color, .*not \[0, 1, 2, 0, 0\]"
     ):
         vp_hmdb51.load("clips", str(folder), Config(data_dir=str(data_dir)))
     del labels[first]
@@ -92,7 +94,7 @@ def test_a_video_without_label_and_a_wrong_label_are_named(data_dir):
         vp_hmdb51.load("clips", str(folder), Config(data_dir=str(data_dir)))
 
 
-def test_a_table_of_other_columns_is_named(data_dir):
+def test_a_table_with_wrong_columns_is_named(data_dir):
     folder = trees.vp(data_dir, "hmdb51", ".csv")
     (folder / "hmdb51_privacy_attribute_label.csv").write_text("video,face\na,1\n")
     with pytest.raises(ValueError, match="must have the columns video, skin_color, face"):

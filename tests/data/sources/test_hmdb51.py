@@ -1,28 +1,32 @@
+import pathlib
+from typing import Any
+
 import pytest
 import trees
 
 from tfanon.core.config import Config
+from tfanon.data.batch import Examples
 from tfanon.data.sources import hmdb51
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: pathlib.Path) -> pathlib.Path:
     trees.pa_hmdb51(tmp_path)
     return trees.hmdb51(tmp_path, media=False)
 
 
-def load(folder, **settings):
+def load(folder: pathlib.Path, **settings: Any) -> dict[str, Examples]:
     return hmdb51.load("clips", str(folder), Config(data_dir=str(folder.parent), **settings))
 
 
-def relative(examples, folder):
+def relative_paths(examples: Examples, folder: pathlib.Path) -> set[str]:
     return {path.removeprefix(f"{folder}/") for path in examples.paths}
 
 
-def test_splits_and_names(folder):
+def test_splits_and_classes_are_those_of_the_lists(folder):
     splits = load(folder, train_on_test_clips=True)
     for word, split in ((1, "train"), (2, "test")):
-        assert relative(splits[split], folder) == {
+        assert relative_paths(splits[split], folder) == {
             path for path, number in trees.HMDB51.items() if number == word
         }
     assert splits["train"].classes == ("clap", "hug", "situp", "wave")
@@ -30,9 +34,9 @@ def test_splits_and_names(folder):
         assert path.split("/")[-2] == splits["test"].classes[label]
 
 
-def test_pa_hmdb51_is_left_out_of_training_alone(folder):
+def test_pa_hmdb51_is_left_out_of_training_only(folder):
     splits, leaking = load(folder), load(folder, train_on_test_clips=True)
-    left_out = relative(leaking["train"], folder) - relative(splits["train"], folder)
+    left_out = relative_paths(leaking["train"], folder) - relative_paths(splits["train"], folder)
     assert (
         left_out == {path for path in trees.ANNOTATED if trees.HMDB51[path] == 1}
         and len(left_out) == 2
@@ -40,7 +44,7 @@ def test_pa_hmdb51_is_left_out_of_training_alone(folder):
     assert splits["test"].paths == leaking["test"].paths
 
 
-def test_without_the_names_of_pa_hmdb51_there_is_no_training(tmp_path):
+def test_training_needs_the_names_of_pa_hmdb51(tmp_path):
     with pytest.raises(
         ValueError,
         match="without the 515 clips of PA-HMDB51, .*put pa_hmdb51/PrivacyAttributes into "
@@ -53,17 +57,17 @@ def test_without_the_names_of_pa_hmdb51_there_is_no_training(tmp_path):
 def test_wrong_lines_are_named(folder, line):
     (folder / "testTrainMulti_7030_splits/wave_test_split2.txt").write_text(f"{line}\n")
     with pytest.raises(
-        ValueError, match="wave_test_split2.txt: '.*' is no file name with 0, 1 or 2 behind it"
+        ValueError, match="wave_test_split2.txt: '.*' must be a file name followed by 0, 1 or 2"
     ):
         load(folder)
 
 
-def test_clips_that_were_not_unpacked_are_named(folder):
+def test_an_archive_that_was_not_unpacked_is_named(folder):
     for path in (folder / "clap", folder / "wave"):
         path.rmdir()
     (folder / "clap.rar").touch()
     with pytest.raises(
-        ValueError, match="No clips in .*hmdb51: looked for ./wave.* clap.rar is there: unpack it"
+        ValueError, match="No clips found in .*hmdb51; looked for ./wave.* Unpack clap.rar first"
     ):
         load(folder)
 

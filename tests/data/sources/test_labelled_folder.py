@@ -1,8 +1,13 @@
+import pathlib
+from typing import Any
+
 import numpy as np
 import pytest
 
 from tfanon.core.config import Config
 from tfanon.data import dataset_index
+from tfanon.data.batch import Examples
+from tfanon.data.parsing import label_table
 from tfanon.data.sources import labelled_folder
 
 TABLE = """path,action,who,age,sex,split,other_split
@@ -15,34 +20,31 @@ v/4.mp4,run,ann,77,f,unused,test
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: pathlib.Path) -> pathlib.Path:
     (tmp_path / "v").mkdir()
     for number in range(5):
         (tmp_path / "v" / f"{number}.mp4").touch()
     return with_table(tmp_path, TABLE)
 
 
-def with_table(folder, text):
+def with_table(folder: pathlib.Path, text: str) -> pathlib.Path:
     (folder / "labels.csv").write_text(text)
     return folder
 
 
-def load(folder, kind="clips", **settings):
+def load(folder: pathlib.Path, kind: str = "clips", **settings: Any) -> dict[str, Examples]:
     return labelled_folder.load(kind, str(folder), Config(**settings))
 
 
-def test_clips(folder):
+def test_clips_have_classes_labels_and_paths(folder):
     splits = load(folder)
-    assert splits["train"].classes == (
-        "bend",
-        "run",
-        "walk",
-    )  # of all rows, also of those in no split
+    # The classes of all rows, also of those in neither split.
+    assert splits["train"].classes == ("bend", "run", "walk")
     assert splits["train"].labels.tolist() == [1, 2] and splits["test"].labels.tolist() == [1, 0]
     assert splits["test"].paths == (str(folder / "v" / "2.mp4"), str(folder / "v" / "3.mp4"))
 
 
-def test_one_value_may_be_left_out_of_training(folder):
+def test_the_rows_of_one_value_can_be_the_test_split(folder):
     splits = load(folder, split_column="who=bob")
     assert splits["test"].paths == (str(folder / "v" / "1.mp4"), str(folder / "v" / "3.mp4"))
     assert splits["train"].paths == tuple(
@@ -53,7 +55,7 @@ def test_one_value_may_be_left_out_of_training(folder):
         load(everyone, split_column="who=ann")
 
 
-def test_clips_may_have_groups(folder):
+def test_clips_have_the_groups_of_a_column(folder):
     splits = load(folder, group_column="who")
     assert splits["train"].groups == ("ann", "bob") and splits["test"].groups == ("cat", "bob")
     assert (
@@ -65,7 +67,7 @@ def test_clips_may_have_groups(folder):
     )
 
 
-def test_private_clips_have_groups_where_none_is_in_both_splits(folder):
+def test_private_clips_have_groups_if_none_is_in_both_splits(folder):
     splits = load(
         folder,
         "private_clips",
@@ -97,7 +99,7 @@ def test_two_bands_are_one_attribute(folder):
     assert test.attribute_names == ("age>=40",) and test.attributes.tolist() == [[0], [1]]
 
 
-def test_clips_have_private_columns_and_a_split_of_their_own(folder):
+def test_private_clips_have_their_own_columns_and_split(folder):
     splits = load(
         folder,
         "private_clips",
@@ -108,7 +110,7 @@ def test_clips_have_private_columns_and_a_split_of_their_own(folder):
     assert splits["test"].attributes.tolist() == [[1, 0, 0], [1, 0, 0]]
 
 
-def test_images_need_no_attributes(folder):
+def test_images_can_be_without_attributes(folder):
     assert load(folder, "images")["train"].attributes is None
 
 
@@ -128,7 +130,7 @@ def test_images_need_no_attributes(folder):
         ({"split_column": "sex"}, "the split 'train' is empty; the column 'sex' has: f, m"),
     ],
 )
-def test_columns_of_clips_are_named(folder, settings, message):
+def test_wrong_columns_of_clips_are_named(folder, settings, message):
     with pytest.raises(ValueError, match=message):
         load(folder, **settings)
 
@@ -137,13 +139,13 @@ def test_columns_of_clips_are_named(folder, settings, message):
     "column, message",
     [
         ("hair", "--private_columns: .* has no column 'hair'"),
-        ("who:18", "'ann' in line 2 of the column 'who' is no number"),
+        ("who:18", "'ann' in line 2 of the column 'who' is not a number"),
         ("age:x", "'age:x' must be a column and rising numbers, such as age:18:40"),
         ("age:40:18", "rising numbers"),
-        ("age:200", "'age' of .* has one value only"),
+        ("age:200", "'age' of .* has only one value"),
     ],
 )
-def test_private_columns_are_named(folder, column, message):
+def test_wrong_private_columns_are_named(folder, column, message):
     with pytest.raises(ValueError, match=message):
         load(folder, "images", private_columns=(column,))
 
@@ -151,30 +153,30 @@ def test_private_columns_are_named(folder, column, message):
 @pytest.mark.parametrize(
     "path, message",
     [
-        ("v/gone.mp4", r"1 of 5 files are not there; the first: .*gone.mp4"),
-        ("../v/0.mp4", "'../v/0.mp4' in line 2 leads out of the folder"),
-        ("/etc/0.mp4", "leads out of the folder"),
-        ("a/../../v/0.mp4", "leads out of the folder"),
+        ("v/gone.mp4", r"1 of 5 files are missing; the first: .*gone.mp4"),
+        ("../v/0.mp4", "'../v/0.mp4' in line 2 points outside the folder"),
+        ("/etc/0.mp4", "points outside the folder"),
+        ("a/../../v/0.mp4", "points outside the folder"),
         ("v/0.m3u8", "labels.csv: line 2: v/0.m3u8: no video or image file by its ending '.m3u8'"),
         ("v/.mp4", "line 2: .*no video or image file"),
         (".", "line 2: .*no video or image file"),
         ("", "the column 'path' is empty in line 2"),
     ],
 )
-def test_paths_are_named(folder, path, message):
+def test_wrong_paths_are_named(folder, path, message):
     with pytest.raises(ValueError, match=message):
         load(with_table(folder, TABLE.replace("v/0.mp4", path)))
 
 
-def test_folder_and_table_are_named(tmp_path):
-    with pytest.raises(ValueError, match="There is no folder .*nowhere"):
+def test_missing_folder_and_unusable_table_are_named(tmp_path):
+    with pytest.raises(ValueError, match="The folder .*nowhere does not exist"):
         load(tmp_path / "nowhere")
-    with pytest.raises(ValueError, match="There is no labels.csv in"):
+    with pytest.raises(ValueError, match="has no labels.csv: add a table"):
         load(tmp_path)
     with pytest.raises(ValueError, match="labels.csv has no rows"):
         load(with_table(tmp_path, "path,action\n"))
     (tmp_path / "labels.csv").write_bytes(b"path\n\xff\xfe\xfa\n")
-    with pytest.raises(ValueError, match="no table of comma separated values in UTF-8"):
+    with pytest.raises(ValueError, match="is not a table of comma-separated values in UTF-8"):
         load(tmp_path)
 
 
@@ -183,7 +185,7 @@ IMAGES = "path,action,age,split\n" + "".join(
 )
 
 
-def with_images(folder, text=IMAGES):
+def with_images(folder: pathlib.Path, text: str = IMAGES) -> pathlib.Path:
     for number in range(4):
         (folder / "v" / f"{number}.png").touch()
     return with_table(folder, text)
@@ -191,12 +193,12 @@ def with_images(folder, text=IMAGES):
 
 def test_an_image_among_clips_is_named(folder):
     with_images(folder, TABLE.replace("v/3.mp4", "v/3.png"))
-    wanted = (
-        r"labels.csv: 'v/3.png' in line 5 is an image; clips are videos, whose names end in .*\.mp4"
+    message = (
+        r"labels.csv: 'v/3.png' in line 5 is an image; clips must be videos, with names that end in .*\.mp4"
     )
-    with pytest.raises(ValueError, match=wanted):
+    with pytest.raises(ValueError, match=message):
         load(folder)
-    with pytest.raises(ValueError, match=wanted):  # as `python -m tfanon.data verify` reads it
+    with pytest.raises(ValueError, match=message):  # as `python -m tfanon.data verify` reads it
         dataset_index.read(
             [],
             Config(
@@ -209,26 +211,24 @@ def test_an_image_among_clips_is_named(folder):
     with pytest.raises(ValueError, match="'v/3.png' in line 5 is an image"):
         load(folder, "private_clips", clip_private_columns=("who",))
     assert len(load(folder, "images")["test"]) == 2
-    assert (
-        load(with_images(folder, TABLE.replace("v/4.mp4", "v/3.png")))["test"]
-        .paths[0]
-        .endswith("2.mp4")
-    )  # unused
+    # An image in an unused row is allowed.
+    splits = load(with_images(folder, TABLE.replace("v/4.mp4", "v/3.png")))
+    assert splits["test"].paths[0].endswith("2.mp4")
 
 
 def test_all_images_among_clips_are_counted(folder):
     with pytest.raises(
-        ValueError, match=r"'v/0.png' in line 2 is an image \(and 3 more\); clips are videos"
+        ValueError, match=r"'v/0.png' in line 2 is an image \(and 3 more\); clips must be videos"
     ):
         load(with_images(folder))
 
 
-def test_lines_are_those_of_an_editor(folder):
+def test_line_numbers_are_those_of_an_editor(folder):
     text = TABLE.replace("path,action", '\n\n"path","action"').replace(
         "v/1.mp4,walk", '\n\r\nv/1.mp4,"wa\nlk"'
     )
-    table = labelled_folder.read_table(str(with_table(folder, text)))
-    assert table.lines == (4, 7, 9, 10, 11)
+    table = label_table.read_table(str(with_table(folder, text)))
+    assert table.line_numbers == (4, 7, 9, 10, 11)
     with pytest.raises(ValueError, match="line 9: v/2.mp5: no video"):
         load(with_table(folder, text.replace("2.mp4", "2.mp5")))
     with pytest.raises(ValueError, match="the column 'action' is empty in line 10"):
@@ -236,7 +236,7 @@ def test_lines_are_those_of_an_editor(folder):
 
 
 @pytest.mark.parametrize("other", ["v/0.mp4", "./v/0.mp4", "v//0.mp4", "v/../v/0.mp4"])
-def test_a_file_with_two_labels_is_named(folder, other):
+def test_a_file_with_contradicting_labels_is_named(folder, other):
     text = TABLE.replace("v/1.mp4", other)
     with pytest.raises(
         ValueError,
@@ -252,11 +252,10 @@ def test_a_file_with_two_labels_is_named(folder, other):
     assert len(load(folder, "images", private_columns=("age:40",))["train"]) == 1  # of one band
 
 
-def test_a_file_in_both_splits_has_one_label(folder):
+def test_a_file_in_both_splits_must_have_one_label(folder):
     text = TABLE.replace("v/2.mp4", "v/0.mp4")
-    splits = load(
-        with_table(folder, text)
-    )  # that it is tested on what it was trained on, tables.load says
+    # splits.load reports that the test clips were trained on.
+    splits = load(with_table(folder, text))
     assert splits["train"].paths[0] == splits["test"].paths[0]
     with pytest.raises(
         ValueError, match="two values of 'action': 'run' in line 2, 'bend' in line 4"
@@ -270,7 +269,7 @@ def test_a_file_in_both_splits_has_one_label(folder):
     assert len(load(with_table(folder, unused))["train"]) == 2
 
 
-def test_repeated_rows_count_once_and_are_said(folder, caplog):
+def test_repeated_rows_count_once_and_are_logged(folder, caplog):
     load(with_table(folder, TABLE + TABLE.split("\n", 1)[1]))
     assert (
         "rows that repeat earlier ones: 4, the first in line 7; each file counts once"
@@ -297,7 +296,7 @@ def test_repeated_rows_count_once_and_are_said(folder, caplog):
         ("ttrain", "train"),
     ],
 )
-def test_a_misspelt_split_is_named(folder, word, meant):
+def test_a_misspelled_split_is_named(folder, word, meant):
     text = TABLE.replace("f,unused", f"f,{word}")
     with pytest.raises(
         ValueError,
@@ -310,13 +309,13 @@ def test_a_misspelt_split_is_named(folder, word, meant):
 @pytest.mark.parametrize(
     "word", ["val", "validation", "unused", "dev", "trainval", "test2", "testB", "none", "holdout"]
 )
-def test_a_third_word_is_counted(folder, word, caplog):
+def test_rows_with_other_words_are_counted(folder, word, caplog):
     caplog.set_level("INFO", "absl")
     load(with_table(folder, TABLE.replace("f,unused", f"f,{word}")))
     assert f"rows in neither split by the column 'split': 1 ({word}: 1)." in caplog.text
 
 
-def test_words_of_a_column_that_one_value_is_left_out_of_are_no_splits(folder):
+def test_words_are_not_checked_if_one_value_is_the_test_split(folder):
     load(with_table(folder, TABLE.replace("cat", "tain")), split_column="who=bob")
 
 
@@ -325,7 +324,7 @@ def test_words_of_a_column_that_one_value_is_left_out_of_are_no_splits(folder):
     [
         (
             TABLE.replace(",", ";"),
-            "is separated by semicolons; tfanon reads tables separated by commas",
+            "is separated by semicolons; separate the table by commas",
         ),
         (TABLE.replace(",", "\t"), "is separated by tabs"),
         (TABLE.replace("who,age", "who,who"), "line 1 names the column 'who' twice"),
@@ -345,12 +344,12 @@ def test_words_of_a_column_that_one_value_is_left_out_of_are_no_splits(folder):
         ("\n\n", "has no rows"),
     ],
 )
-def test_tables_that_are_none_are_named(folder, text, message):
+def test_unusable_tables_are_named(folder, text, message):
     with pytest.raises(ValueError, match=f"labels.csv.*{message}"):
         load(with_table(folder, text))
 
 
-def test_what_a_spreadsheet_adds_is_nothing(folder):
+def test_what_a_spreadsheet_adds_is_ignored(folder):
     text = (
         TABLE.replace("\n", ",,\r\n").replace("other_split,,", "other_split") + ",,,,,,,,\r\n\r\n"
     )

@@ -1,16 +1,18 @@
 import json
+import pathlib
 
 import numpy as np
 import pytest
 import trees
 
 from tfanon.core.config import Config
+from tfanon.data.batch import Examples
 from tfanon.data.parsing import annotations, attribute_sets
 from tfanon.data.sources import pa_hmdb51
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: pathlib.Path) -> pathlib.Path:
     trees.hmdb51(tmp_path, media=False)
     return trees.pa_hmdb51(tmp_path)
 
@@ -21,7 +23,7 @@ def load(folder, kind="images", attribute_set="pa_hmdb51"):
     )
 
 
-def test_clips_are_hmdb51_s_own_files_and_for_testing_only(folder):
+def test_clips_are_files_of_hmdb51_and_only_for_tests(folder):
     splits = load(folder, "clips")
     assert set(splits) == {"test"} and splits["test"].classes == ("clap", "hug", "situp", "wave")
     assert set(splits["test"].paths) == {
@@ -36,7 +38,7 @@ def test_each_labelled_frame_is_a_row(folder):
     assert test.frames[buddha].tolist() == list(range(4, 14)) and test.frames[~buddha].max() == 13
 
 
-def test_mappings_by_hand(folder):
+def test_values_become_the_attributes_of_each_set(folder):
     # values: skin, face, gender, nudity, relationship as bits; 1 is the value 0, 2 the value 1, 4 the value 2.
     values = np.array(
         [[1, 1, 1, 1, 1], [2, 2, 2, 2, 2], [8, 4, 6, 4, 1], [2, 6, 3, 1, 1]], np.uint8
@@ -64,7 +66,7 @@ def test_mappings_by_hand(folder):
     assert len(load(folder, attribute_set="vita")["test"].attribute_names) == 5
 
 
-def test_the_anomalies_of_the_files(folder):
+def test_irregular_annotations_are_read(folder):
     values = annotations.read_frame_values(str(folder))
     gender = values[next(path for path in values if "Aishwarya" in path)][:, 2]
     assert (gender == 0b011).all()  # 0 and 1 at once
@@ -87,17 +89,17 @@ def test_a_wrong_segment_is_named(folder, segment):
         load(folder)
 
 
-def test_a_set_it_has_no_labels_for_is_named(folder):
+def test_an_attribute_set_without_labels_is_named(folder):
     with pytest.raises(
-        ValueError, match="no labels for --attribute_set=vispr1; it has pa_hmdb51 and vita"
+        ValueError, match="no labels for --attribute_set=vispr1; use pa_hmdb51 or vita"
     ):
         load(folder, attribute_set="vispr1")
 
 
-def test_no_json_is_named(folder):
+def test_invalid_json_and_file_names_are_named(folder):
     (folder / "PrivacyAttributes/wave.json").write_text("{")
-    with pytest.raises(ValueError, match="wave.json is no JSON"):
+    with pytest.raises(ValueError, match="wave.json is not valid JSON"):
         load(folder)
     (folder / "PrivacyAttributes/wave.json").write_text('{"../a.avi": {}}')
-    with pytest.raises(ValueError, match="'../a.avi' is no file name"):
+    with pytest.raises(ValueError, match="'../a.avi' is not a file name"):
         load(folder)

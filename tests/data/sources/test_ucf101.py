@@ -1,20 +1,24 @@
+import pathlib
+from typing import Any
+
 import pytest
 import trees
 
 from tfanon.core.config import Config
+from tfanon.data.batch import Examples
 from tfanon.data.sources import ucf101
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: pathlib.Path) -> pathlib.Path:
     return trees.ucf101(tmp_path, media=False)
 
 
-def load(folder, **settings):
+def load(folder: pathlib.Path, **settings: Any) -> dict[str, Examples]:
     return ucf101.load("clips", str(folder), Config(data_dir=str(folder.parent), **settings))
 
 
-def test_classes_count_from_0_and_are_looked_up_by_folder(folder):
+def test_labels_count_from_0_and_follow_the_folder(folder):
     splits = load(folder)
     assert splits["train"].classes == ("ApplyEyeMakeup", "HandstandPushups", "YoYo")
     names = [path.rsplit("/", 1)[1] for path in splits["train"].paths]
@@ -34,7 +38,7 @@ def test_classes_count_from_0_and_are_looked_up_by_folder(folder):
     )
 
 
-def test_a_folder_in_another_case_has_its_class(folder):
+def test_classes_are_found_ignoring_case(folder):
     lists = folder / "ucfTrainTestlist"
     lists.joinpath("classInd.txt").write_text("1 ApplyEyeMakeup\n2 HandStandPushups\n3 YoYo\n")
     assert load(folder)["train"].labels.tolist() == [0, 1, 2, 2]
@@ -45,7 +49,7 @@ def test_the_split_number_chooses_the_lists(folder):
     assert len(load(folder, split_number=2)["train"]) == 1 and len(load(folder)["train"]) == 4
 
 
-def test_lists_may_lie_beside_the_clips(folder, tmp_path):
+def test_lists_are_found_beside_the_clips(folder, tmp_path):
     for path in (folder / "ucfTrainTestlist").iterdir():
         path.rename(folder / path.name)
     assert len(load(folder)["train"]) == 4
@@ -58,9 +62,9 @@ def test_lists_may_lie_beside_the_clips(folder, tmp_path):
         (
             "trainlist01.txt",
             "Juggling/v_Juggling_g08_c01.avi 4\n",
-            "'Juggling/v_Juggling_g08_c01.avi' is no Class/file",
+            "'Juggling/v_Juggling_g08_c01.avi' must be Class/file",
         ),
-        ("trainlist01.txt", "../YoYo/x.avi 3\n", r"'\.\./YoYo/x.avi' is no Class/file.avi"),
+        ("trainlist01.txt", "../YoYo/x.avi 3\n", r"'\.\./YoYo/x.avi' must be Class/file.avi"),
         (
             "testlist01.txt",
             "YoYo/v_YoYo_g08_c01.avi\n",
@@ -74,11 +78,11 @@ def test_wrong_lists_are_named(folder, name, content, message):
         load(folder)
 
 
-def test_what_is_not_there_is_named(folder, tmp_path):
+def test_missing_kinds_lists_and_folders_are_named(folder, tmp_path):
     with pytest.raises(ValueError, match="ucf101 has no 'images'; it has clips"):
         ucf101.load("images", str(folder), Config())
     (folder / "ucfTrainTestlist/testlist03.txt").unlink()
-    with pytest.raises(ValueError, match="There is no .*testlist03.txt. https://www.crcv.ucf.edu"):
+    with pytest.raises(ValueError, match="testlist03.txt does not exist. Download .* from https://www.crcv.ucf.edu"):
         load(folder)
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty/UCF101.rar").touch()

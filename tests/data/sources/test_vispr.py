@@ -1,23 +1,26 @@
 import json
+import pathlib
+from typing import Any
 
 import pytest
 import trees
 
 from tfanon.core.config import Config
+from tfanon.data.batch import Examples
 from tfanon.data.sources import vispr
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: pathlib.Path) -> pathlib.Path:
     return trees.vispr(tmp_path, train=3, test=2, media=False)
 
 
-def annotate(folder, labels, **about):
+def annotate(folder: pathlib.Path, labels: list[str], **fields: Any) -> None:
     path = folder / "annotations/train2017/2017_10001018.json"
-    path.write_text(json.dumps({"labels": labels, **about}))
+    path.write_text(json.dumps({"labels": labels, **fields}))
 
 
-def load(folder, attribute_set="vispr1"):
+def load(folder: pathlib.Path, attribute_set: str = "vispr1") -> Examples:
     return vispr.load("images", str(folder), Config(attribute_set=attribute_set))["train"]
 
 
@@ -43,7 +46,7 @@ def test_columns_are_in_the_order_of_table_4(folder):
     assert load(folder, "vita").attributes[0].tolist() == [0, 1, 0, 0, 1]
 
 
-def test_train_and_test_and_no_validation(folder):
+def test_the_validation_split_is_read_but_not_used(folder):
     splits = vispr.load("images", str(folder), Config())
     assert (len(splits["train"]), len(splits["test"])) == (3, 2) and set(splits) == {
         "train",
@@ -54,7 +57,7 @@ def test_train_and_test_and_no_validation(folder):
     assert len(vispr.read(str(folder))) == 5
 
 
-def test_images_lie_where_the_archives_put_them(folder):
+def test_images_are_found_where_the_archives_unpack_to(folder):
     annotate(folder, [])
     assert load(folder).paths[0] == str(folder / "images/train2017/2017_10001018.jpg")
     (folder / "train2017").mkdir()
@@ -67,14 +70,14 @@ def test_wrong_annotations_are_named(folder):
     with pytest.raises(ValueError, match=r"2017_10001018.json: 'labels' must be .*a65_rel_soci"):
         load(folder)
     annotate(folder, [], image_path="../../secret.jpg")
-    with pytest.raises(ValueError, match="image_path '../../secret.jpg' leads out of the folder"):
+    with pytest.raises(ValueError, match="image_path '../../secret.jpg' points outside the folder"):
         load(folder)
     (folder / "train2017.txt").write_text("/etc/passwd\n")
-    with pytest.raises(ValueError, match="'/etc/passwd' of a list leads out"):
+    with pytest.raises(ValueError, match="'/etc/passwd' of a list points outside"):
         load(folder)
     (folder / "train2017.txt").unlink()
     (folder / "train2017_anno.tar.gz").touch()
     with pytest.raises(
-        ValueError, match="No list of images in .* train2017_anno.tar.gz is there: unpack it"
+        ValueError, match="No list of images found in .* Unpack train2017_anno.tar.gz first"
     ):
         load(folder)

@@ -54,7 +54,7 @@ def batch_for(settings):
     extras = (
         registry.load_module("objectives", settings["objective"])
         .build(Config(**settings), NAMES)
-        .extras
+        .extra_batch_keys
     )
     names = ("clips", "labels", "pairs", *extras)
     return lambda seed: {key: value for key, value in full_batch(seed).items() if key in names}
@@ -128,7 +128,7 @@ SURE, UNSURE, WRONG = -np.log(0.75), np.log(2), -np.log(0.25)
 )
 def test_what_f_A_descends_by_hand(name, settings, expected):
     objective = make(name, **settings)
-    np.testing.assert_allclose(objective.adversary(TRUTH, LOGITS), [expected], rtol=1e-6)
+    np.testing.assert_allclose(objective.adversarial_loss(TRUTH, LOGITS), [expected], rtol=1e-6)
 
 
 def test_mass_by_hand():
@@ -139,16 +139,16 @@ def test_mass_by_hand():
     )
     objective = make("mass", suppressed=("glasses",), kept_weight=2.0)
     np.testing.assert_allclose(
-        objective.adversary(truth, logits), [2 * (UNSURE + SURE) / 2 - WRONG], rtol=1e-6
+        objective.adversarial_loss(truth, logits), [2 * (UNSURE + SURE) / 2 - WRONG], rtol=1e-6
     )
     with tf.GradientTape() as tape:
         x = tf.constant(logits)
-        tape.attack_if_due(x)
-        value = objective.adversary(truth, x)
+        tape.watch(x)
+        value = objective.adversarial_loss(truth, x)
     # d/dz of the cross-entropy is p - y: kept -1/2 and -1/4, suppressed -(3/4 - 0).
     np.testing.assert_allclose(tape.gradient(value, x), [[[-0.5, -0.75, -0.25]]], rtol=1e-6)
     np.testing.assert_allclose(
-        make("mass").adversary(truth, logits), [-(UNSURE + WRONG + SURE) / 3], rtol=1e-6
+        make("mass").adversarial_loss(truth, logits), [-(UNSURE + WRONG + SURE) / 3], rtol=1e-6
     )
 
 
@@ -157,7 +157,7 @@ def test_the_weights_of_a_supervised_objective():
     model = minimax(objective="vita", utility_weight=0.5, budget_weight=3.0)
     model.f_B.layers[-1].kernel.assign(tf.zeros_like(model.f_B.layers[-1].kernel))
     data = full_batch(0)
-    L_A, terms = model.objective.anonymizer(model.f_T, model.f_B, data, data)
+    L_A, terms = model.objective.anonymizer_loss(model.f_T, model.f_B, data, data)
     assert float(terms["L_adv"]) == pytest.approx(np.log(2)) and float(
         terms["L_B"]
     ) == pytest.approx(np.log(2))
@@ -198,8 +198,8 @@ def test_clips_are_read_frame_by_frame_or_whole():
         _supervised.predict_clip_logits(video_judge, tf.constant(clips), video_judge),
         video_judge(clips),
     )
-    assert ensemble.Ensemble([video_judge, video_judge]).video
-    assert not ensemble.Ensemble([video_judge, image_judge]).video
+    assert ensemble.Ensemble([video_judge, video_judge]).takes_clips
+    assert not ensemble.Ensemble([video_judge, image_judge]).takes_clips
 
 
 def test_ted_spad_adds_the_triplet_loss():
@@ -209,7 +209,7 @@ def test_ted_spad_adds_the_triplet_loss():
         full_batch(0),
     )
     data["others"] = np.stack([data["clips"]] * 2, axis=1)
-    L_T, logits = model.objective.action(model.f_T, data, data, training=False)
+    L_T, logits = model.objective.action_loss(model.f_T, data, data, training=False)
     cross_entropy = np.mean(losses.action_cross_entropy(data["labels"], logits))
     assert float(L_T) == pytest.approx(cross_entropy + 0.25 * 2.0, rel=1e-5)
     np.testing.assert_allclose(logits, model.f_T(data["clips"], training=False)[0], rtol=1e-5)

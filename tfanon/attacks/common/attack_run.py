@@ -27,7 +27,7 @@ class AttackRun(phases.TrainingRun):
     number: int = 1
     count: int = 1
 
-    def phase(self, name):
+    def get_phase(self, name):
         """The Phase of an attack's part."""
         return phases.Phase(self.config, name, self.number, self.count)
 
@@ -100,8 +100,8 @@ def score_classifier(run, probe, forward, views=phases.FRAME_VIEW):
     graph = tf.function(forward, reduce_retracing=True, autograph=False)
     return criteria.score_privacy(
         criteria.Predictor(graph),
-        views.evaluation(splits.test, config),
-        views.evaluation(splits.tuning, config),
+        views.make_evaluation_dataset(splits.test, config),
+        views.make_evaluation_dataset(splits.tuning, config),
         splits.test,
     )
 

@@ -28,8 +28,8 @@ class PrivacyAttackCallback(keras.callbacks.Callback):
     ):
         super().__init__()
         self.every_epochs, self.leakage_by_epoch = every_epochs, {}
-        self.batches = phases.FRAME_VIEW.train(splits.train, config, 0, steps)
-        self.held_out = phases.FRAME_VIEW.evaluation(splits.tuning, config)
+        self.batches = phases.FRAME_VIEW.make_training_dataset(splits.train, config, 0, steps)
+        self.held_out = phases.FRAME_VIEW.make_evaluation_dataset(splits.tuning, config)
         reader = attack_run.build_privacy_network(
             network, attack_run.SCRATCH, len(splits.train.attribute_names)
         )

@@ -1,0 +1,1 @@
+"""Readers of the lists, tables and annotation files that data sets come with."""

@@ -1,55 +1,93 @@
-"""The labels of VP-HMDB51 and VP-UCF101: five private attributes per video of HMDB51 and of UCF101.
+"""Reads the labels of VP-HMDB51 and VP-UCF101: five private attributes per video.
 
-A label file is one of
+A label file is one of:
+
     <any>.pickle    the authors': {"<Class>/<name>.mp4": int64 [1, 5]}, though the videos are .avi
     <any>.csv       columns video, skin_color, face, gender, nudity, relationship
     <any>.json      {"<Class>/<name>": [0, 1, 1, 0, 0]}
-and is matched to the videos by their names without ending. The authors do not say in which order the five come; this
-order is what the classes that show hands alone, and the agreement with PA-HMDB51, speak for.
+
+It is matched to the videos by their names without file extension. The authors do not publish the
+order of the five attributes. The order used here is inferred from the classes that show only hands,
+and from agreement with PA-HMDB51.
 """
 
 import csv
 import dataclasses
 import io
+import itertools
 import os
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
+from tfanon.core.config import Config
 from tfanon.data import published_split
+from tfanon.data.batch import Examples
 from tfanon.data.parsing import restricted_pickle, text_lists
 from tfanon.data.parsing.annotations import PRIVATE_ATTRIBUTES
 
-ABOUT = "https://github.com/ming1993li/stprivacy has the labels in annotations/."
+ABOUT = "Download annotations/ from https://github.com/ming1993li/stprivacy."
 KINDS = ("clips", "private_clips")
+LABEL_ENDINGS = (".pickle", ".csv", ".json")  # in order of preference
 
 
-def choose_splits(name, kind, whole, config, group):
-    """{"train": Examples, "test": Examples} in the splits of the videos' own data set, with actions and attributes."""
+def choose_splits(
+    name: str,
+    kind: str,
+    catalog: published_split.Catalog,
+    config: Config,
+    get_group: Callable[[str], str],
+) -> dict[str, Examples]:
+    """Choose the training and test clips of --split_number, with actions and attributes.
+
+    Args:
+        name: Name of the data set, for the error message.
+        kind: One of KINDS.
+        catalog: All videos, in the splits of the data set that they come from.
+        config: Its `split_number` chooses the split.
+        get_group: Function from a video's path to the name of its group.
+
+    Returns:
+        Examples of "train" and of "test".
+
+    Raises:
+        ValueError: The data set has no examples of this kind.
+    """
     published_split.check_kind(name, kind, KINDS)
-    return published_split.train_and_test(whole, str(config.split_number), group=group)
+    return published_split.train_and_test(catalog, str(config.split_number), group=get_group)
 
 
-def read_labelled_videos(name, videos, folder):
-    """The Catalog of the videos, with attributes.
+def read_labelled_videos(
+    name: str, videos: published_split.Catalog, folder: str
+) -> published_split.Catalog:
+    """Add the private attributes to a catalog of videos.
 
-    name: of the data set.  videos: the Catalog without.  Raises ValueError where a video has no label.
+    Args:
+        name: "vp_hmdb51" or "vp_ucf101".
+        videos: Catalog of HMDB51 or UCF101.
+        folder: Folder with the label file.
+
+    Returns:
+        The catalog with attributes, float32 `[n, 5]` of 0 and 1.
+
+    Raises:
+        ValueError: The label file is missing or invalid, or a video has no label.
     """
     stem = name.removeprefix("vp_") + "_privacy_attribute_label"
-    places = [
-        f"{place}{prefix}{stem}{ending}"
-        for place in ("", "annotations/")
-        for prefix in ("", "vp_")
-        for ending in (".pickle", ".csv", ".json")
-    ]
-    path = text_lists.find_first_existing(folder, places, "labels", ABOUT)
-    labels = {
-        _strip_ending(video): values
-        for video, values in LABEL_READERS[os.path.splitext(path)[1]](path).items()
-    }
+    candidates = []
+    for subfolder, prefix, ending in itertools.product(
+        ("", "annotations/"), ("", "vp_"), LABEL_ENDINGS
+    ):
+        candidates.append(f"{subfolder}{prefix}{stem}{ending}")
+    path = text_lists.find_first_existing(folder, candidates, "labels", ABOUT)
+    read_labels = LABEL_READERS[os.path.splitext(path)[1]]
+    labels = {_strip_ending(video): values for video, values in read_labels(path).items()}
     missing = [video for video in videos.paths if _strip_ending(video) not in labels]
     if missing:
         raise ValueError(
-            f"{path} has no label for {len(missing)} of {len(videos)} videos; the first: {missing[0]}"
+            f"{path} has no label for {len(missing)} of {len(videos)} videos; the first: "
+            f"{missing[0]}"
         )
     rows = [_parse_row(labels[_strip_ending(video)], video, path) for video in videos.paths]
     return dataclasses.replace(
@@ -57,30 +95,36 @@ def read_labelled_videos(name, videos, folder):
     )
 
 
-def _strip_ending(video):
+def _strip_ending(video: str) -> str:
     return os.path.splitext(video)[0]
 
 
-def _parse_row(values, video, path):
+def _parse_row(values: Any, video: str, path: str) -> np.ndarray:
+    """Return the five labels of a video, each 0 or 1."""
     values = np.asarray(values).reshape(-1)
     if values.shape != (len(PRIVATE_ATTRIBUTES),) or not np.isin(values, (0, 1)).all():
         raise ValueError(
-            f"{path}: {video} must have 0 or 1 for each of {', '.join(PRIVATE_ATTRIBUTES)}; given {values.tolist()}."
+            f"{path}: {video} must have 0 or 1 for each of {', '.join(PRIVATE_ATTRIBUTES)}, not "
+            f"{values.tolist()}."
         )
     return values
 
 
-def _read_csv(path):
+def _read_csv(path: str) -> dict[str, list[int]]:
+    """Read the labels of a table, by video."""
     rows = list(csv.DictReader(io.StringIO(text_lists.read_text(path))))
     if not rows or not {"video", *PRIVATE_ATTRIBUTES} <= set(rows[0]):
         raise ValueError(f"{path} must have the columns video, {', '.join(PRIVATE_ATTRIBUTES)}.")
+    labels = {}
     try:
-        return {row["video"]: [int(row[name]) for name in PRIVATE_ATTRIBUTES] for row in rows}
+        for row in rows:
+            labels[row["video"]] = [int(row[name]) for name in PRIVATE_ATTRIBUTES]
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}.") from None
+    return labels
 
 
-LABEL_READERS = {
+LABEL_READERS: dict[str, Callable[[str], Mapping[str, Any]]] = {
     ".pickle": restricted_pickle.read_integer_arrays,
     ".csv": _read_csv,
     ".json": text_lists.read_json,

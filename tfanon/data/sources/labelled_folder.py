@@ -1,392 +1,145 @@
 """Any folder with a `labels.csv`: a column `path`, relative to the folder, and columns of labels.
 
-Flags choose the columns.
+Flags choose the columns. A private column becomes binary attributes:
 
-A private column becomes binary attributes, as the rest of tfanon knows them:
-- two values: one attribute, 'column=value' of the value that is last in the alphabet;
+- two values: one attribute, 'column=value' of the value that is last in alphabetical order;
 - more values: one attribute per value, in alphabetical order;
-- 'age:18:40': numbers cut into the bands 'age<18', 'age=18..40' (without 40) and 'age>=40', which
-  are its values; of two bands the upper one is the attribute. A band without any row is left out.
-Values and classes are those of the whole file, so every split has the same ones.
+- 'age:18:40': numbers cut into the bands 'age<18', 'age=18..40' (without 40) and 'age>=40'. The
+  bands are then treated as values, in rising order; a band without any row is left out.
 
-A split column says `train` or `test`; rows of another word are in neither, and a word that is
-nearly one of the two is refused. The clips of a split are videos. A file that is listed twice
-counts once, and cannot have two labels.
+Values and classes are those of the whole file, so they are the same for every split.
+
+A split column says `train` or `test`. Rows with another word are in neither split; a word that
+looks like a misspelling of the two is refused. Clips must be videos. A file that is listed twice
+counts once, and its labels must agree.
 """
 
-import collections
-import csv
 import dataclasses
-import io
-import os
-import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from absl import logging
 
+from tfanon.core.config import Config
 from tfanon.data.batch import Examples
-from tfanon.media.limits import VIDEO_ENDINGS, check_ending, is_video_path
+from tfanon.data.parsing.label_table import LabelTable, get_column, read_table, resolve_paths
+from tfanon.data.parsing.split_names import MAX_WORDS_SHOWN, SPLITS, read_split_names
+from tfanon.media.limits import VIDEO_ENDINGS, is_video_path
 
-TABLE_NAME = "labels.csv"
-SPLITS = ("train", "test")
-SPLIT_SYNONYMS = {"training": "train", "trn": "train", "testing": "test"}
-OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}  # of other tables
+SPLIT_FLAGS = {
+    "clips": "split_column",
+    "images": "image_split_column",
+    "private_clips": "clip_private_split_column",
+}
+ATTRIBUTE_FLAGS = {"images": "private_columns", "private_clips": "clip_private_columns"}
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class LabelTable:
-    """The rows of a `labels.csv`.
+@dataclasses.dataclass(eq=False)
+class RowLabels:
+    """What the chosen columns say about each row of a table.
 
     Attributes:
-        path: Of the file.
-        columns: Their names, in the order of the file.
-        rows: Of each row its cells by column, without spaces around them.
-        lines: The line of the file on which each row begins; that of the column names is usually 1.
+        labels: int32 `[n]`, the class of each row; None without actions.
+        classes: Names of the classes.
+        attributes: float32 `[n, P]` of 0 and 1; None without private columns.
+        attribute_names: Names of the attributes.
+        used_columns: By column, the value of each row, or its band if the column is cut. Rows of
+            one file must agree on them.
     """
 
-    path: str
-    columns: tuple[str, ...]
-    rows: tuple[dict[str, str], ...]
-    lines: tuple[int, ...]
-
-    def where(self, row: int) -> str:
-        """The place of a row, as an editor shows it."""
-        return f"line {self.lines[row]}"
+    labels: np.ndarray | None = None
+    classes: tuple[str, ...] = ()
+    attributes: np.ndarray | None = None
+    attribute_names: tuple[str, ...] = ()
+    used_columns: dict[str, Sequence[Any]] = dataclasses.field(default_factory=dict)
 
 
-def load(kind, folder, config):
-    """{"train": Examples, "test": Examples}.
-
-    kind: "clips" (labels of --action_column, groups of --group_column), "images" (attributes of
-    --private_columns, or none) or "private_clips" (attributes of --clip_private_columns under
-    --clip_private_split_column, and the groups).
-    Raises ValueError that names the folder, file, line, column or split at fault.
-    """
-    table = read_table(folder)
-    attributes, names, labels, classes = None, (), None, ()
-    if kind == "clips":
-        split_flag, split_column = "split_column", config.split_column
-        values = _get_column(table, config.action_column, "--action_column")
-        classes = tuple(sorted(set(values)))
-        labels = np.array([classes.index(value) for value in values], np.int32)
-        described = {config.action_column: values}
-    else:
-        flag, split_flag = {
-            "images": ("private_columns", "image_split_column"),
-            "private_clips": ("clip_private_columns", "clip_private_split_column"),
-        }[kind]
-        split_column = getattr(config, split_flag)
-        attributes, names, described = _make_attributes(table, getattr(config, flag), f"--{flag}")
-    groups = ()
-    if config.group_column and kind == "clips":
-        groups = tuple(_get_column(table, config.group_column, "--group_column"))
-        described[config.group_column] = groups
-    paths = _resolve_paths(table, folder)
-    words = _read_split_names(table, split_column, f"--{split_flag}")
-    if kind != "images":
-        _check_videos(table, words)
-    examples = Examples(paths, labels, classes, attributes, names, groups=groups)
-    if kind == "private_clips":
-        examples = dataclasses.replace(
-            examples, groups=_find_disjoint_groups(table, words, config.group_column)
-        )
-    return _cut_splits(examples, _mark_repeats(table, paths, words, described), split_column, table)
-
-
-def read_table(folder: str) -> LabelTable:
-    """Read the table of a folder.
-
-    Blank lines and rows of empty cells are left out.
-
-    Raises:
-        ValueError: The folder or the table is not there, or it is no table of comma separated
-            values in UTF-8; the message names the line.
-    """
-    if not os.path.isdir(folder):
-        raise ValueError(
-            f"There is no folder {folder}: --data_dir and --clip_folder or --image_folder name it."
-        )
-    path = os.path.join(folder, TABLE_NAME)
-    if not os.path.isfile(path):
-        raise ValueError(
-            f"There is no {TABLE_NAME} in {folder}: a table with a column 'path' and columns of labels."
-        )
-    (first, columns), *records = _read_records(path) or [(1, [])]
-    _check_columns(path, first, columns)
-    rows, lines = [], []
-    for line, cells in records:
-        if any(cells[len(columns) :]) or len(cells) < len(columns):
-            raise ValueError(
-                f"{path}: line {line} has {len(cells)} cells, and the table {len(columns)} "
-                f"columns: {', '.join(columns)}. A cell with a comma in it is written in "
-                "double quotes."
-            )
-        rows.append(dict(zip(columns, cells)))
-        lines.append(line)
-    if not rows:
-        raise ValueError(f"{path} has no rows.")
-    return LabelTable(path, tuple(columns), tuple(rows), tuple(lines))
-
-
-def _read_records(path: str) -> list[tuple[int, list[str]]]:
-    """(line on which it begins, cells) of each record that is not empty."""
-    text = _read_text(path)
-    # Strict: an open quotation mark is an error, and no cell that holds the rest of the file.
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    found, line = [], 1
-    try:
-        for record in reader:
-            cells = [cell.strip() for cell in record]
-            if any(cells):
-                found.append((line, cells))
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise ValueError(
-            f"{path} is no table of comma separated values: {error}, in the row that "
-            f"begins in line {line}."
-        ) from None
-    return found
-
-
-def _read_text(path: str) -> str:
-    """The text of a table, as it is, without a byte-order mark."""
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            text = file.read()
-    except UnicodeDecodeError as error:
-        message = f"{path} is no table of comma separated values in UTF-8: {error}."
-        raise ValueError(message) from None
-    if "\0" in text:
-        line = len(text[: text.index("\0")].splitlines()) or 1
-        raise ValueError(
-            f"{path} is no table of comma separated values: a zero byte in line {line}."
-        )
-    return text
-
-
-def _check_columns(path: str, line: int, columns: list[str]) -> None:
-    """Raise ValueError where the first row of a table does not name its columns."""
-    alone = columns[0] if len(columns) == 1 else ""
-    for separator, name in OTHER_SEPARATORS.items():
-        parts = [part.strip(' "') for part in alone.split(separator)]
-        if len(parts) > 1 and "path" in parts:
-            raise ValueError(
-                f"{path} is separated by {name}; tfanon reads tables separated by commas."
-            )
-    counts = collections.Counter(columns)
-    repeated = [column for column, count in counts.items() if column and count > 1]
-    if repeated:
-        raise ValueError(f"{path}: line {line} names the column '{repeated[0]}' twice.")
-
-
-def _get_column(table: LabelTable, name: str, flag: str) -> list[str]:
-    """The values of a column."""
-    if not name or name not in table.columns:
-        there = ", ".join(column for column in table.columns if column)
-        raise ValueError(f"{flag}: {table.path} has no column '{name}'; it has: {there}.")
-    values = [row[name] for row in table.rows]
-    if "" in values:
-        where = table.where(values.index(""))
-        raise ValueError(f"{table.path}: the column '{name}' is empty in {where}.")
-    return values
-
-
-def _resolve_paths(table: LabelTable, folder: str) -> tuple[str, ...]:
-    """Full paths of all rows, spelt in one way; each in the folder, of a known kind, and there."""
-    paths = []
-    for row, name in enumerate(_get_column(table, "path", "path")):
-        below = os.path.normpath(name)
-        if os.path.isabs(name) or re.split(r"[/\\]", below)[0] == "..":
-            raise ValueError(
-                f"{table.path}: the path '{name}' in {table.where(row)} leads out of the folder."
-            )
-        try:
-            check_ending(name)
-        except ValueError as error:
-            raise ValueError(f"{table.path}: {table.where(row)}: {error}") from None
-        paths.append(os.path.join(folder, below))
-    missing = [row for row, path in enumerate(paths) if not os.path.isfile(path)]
-    if missing:
-        first = missing[0]
-        raise ValueError(
-            f"{table.path}: {len(missing)} of {len(paths)} files are not there; the first: "
-            f"{paths[first]} ({table.where(first)})."
-        )
-    return tuple(paths)
-
-
-def _check_videos(table: LabelTable, words: list[str]) -> None:
-    """Raise ValueError where a row of a split is an image and clips are wanted."""
-    paths = [row["path"] for row in table.rows]
-    images = [
-        row for row, word in enumerate(words) if word in SPLITS and not is_video_path(paths[row])
-    ]
-    if images:
-        more = f" (and {len(images) - 1} more)" if images[1:] else ""
-        first = images[0]
-        raise ValueError(
-            f"{table.path}: '{paths[first]}' in {table.where(first)} is an image{more}; "
-            f"clips are videos, whose names end in {' '.join(VIDEO_ENDINGS)}. Images "
-            "belong to --image_source."
-        )
-
-
-def _read_split_names(table: LabelTable, column: str, flag: str) -> list[str]:
-    """What a split column says of each row.
-
-    Of 'COLUMN=VALUE': test where the column has that value, else train.
-    """
-    name, left_out, value = column.partition("=")
-    words = _get_column(table, name, flag)
-    if left_out and value not in words:
-        there = ", ".join(sorted(set(words))[:10])
-        raise ValueError(f"{flag}: no row of {table.path} has {column}; the column has: {there}.")
-    if left_out:
-        return ["test" if word == value else "train" for word in words]
-    _check_split_names(table, name, words)
-    return words
-
-
-def _check_split_names(table: LabelTable, column: str, words: list[str]) -> None:
-    """Raise ValueError for a word that is nearly a split's; count the rows of other words."""
-    counts = collections.Counter(words)
-    for word in counts:
-        meant = find_intended_split(word)
-        if meant:
-            row = words.index(word)
-            more = f" (and {counts[word] - 1} more rows)" if counts[word] > 1 else ""
-            raise ValueError(
-                f"{table.path}: '{word}' in {table.where(row)}{more} of the column "
-                f"'{column}' is not a split, and nearly '{meant}': write '{meant}', or for "
-                "rows in neither split a word that is no misspelling, such as 'unused'."
-            )
-    others = {word: count for word, count in sorted(counts.items()) if word not in SPLITS}
-    if others and len(others) < len(counts):
-        listed = ", ".join(f"{word}: {count}" for word, count in list(others.items())[:10])
-        logging.info(
-            "%s: rows in neither split by the column '%s': %d (%s).",
-            table.path,
-            column,
-            sum(others.values()),
-            listed,
-        )
-
-
-def find_intended_split(word: str) -> str:
-    """The split that a word misspells; '' for a split's own name and for a word of another meaning.
-
-    Misspelt is what differs in capitals or in signs around the word, in one letter that is added,
-    missing, wrong or has changed places with its neighbour, and SYNONYMS. Words such as 'test2' and
-    'testB' are meant.
-    """
-    if word in SPLITS or re.search(r"\d", word) or re.fullmatch("(train|test)[A-Z]", word):
-        return ""
-    plain = word.casefold().strip(" .,:;_-'\"()[]")
-    plain = SPLIT_SYNONYMS.get(plain, plain)
-    for split in SPLITS:
-        if plain == split or _is_one_edit_apart(plain, split):
-            return split
-    return ""
-
-
-def _is_one_edit_apart(one: str, other: str) -> bool:
-    """Whether one letter added, left out, replaced or swapped makes one word of the other."""
-    if len(one) > len(other):
-        one, other = other, one
-    same = 0  # letters that both begin with
-    while same < len(one) and one[same] == other[same]:
-        same += 1
-    left, right = one[same:], other[same:]
-    if len(one) < len(other):
-        return left == right[1:]
-    return left[1:] == right[1:] or (left[:2] == right[1::-1] and left[2:] == right[2:])
-
-
-def _mark_repeats(
-    table: LabelTable, paths: tuple[str, ...], words: list[str], described: dict[str, list]
-) -> list[str]:
-    """The words, '' for a row that says of a file what an earlier row of its split has said.
+def load(kind: str, folder: str, config: Config) -> dict[str, Examples]:
+    """Load the training and test rows of a labelled folder.
 
     Args:
-        described: Of each column that is used the value of each row.
+        kind: "clips": classes of --action_column, groups of --group_column. "images": attributes
+            of --private_columns, if there are any. "private_clips": attributes of
+            --clip_private_columns in the split of --clip_private_split_column, with groups.
+        folder: Folder of the data set.
+        config: Settings of the experiment.
+
+    Returns:
+        Examples of "train" and of "test".
 
     Raises:
-        ValueError: Rows of the splits say different things of one file.
+        ValueError: The message names the folder, file, line, column or split.
     """
-    kept, first = list(words), {}
-    for row, (path, word) in enumerate(zip(paths, words)):
-        if word not in SPLITS:
-            continue
-        before = first.setdefault(path, row)
-        for column, values in described.items():
-            if values[before] != values[row]:
-                one, other = table.rows[before], table.rows[row]
-                raise ValueError(
-                    f"{table.path}: the file '{other['path']}' has two values of "
-                    f"'{column}': '{one[column]}' in {table.where(before)}, "
-                    f"'{other[column]}' in {table.where(row)}."
-                )
-        if first.setdefault((path, word), row) != row:
-            kept[row] = ""
-    repeats = kept.count("")
-    if repeats:
-        logging.warning(
-            "%s: rows that repeat earlier ones: %d, the first in %s; each file counts once.",
-            table.path,
-            repeats,
-            table.where(kept.index("")),
-        )
-    return kept
-
-
-def _cut_splits(examples, words, column, table):
-    """Cut by train and test; rows of other words are in neither."""
-    there = ", ".join(sorted({word for word in words if word})[:10])
-    words = np.array(words)
-    for split in SPLITS:
-        if split not in words:
-            raise ValueError(
-                f"{table.path}: the split '{split}' is empty; the column '{column}' has: {there}."
-            )
-    return {split: examples.take(words == split) for split in SPLITS}
-
-
-def _find_disjoint_groups(table, words, column):
-    """The group of each row where none is in train and test, as where identity is private."""
-    if not column or column not in table.columns:
-        return ()
-    groups = tuple(row[column] for row in table.rows)
-    train, test = (
-        {group for group, word in zip(groups, words) if word == split} for split in SPLITS
+    table = read_table(folder)
+    if kind == "clips":
+        row_labels = _read_actions(table, config.action_column)
+    else:
+        flag = ATTRIBUTE_FLAGS[kind]
+        row_labels = _make_attributes(table, getattr(config, flag), f"--{flag}")
+    groups: tuple[str, ...] = ()
+    if config.group_column and kind == "clips":
+        groups = tuple(get_column(table, config.group_column, "--group_column"))
+        row_labels.used_columns[config.group_column] = groups
+    paths = resolve_paths(table, folder)
+    split_flag = SPLIT_FLAGS[kind]
+    split_column = getattr(config, split_flag)
+    split_names = read_split_names(table, split_column, f"--{split_flag}")
+    if kind != "images":
+        _check_videos(table, split_names)
+    if kind == "private_clips":
+        groups = _find_disjoint_groups(table, split_names, config.group_column)
+    examples = Examples(
+        paths,
+        row_labels.labels,
+        row_labels.classes,
+        row_labels.attributes,
+        row_labels.attribute_names,
+        groups=groups,
     )
-    return () if train & test else groups
+    split_names = _mark_repeats(table, paths, split_names, row_labels.used_columns)
+    return _cut_splits(examples, split_names, split_column, table)
 
 
-def _make_attributes(table, columns, flag):
-    """(float32 [n, P], names, {column: value or band of each row}); (None, (), {}) of none."""
-    ones, names, described = [], [], {}
+def _read_actions(table: LabelTable, column: str) -> RowLabels:
+    """Make classes of the values of a column, in alphabetical order."""
+    values = get_column(table, column, "--action_column")
+    classes = tuple(sorted(set(values)))
+    labels = np.array([classes.index(value) for value in values], np.int32)
+    return RowLabels(labels, classes, used_columns={column: values})
+
+
+def _make_attributes(table: LabelTable, columns: Sequence[str], flag: str) -> RowLabels:
+    """Make binary attributes of private columns; a column may have cuts, as in 'age:18:40'."""
+    indicators, names = [], []
+    used_columns: dict[str, Sequence[Any]] = {}
     for column in columns:
         name, *cuts = column.split(":")
-        values = _get_column(table, name, flag)
+        values: Sequence[Any] = get_column(table, name, flag)
+        titles: dict[Any, str] = {value: f"{name}={value}" for value in sorted(set(values))}
         if cuts:
-            values, titles = _cut_into_bands(
-                name, _parse_numbers(table, values, name), _parse_cuts(column, cuts, flag)
-            )
-        else:
-            titles = {value: f"{name}={value}" for value in sorted(set(values))}
+            numbers = _parse_numbers(table, values, name)
+            values, titles = _cut_into_bands(name, numbers, _parse_cuts(column, cuts, flag))
         if len(titles) == 1:
             raise ValueError(
-                f"{flag}: the column '{name}' of {table.path} has one value only, so there "
-                "is nothing to hide."
+                f"{flag}: the column '{name}' of {table.path} has only one value, so there is "
+                "nothing to hide."
             )
-        described[name] = values
-        for value in list(titles)[1:] if len(titles) == 2 else titles:
-            ones.append([other == value for other in values])
+        used_columns[name] = values
+        shown = list(titles)
+        if len(shown) == 2:
+            shown = shown[1:]  # the first is the absence of the second
+        for value in shown:
+            indicators.append([row_value == value for row_value in values])
             names.append(titles[value])
-    return (np.array(ones, np.float32).T, tuple(names), described) if names else (None, (), {})
+    if not names:
+        return RowLabels()
+    attributes = np.array(indicators, np.float32).T
+    return RowLabels(attributes=attributes, attribute_names=tuple(names), used_columns=used_columns)
 
 
-def _parse_cuts(column, cuts, flag):
+def _parse_cuts(column: str, cuts: Sequence[str], flag: str) -> list[float]:
+    """Return the limits between the bands of a column."""
     try:
         limits = [float(cut) for cut in cuts]
     except ValueError:
@@ -398,7 +151,8 @@ def _parse_cuts(column, cuts, flag):
     return limits
 
 
-def _parse_numbers(table, values, name):
+def _parse_numbers(table: LabelTable, values: Sequence[str], name: str) -> np.ndarray:
+    """Return the values of a column as finite numbers."""
     numbers = np.empty(len(values))
     for row, value in enumerate(values):
         try:
@@ -407,15 +161,115 @@ def _parse_numbers(table, values, name):
             numbers[row] = np.nan
         if not np.isfinite(numbers[row]):
             raise ValueError(
-                f"{table.path}: '{value}' in {table.where(row)} of the column '{name}' is "
-                "no number."
+                f"{table.path}: '{value}' in {table.describe_row(row)} of the column '{name}' is "
+                "not a number."
             )
     return numbers
 
 
-def _cut_into_bands(name, numbers, cuts):
-    """(band of each number, {band: title}); a number equal to a cut is in the band above it."""
-    inner = [f"{name}={low:g}..{high:g}" for low, high in zip(cuts, cuts[1:])]
+def _cut_into_bands(
+    name: str, numbers: np.ndarray, cuts: Sequence[float]
+) -> tuple[list[int], dict[int, str]]:
+    """Return the band of each number, and the title of each band that has rows.
+
+    A number that equals a cut is in the band above it.
+    """
+    inner = [f"{name}={low:g}..{high:g}" for low, high in zip(cuts, cuts[1:], strict=False)]
     titles = [f"{name}<{cuts[0]:g}", *inner, f"{name}>={cuts[-1]:g}"]
-    bands = np.digitize(numbers, cuts)
-    return list(bands), {band: title for band, title in enumerate(titles) if band in bands}
+    bands = np.digitize(numbers, cuts).tolist()
+    return bands, {band: title for band, title in enumerate(titles) if band in bands}
+
+
+def _check_videos(table: LabelTable, split_names: Sequence[str]) -> None:
+    """Raise ValueError if a row of a split is an image although clips are loaded."""
+    paths = [row["path"] for row in table.rows]
+    images = []
+    for row, name in enumerate(split_names):
+        if name in SPLITS and not is_video_path(paths[row]):
+            images.append(row)
+    if images:
+        more = f" (and {len(images) - 1} more)" if len(images) > 1 else ""
+        first = images[0]
+        raise ValueError(
+            f"{table.path}: '{paths[first]}' in {table.describe_row(first)} is an image{more}; "
+            f"clips must be videos, with names that end in {' '.join(VIDEO_ENDINGS)}. "
+            "--image_source loads images."
+        )
+
+
+def _mark_repeats(
+    table: LabelTable,
+    paths: Sequence[str],
+    split_names: Sequence[str],
+    used_columns: Mapping[str, Sequence[Any]],
+) -> list[str]:
+    """Replace the split of rows that repeat an earlier row of the same split by "".
+
+    ValueError if rows of the splits contradict each other about one file.
+    """
+    kept = list(split_names)
+    first_row_of_file: dict[str, int] = {}
+    first_row_in_split: dict[tuple[str, str], int] = {}
+    for row, (path, name) in enumerate(zip(paths, split_names, strict=True)):
+        if name not in SPLITS:
+            continue
+        earlier = first_row_of_file.setdefault(path, row)
+        _check_agreement(table, earlier, row, used_columns)
+        if first_row_in_split.setdefault((path, name), row) != row:
+            kept[row] = ""
+    repeats = kept.count("")
+    if repeats:
+        logging.warning(
+            "%s: rows that repeat earlier ones: %d, the first in %s; each file counts once.",
+            table.path,
+            repeats,
+            table.describe_row(kept.index("")),
+        )
+    return kept
+
+
+def _check_agreement(
+    table: LabelTable, earlier: int, later: int, used_columns: Mapping[str, Sequence[Any]]
+) -> None:
+    """Raise ValueError if two rows of one file have different values in a column that is used."""
+    for column, values in used_columns.items():
+        if values[earlier] != values[later]:
+            one, other = table.rows[earlier], table.rows[later]
+            raise ValueError(
+                f"{table.path}: the file '{other['path']}' has two values of '{column}': "
+                f"'{one[column]}' in {table.describe_row(earlier)}, '{other[column]}' in "
+                f"{table.describe_row(later)}."
+            )
+
+
+def _cut_splits(
+    examples: Examples, split_names: Sequence[str], column: str, table: LabelTable
+) -> dict[str, Examples]:
+    """Divide the rows into train and test; rows with other words are in neither."""
+    for split in SPLITS:
+        if split not in split_names:
+            words = sorted({name for name in split_names if name})
+            raise ValueError(
+                f"{table.path}: the split '{split}' is empty; the column '{column}' has: "
+                f"{', '.join(words[:MAX_WORDS_SHOWN])}."
+            )
+    names = np.array(split_names)
+    return {split: examples.take(names == split) for split in SPLITS}
+
+
+def _find_disjoint_groups(
+    table: LabelTable, split_names: Sequence[str], column: str
+) -> tuple[str, ...]:
+    """Return the group of each row, or none if a group is in both splits.
+
+    A group in both splits is an identity, which is then the private attribute itself.
+    """
+    if not column or column not in table.columns:
+        return ()
+    groups = tuple(row[column] for row in table.rows)
+    groups_of_split: dict[str, set[str]] = {split: set() for split in SPLITS}
+    for group, name in zip(groups, split_names, strict=True):
+        if name in groups_of_split:
+            groups_of_split[name].add(group)
+    shared = groups_of_split["train"] & groups_of_split["test"]
+    return () if shared else groups

@@ -1,15 +1,17 @@
-"""PA-HMDB51: 515 clips of HMDB51 whose frames are labelled with what they show of people; for evaluation only.
+"""PA-HMDB51: 515 clips of HMDB51 with labels of what each frame shows of people; for tests only.
 
-    <data_dir>/pa_hmdb51/PrivacyAttributes/<action>.json     its repository
+    <data_dir>/pa_hmdb51/PrivacyAttributes/<action>.json     from its repository
     <data_dir>/hmdb51/<action>/<clip>.avi                    HMDB51's own files
 
-There is no training split: its authors mean it to be tested on. Give it as --test_clip_source and --test_image_source.
+It has no training split: its authors intend it for evaluation. Use it as --test_clip_source and
+--test_image_source.
 """
 
 import os
 
 import numpy as np
 
+from tfanon.core.config import Config
 from tfanon.data import published_split
 from tfanon.data.batch import Examples
 from tfanon.data.parsing import annotations, attribute_sets
@@ -20,27 +22,46 @@ KINDS = ("clips", "images")
 PUBLISHED = {"files": 515, "classes": 51, "splits": {"1": {"test": 515}}}
 
 
-def load(kind, folder, config):
-    """{"test": Examples}.  kind: "clips" with HMDB51's actions, or "images": frames with --attribute_set.
+def load(kind: str, folder: str, config: Config) -> dict[str, Examples]:
+    """Load the annotated clips or their frames.
 
-    Raises ValueError that names the folder, file, clip or segment at fault.
+    Args:
+        kind: "clips" with HMDB51's actions, or "images": frames with --attribute_set.
+        folder: Folder of the data set.
+        config: Settings of the experiment.
+
+    Returns:
+        Examples of "test".
+
+    Raises:
+        ValueError: Files are missing or invalid; the message names the folder, file, clip or
+            segment.
     """
     return choose(kind, read(folder, config.data_dir), config)
 
 
-def choose(kind, whole, config):
-    """As load, from the Catalog of all rows."""
+def choose(kind: str, catalog: published_split.Catalog, config: Config) -> dict[str, Examples]:
+    """Choose clips or frames from the catalog that `read` returns."""
     published_split.check_kind("pa_hmdb51", kind, KINDS)
-    clips = whole.examples(np.ones(len(whole), bool))
-    return {
-        "test": clips
-        if kind == "clips"
-        else _expand_frames(clips.paths, whole.frame_values, config.attribute_set)
-    }
+    clips = catalog.examples(np.ones(len(catalog), bool))
+    if kind == "clips":
+        return {"test": clips}
+    return {"test": _expand_frames(clips.paths, catalog.frame_values or (), config.attribute_set)}
 
 
-def read(folder, data_dir):
-    """The Catalog of all clips, with the values of their frames."""
+def read(folder: str, data_dir: str) -> published_split.Catalog:
+    """Read all annotations.
+
+    Args:
+        folder: Folder of the data set.
+        data_dir: Folder that holds hmdb51/.
+
+    Returns:
+        All clips with the values of their frames, in the split "1".
+
+    Raises:
+        ValueError: As in `load`.
+    """
     values = annotations.read_frame_values(folder)
     paths = tuple(sorted(values))
     classes = tuple(annotations.find_annotation_files(folder))
@@ -55,19 +76,20 @@ def read(folder, data_dir):
     )
 
 
-def _expand_frames(paths, frame_values, chosen):
-    """One row per labelled frame."""
-    numbers = [annotations.find_labelled_frames(values) for values in frame_values]
-    rows = np.repeat(np.arange(len(paths)), [len(of_clip) for of_clip in numbers])
-    attributes = [
-        attribute_sets.convert_pa_hmdb51_values(values[of_clip], chosen)
-        for values, of_clip in zip(frame_values, numbers)
-    ]
-    of_frames = tuple(paths[row] for row in rows)
+def _expand_frames(
+    paths: tuple[str, ...], frame_values: tuple[np.ndarray, ...], attribute_set: str
+) -> Examples:
+    """Make one row per fully labelled frame; the frames of one clip are a group."""
+    frame_numbers = [annotations.find_labelled_frames(values) for values in frame_values]
+    frame_paths: list[str] = []
+    attributes = []
+    for path, values, numbers in zip(paths, frame_values, frame_numbers, strict=True):
+        frame_paths += [path] * len(numbers)
+        attributes.append(attribute_sets.convert_pa_hmdb51_values(values[numbers], attribute_set))
     return Examples(
-        of_frames,
+        tuple(frame_paths),
         attributes=np.concatenate(attributes),
-        attribute_names=attribute_sets.get_attribute_names(chosen),
-        frames=np.concatenate(numbers),
-        groups=of_frames,
+        attribute_names=attribute_sets.get_attribute_names(attribute_set),
+        frames=np.concatenate(frame_numbers),
+        groups=tuple(frame_paths),
     )

@@ -1,44 +1,84 @@
-"""MaSS (Chen et al., arXiv 2210.09904), in its manner: suppress chosen attributes, keep the others.
+"""Objective in the manner of MaSS: suppress some private attributes and keep the others.
 
-L_A = L_T + L_keep - L_suppress: what f_B reads of --suppressed is driven away from the truth, what it reads of the
-other attributes is held at it, weighed by --kept_weight. Known from memory of its abstract, not from its code. **Ours**:
-f_B learns both kinds beside f_A (there the judges of what is kept were trained before and stand still), and L_T takes the
-place of its contrastive loss on what nobody labelled.
+L_A = L_T + L_keep - L_suppress. f_A moves f_B's predictions of the --suppressed attributes away
+from the truth and holds those of the other attributes at it, weighted by --kept_weight.
+
+Source: Chen et al., arXiv 2210.09904, from memory of its abstract and without its code. Two things
+are our own: f_B learns both groups of attributes during adversarial training, where MaSS has
+pretrained, frozen networks for the attributes it keeps; and L_T replaces its contrastive loss for
+information without labels.
 """
+
+from collections.abc import Sequence
 
 import tensorflow as tf
 
+from tfanon.core.config import Config
 from tfanon.training import losses
 from tfanon.training.objectives import _supervised
 
 
-def build(config, attribute_names=()):
-    """The objective of a Config.  Raises ValueError where there are no private labels, and as Mass does."""
+def build(config: Config, attribute_names: Sequence[str] = ()) -> "MassObjective":
+    """Build the objective.
+
+    Args:
+        config: Configuration of the run.
+        attribute_names: Names of the private labels in the data.
+
+    Returns:
+        The objective.
+
+    Raises:
+        ValueError: There are no private labels, or --suppressed names one that does not exist.
+    """
     return MassObjective(config, attribute_names)
 
 
 class MassObjective(_supervised.SupervisedObjective):
-    """Two groups of attributes.  Raises ValueError where --suppressed names one that the data does not have."""
+    """L_adv = L_keep - L_suppress over two groups of attributes.
 
-    def __init__(self, config, attribute_names):
+    Args:
+        config: Configuration of the run. Without --suppressed all attributes are suppressed.
+        attribute_names: Names of the private labels in the data.
+
+    Raises:
+        ValueError: There are no private labels, or --suppressed names one that does not exist.
+    """
+
+    def __init__(self, config: Config, attribute_names: Sequence[str]) -> None:
         super().__init__(config, attribute_names)
         unknown = [name for name in config.suppressed if name not in attribute_names]
         if unknown:
-            there = ", ".join(attribute_names)
             raise ValueError(
-                f"--suppressed={','.join(unknown)}: the private attributes are {there}."
+                f"--suppressed={','.join(unknown)} is not among the private attributes: "
+                f"{', '.join(attribute_names)}."
             )
-        chosen = config.suppressed or attribute_names
-        self.suppressed = [index for index, name in enumerate(attribute_names) if name in chosen]
-        self.kept = [index for index, name in enumerate(attribute_names) if name not in chosen]
+        suppressed = config.suppressed or attribute_names
+        self.suppressed_columns: list[int] = []
+        self.kept_columns: list[int] = []
+        for index, name in enumerate(attribute_names):
+            columns = self.suppressed_columns if name in suppressed else self.kept_columns
+            columns.append(index)
 
-    def adversary(self, truth, logits):
-        def loss(columns):  # [n, M]
-            return losses.attribute_cross_entropy(
-                tf.gather(truth, columns, axis=2), tf.gather(logits, columns, axis=2)
-            )
+    def adversarial_loss(self, truth: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+        """L_keep - L_suppress, the latter of the best f_B.
 
-        L_suppress = tf.reduce_min(loss(self.suppressed), axis=1)
-        if not self.kept:
+        Args:
+            truth: Private attributes, 0 or 1, ``[n, M, P]``.
+            logits: Logits of M privacy networks, ``[n, M, P]``.
+
+        Returns:
+            Loss per example, ``[n]``.
+        """
+        suppressed_loss = self._column_loss(self.suppressed_columns, truth, logits)
+        L_suppress = tf.reduce_min(suppressed_loss, axis=1)
+        if not self.kept_columns:
             return -L_suppress
-        return self.config.kept_weight * tf.reduce_mean(loss(self.kept), axis=1) - L_suppress
+        L_keep = tf.reduce_mean(self._column_loss(self.kept_columns, truth, logits), axis=1)
+        return self.config.kept_weight * L_keep - L_suppress
+
+    def _column_loss(self, columns: list[int], truth: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+        """Cross-entropy ``[n, M]`` over some of the attributes."""
+        return losses.attribute_cross_entropy(
+            tf.gather(truth, columns, axis=2), tf.gather(logits, columns, axis=2)
+        )

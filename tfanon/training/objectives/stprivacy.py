@@ -1,24 +1,47 @@
-"""STPrivacy (Li et al., ICCV 2023): supervised and adversarial, L_A = L_T - L_B, for --anonymizer=tubelet_vit.
+"""STPrivacy's objective, supervised and adversarial: L_A = L_T - L_B, for tubelet_vit.
 
-**As far as known**: its losses and its training were not released, and its paper was not at hand. That action and
-privacy labels are both needed, and that recognisers of both stand against the anonymizer, is known from its core; that
-f_A simply climbs f_B's cross-entropy is ours, as is what tubelet_vit.py says of itself. Its benchmarks label clips, so
---private_labels=clips is nearest to it.
+Source: Li et al., ICCV 2023, as far as it is known. Its losses and its training were not released
+and its paper was not available. Its released core shows that it needs action and privacy labels
+and trains against recognition networks of both; that f_A simply maximizes f_B's cross-entropy is
+our own choice. Its benchmarks label clips, so --private_labels=clips is closest to it.
 """
+
+from collections.abc import Sequence
 
 import tensorflow as tf
 
+from tfanon.core.config import Config
 from tfanon.training import losses
 from tfanon.training.objectives import _supervised
 
 
-def build(config, attribute_names=()):
-    """The objective of a Config.  Raises ValueError where there are no private labels."""
+def build(config: Config, attribute_names: Sequence[str] = ()) -> "STPrivacyObjective":
+    """Build the objective.
+
+    Args:
+        config: Configuration of the run.
+        attribute_names: Names of the private labels in the data.
+
+    Returns:
+        The objective.
+
+    Raises:
+        ValueError: There are no private labels.
+    """
     return STPrivacyObjective(config, attribute_names)
 
 
 class STPrivacyObjective(_supervised.SupervisedObjective):
-    """Away from the truth, as the best f_B tells it."""
+    """L_adv = -L_B of the best f_B."""
 
-    def adversary(self, truth, logits):
+    def adversarial_loss(self, truth: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+        """Negative cross-entropy of the f_B for which it is smallest.
+
+        Args:
+            truth: Private attributes, 0 or 1, ``[n, M, P]``.
+            logits: Logits of M privacy networks, ``[n, M, P]``.
+
+        Returns:
+            Loss per example, ``[n]``.
+        """
         return -tf.reduce_min(losses.attribute_cross_entropy(truth, logits), axis=1)
