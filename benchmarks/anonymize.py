@@ -62,7 +62,9 @@ def write_networks(folder, examples):
     paths, representative = {}, np.stack(examples) / np.float32(255)
     for name, quantize in (("float32", "none"), ("int8", "int8")):
         paths[name] = pathlib.Path(folder, f"{name}.tflite")
-        paths[name].write_bytes(tflite.convert(f_A, (SIDE, SIDE), quantize, representative))
+        paths[name].write_bytes(
+            tflite.convert_to_tflite(f_A, (SIDE, SIDE), quantize, representative)
+        )
     return paths
 
 

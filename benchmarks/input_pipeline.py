@@ -73,7 +73,7 @@ def write_files(folder, ending, codec, gop, height, width):
 
 def clips_per_second(clips, config):
     """Of pipeline.actions, after the first batches."""
-    batches = iter(pipeline.actions(clips, config, 0, FOREVER))
+    batches = iter(pipeline.make_action_dataset(clips, config, 0, FOREVER))
     for _ in range(
         FILES // config.batch_action
     ):  # every file once: its list of time stamps is read then
@@ -88,9 +88,9 @@ def clips_per_second(clips, config):
 
 def image_milliseconds(images, config, together):
     """CPU time per image of pipeline.attributes, read `together` by one call."""
-    chosen, pipeline.TOGETHER = pipeline.TOGETHER, together
-    batches = iter(pipeline.attributes(images, config, 0, FOREVER))
-    pipeline.TOGETHER = chosen
+    chosen, pipeline.IMAGES_PER_CALL = pipeline.IMAGES_PER_CALL, together
+    batches = iter(pipeline.make_attribute_dataset(images, config, 0, FOREVER))
+    pipeline.IMAGES_PER_CALL = chosen
     for _ in range(10):
         next(batches)
     begin, cpu = time.perf_counter(), time.process_time()
@@ -126,11 +126,13 @@ def compact(config):
 
 def training_row(clips, images, config):
     step = compact(config)
-    batches = iter(pipeline.anonymization(clips, images, config, 0, FOREVER))
+    batches = iter(pipeline.make_anonymization_dataset(clips, images, config, 0, FOREVER))
     step_seconds(step, batches, 3)
     fed, waits = step_seconds(step, batches, FLAGS.steps)
     del batches
-    same = itertools.repeat(next(iter(pipeline.anonymization(clips, images, config, 0, 1))))
+    same = itertools.repeat(
+        next(iter(pipeline.make_anonymization_dataset(clips, images, config, 0, 1)))
+    )
     alone, _ = step_seconds(step, same, FLAGS.steps)
     return f"{fed:10.3f} {alone:10.3f} {waits:8.1%}"
 
@@ -153,7 +155,7 @@ def main(_):
             frame_cache.FRAME_CACHE.set_limit(1 << 28)
             costs = [
                 image_milliseconds(images, config(row, 2), together)
-                for together in (1, pipeline.TOGETHER)
+                for together in (1, pipeline.IMAGES_PER_CALL)
             ]
             frame_cache.FRAME_CACHE.set_limit(0)
             print(

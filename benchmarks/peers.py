@@ -65,7 +65,7 @@ def jobs(paths):
     """Endless (path, frame numbers), the same for every reader."""
     rng = np.random.default_rng(0)
     for path in itertools.cycle(paths):
-        yield path, sampling.frame_indices(input_pipeline.FRAMES, CLIP, STRIDE, rng.random())
+        yield path, sampling.choose_frame_indices(input_pipeline.FRAMES, CLIP, STRIDE, rng.random())
 
 
 def exact(read, paths):
@@ -101,11 +101,11 @@ def of_threads(read, paths, workers):
 def of_tf_data(config, workers):
     """rates() of the reading of data/pipeline.py, without augmentation."""
     splits = (
-        ucf101.choose("clips", tfds_store.read("ucf101", config), config)
+        ucf101.choose("clips", tfds_store.read_catalog("ucf101", config), config)
         if config.data_format == "tfds"
         else (ucf101.load("clips", os.path.join(config.data_dir, "ucf101"), config))
     )
-    files = pipeline._files(splits["train"], config, CLIP, STRIDE)
+    files = pipeline._make_reader(splits["train"], config, CLIP, STRIDE)
     moments = tf.data.Dataset.random(seed=0).map(
         lambda bits: tf.cast(bits % 1000, tf.float32) / 1000.0
     )
@@ -154,7 +154,7 @@ def main(_):
                 )
             config = Config(data_dir=folder, clip_source="ucf101", resolution=SIDE)
             stored = Config(**vars(config) | {"data_format": "tfds", "tfds_config": f"jpeg{SIDE}"})
-            tfds_store.build("ucf101", stored)
+            tfds_store.build_dataset("ucf101", stored)
             for name, chosen in (("folder", config), ("jpeg", stored)):
                 print_row(title, name, [of_tf_data(chosen, workers) for workers in (1, 2)])
 

@@ -21,7 +21,7 @@ import numpy as np
 import tensorflow as tf
 from absl import app, flags, logging
 
-from tfanon.inference import tflite
+from tfanon.inference.loaders import tflite
 
 SIZES = ((4, 224), (8, 112), (16, 112), (32, 56), (48, 56), (64, 28), (32, 14))  # channels, H = W
 KINDS = {

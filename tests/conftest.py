@@ -1,6 +1,7 @@
 """Every test starts with one seed and one dtype policy, and sees two logical CPUs as two devices.
 
-The whole suite, and the processes that it starts, run under a home folder that configures Keras for something else.
+The suite, and the processes that it starts, run under a home folder that configures Keras for
+another backend, as that of a user may.
 """
 
 import os
@@ -25,7 +26,7 @@ tf.config.set_logical_device_configuration(
 
 
 @pytest.fixture(autouse=True)
-def fresh():
+def reset_keras():
     keras.utils.set_random_seed(0)
     keras.config.set_dtype_policy("float32")
     yield
@@ -38,6 +39,35 @@ def two_replicas():
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A data folder with a small synthetic set, for training in child processes."""
+    from tfanon.data.sources import synthetic
+
+    folder = tmp_path_factory.mktemp("data")
+    size = synthetic.DatasetSize(
+        train_people=3,
+        test_people=1,
+        train_images=24,
+        test_images=8,
+        shortest=20,
+        longest=24,
+        side=48,
+    )
+    synthetic.write_dataset(folder / "synthetic", size)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def workdir(tmp_path_factory):
+    """Folder of a finished run of tiny networks, which are choices of the registry meanwhile."""
+    import finished_runs
+
+    with pytest.MonkeyPatch.context() as patch:
+        finished_runs.add_tiny_networks(patch)
+        yield finished_runs.write_finished_run(tmp_path_factory.mktemp("finished"))
+
+
 def pytest_collection_modifyitems(items):
-    """The longest files first, so that two workers end together."""
+    """Run the longest files first, so that two workers end together."""
     items.sort(key=lambda item: item.path.name not in ("test_resuming.py", "test_end_to_end.py"))

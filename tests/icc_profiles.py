@@ -2,8 +2,12 @@
 
 import itertools
 import struct
+from collections.abc import Callable
 
 import numpy as np
+
+Xyz = tuple[float, float, float]
+Primaries = tuple[Xyz, Xyz, Xyz]
 
 D50 = (0.9642, 1.0, 0.8249)  # white of the space that profiles are connected in
 # XYZ of red, green and blue under D50, as published with the profiles of that name.
@@ -13,8 +17,8 @@ SRGB = ((0.4361, 0.2225, 0.0139), (0.3851, 0.7169, 0.0971), (0.1431, 0.0606, 0.7
 ADOBE_GAMMA = 563 / 256
 
 
-def make_rgb(primaries, gamma: float | None = None) -> bytes:
-    """A profile of three primaries.  gamma: of all channels; None: the curve of sRGB."""
+def make_rgb(primaries: Primaries, gamma: float | None = None) -> bytes:
+    """A profile of three primaries; its curve is a gamma, or that of sRGB."""
     curve = _srgb_curve() if gamma is None else _gamma_curve(gamma)
     names = (b"rXYZ", b"gXYZ", b"bXYZ")
     tags = {name: _point(point) for name, point in zip(names, primaries)}
@@ -26,8 +30,8 @@ def make_grey(gamma: float) -> bytes:
     return _profile(b"GRAY", b"XYZ ", {b"kTRC": _gamma_curve(gamma)})
 
 
-def make_cmyk(lightness) -> bytes:
-    """A profile that shows inks as greys.  lightness: (C, M, Y, K) -> L*, all in [0, 1]."""
+def make_cmyk(lightness: Callable[[float, float, float, float], float]) -> bytes:
+    """A profile that shows inks as greys; lightness: of (C, M, Y, K) to L*, all in [0, 1]."""
     grid = bytearray()
     for inks in itertools.product((0, 1), repeat=4):
         grid += bytes([round(255 * lightness(*inks)), 128, 128])
@@ -37,8 +41,8 @@ def make_cmyk(lightness) -> bytes:
     return _profile(b"CMYK", b"Lab ", {b"A2B0": table}, kind=b"prtr")
 
 
-def to_srgb(pixels: np.ndarray, primaries, gamma: float | None = None) -> np.ndarray:
-    """float [..., 3]: levels of sRGB of levels [..., 3] in a space of make_rgb, without ICC."""
+def to_srgb(pixels: np.ndarray, primaries: Primaries, gamma: float | None = None) -> np.ndarray:
+    """Levels [..., 3] in a space of make_rgb to levels of sRGB, without ICC: float [..., 3]."""
     level = np.asarray(pixels) / 255
     light = _srgb_light(level) if gamma is None else level**gamma
     linear = light @ np.array(primaries) @ np.linalg.inv(np.array(SRGB))
@@ -69,11 +73,11 @@ def _profile(
     return head.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + body
 
 
-def _fixed(values) -> bytes:
+def _fixed(values: tuple[float, ...]) -> bytes:
     return b"".join(struct.pack(">i", round(65536 * value)) for value in values)
 
 
-def _point(values) -> bytes:
+def _point(values: tuple[float, ...]) -> bytes:
     return b"XYZ \0\0\0\0" + _fixed(values)
 
 

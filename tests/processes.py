@@ -1,4 +1,4 @@
-"""Runs in processes of their own, as a user starts, stops, kills and repeats them."""
+"""Training in processes of their own, as a user starts, stops, kills and repeats it."""
 
 import os
 import pathlib
@@ -6,13 +6,11 @@ import subprocess
 import sys
 
 import h5py
-import pytest
-from helpers import TRAIN
-
-from tfanon.data.sources import synthetic
+import numpy as np
+from helpers import TRAIN_CODE
 
 ROOT = pathlib.Path(__file__).parent.parent
-SHORT = [
+SHORT_RUN_FLAGS = [
     "--flagfile=configs/smoke.flags",
     "--deterministic",
     "--epochs_anonymize=3",
@@ -22,64 +20,52 @@ SHORT = [
     "--log_every=2",
     "--validation_split=0.2",
 ]
-TINY = ["--anonymizer=tiny", "--action_network=tiny", "--privacy_network=tiny", "--baselines=blur"]
-
-# As with --processes=2 on two cores: sums round by how many threads share them. And two tests run at once.
+TINY_NETWORK_FLAGS = [
+    "--anonymizer=tiny",
+    "--action_network=tiny",
+    "--privacy_network=tiny",
+    "--baselines=blur",
+]
+# As with --processes=2 on two cores: rounding depends on the number of threads. Two tests may run
+# at once, too.
 ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1"}
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
-    synthetic.write(
-        folder / "synthetic",
-        synthetic.Size(
-            train_people=3,
-            test_people=1,
-            train_images=24,
-            test_images=8,
-            shortest=20,
-            longest=24,
-            side=48,
-        ),
-    )
-    return folder
-
-
-def start(workdir, data, *arguments, code=TRAIN, **environment):
+def start_training(
+    workdir: pathlib.Path,
+    data: pathlib.Path,
+    *flags: str,
+    code: str = TRAIN_CODE,
+    **environment: str,
+) -> subprocess.Popen[str]:
+    """Start tfanon.train, or other code, in a process of its own."""
+    words = [*SHORT_RUN_FLAGS, f"--workdir={workdir}", f"--data_dir={data}", *flags]
     return subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            code,
-            *SHORT,
-            f"--workdir={workdir}",
-            f"--data_dir={data}",
-            *arguments,
-        ],
+        [sys.executable, "-c", code, *words],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", **ONE_THREAD, **environment},
+        env={**os.environ, **ONE_THREAD, **environment},
     )
 
 
-def finish(process):
+def finish_training(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    """Wait for a process; return its exit status, standard output and standard error."""
     out, err = process.communicate(timeout=900)
     return process.returncode, out, err
 
 
-def weights(workdir):
-    """name -> array of every network that the finished phases left."""
-    found = {}
-    for path in sorted(pathlib.Path(workdir).glob("phases/*/network.weights.h5")):
+def read_phase_weights(workdir: pathlib.Path) -> dict[str, np.ndarray]:
+    """Read every array of every network that finished phases left, by phase and path."""
+    arrays = {}
+    for path in sorted(workdir.glob("phases/*/network.weights.h5")):
+        phase = path.parent.name
+
+        def collect(name: str, item: h5py.Group | h5py.Dataset, phase: str = phase) -> None:
+            if isinstance(item, h5py.Dataset):
+                arrays[f"{phase}/{name}"] = item[()]
+
         with h5py.File(path) as file:
-            file.visititems(
-                lambda name, item: (
-                    found.__setitem__(f"{path.parent.name}/{name}", item[()])
-                    if isinstance(item, h5py.Dataset)
-                    else None
-                )
-            )
-    return found
+            file.visititems(collect)
+    return arrays

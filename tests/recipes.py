@@ -1,20 +1,19 @@
 """Odd videos, made with ffmpeg or by editing bytes, with a number painted into every frame.
 
-A frame is a grid of 3 rows and 4 columns of black and white blocks: ten of them are the number in
+A frame is a grid of 3 rows and 4 columns of black and white blocks. Ten of them are the number in
 Gray code (neighbours differ in one block, so that B-frames pay), one is their parity, and one is
-always white: it tells a frame from its negative. What lossy coding leaves of a frame can be read; a
-frame that is grey, mixed or torn says so.
+always white, which distinguishes a frame from its negative. The number survives lossy coding; of a
+frame that is grey, mixed or torn it cannot be read.
 """
 
 import dataclasses
 import fractions
 import functools
-import inspect
 import pathlib
 import shutil
 import struct
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import av
 import doubles
@@ -27,20 +26,24 @@ ROWS, COLUMNS = 3, 4
 BITS = ROWS * COLUMNS - 2
 SIZE = (72, 96)  # (H, W) of a frame; 24 pixels to a block
 DARK, LIGHT = 30, 225
-SURE = 50  # grey levels by which a block must be darker or lighter than the middle
+MIDDLE = 127.5
+MIN_CONTRAST = 50  # grey levels by which a block must be darker or lighter than the middle
 RATES = {
     name: fractions.Fraction(name)
     for name in ("10", "15", "25", "24000/1001", "30000/1001", "60000/1001")
 }
-SILENCE, TONE = 0.3, 0.2  # seconds before the tone sets in; share of full scale that counts as tone
+VARIABLE_GRID_RATE = "30000/1001"
+GOP = 12  # frames from one key frame to the next
+SILENCE_SECONDS = 0.3  # before the tone starts
+TONE_LEVEL = 0.2  # fraction of full scale that counts as tone
 
-needs_ffmpeg = shutil.which("ffmpeg") is None
+ffmpeg_is_missing = shutil.which("ffmpeg") is None
 
 
-def paint(number: int, size: tuple[int, int] = SIZE) -> np.ndarray:
-    """uint8 [H, W, 3]: frame `number`, 0 to 1023."""
+def paint_number(number: int, size: tuple[int, int] = SIZE) -> np.ndarray:
+    """uint8 [H, W, 3]: frame ``number``, 0 to 1023."""
     gray = number ^ number >> 1
-    bits = [gray >> place & 1 for place in range(BITS)]
+    bits = [gray >> position & 1 for position in range(BITS)]
     blocks = np.array([1, *bits, sum(bits) % 2]).reshape(ROWS, COLUMNS)
     rows = np.arange(size[0]) * ROWS // size[0]
     columns = np.arange(size[1]) * COLUMNS // size[1]
@@ -62,22 +65,20 @@ def read_block_levels(pixels: np.ndarray) -> np.ndarray:
 
 def is_negative(pixels: np.ndarray) -> bool:
     """Whether uint8 [H, W, 3] shows the negative of a painted frame."""
-    return bool(read_block_levels(pixels)[0] < 128)
+    return bool(read_block_levels(pixels)[0] < MIDDLE)
 
 
 def read_number(pixels: np.ndarray) -> int | None:
-    """The number painted into uint8 [H, W, 3], a frame or its negative of any size; None where it
-    cannot be read.
-    """
+    """The number in uint8 [H, W, 3], a frame or its negative of any size; None if unreadable."""
     levels = read_block_levels(pixels)
-    if levels[0] < 128:
+    if levels[0] < MIDDLE:
         levels = 255 - levels
-    if np.abs(levels - 127.5).min() < SURE:
+    if np.abs(levels - MIDDLE).min() < MIN_CONTRAST:
         return None
-    _, *bits, parity = (levels > 127).astype(int)
+    _, *bits, parity = (levels > MIDDLE).astype(int)
     if sum(bits) % 2 != parity:
         return None
-    gray = sum(int(bit) << place for place, bit in enumerate(bits))
+    gray = sum(int(bit) << position for position, bit in enumerate(bits))
     number = 0
     while gray:
         number, gray = number ^ gray, gray >> 1
@@ -85,23 +86,31 @@ def read_number(pixels: np.ndarray) -> int | None:
 
 
 def run_ffmpeg(*arguments: object, frames: bytes = b"") -> None:
-    """Run the external ffmpeg.  frames: raw ones for its standard input.  Raises RuntimeError with
-    its last line.
+    """Run the external ffmpeg.  frames: raw ones for its standard input.
+
+    Raises RuntimeError with its last line.
     """
     command = ["ffmpeg", "-nostdin", "-v", "error", "-y", *map(str, arguments)]
     if frames:
         command.remove("-nostdin")
-    done = subprocess.run(command, input=frames or None, capture_output=True, timeout=120)
+    done = subprocess.run(
+        command, input=frames or None, capture_output=True, timeout=120, check=False
+    )
     if done.returncode:
-        lines = done.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
-        raise RuntimeError(f"ffmpeg: {lines[-1]} ({' '.join(command)})")
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
+        last = lines[-1] if lines else "no message"
+        raise RuntimeError(f"ffmpeg: {last} ({' '.join(command)})")
 
 
-# How each encoder is told to use B-frames where it is asked, on any content, and to be quick.
-ENCODERS = {
+def describe_raw_input(size: tuple[int, int], rate: object) -> list[object]:
+    """ffmpeg's arguments for raw frames on its standard input, without the -i."""
+    return [*"-f rawvideo -pix_fmt rgb24".split(), "-s", f"{size[1]}x{size[0]}", "-r", rate]
+
+
+# Options that make each encoder use B-frames if they are on, with any content, and be quick.
+ENCODER_OPTIONS = {
     "mpeg4": "-c:v mpeg4 -q:v 3 -sc_threshold 1000000000",
-    # which leaves B-frames in chunks of their own
-    "xvid": "-c:v libxvid -q:v 3 -flags +global_header",
+    "xvid": "-c:v libxvid -q:v 3 -flags +global_header",  # leaves B-frames in chunks of their own
     "xvid packed": "-c:v libxvid -q:v 3",
     "h264": "-c:v libx264 -preset veryfast -crf 20 -threads 1",
     "hevc": "-c:v libx265 -preset ultrafast -crf 20",
@@ -112,7 +121,9 @@ ENCODERS = {
     "mjpeg": "-c:v mjpeg -q:v 3 -pix_fmt yuvj420p",
     "prores": "-c:v prores_ks -pix_fmt yuv422p10le",
 }
-B_FRAMES = {  # (off, on, on and with references across key frames)
+B_FRAME_MODES = ("plain", "b-frames", "open cut")
+# For each of the modes: off, on, on and with references across key frames.
+B_FRAME_OPTIONS = {
     "mpeg4": ("-bf 0", "-bf 2 -b_strategy 0", "-bf 2 -b_strategy 0"),
     "xvid": ("-bf 0", "-bf 2", "-bf 2"),
     "xvid packed": ("-bf 2", "-bf 2", "-bf 2"),
@@ -140,13 +151,15 @@ B_FRAMES = {  # (off, on, on and with references across key frames)
     ),
     "av1": ("-crf 10 -svtav1-params pred-struct=1", "", "-svtav1-params irefresh-type=1"),
 }
-SOUNDS = {
+INTRA_CODECS = ("mjpeg", "prores")
+SOUND_OPTIONS = {
     "aac": "-c:a aac",
     "mp3": "-c:a libmp3lame",
     "pcm": "-c:a pcm_s16le",
     "opus": "-c:a libopus",
 }
-CONTAINERS = {  # ending and options of libav's muxers
+# ending and options of libav's muxers
+CONTAINER_OPTIONS = {
     "avi": (".avi", ""),
     "mp4": (".mp4", ""),
     "mov": (".mov", ""),
@@ -155,22 +168,42 @@ CONTAINERS = {  # ending and options of libav's muxers
     "mpg": (".mpg", "-f vob"),
     "fragmented mp4": (".mp4", "-movflags frag_keyframe+empty_moov"),
 }
-GRIDDED = (
-    "avi",
-    "mpg",
-    "mpeg2",
-)  # containers and codecs in which a variable rate is a fixed one with gaps
+# Containers and codecs in which a variable rate is a fixed one with gaps.
+FIXED_RATE_FORMATS = ("avi", "mpg", "mpeg2")
+
+# The combinations that cameras, programs and ffmpeg make.
+CONTAINERS_OF_CODEC = {
+    "mpeg4": ("avi", "mp4", "fragmented mp4", "mov", "mkv"),
+    "xvid": ("avi", "mp4", "mov", "mkv"),
+    "xvid packed": ("avi",),
+    "h264": ("avi", "mp4", "fragmented mp4", "mov", "mkv", "mpg"),
+    "hevc": ("mp4", "fragmented mp4", "mov", "mkv"),
+    "mpeg2": ("mpg", "avi", "mkv", "mp4", "mov"),
+    "vp8": ("webm", "mkv", "avi"),
+    "vp9": ("webm", "mkv", "mp4", "fragmented mp4"),
+    "av1": ("mp4", "fragmented mp4", "mkv", "webm"),
+    "mjpeg": ("avi", "mov", "mkv", "mp4"),
+    "prores": ("mov", "mkv"),
+}
+SOUNDS_OF_CONTAINER = {
+    "avi": ("aac", "mp3", "pcm"),
+    "mp4": ("aac", "mp3"),
+    "fragmented mp4": ("aac", "mp3"),
+    "mov": ("aac", "mp3", "pcm"),
+    "mkv": ("aac", "mp3", "pcm", "opus"),
+    "webm": ("opus",),
+    "mpg": ("mp3",),
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
     """A video to make with ffmpeg.
 
-    codec: a key of ENCODERS.  container: a key of CONTAINERS.  pictures: "plain", "b-frames" or
-    "open cut".
-    rate: a key of RATES, or "variable".  start: "zero", "late" (all at 1.4 s), "picture late" or
-    "sound late" (by half a second).  sound: a key of SOUNDS, or "none".  frames: how many are
-    painted.
+    codec: a key of ENCODER_OPTIONS.  container: a key of CONTAINER_OPTIONS.  pictures: one of
+    B_FRAME_MODES.  rate: a key of RATES, or "variable".  start: "zero", "late" (all at 1.4 s),
+    "picture late" or "sound late" (by half a second).  sound: a key of SOUND_OPTIONS, or "none".
+    frames: how many are painted.
     """
 
     codec: str = "h264"
@@ -183,170 +216,130 @@ class Recipe:
 
     @property
     def ending(self) -> str:
-        return CONTAINERS[self.container][0]
+        return CONTAINER_OPTIONS[self.container][0]
 
     @property
     def has_gaps(self) -> bool:
-        """Whether numbers are left out, as cameras do that miss frames."""
-        return self.rate == "variable" and (self.container in GRIDDED or self.codec in GRIDDED)
+        """Whether numbers are left out, as by cameras that miss frames."""
+        is_on_grid = self.container in FIXED_RATE_FORMATS or self.codec in FIXED_RATE_FORMATS
+        return self.rate == "variable" and is_on_grid
 
     @property
     def seconds(self) -> list[fractions.Fraction]:
-        """Time of every number, whether it is in the file or not, from the first one."""
-        if self.rate != "variable":
-            return [number / RATES[self.rate] for number in range(self.frames)]
-        if self.has_gaps:
-            return [number / RATES["30000/1001"] for number in range(self.frames)]
-        return [fractions.Fraction(37 * n + 11 * (n * n % 5), 1000) for n in range(self.frames)]
+        """Time of every number from the first one, whether it is in the file or not."""
+        if self.rate == "variable" and not self.has_gaps:
+            return [fractions.Fraction(37 * n + 11 * (n * n % 5), 1000) for n in range(self.frames)]
+        rate = RATES[VARIABLE_GRID_RATE if self.has_gaps else self.rate]
+        return [number / rate for number in range(self.frames)]
 
     @property
     def numbers(self) -> list[int]:
-        """Those that are encoded; a cut has lost some of the first, and libxvid two of the last."""
+        """Those that are encoded; a cut loses some of the first, and libxvid two of the last."""
         return [number for number in range(self.frames) if not self.has_gaps or number % 7 != 3]
 
 
-def make(path: pathlib.Path, recipe: Recipe) -> str:
-    """Encode the recipe into `path`, which ends as it says; returns it.  Raises RuntimeError."""
-    cut = recipe.pictures == "open cut"
-    whole = path.with_name(f"whole-{path.name}") if cut else path
-    ending_options = CONTAINERS[recipe.container][1].split()
-    picture_start = ["-itsoffset", "0.5"] if recipe.start == "picture late" else []
-    sound_start = ["-itsoffset", "0.5"] if recipe.start == "sound late" else []
-    late = ["-output_ts_offset", "1.4"] if recipe.start == "late" and not cut else []
-    rate = RATES.get(recipe.rate, RATES["30000/1001"])
-    given = [
-        "-f",
-        "rawvideo",
-        "-pix_fmt",
-        "rgb24",
-        "-s",
-        f"{SIZE[1]}x{SIZE[0]}",
-        "-r",
-        rate,
-        *picture_start,
-        "-i",
-        "pipe:0",
-    ]
-    sound = []
-    if recipe.sound != "none":
-        length = float(recipe.seconds[-1] + 1 / rate)
-        wave = f"aevalsrc='if(gt(t,{SILENCE}),0.5*sin(2*PI*440*t),0)':s=44100:d={length}"
-        if recipe.sound == "opus":
-            wave = wave.replace("44100", "48000")
-        given += [*sound_start, "-f", "lavfi", "-i", wave]
-        sound = SOUNDS[recipe.sound].split()
-    run_ffmpeg(
-        *given,
-        *_time_options(recipe),
-        *_video_options(recipe),
-        *sound,
-        *([] if cut else ending_options),
-        *late,
-        whole,
-        frames=_painted(recipe.frames),
-    )
-    if cut:
-        late = ["-output_ts_offset", "1.4"] if recipe.start == "late" else []
-        run_ffmpeg(
-            "-ss",
-            _cut_time(recipe),
-            "-i",
-            whole,
-            "-map",
-            "0",
-            "-c",
-            "copy",
-            *ending_options,
-            *late,
-            path,
-        )
-        whole.unlink()
+def encode_recipe(path: pathlib.Path, recipe: Recipe) -> str:
+    """Encode the recipe into ``path``, which ends as the recipe says; returns the path.
+
+    Raises RuntimeError if ffmpeg does.
+    """
+    muxer_options = CONTAINER_OPTIONS[recipe.container][1].split()
+    if recipe.start == "late":
+        muxer_options += ["-output_ts_offset", "1.4"]
+    if recipe.pictures != "open cut":
+        _encode_frames(path, recipe, muxer_options)
+        return str(path)
+    whole = path.with_name(f"whole-{path.name}")
+    _encode_frames(whole, recipe, [])
+    copy = ["-i", whole, "-map", "0", "-c", "copy"]
+    run_ffmpeg("-ss", _find_cut_time(recipe), *copy, *muxer_options, path)
+    whole.unlink()
     return str(path)
 
 
-def _cut_time(recipe: Recipe) -> float:
-    """Seconds of a frame so far behind the second key frame, number 12, that a copy begins at that
-    key frame.
+def _encode_frames(path: pathlib.Path, recipe: Recipe, muxer_options: list[str]) -> None:
+    rate = RATES.get(recipe.rate, RATES[VARIABLE_GRID_RATE])
+    inputs = describe_raw_input(SIZE, rate)
+    if recipe.start == "picture late":
+        inputs += ["-itsoffset", "0.5"]
+    inputs += ["-i", "pipe:0"]
+    sound_options: list[str] = []
+    if recipe.sound != "none":
+        if recipe.start == "sound late":
+            inputs += ["-itsoffset", "0.5"]
+        seconds = float(recipe.seconds[-1] + 1 / rate)
+        sample_rate = 48000 if recipe.sound == "opus" else 44100
+        tone = f"if(gt(t,{SILENCE_SECONDS}),0.5*sin(2*PI*440*t),0)"
+        inputs += ["-f", "lavfi", "-i", f"aevalsrc='{tone}':s={sample_rate}:d={seconds}"]
+        sound_options = SOUND_OPTIONS[recipe.sound].split()
+    run_ffmpeg(
+        *inputs,
+        *_list_time_options(recipe),
+        *_list_video_options(recipe),
+        *sound_options,
+        *muxer_options,
+        path,
+        frames=_paint_numbers(recipe.frames),
+    )
 
-    ffmpeg looks for it up to 0.13 s before the time that it is given, where there are B-frames.
+
+def _find_cut_time(recipe: Recipe) -> float:
+    """Seconds at which a copy must begin to start at the second key frame, number 12.
+
+    With B-frames, ffmpeg looks for a key frame up to 0.13 s before the time that it is given, so
+    the time is that of a frame well after it.
     """
-    return (0.5 if recipe.start == "picture late" else 0.0) + float(recipe.seconds[22]) + 0.001
+    start = 0.5 if recipe.start == "picture late" else 0.0
+    return start + float(recipe.seconds[22]) + 0.001
 
 
-def _time_options(recipe: Recipe) -> list[str]:
+def _list_time_options(recipe: Recipe) -> list[str]:
     if recipe.rate != "variable":
         return []
     if recipe.has_gaps:
         return ["-vf", r"select='not(eq(mod(n\,7)\,3))'", "-fps_mode", "passthrough"]
-    return [
-        "-vf",
-        r"settb=1/1000,setpts='37*N+11*mod(N*N\,5)'",
-        "-fps_mode",
-        "passthrough",
-        "-enc_time_base",
-        "1:1000",
-    ]
+    times = ["-vf", r"settb=1/1000,setpts='37*N+11*mod(N*N\,5)'", "-fps_mode", "passthrough"]
+    return [*times, "-enc_time_base", "1:1000"]
 
 
-def _video_options(recipe: Recipe) -> list[str]:
-    options = ENCODERS[recipe.codec].split()
-    if recipe.codec in B_FRAMES:
-        options += B_FRAMES[recipe.codec][
-            ("plain", "b-frames", "open cut").index(recipe.pictures)
-        ].split()
-    if recipe.codec not in ("mjpeg", "prores"):
-        options += ["-g", "12"]
+def _list_video_options(recipe: Recipe) -> list[str]:
+    options = ENCODER_OPTIONS[recipe.codec].split()
+    if recipe.codec in B_FRAME_OPTIONS:
+        mode = B_FRAME_MODES.index(recipe.pictures)
+        options += B_FRAME_OPTIONS[recipe.codec][mode].split()
+    if recipe.codec not in INTRA_CODECS:
+        options += ["-g", str(GOP)]
         if "-pix_fmt" not in options:
             options += ["-pix_fmt", "yuv420p"]
     return options
 
 
 @functools.lru_cache(maxsize=8)
-def _painted(count: int) -> bytes:
-    return b"".join(paint(number).tobytes() for number in range(count))
+def _paint_numbers(count: int) -> bytes:
+    return b"".join(paint_number(number).tobytes() for number in range(count))
 
 
-def fits(recipe: Recipe) -> bool:
+def is_supported(recipe: Recipe) -> bool:
     """Whether such files are made: by cameras, by programs, and by ffmpeg."""
-    homes = {
-        "mpeg4": ("avi", "mp4", "fragmented mp4", "mov", "mkv"),
-        "xvid": ("avi", "mp4", "mov", "mkv"),
-        "xvid packed": ("avi",),
-        "h264": ("avi", "mp4", "fragmented mp4", "mov", "mkv", "mpg"),
-        "hevc": ("mp4", "fragmented mp4", "mov", "mkv"),
-        "mpeg2": ("mpg", "avi", "mkv", "mp4", "mov"),
-        "vp8": ("webm", "mkv", "avi"),
-        "vp9": ("webm", "mkv", "mp4", "fragmented mp4"),
-        "av1": ("mp4", "fragmented mp4", "mkv", "webm"),
-        "mjpeg": ("avi", "mov", "mkv", "mp4"),
-        "prores": ("mov", "mkv"),
-    }
-    sounds = {
-        "avi": ("aac", "mp3", "pcm"),
-        "mp4": ("aac", "mp3"),
-        "fragmented mp4": ("aac", "mp3"),
-        "mov": ("aac", "mp3", "pcm"),
-        "mkv": ("aac", "mp3", "pcm", "opus"),
-        "webm": ("opus",),
-        "mpg": ("mp3",),
-    }
-    if recipe.container not in homes[recipe.codec]:
+    if recipe.container not in CONTAINERS_OF_CODEC[recipe.codec]:
         return False
-    if recipe.sound != "none" and recipe.sound not in sounds[recipe.container]:
-        return False
-    if recipe.sound == "none" and recipe.start == "sound late":
+    if recipe.sound == "none":
+        if recipe.start == "sound late":
+            return False
+    elif recipe.sound not in SOUNDS_OF_CONTAINER[recipe.container]:
         return False
     if recipe.codec == "xvid packed" and recipe.pictures == "plain":
         return False
-    return recipe.pictures == "plain" or recipe.codec not in ("mjpeg", "prores")
+    return recipe.pictures == "plain" or recipe.codec not in INTRA_CODECS
 
 
 # What a file holds, found without the package.
 
 
-def decode(path: str) -> list[av.VideoFrame]:
-    """The frames of the first video stream, one after the other, as libav gives them; what it
-    cannot read is left.
+def decode(path: object) -> list[av.VideoFrame]:
+    """The frames of the first video stream, one after the other, as libav returns them.
+
+    What it cannot decode is left out.
     """
     frames = []
     with av.open(str(path), metadata_errors="replace") as container:
@@ -362,27 +355,26 @@ def decode(path: str) -> list[av.VideoFrame]:
     return frames
 
 
-def decode_numbers(path: str) -> list[int | None]:
+def decode_pixels(path: object) -> list[np.ndarray]:
+    """The frames that decode() returns, as uint8 [H, W, 3]."""
+    return [frame.to_ndarray(format="rgb24") for frame in decode(path)]
+
+
+def decode_numbers(path: object) -> list[int | None]:
     """The number of every frame, in the order of a plain sequential decode."""
-    return [read_number(frame.to_ndarray(format="rgb24")) for frame in decode(path)]
+    return [read_number(pixels) for pixels in decode_pixels(path)]
 
 
-def probe(path: str, *entries: str) -> list[str]:
-    """Lines of ffprobe.  entries: its options."""
-    command = ["ffprobe", "-v", "error", "-of", "csv=p=0", *entries, str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    return [line.rstrip(",") for line in done.stdout.splitlines()]
-
-
-def probe_count(path: str) -> int:
-    """Frames of the first video stream, as `ffprobe -count_frames` counts them."""
-    lines = probe(
-        path, "-count_frames", "-select_streams", "v:0", "-show_entries", "stream=nb_read_frames"
-    )
+def count_frames_with_ffprobe(path: object) -> int:
+    """Frames of the first video stream, as ``ffprobe -count_frames`` counts them."""
+    command = ["ffprobe", "-v", "error", "-of", "csv=p=0", "-count_frames"]
+    command += ["-select_streams", "v:0", "-show_entries", "stream=nb_read_frames", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    lines = [line.rstrip(",") for line in done.stdout.splitlines()]
     return int(lines[0]) if lines and lines[0].isdigit() else 0
 
 
-def read_sound(path: str) -> bytes:
+def read_sound(path: object) -> bytes:
     """The bytes of the first sound track's packets, in order."""
     with av.open(str(path), metadata_errors="replace") as container:
         if not container.streams.audio:
@@ -390,80 +382,74 @@ def read_sound(path: str) -> bytes:
         return b"".join(bytes(packet) for packet in container.demux(container.streams.audio[0]))
 
 
-def list_sound(path: str) -> list[tuple[bytes, float]]:
+def list_sound_packets(path: object) -> list[tuple[bytes, float]]:
     """(bytes, seconds) of the first sound track's packets, in order."""
+    packets = []
     with av.open(str(path), metadata_errors="replace") as container:
         if not container.streams.audio:
             return []
-        packets = container.demux(container.streams.audio[0])
-        return [
-            (bytes(packet), float((packet.pts or 0) * packet.time_base))
-            for packet in packets
-            if packet.size
-        ]
+        for packet in container.demux(container.streams.audio[0]):
+            if packet.size:
+                packets.append((bytes(packet), float((packet.pts or 0) * packet.time_base)))
+    return packets
 
 
-def find_tone(path: str) -> float | None:
-    """Seconds at which the first sound track's tone sets in, priming and delay counted as a player
-    counts them.
+def find_tone_start(path: object) -> float | None:
+    """Seconds at which the tone of the first sound track starts, as a player plays it.
+
+    That counts the encoder's priming and delay.
     """
     with av.open(str(path), metadata_errors="replace") as container:
         if not container.streams.audio:
             return None
         for frame in container.decode(container.streams.audio[0]):
-            samples = frame.to_ndarray().astype(float)
+            samples = frame.to_ndarray()
+            full_scale = np.iinfo(samples.dtype).max if "s16" in frame.format.name else 1.0
             if not frame.format.is_planar:
                 samples = samples.reshape(-1, frame.layout.nb_channels).T
-            scale = np.iinfo(frame.to_ndarray().dtype).max if "s16" in frame.format.name else 1.0
-            loud = np.flatnonzero(np.abs(samples[0]) > TONE * scale)
+            loud = np.flatnonzero(np.abs(samples[0].astype(float)) > TONE_LEVEL * full_scale)
             if len(loud) and frame.pts is not None:
                 return float(frame.pts * frame.time_base) + float(loud[0]) / frame.sample_rate
     return None
 
 
-def find_offset(path: str) -> float | None:
-    """Seconds from the first picture to the tone; None without sound."""
-    tone = find_tone(path)
-    times = find_slots(path)
+def measure_tone_offset(path: object) -> float | None:
+    """Seconds from the first frame to the tone; None without sound."""
+    tone = find_tone_start(path)
+    times = list_slot_times(path)
     if times is None:
-        times = [
-            float(frame.pts * frame.time_base) for frame in decode(path) if frame.pts is not None
-        ]
-    return None if tone is None or not times else tone - min(times)
+        stamped = [frame for frame in decode(path) if frame.pts is not None]
+        times = [float(frame.pts * frame.time_base) for frame in stamped]
+    if tone is None or not times:
+        return None
+    return tone - min(times)
 
 
-def find_slots(path: str) -> list[float] | None:
-    """Seconds of the slots of an AVI file that hold a picture, in order; None of other files."""
+def list_slot_times(path: object) -> list[float] | None:
+    """Seconds of the slots of an AVI file that hold a frame, in order; None for other files."""
+    times = []
     with av.open(str(path), metadata_errors="replace") as container:
         if container.format.name != "avi":
             return None
-        packets = container.demux(container.streams.video[0])
-        return [
-            float(packet.dts * packet.time_base)
-            for packet in packets
-            if packet.dts is not None and packet.size > 1
-        ]
+        for packet in container.demux(container.streams.video[0]):
+            if packet.dts is not None and packet.size > 1:
+                times.append(float(packet.dts * packet.time_base))
+    return times
 
 
 # What the package makes of a file.
 
 
-def can_conceal() -> bool:
-    """Whether a video can be opened with damage concealed."""
-    return "on_damage" in inspect.signature(video_reader.open_video).parameters
-
-
-def anonymize(
-    given: str,
+def write_negative(
+    source: object,
     target: pathlib.Path,
-    keep: bool = False,
+    with_sound: bool = False,
     on_damage: str = "refuse",
-    calls: list | None = None,
+    calls: list[int] | None = None,
 ) -> video_reader.VideoReader:
-    """Write the negative of a video; returns it as it was read to its end.
+    """Write the negative of a video as an anonymized file; returns its reader.
 
-    keep: its sound.  calls: gets the number of frames of each call of the network.  Raises what the
-    package raises.
+    calls: gets the number of frames of each call of the network.  Raises what the package raises.
     """
 
     def invert(frames: np.ndarray) -> np.ndarray:
@@ -471,14 +457,10 @@ def anonymize(
             calls.append(len(frames))
         return 255 - frames
 
-    wanted = {} if on_damage == "refuse" else {"on_damage": on_damage}
-    with video_reader.open_video(str(given), with_sound=keep, **wanted) as opened:
-        video.anonymize_video(
-            opened,
-            target,
-            doubles.anonymizer(invert, layout="whole"),
-            video_writer.EncodingOptions(threads=1),
-        )
+    anonymizer = doubles.make_anonymizer(invert, layout="whole")
+    encoding = video_writer.EncodingOptions(threads=1)
+    with video_reader.open_video(str(source), with_sound=with_sound, on_damage=on_damage) as opened:
+        video.anonymize_video(opened, target, anonymizer, encoding)
     return opened
 
 
@@ -487,8 +469,9 @@ def anonymize(
 
 @dataclasses.dataclass
 class Chunk:
-    """A chunk of a RIFF file. kind: its four letters.  parts: of a LIST, whose `form` says of what;
-    else None.
+    """A chunk of a RIFF file.
+
+    kind: its four letters.  parts: of a LIST, whose ``form`` says of what; else None.
     """
 
     kind: bytes
@@ -496,11 +479,11 @@ class Chunk:
     form: bytes = b""
     parts: list["Chunk"] | None = None
 
-    def write(self) -> bytes:
+    def to_bytes(self) -> bytes:
         """The chunk with the sizes that it has now, padded to an even length."""
         data = self.data
         if self.parts is not None:
-            data = self.form + b"".join(part.write() for part in self.parts)
+            data = self.form + b"".join(part.to_bytes() for part in self.parts)
         return self.kind + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)
 
     def walk(self) -> Iterator["Chunk"]:
@@ -516,57 +499,56 @@ def parse_riff(content: bytes) -> Chunk:
 
 
 def _parse_chunks(content: bytes, first: int, last: int) -> list[Chunk]:
-    found = []
+    chunks = []
     while first + 8 <= last:
         kind, size = content[first : first + 4], struct.unpack_from("<I", content, first + 4)[0]
         end = min(first + 8 + size, last)
         if kind in (b"RIFF", b"LIST"):
             form = content[first + 8 : first + 12]
-            found.append(Chunk(kind, form=form, parts=_parse_chunks(content, first + 12, end)))
+            chunks.append(Chunk(kind, form=form, parts=_parse_chunks(content, first + 12, end)))
         else:
-            found.append(Chunk(kind, content[first + 8 : end]))
+            chunks.append(Chunk(kind, content[first + 8 : end]))
         first = end + size % 2
-    return found
+    return chunks
 
 
 def edit_riff(path: str, change: Callable[[Chunk], None], index: bool = True) -> str:
-    """Change an AVI file's tree and write it again, with an index that fits or without one; returns
-    the path.
+    """Change the tree of an AVI file and write it again; returns the path.
+
+    index: whether it gets an index, which fits.
     """
     tree = parse_riff(pathlib.Path(path).read_bytes())
     change(tree)
     tree.parts = [part for part in tree.parts if part.kind != b"idx1"]
     movie = next(part for part in tree.parts if part.form == b"movi")
     if index:
-        tree.parts.append(Chunk(b"idx1", _index(movie)))
-    pathlib.Path(path).write_bytes(tree.write())
+        tree.parts.append(Chunk(b"idx1", _make_index(movie)))
+    pathlib.Path(path).write_bytes(tree.to_bytes())
     return str(path)
 
 
-def _index(movie: Chunk) -> bytes:
-    """idx1 of the pictures and the sound of a movi list; whatever follows an intra picture's start
-    code is one.
-    """
-    entries, place = [], 4
+def _make_index(movie: Chunk) -> bytes:
+    """idx1 of a movi list; what follows the start code of an intra picture is a key frame."""
+    entries = []
+    position = 4
     for chunk in movie.parts:
         vop = chunk.data.find(b"\0\0\1\xb6")
-        intra = vop >= 0 and vop + 4 < len(chunk.data) and chunk.data[vop + 4] >> 6 == 0
-        key = intra or chunk.kind[2:] == b"wb" or chunk.data[:2] == b"\xff\xd8"
+        is_intra = vop >= 0 and vop + 4 < len(chunk.data) and chunk.data[vop + 4] >> 6 == 0
+        is_key = is_intra or chunk.kind[2:] == b"wb" or chunk.data[:2] == b"\xff\xd8"
         if chunk.kind[:2].isdigit():
-            entries.append(
-                chunk.kind + struct.pack("<III", 0x10 if key else 0, place, len(chunk.data))
-            )
-        place += len(chunk.write())
+            numbers = struct.pack("<III", 0x10 if is_key else 0, position, len(chunk.data))
+            entries.append(chunk.kind + numbers)
+        position += len(chunk.to_bytes())
     return b"".join(entries)
 
 
 def find_chunks(tree: Chunk, kind: bytes) -> list[Chunk]:
-    """Every chunk of that kind, in order."""
+    """Every chunk of a kind, in order."""
     return [chunk for chunk in tree.walk() if chunk.kind == kind]
 
 
 def find_movie(tree: Chunk) -> Chunk:
-    """The list of the pictures."""
+    """The list of the frames."""
     return next(chunk for chunk in tree.walk() if chunk.form == b"movi")
 
 
@@ -575,89 +557,62 @@ def patch_number(chunk: Chunk, offset: int, value: int) -> None:
     chunk.data = chunk.data[:offset] + struct.pack("<I", value) + chunk.data[offset + 4 :]
 
 
-CONTAINER_BOXES = (
-    b"moov",
-    b"trak",
-    b"mdia",
-    b"minf",
-    b"stbl",
-    b"edts",
-    b"moof",
-    b"traf",
-    b"mvex",
-    b"dinf",
-    b"udta",
+MP4_CONTAINER_BOXES = (
+    *(b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts"),
+    *(b"moof", b"traf", b"mvex", b"dinf", b"udta"),
 )
 
 
 def find_boxes(
     content: bytes, first: int = 0, last: int | None = None
 ) -> list[tuple[bytes, int, int]]:
-    """(kind, start, end) of every box of an MP4 file, those inside others too."""
-    found, last = [], len(content) if last is None else last
+    """(kind, start, end) of every box of an MP4 file, including those inside others."""
+    boxes = []
+    last = len(content) if last is None else last
     while first + 8 <= last:
         size, kind = struct.unpack_from(">I4s", content, first)
         if size < 8:
             break
         end = min(first + size, last)
-        found.append((kind, first, end))
-        if kind in CONTAINER_BOXES:
-            found += find_boxes(content, first + 8, end)
+        boxes.append((kind, first, end))
+        if kind in MP4_CONTAINER_BOXES:
+            boxes += find_boxes(content, first + 8, end)
         first = end
-    return found
+    return boxes
 
 
-MASTERS = (
-    0x18538067,
-    0x1549A966,
-    0x1654AE6B,
-    0xAE,
-    0xE0,
-    0xE1,
-    0x1F43B675,
-    0xA0,
-    0x1C53BB6B,
-    0xBB,
-    0xB7,
-    0x114D9B74,
-    0x4DBB,
-    0x1254C367,
-    0x7373,
-    0x67C8,
-)  # EBML elements of Matroska that hold others
+# EBML elements of Matroska that hold others
+MATROSKA_MASTERS = (
+    *(0x18538067, 0x1549A966, 0x1654AE6B, 0xAE, 0xE0, 0xE1, 0x1F43B675, 0xA0),
+    *(0x1C53BB6B, 0xBB, 0xB7, 0x114D9B74, 0x4DBB, 0x1254C367, 0x7373, 0x67C8),
+)
 
 
 def find_elements(
     content: bytes, first: int = 0, last: int | None = None
 ) -> list[tuple[int, int, int]]:
-    """(identifier, start, end) of every element of a Matroska file, those inside others too."""
-    found, last = [], len(content) if last is None else last
+    """(identifier, start, end) of every element of a Matroska file, including those in others."""
+    elements = []
+    last = len(content) if last is None else last
     while first + 2 <= last:
         length = 9 - content[first].bit_length()
         identifier = int.from_bytes(content[first : first + length], "big")
-        place = first + length
-        if length > 4 or place >= last or not content[place]:
+        position = first + length
+        if length > 4 or position >= last or not content[position]:
             break
-        width = 9 - content[place].bit_length()
-        size = int.from_bytes(content[place : place + width], "big") & ~(1 << 7 * width)
-        body = place + width
-        unknown = size == (1 << 7 * width) - 1
-        end = last if unknown else min(body + size, last)
-        found.append((identifier, first, end))
-        if identifier in MASTERS:
-            found += find_elements(content, body, end)
+        width = 9 - content[position].bit_length()
+        mask = ~(1 << 7 * width)
+        size = int.from_bytes(content[position : position + width], "big") & mask
+        body = position + width
+        is_unknown = size == (1 << 7 * width) - 1
+        end = last if is_unknown else min(body + size, last)
+        elements.append((identifier, first, end))
+        if identifier in MATROSKA_MASTERS:
+            elements += find_elements(content, body, end)
         first = end
-    return found
+    return elements
 
 
-def replace_once(path: str, old: bytes, new: bytes) -> str:
-    """Replace the only place of `old` in a file; returns the path."""
-    content = pathlib.Path(path).read_bytes()
-    assert content.count(old) == 1, f"{content.count(old)} places of {old!r}"
-    pathlib.Path(path).write_bytes(content.replace(old, new))
-    return str(path)
-
-
-def list_folder(folder: pathlib.Path) -> Sequence[str]:
+def list_folder(folder: pathlib.Path) -> list[str]:
     """Names of all files below a folder, sorted."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())

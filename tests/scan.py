@@ -1,56 +1,69 @@
-"""Whether anything of an original is in what was left behind."""
+"""Whether anything of an original video is in the files that a command left behind."""
 
 import functools
 import pathlib
+from collections.abc import Iterable, Iterator
 
 import av
 import clips
 import numpy as np
 
-CLOSE = 20  # grey levels of mean difference below which a decoded frame is the original's; strangers differ by 60
+# Mean difference in grey levels below which a decoded frame is the original's; frames of other
+# videos differ by 60.
+MAX_SAME_FRAME_DIFFERENCE = 20
+# Shorter packets may be equal by chance.
+MIN_PACKET_BYTES = 200
+PIECE_BYTES = 64
 
 
-def no_raw_frames(folder, originals):
-    """Assert that no file below `folder`, whatever its name and state, holds a frame of one of the originals.
+def assert_no_raw_frames(folder: str | pathlib.Path, originals: Iterable[str | pathlib.Path]):
+    """Assert that no file in a folder, whatever its name and state, holds a frame of an original.
 
-    Encoded frames are looked for as bytes, raw ones as rows of pixels, and whatever can still be decoded is decoded.
+    Encoded frames are searched as bytes and raw ones as rows of pixels; whatever can still be
+    decoded is decoded and compared.
     """
+    references = [_read_original(str(path)) for path in originals]
     for path in pathlib.Path(folder).rglob("*"):
-        if path.is_file():
-            data, found = path.read_bytes(), decoded(path)
-            for frames, pieces in map(_original, map(str, originals)):
-                assert not any(piece in data for piece in pieces), (
-                    f"{path.name} holds bytes of an original"
-                )
-                for frame in found:
-                    distances = np.abs(frames[:, ::4, ::4] - frame[::4, ::4]).mean((1, 2, 3))
-                    assert distances.min() > CLOSE, f"{path.name} holds a frame"
+        if not path.is_file():
+            continue
+        data = path.read_bytes()
+        decoded = decode_frames(path)
+        for frames, pieces in references:
+            assert not any(piece in data for piece in pieces), (
+                f"{path.name} holds bytes of an original"
+            )
+            for frame in decoded:
+                distances = np.abs(frames[:, ::4, ::4] - frame[::4, ::4]).mean((1, 2, 3))
+                assert distances.min() > MAX_SAME_FRAME_DIFFERENCE, f"{path.name} holds a frame"
 
 
-def decoded(path):
-    """The frames that can be got out of a file, whole or not."""
+def decode_frames(path: pathlib.Path) -> list[np.ndarray]:
+    """The frames that can be decoded from a file, be it complete or not."""
     frames = []
     try:
         with av.open(str(path)) as container:
             for frame in container.decode(video=0):
                 frames.append(frame.to_ndarray(format="rgb24"))
     except (av.FFmpegError, IndexError, ValueError):
-        pass  # what was decoded before the damage is what the scan looks at
+        pass  # frames before the damage are compared all the same
     return frames
 
 
 @functools.cache
-def _original(path):
-    """(its frames, pieces of its bytes and of its pixels)."""
-    frames = clips.read(path)
-    rows = [frame[row].tobytes() for frame in frames[::7] for row in (0, frames.shape[1] // 2)]
-    return frames.astype(np.int16), [*_packets(path), *rows]
+def _read_original(path: str) -> tuple[np.ndarray, list[bytes]]:
+    """Frames of a video, and pieces of its bytes and of its pixels."""
+    frames = clips.read_frames(path)
+    middle = frames.shape[1] // 2
+    pieces = list(_cut_packets(path))
+    for frame in frames[::7]:
+        pieces += [frame[0].tobytes(), frame[middle].tobytes()]
+    return frames.astype(np.int16), pieces
 
 
-def _packets(path):
-    """A piece from the middle of each packet that is long enough to be no chance."""
-    with av.open(str(path)) as container:
+def _cut_packets(path: str) -> Iterator[bytes]:
+    """Yield a piece from the middle of each packet that is long enough."""
+    with av.open(path) as container:
         for packet in container.demux(video=0):
             data = bytes(packet)
-            if len(data) >= 200:
-                yield data[len(data) // 2 :][:64]
+            if len(data) >= MIN_PACKET_BYTES:
+                yield data[len(data) // 2 :][:PIECE_BYTES]

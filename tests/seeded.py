@@ -1,15 +1,15 @@
-"""Weights that need no file: each tensor is a function of its name and shape, alike on every machine."""
+"""Weights that need no file: each tensor is a function of its name and shape, on every machine."""
 
 import zlib
 
 import numpy as np
 
 
-def tensor(name, shape):
-    """Numbers under which deep networks keep their activations near 1; RandomState's streams never change."""
-    uniform = (
-        np.random.RandomState(zlib.crc32(name.encode())).random_sample(shape).astype(np.float32)
-    )
+def make_seeded_tensor(name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Values with which the activations of deep networks stay near 1."""
+    # RandomState rather than a Generator: its streams never change.
+    stream = np.random.RandomState(zlib.crc32(name.encode()))
+    uniform = stream.random_sample(shape).astype(np.float32)
     if name.endswith(("running_var", "moving_variance")):
         return 0.5 + uniform
     if name.endswith(("gamma", "weight")) and len(shape) == 1:
@@ -22,6 +22,6 @@ def tensor(name, shape):
     return ((2 * uniform - 1) * np.sqrt(6 / fan_in)).astype(np.float32)
 
 
-def pixels(*shape):
+def make_seeded_pixels(*shape: int) -> np.ndarray:
     """Images or clips in [0, 1]."""
-    return tensor("pixels/running_var", shape) - np.float32(0.5)
+    return make_seeded_tensor("pixels/running_var", shape) - np.float32(0.5)

@@ -52,7 +52,7 @@ def videos(tmp_path_factory):
     folder = tmp_path_factory.mktemp("videos")
     (folder / "deep").mkdir()
     for name, frames in (("a.mkv", 60), ("b.mkv", 250), ("deep/c.mkv", 60)):
-        clips.write(folder / name, Clip(".mkv", frames=frames))
+        clips.write_clip(folder / name, Clip(".mkv", frames=frames))
     return folder
 
 
@@ -77,7 +77,7 @@ def test_a_folder(videos, models, tmp_path):
         "frames" in line and "fps" in line and "SHA-256" in line for line in lines
     )
     assert f"{videos}/deep/c.mkv -> {tmp_path}/out/deep/c.mkv: 60 frames, 2.40 s" in lines[2]
-    assert clips.read(tmp_path / "out/deep/c.mkv").max() < 8
+    assert clips.read_frames(tmp_path / "out/deep/c.mkv").max() < 8
     assert (
         json.loads((tmp_path / "out/manifest.json").read_text())["model"]["name"] == "black.tflite"
     )
@@ -109,7 +109,7 @@ QUICK = """
 import sys, doubles
 from tfanon import anonymize, exits
 from tfanon.inference.options import Command
-anonymize.load = lambda settings: doubles.blackening()
+anonymize.load = lambda settings: doubles.make_blackening_anonymizer()
 sys.exit(exits.status("x", lambda: anonymize.work(sys.argv[1:-1], Command(output=sys.argv[-1]))))
 """
 NAMES = (b"a\xff.mkv", b"b\nc.mkv", "\u00e9\U0001f600.mkv".encode(), b"x" * 251 + b".mkv")
@@ -120,7 +120,7 @@ def odd_names(tmp_path_factory):
     """A folder of videos whose names no ASCII terminal can print, and a text file."""
     folder = tmp_path_factory.mktemp("names")
     for name in NAMES:
-        clips.write(folder / os.fsdecode(name), Clip(".mkv", frames=2))
+        clips.write_clip(folder / os.fsdecode(name), Clip(".mkv", frames=2))
     (folder / os.fsdecode(b"\xfe.srt")).touch()
     return folder
 
@@ -176,7 +176,7 @@ def test_raw_frames_need_their_stream(videos, monkeypatch, given, settings, mess
     for name in ("stdin", "stdout", "stderr"):
         monkeypatch.setattr(sys, name, None)
     monkeypatch.chdir(videos)
-    monkeypatch.setattr(anonymize, "load", lambda settings: doubles.blackening())
+    monkeypatch.setattr(anonymize, "load", lambda settings: doubles.make_blackening_anonymizer())
     with pytest.raises(ValueError, match=message):
         anonymize.anonymize_inputs(
             [given], AnonymizeCommandOptions(**{"overwrite": True, **settings})
@@ -192,7 +192,7 @@ def test_a_folder_that_cannot_be_read_is_named_and_fails(videos, tmp_path, monke
         return listed(path)
 
     monkeypatch.setattr(os, "scandir", refused)
-    monkeypatch.setattr(anonymize, "load", lambda settings: doubles.blackening())
+    monkeypatch.setattr(anonymize, "load", lambda settings: doubles.make_blackening_anonymizer())
     assert (
         anonymize.anonymize_inputs(
             [str(videos)], AnonymizeCommandOptions(output=str(tmp_path / "out"))
@@ -209,7 +209,7 @@ def test_a_folder_that_cannot_be_read_is_named_and_fails(videos, tmp_path, monke
 
 
 def test_a_file_of_a_long_name_has_its_manifest_beside_it(videos, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(anonymize, "load", lambda settings: doubles.blackening())
+    monkeypatch.setattr(anonymize, "load", lambda settings: doubles.make_blackening_anonymizer())
     target = tmp_path / ("\u00e9" * 125 + "x.mkv")
     for said in ("60 frames", "done before"):
         assert (
@@ -285,7 +285,7 @@ def test_what_is_refused_before_anything_is_read(videos, monkeypatch, given, set
 
 
 def test_raw_frames_through_pipes(models, tmp_path):
-    frames = np.stack([clips.picture(number, (48, 64)) for number in range(10)])
+    frames = np.stack([clips.make_texture(number, (48, 64)) for number in range(10)])
     through = ["--raw_size=48x64", f"--model={models['negative']}"]
     done = run("-", "-o", "-", *through, input=frames.tobytes())
     assert done.returncode == 0 and np.array_equal(
@@ -293,7 +293,7 @@ def test_raw_frames_through_pipes(models, tmp_path):
     )
     done = run("-", "-o", tmp_path / "out.mkv", "--raw_rate=10", *through, input=frames.tobytes())
     assert done.returncode == 0 and b"10 frames" in done.stdout
-    about = clips.about(tmp_path / "out.mkv")
+    about = clips.probe_clip(tmp_path / "out.mkv")
     assert len(about["times"]) == 10 and about["times"][-1] == pytest.approx(0.9)
     assert (
         json.loads((tmp_path / "out.mkv.manifest.json").read_text())["files"]["out.mkv"]["frames"]
@@ -328,13 +328,13 @@ def test_a_video_to_a_pipe_that_closes(videos, models):
 
 
 def test_a_stream(models, tmp_path):
-    with streaming.served(lambda send, count: streaming.motion_jpeg(send, 10**6)) as address:
+    with streaming.serve_stream(lambda send, count: streaming.send_motion_jpeg(send, 10**6)) as address:
         address = address.replace("//", "//user:secret@") + "?password=secret"
         done = run(
             address, "-o", tmp_path / "out.mkv", f"--model={models['black']}", "--max_seconds=1"
         )
     assert done.returncode == 0 and "1 connections" in done.stderr and "secret" not in done.stderr
-    assert clips.read(tmp_path / "out.mkv").max() < 8
+    assert clips.read_frames(tmp_path / "out.mkv").max() < 8
     record = (tmp_path / "out.mkv.manifest.json").read_text()
     assert json.loads(record)["files"]["out.mkv"]["status"] == "done" and "secret" not in record
 
@@ -344,8 +344,8 @@ def test_a_stream_of_a_camera_with_a_certificate_of_its_own(tmp_path):
     settings = AnonymizeCommandOptions(
         output=str(tmp_path / "out.mkv"), mode="blacken", max_seconds=1.0
     )
-    with streaming.served(
-        lambda send, count: streaming.motion_jpeg(send, 10**6), certificate=certificate
+    with streaming.serve_stream(
+        lambda send, count: streaming.send_motion_jpeg(send, 10**6), certificate=certificate
     ) as address:
         with pytest.raises(ValueError, match=f"{address}: no encrypted connection"):
             anonymize.anonymize_inputs([address], settings)
@@ -355,16 +355,16 @@ def test_a_stream_of_a_camera_with_a_certificate_of_its_own(tmp_path):
             )
             == 0
         )
-    assert clips.read(tmp_path / "out.mkv").max() < 8
+    assert clips.read_frames(tmp_path / "out.mkv").max() < 8
 
 
 def test_a_recording_that_is_named_by_its_time(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    clips.write(tmp_path / "2024-01-01T12:00:00.mp4", Clip(frames=5))
+    clips.write_clip(tmp_path / "2024-01-01T12:00:00.mp4", Clip(frames=5))
     command = AnonymizeCommandOptions(output="12:00.mp4", mode="blacken")
     assert (
         anonymize.anonymize_inputs(["2024-01-01T12:00:00.mp4"], command) == 0
-        and clips.read(tmp_path / "12:00.mp4").max() < 8
+        and clips.read_frames(tmp_path / "12:00.mp4").max() < 8
     )
     assert sorted(os.listdir()) == [
         "12:00.mp4",
@@ -383,13 +383,16 @@ def test_a_lost_camera_s_recording_has_a_record(tmp_path, monkeypatch):
     )
     journal = tmp_path / ".out.mkv.manifest.json.journal"
     with (
-        streaming.served(
-            lambda send, count: streaming.motion_jpeg(send, 0 if count else 12)
+        streaming.serve_stream(
+            lambda send, count: streaming.send_motion_jpeg(send, 0 if count else 12)
         ) as address,
         pytest.raises(frame_grabber.ConnectionLostError),
     ):
         anonymize.anonymize_live_source(
-            address, doubles.blackening(), command, lambda pixels: seen.append(journal.exists())
+            address,
+            doubles.make_blackening_anonymizer(),
+            command,
+            lambda pixels: seen.append(journal.exists()),
         )
     assert (
         not seen[0] and seen[-1]
@@ -416,7 +419,7 @@ def test_another_s_file_in_the_manifest_s_place_is_noticed_before_a_frame_is_rea
 
 
 def test_a_mode_on_a_picture(tmp_path, capsys):
-    image_io.write_image(tmp_path / "in.png", clips.picture(0, (40, 60)))
+    image_io.write_image(tmp_path / "in.png", clips.make_texture(0, (40, 60)))
     settings = AnonymizeCommandOptions(
         output=str(tmp_path / "out.png"), mode="blacken", network_size="32x48"
     )
@@ -537,10 +540,10 @@ def until_it_writes(folder, process):
 def whole_or_absent(folder, videos):
     """The outputs below `folder`: each is whole, and no file there holds anything of an original."""
     originals = {path.name: path for path in sorted(videos.rglob("*.mkv"))}
-    scan.no_raw_frames(folder, originals.values())
+    scan.assert_no_raw_frames(folder, originals.values())
     found = [path for path in pathlib.Path(folder).rglob("*.mkv") if path.name in originals]
     for path in found:
-        assert len(clips.read(path)) == len(clips.read(originals[path.name]))
+        assert len(clips.read_frames(path)) == len(clips.read_frames(originals[path.name]))
     return found
 
 
@@ -548,7 +551,7 @@ def whole_or_absent(folder, videos):
 def test_memory_does_not_grow_with_the_length_of_the_video(models, tmp_path):
     peaks = {}
     for seconds in (20, 1200):
-        given = clips.write(tmp_path / f"{seconds}.mkv", Clip(".mkv", frames=25 * seconds))
+        given = clips.write_clip(tmp_path / f"{seconds}.mkv", Clip(".mkv", frames=25 * seconds))
         process = subprocess.Popen(
             [
                 *COMMAND,

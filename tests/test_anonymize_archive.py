@@ -20,7 +20,7 @@ def test_without_beam_it_says_what_to_install(monkeypatch, tmp_path):
         ValueError, match=r'An archive needs Apache Beam: pip install "tfanon\[beam\]"'
     ):
         anonymize_archive.run_archive(
-            [clips.write(tmp_path / "a.mp4")],
+            [clips.write_clip(tmp_path / "a.mp4")],
             ArchiveOptions(output=str(tmp_path / "out"), mode="blur"),
         )
     assert not (tmp_path / "out").exists()
@@ -37,7 +37,7 @@ def started(monkeypatch):
 
 
 def test_a_pipeline_gets_absolute_paths(started, tmp_path, monkeypatch):
-    clips.write(tmp_path / "a.mp4")
+    clips.write_clip(tmp_path / "a.mp4")
     monkeypatch.chdir(tmp_path)
     assert (
         anonymize_archive.run_archive(
@@ -46,7 +46,7 @@ def test_a_pipeline_gets_absolute_paths(started, tmp_path, monkeypatch):
         == 0
     )
     ((todo, settings, retries, options, left_out),) = started
-    assert [(str(job.given), str(job.target)) for job in todo] == [
+    assert [(str(job.input_path), str(job.output_path)) for job in todo] == [
         (f"{tmp_path}/a.mp4", f"{tmp_path}/out/a.mp4")
     ]
     assert (settings.output, retries, options) == (f"{tmp_path}/out", 2, ["--runner=FlinkRunner"])
@@ -54,7 +54,7 @@ def test_a_pipeline_gets_absolute_paths(started, tmp_path, monkeypatch):
 
 
 def test_what_is_left_out_is_told_and_recorded(started, tmp_path, capsys):
-    clips.write(tmp_path / "in.mp4")
+    clips.write_clip(tmp_path / "in.mp4")
     (tmp_path / "notes.txt").touch()
     settings = ArchiveOptions(output=str(tmp_path / "out"), mode="blacken")
     assert anonymize_archive.run_archive([str(tmp_path)], settings) == 0
@@ -79,7 +79,7 @@ def test_what_is_left_out_is_told_and_recorded(started, tmp_path, capsys):
 def test_what_is_refused_before_a_pipeline_starts(
     started, tmp_path, monkeypatch, settings, message
 ):
-    clips.write(tmp_path / "a.mp4")
+    clips.write_clip(tmp_path / "a.mp4")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=message):
         anonymize_archive.run_archive(["a.mp4"], ArchiveOptions(**{"output": "out", **settings}))
@@ -90,14 +90,15 @@ def test_a_folder_may_be_called_as_a_video(started, tmp_path):
     (tmp_path / "out.mp4").mkdir()
     settings = ArchiveOptions(output=str(tmp_path / "out.mp4"), mode="blacken")
     assert (
-        anonymize_archive.run_archive([clips.write(tmp_path / "a.mp4")], settings) == 0 and started
+        anonymize_archive.run_archive([clips.write_clip(tmp_path / "a.mp4")], settings) == 0
+        and started
     )
 
 
 @pytest.mark.parametrize(
     "problem, status, said",
     [
-        (KeyboardInterrupt(), 130, "stopped; the same command goes on from here."),
+        (KeyboardInterrupt(), 130, "interrupted. Run the same command again to resume."),
         (ValueError("no such job"), 1, "no such job"),
     ],
 )
@@ -112,5 +113,5 @@ def test_a_pipeline_that_breaks_is_one_line(
         config, "from_flags", lambda _: ArchiveOptions(output=str(tmp_path / "out"), mode="blacken")
     )
     monkeypatch.setattr(exit_status, "exit_on_sigterm", lambda: None)
-    assert anonymize_archive.main(["", clips.write(tmp_path / "a.mp4")]) == status
+    assert anonymize_archive.main(["", clips.write_clip(tmp_path / "a.mp4")]) == status
     assert capsys.readouterr().err == f"tfanon.anonymize_archive: {said}\n"

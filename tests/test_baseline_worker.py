@@ -1,4 +1,4 @@
-"""The process that judges beside another: what it says where it cannot. What it does, test_resuming.py shows."""
+"""Errors of the process that evaluates baselines; its work is tested in test_resuming.py."""
 
 import pytest
 
@@ -9,15 +9,15 @@ from tfanon.core import processes
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ([], "tfanon.baseline_worker: give the folder of one run, not []."),
+        ([], "tfanon.baseline_worker: expected one argument, the folder of a run; got 0."),
         (
             ["nowhere"],
             "tfanon.baseline_worker: There is no run in nowhere: nowhere/run.flags is missing.",
         ),
     ],
 )
-def test_one_clear_line(monkeypatch, capsys, arguments, message):
+def test_wrong_argument_gets_one_clear_line(monkeypatch, capsys, arguments, message):
     monkeypatch.setattr(processes, "exit_with_parent", lambda: None)
-    assert baseline_worker.main(["judge", *arguments]) == 1
-    said = capsys.readouterr().err
-    assert said.startswith(message) and len(said.splitlines()) == 1
+    assert baseline_worker.main(["baseline_worker", *arguments]) == 1
+    errors = capsys.readouterr().err
+    assert errors.startswith(message) and len(errors.splitlines()) == 1

@@ -1,4 +1,7 @@
-"""The paper's flagfiles on miniature data sets: every phase, from the shell, with networks that a CPU can train."""
+"""The flagfiles of the paper's experiments on miniature data sets, from the shell.
+
+Every phase runs, with networks that a CPU can train.
+"""
 
 import json
 import os
@@ -8,7 +11,7 @@ import sys
 
 import pytest
 import trees
-from helpers import TRAIN
+from helpers import TRAIN_CODE
 
 from tfanon.core.config import Config
 from tfanon.data import splits, tfds_store
@@ -64,7 +67,7 @@ def data_dir(tmp_path_factory):
 
 
 def train(name, data_dir, workdir, *flags, start=("-m", "tfanon.train")):
-    """results.json of a run."""
+    """Train with a flagfile; return results.json and the printed lines."""
     command = [
         sys.executable,
         *start,
@@ -74,65 +77,63 @@ def train(name, data_dir, workdir, *flags, start=("-m", "tfanon.train")):
         f"--workdir={workdir}",
         *flags,
     ]
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=900,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
+    process = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=900, env=environment
     )
-    assert done.returncode == 0, done.stderr
+    assert process.returncode == 0, process.stderr
     assert (workdir / "export/anonymizer.tflite").stat().st_size > 0
-    return json.loads((workdir / "results.json").read_text()), done.stdout
+    return json.loads((workdir / "results.json").read_text()), process.stdout
 
 
-def test_hmdb51_measured_on_pa_hmdb51(data_dir, tmp_path):
+def test_hmdb51_is_tested_on_pa_hmdb51(data_dir, tmp_path):
     results, _ = train("hmdb_vispr", data_dir, tmp_path)
     (row,) = results["rows"]
-    # 5 clips of PA-HMDB51, two of them of the commonest class; 66 labelled frames.
+    # 5 clips of PA-HMDB51, two of them of the most common class; 66 labelled frames.
     assert row["action_top1"] * 5 == pytest.approx(round(row["action_top1"] * 5))
     assert row["action_chance"] == pytest.approx(2 / 5)
-    assert set(row["images"]["average_precision"]) == set(
-        attribute_sets.get_attribute_names("pa_hmdb51")
-    )
-    assert row["images"]["cmap_chance"] == pytest.approx(
-        splits.load(Config(**HMDB, data_dir=str(data_dir))).probes["images"].test.attributes.mean()
-    )
+    names = attribute_sets.get_attribute_names("pa_hmdb51")
+    assert set(row["images"]["average_precision"]) == set(names)
+    data = splits.load_experiment_data(Config(**HMDB, data_dir=str(data_dir)))
+    prevalence = data.privacy_tasks["images"].test.attributes.mean()
+    assert row["images"]["cmap_chance"] == pytest.approx(prevalence)
     assert results["notes"] == []
 
 
-def test_the_paper_s_leak_is_in_the_results(data_dir, tmp_path):
+def test_results_note_that_test_clips_were_trained_on(data_dir, tmp_path):
     results, printed = train("hmdb_vispr", data_dir, tmp_path, "--train_on_test_clips")
-    assert results["notes"][0].startswith("2 of the 5 files") and results["notes"][0] in printed
+    assert results["notes"][0].startswith("2 of the 5 test files") and results["notes"][0] in printed
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_other_protocols(data_dir, tmp_path, name):
     results, _ = train(name, data_dir, tmp_path)
-    columns = {
-        probe: len(results["rows"][-1][probe]["average_precision"])
-        for probe in ("images", "clips")
-        if probe in results["rows"][-1]
-    }
-    assert columns == {"images": 6 if "pahmdb" in name else 7} | (
-        {"clips": 5} if name.startswith("vp") else {}
-    )
+    row = results["rows"][-1]
+    attributes = {}
+    for task in ("images", "clips"):
+        if task in row:
+            attributes[task] = len(row[task]["average_precision"])
+    expected = {"images": 6 if "pahmdb" in name else 7}
+    if name.startswith("vp"):
+        expected["clips"] = 5
+    assert attributes == expected
 
 
 def test_built_data_sets_train_the_same_networks(data_dir, tmp_path):
     for name in ("hmdb51", "pa_hmdb51", "vispr"):
         for configuration in ("encoded", "jpeg32"):
-            tfds_store.build(name, Config(data_dir=str(data_dir), tfds_config=configuration))
+            config = Config(data_dir=str(data_dir), tfds_config=configuration)
+            tfds_store.build_dataset(name, config)
     formats = {
         "folder": ["--data_format=folder"],
         "encoded": ["--data_format=tfds", "--tfds_config=encoded"],
         "jpeg": ["--data_format=tfds", "--tfds_config=jpeg32"],
     }
-    results = {
-        name: train("hmdb_vispr", data_dir, tmp_path / name, *flags, *TINY, start=("-c", TRAIN))[0]
-        for name, flags in formats.items()
-    }
+    results = {}
+    for name, flags in formats.items():
+        results[name], _ = train(
+            "hmdb_vispr", data_dir, tmp_path / name, *flags, *TINY, start=("-c", TRAIN_CODE)
+        )
     assert results["encoded"] == results["folder"]
     chance = [results[name]["rows"][0]["images"]["cmap_chance"] for name in formats]
     assert chance == chance[:1] * 3

@@ -38,7 +38,7 @@ def test_flags_and_functions_it_names_exist():
         for settings in (
             config.Config,
             anonymizing.AnonymizeCommandOptions,
-            exporting.Settings,
+            exporting.ExportOptions,
             evaluating.EvaluateOptions,
         )
         for name in settings.__dataclass_fields__

@@ -1,4 +1,4 @@
-"""Several commands in one process: in their order, each with its own words, until one fails."""
+"""Several commands in one process: in their order, each with its own flags, until one fails."""
 
 import pytest
 from absl import app
@@ -8,22 +8,26 @@ from tfanon.core import config
 
 
 @pytest.fixture
-def ran(monkeypatch):
-    """What the commands were given; an evaluation fails where its protocol is "strict"."""
+def calls(monkeypatch):
+    """What the commands were called with; an evaluation fails if its protocol is "strict"."""
     calls = []
-    monkeypatch.setattr(train, "train_and_report", lambda settings: calls.append(settings) or 0)
-    monkeypatch.setattr(
-        evaluate,
-        "evaluate_and_print",
-        lambda settings, words: (
-            calls.append((settings.protocol, words)) or (3 if settings.protocol == "strict" else 0)
-        ),
-    )
+
+    def record_training(options):
+        calls.append(options)
+        return 0
+
+    def record_evaluation(options, words):
+        calls.append((options.protocol, words))
+        return 3 if options.protocol == "strict" else 0
+
+    monkeypatch.setattr(train, "train_and_report", record_training)
+    monkeypatch.setattr(evaluate, "evaluate_and_print", record_evaluation)
     return calls
 
 
-def test_commands_run_in_their_order(ran):
-    quick, known = (["--run_dir=RUN", f"--protocol={protocol}"] for protocol in ("quick", "known"))
+def test_commands_run_in_order(calls):
+    quick = ["--run_dir=RUN", "--protocol=quick"]
+    known = ["--run_dir=RUN", "--protocol=known"]
     words = [
         "tfanon.train",
         "--workdir=RUN",
@@ -36,12 +40,12 @@ def test_commands_run_in_their_order(ran):
         *known,
     ]
     assert run_trial.main(words) == 0
-    assert ran == [config.Config(workdir="RUN", seed=2), ("quick", quick), ("known", known)]
+    assert calls == [config.Config(workdir="RUN", seed=2), ("quick", quick), ("known", known)]
 
 
-def test_the_first_that_fails_ends_them(ran):
+def test_first_failing_command_is_the_last(calls):
     assert run_trial.main(["tfanon.evaluate", "--protocol=strict", "--", "tfanon.evaluate"]) == 3
-    assert len(ran) == 1
+    assert len(calls) == 1
 
 
 @pytest.mark.parametrize(
@@ -49,13 +53,13 @@ def test_the_first_that_fails_ends_them(ran):
     [
         (
             ["tfanon.train", "--", "tfanon.export"],
-            "'tfanon.export' is no command; there are: tfanon.train, tfanon.evaluate",
+            "no command 'tfanon.export'; choose from: tfanon.train, tfanon.evaluate",
         ),
-        ([], "'' is no command"),
+        ([], "no command ''"),
         (["tfanon.train", "--sead=2"], "tfanon.train: Unknown command line flag 'sead'"),
     ],
 )
-def test_what_is_wrong_is_said(ran, words, message):
+def test_wrong_command_or_flag_is_named(calls, words, message):
     with pytest.raises(app.UsageError, match=message):
         run_trial.main(words)
-    assert ran == []
+    assert calls == []

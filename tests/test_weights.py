@@ -16,7 +16,7 @@ from tfanon.pretrained.options import WeightsOptions
 ROOT = pathlib.Path(__file__).parent.parent
 
 
-def command(*arguments):
+def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "tfanon.weights", *arguments],
         cwd=ROOT,
@@ -29,24 +29,24 @@ def test_inspect_prints_a_table(capsys):
     weights.print_networks(["unetpp_mobile", "small_resnet"], WeightsOptions())
     assert capsys.readouterr().out.splitlines()[2:] == [
         "| `unetpp_mobile` | f_A | 141,083 | 0.48 G | 224 x 224 | (x - 0.5) / 0.5 |",
-        "| `small_resnet` | f_B | 267,672 | 0.01 G | 64 x 64 | (x - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225) |",
+        "| `small_resnet` | f_B | 267,672 | 0.01 G | 64 x 64 "
+        "| (x - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225) |",
     ]
 
 
 def test_a_wrong_name_is_one_line_and_status_1(capsys, monkeypatch):
-    monkeypatch.setattr(
-        weights.config, "from_flags", lambda settings: settings()
-    )  # no command line here
+    # There is no command line here.
+    monkeypatch.setattr(weights.config, "from_flags", lambda options: options())
     assert weights.main(["", "inspect", "unet3"]) == 1
-    told = capsys.readouterr()
-    assert told.out == "" and told.err.startswith(
-        "tfanon.weights: No network called 'unet3': there are blacken"
-    )
-    assert told.err.count("\n") == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    message = "tfanon.weights: There is no network called 'unet3'; available: blacken"
+    assert printed.err.startswith(message)
+    assert printed.err.count("\n") == 1
 
 
 @pytest.mark.large
-def test_one_command_fetches_converts_and_the_next_inspects(tmp_path):
+def test_fetch_converts_and_inspect_describes(tmp_path):
     torch = pytest.importorskip("torch")
     published = tmp_path / "mirror" / "I3D_8x8_R50.pyth"
     published.parent.mkdir()
@@ -57,7 +57,7 @@ def test_one_command_fetches_converts_and_the_next_inspects(tmp_path):
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=published.parent)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever).start()
-        done = command(
+        done = run_command(
             "fetch",
             "i3d_r50",
             f"--mirror=http://127.0.0.1:{server.server_port}",
@@ -69,39 +69,39 @@ def test_one_command_fetches_converts_and_the_next_inspects(tmp_path):
         server.shutdown()
     assert done.returncode == 0, done.stderr
     assert "i3d_r50 {'variant': 'pytorchvideo', 'classes': 5}" in done.stdout
-    assert "without a place here: blocks.0.norm.num_batches_tracked" in done.stdout
-    done = command("inspect", str(tmp_path / "i3d.weights.h5"))
-    assert (
-        "whole; i3d_r50, 27,234,117 parameters, pixels become (x - 0.45) / 0.225" in done.stdout
-    )  # 395 * 2049 fewer
+    assert "tensors of the source are not used: blocks.0.norm.num_batches_tracked" in done.stdout
+    done = run_command("inspect", str(tmp_path / "i3d.weights.h5"))
+    # 395 * 2049 parameters fewer than with the classes of Kinetics-400.
+    described = "complete; i3d_r50, 27,234,117 parameters, pixels become (x - 0.45) / 0.225"
+    assert described in done.stdout
 
 
 @pytest.mark.parametrize(
-    "given, settings, message",
+    "names, options, message",
     [
         (
             ["r3d_18", "resnet18"],
             WeightsOptions(output="a.weights.h5"),
-            "One -o is for one name, not for 2",
+            "-o can be used with one name only, not with 2",
         ),
         (
             ["i3d_r50"],
             WeightsOptions(),
-            "Nobody published a digest of i3d_r50: give the one you trust as --sha256",
+            "No digest of i3d_r50 is published: set --sha256 to one that you trust",
         ),
         (
             ["resnet18"],
             WeightsOptions(sha256="0" * 64),
-            "begins with f37072fd.*, that of --sha256 does not",
+            "begins with f37072fd.*, but --sha256 does not",
         ),
     ],
 )
-def test_fetch_wants_one_output_and_a_digest(given, settings, message):
+def test_fetch_needs_one_output_per_name_and_a_digest(names, options, message):
     with pytest.raises(ValueError, match=message):
-        weights.fetch_weights(given, settings)
+        weights.fetch_weights(names, options)
 
 
-def test_fetch_without_a_name_lists_what_is_known(capsys):
+def test_fetch_without_a_name_lists_all_names(capsys):
     weights.fetch_weights([], WeightsOptions())
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == len(catalog.PUBLISHED_WEIGHTS)
@@ -111,20 +111,20 @@ def test_fetch_without_a_name_lists_what_is_known(capsys):
     )
 
 
-def test_convert_wants_a_file_a_network_and_an_output():
+def test_convert_needs_a_file_a_network_and_an_output():
     with pytest.raises(ValueError, match="convert needs one file, its --network, and -o"):
         weights.convert_file(["a.pth"], WeightsOptions(output="a.weights.h5"))
 
 
-def test_what_is_known_has_a_layout_and_a_network():
+def test_published_weights_have_a_layout_and_a_network():
     for entry in catalog.PUBLISHED_WEIGHTS.values():
         assert entry.layout in layouts.find_layouts(entry.network)
         assert weights_record.find_network_kind(entry.network)
 
 
 @pytest.fixture(scope="module")
-def rows():
-    """Name -> Row of every network; a minute."""
+def rows() -> dict[str, weights_table.NetworkSummary]:
+    """A summary of every network by name; takes a minute."""
     return {
         name: weights_table.summarize_network(name)
         for name in weights_table.list_trainable_networks()
@@ -132,8 +132,9 @@ def rows():
 
 
 @pytest.mark.large
-def test_every_network_is_as_large_as_published(rows):
-    # torchvision's documentation; SPAct's, VITA's and the paper's code, counted; C3D with the classes of Sports-1M.
+def test_networks_have_the_published_sizes(rows):
+    # From torchvision's documentation, and counted in the code of SPAct, VITA and the paper. C3D
+    # has the classes of Sports-1M.
     published = {
         "unetpp": 5_505_059,
         "unet": 17_267_523,
@@ -149,7 +150,8 @@ def test_every_network_is_as_large_as_published(rows):
         "resnet101": 44_549_160,
         "resnet152": 60_192_808,
     }
-    giga = {
+    # From torchvision's documentation.
+    giga_multiply_adds = {
         "r3d_18": 40.697,
         "r2plus1d_18": 40.519,
         "mvit_v2_s": 64.224,
@@ -158,21 +160,19 @@ def test_every_network_is_as_large_as_published(rows):
         "resnet50": 4.089,
         "resnet101": 7.801,
         "resnet152": 11.514,
-    }  # torchvision's documentation
+    }
     assert {name: rows[name].parameters for name in published} == published
-    for name, expected in giga.items():
+    for name, expected in giga_multiply_adds.items():
         assert rows[name].multiply_adds / 1e9 == pytest.approx(expected, rel=2e-3), name
 
 
 @pytest.mark.large
-def test_the_readmes_table_is_what_inspect_prints(rows):
+def test_inspect_prints_the_table_of_the_readme(rows):
     assert weights_table.format_network_table(rows.values()) in (ROOT / "README.md").read_text()
 
 
 @pytest.mark.large
 def test_c3d_with_the_classes_of_ucf101():
-    # 78.4 M, as it is usually given: with 101 classes; 487 of Sports-1M add 386 * 4097.
-    assert (
-        weights_table.count_parameters(registry.load_module("actions", "c3d").build(classes=101))
-        == 79_991_015 - 386 * 4097
-    )
+    # The usual 78.4 M are with 101 classes; the 487 of Sports-1M add 386 * 4097.
+    model = registry.load_module("actions", "c3d").build(classes=101)
+    assert weights_table.count_parameters(model) == 79_991_015 - 386 * 4097

@@ -12,17 +12,13 @@ HIDDEN = 1  # flag of an item that is not shown by itself
 
 def make_tiled_avif(pixels: np.ndarray) -> bytes:
     """A file of one picture, uint8 [2 * TILE, 2 * TILE, 3], in four tiles."""
-    tiles = [
-        _encode(pixels[top : top + TILE, left : left + TILE])
-        for top in (0, TILE)
-        for left in (0, TILE)
-    ]
+    corners = ((0, 0), (0, TILE), (TILE, 0), (TILE, TILE))
+    tiles = [_encode(pixels[top : top + TILE, left : left + TILE]) for top, left in corners]
     configuration = _find_box(tiles[0], b"av1C")
     codes = [_find_box(tile, b"mdat")[8:] for tile in tiles]
     size = 2 * TILE
-    grid = struct.pack(
-        ">BBBBHH", 0, 0, 1, 1, size, size
-    )  # rows and columns less one, then width and height
+    # Rows and columns less one, then width and height.
+    grid = struct.pack(">BBBBHH", 0, 0, 1, 1, size, size)
     properties = [
         _full(b"ispe", struct.pack(">II", TILE, TILE)),
         _full(b"ispe", struct.pack(">II", size, size)),
@@ -40,23 +36,19 @@ def make_tiled_avif(pixels: np.ndarray) -> bytes:
     references = _box(b"dimg", struct.pack(">HHHHHH", 1, 4, 2, 3, 4, 5))
     head = _box(b"ftyp", b"avif" + bytes(4) + b"avifmif1miaf")
     places = [0] * 5
-    for _ in range(2):  # once to know how long it is, once with the places that follow from that
+    for _ in range(2):  # first for its length, then with the places that follow from it
         locations = struct.pack(">BBH", 0x44, 0, 5)
         for number, (place, code) in enumerate(zip(places, [grid, *codes]), 1):
             locations += struct.pack(">HHHII", number, 0, 1, place, len(code))
-        meta = _full(
-            b"meta",
-            b"".join(
-                (
-                    _full(b"hdlr", bytes(4) + b"pict" + bytes(13)),
-                    _full(b"pitm", struct.pack(">H", 1)),
-                    _full(b"iloc", locations),
-                    _full(b"iinf", struct.pack(">H", 5) + b"".join(names)),
-                    _full(b"iref", references),
-                    _box(b"iprp", _box(b"ipco", b"".join(properties)) + _full(b"ipma", uses)),
-                )
-            ),
+        parts = (
+            _full(b"hdlr", bytes(4) + b"pict" + bytes(13)),
+            _full(b"pitm", struct.pack(">H", 1)),
+            _full(b"iloc", locations),
+            _full(b"iinf", struct.pack(">H", 5) + b"".join(names)),
+            _full(b"iref", references),
+            _box(b"iprp", _box(b"ipco", b"".join(properties)) + _full(b"ipma", uses)),
         )
+        meta = _full(b"meta", b"".join(parts))
         place = len(head) + len(meta) + 8
         for number, code in enumerate([grid, *codes]):
             places[number] = place

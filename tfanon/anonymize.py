@@ -1,257 +1,401 @@
-"""Anonymize images, videos, folders, cameras and streams:
+"""Anonymize images, videos, folders, cameras and streams.
 
-    python -m tfanon.anonymize INPUT... -o OUTPUT --model=runs/quickstart
-    python -m tfanon.anonymize videos/ -o anonymized/ --mode=blur
-    python -m tfanon.anonymize rtsp://camera/stream -o out.mkv --model=anonymizer.tflite
+    tfanon-anonymize INPUT... -o OUTPUT --model=runs/quickstart
+    tfanon-anonymize videos/ -o anonymized/ --mode=blur
+    tfanon-anonymize rtsp://camera/stream -o out.mkv --model=anonymizer.tflite
 
-An input is a file, a pattern, a folder, a camera's number, an address, or '-' for raw RGB frames on standard input. A
-result appears under its name when it is whole and checked; what fails leaves nothing and makes the exit status 1. The
-same command again does what is not done yet. `--help` explains the flags.
+An input is a file, a pattern, a folder, the number of a camera, an address, or '-' for raw RGB
+frames on standard input. Output files appear only after they are complete and verified; a file that
+fails leaves nothing and makes the exit status 1. Re-running the same command does what is not done
+yet.
 
-What a folder or a pattern holds and is left out (other endings, hidden names, linked folders) is
-counted in one line and in the manifest. A folder that cannot be read makes the exit status 1:
-nobody knows what was not done. Printing is no part of the work: a terminal that cannot show a name,
-or a pipe that nobody reads, stops nothing.
+What a folder or a pattern contains and is left out (other endings, hidden names, linked folders) is
+counted in one line and in the manifest. A folder that cannot be read makes the exit status 1, since
+files may be missing. Printing is not part of the work: a terminal that cannot show a name, or a
+closed pipe, stops nothing.
 """
 
 import contextlib
 import os
 import pathlib
 import sys
-from typing import BinaryIO, TextIO
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, BinaryIO, TextIO
 
+import numpy as np
 from absl import app
 from tqdm import tqdm
 
-from tfanon.core import config, exit_status, files
+from tfanon.core import command_line, config, exit_status, files
 from tfanon.inference import jobs, live, video
+from tfanon.inference.anonymizer import Anonymizer
 from tfanon.inference.job_runner import JobRunner, describe_run, load_anonymizer
-from tfanon.inference.manifest import Manifest, get_folder_manifest_path, get_file_manifest_path
-from tfanon.inference.options import AnonymizeCommandOptions, parse_size
+from tfanon.inference.manifest import Manifest, get_file_manifest_path, get_folder_manifest_path
+from tfanon.inference.options import AnonymizeCommandOptions, AnonymizeOptions, parse_size
 from tfanon.inference.preview import PreviewWindow
-from tfanon.media import live_source as sources
-from tfanon.media import video_reader
+from tfanon.media import live_source, video_reader
+
+PIPE = "-"  # stands for raw frames on standard input or output
+
+FrameCallback = Callable[[np.ndarray], Any]
 
 
-def main(arguments):
-    given, settings = arguments[1:], config.from_flags(AnonymizeCommandOptions)
-    if not given:
+def main(arguments: Sequence[str]) -> int:
+    """Run the command.
+
+    Args:
+        arguments: Name of the program and the inputs.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        app.UsageError: There is no input.
+    """
+    inputs = arguments[1:]
+    options = config.from_flags(AnonymizeCommandOptions)
+    if not inputs:
         raise app.UsageError("Name at least one input.")
     exit_status.exit_on_sigterm()
     return exit_status.run_with_exit_status(
-        "tfanon.anonymize", lambda: anonymize_inputs(given, settings)
+        "tfanon.anonymize", lambda: anonymize_inputs(inputs, options)
     )
 
 
-def anonymize_inputs(given, settings):
-    """The exit status of anonymizing `given` as the settings say."""
-    once = [name for name in given if name == "-" or sources.is_live_input(name)]
-    if once and len(given) > 1 or settings.output == "-" and len(given) > 1:
-        raise ValueError(f"'{sources.redact_address((once or given)[0])}' must be the only input.")
-    if once or settings.output == "-":
-        refuse_kept_tracks(given[0] if once else "-", settings)
-    plan = None if once or settings.output == "-" else jobs.plan_jobs(given, settings.output)
-    anonymizer = load_anonymizer(settings)
-    show = exit_status.suppress_errors(PreviewWindow()) if settings.preview else lambda pixels: None
-    if given[0] == "-":
-        return anonymize_raw_frames(anonymizer, settings, show)
-    if once:
-        return anonymize_live_source(given[0], anonymizer, settings, show)
-    if settings.output == "-":
-        return anonymize_to_pipe(given[0], anonymizer, settings, show)
-    for line in plan.lines():
-        print(line)
-    batch = JobRunner(
-        anonymizer,
-        settings,
-        get_manifest_path(plan.jobs, settings),
-        not is_terminal(sys.stderr),
-        show,
-        tqdm.write,
-        plan.get_left_out_entries(),
-    )
-    return 1 if batch.run(plan.jobs) or plan.unreadable else 0
+def anonymize_inputs(inputs: Sequence[str], options: AnonymizeCommandOptions) -> int:
+    """Anonymize inputs of any kind.
+
+    Args:
+        inputs: At least one.
+        options: Options of the command.
+
+    Returns:
+        The exit status: 1 where a file failed or a folder could not be read.
+
+    Raises:
+        ValueError: The inputs and the options do not fit together, or an input is at fault.
+    """
+    one_time_inputs = [name for name in inputs if _is_one_time_input(name)]
+    to_pipe = options.output == PIPE
+    if len(inputs) > 1 and (one_time_inputs or to_pipe):
+        name = one_time_inputs[0] if one_time_inputs else inputs[0]
+        raise ValueError(f"'{live_source.redact_address(name)}' must be the only input.")
+    plan = None
+    if one_time_inputs or to_pipe:
+        refuse_kept_tracks(inputs[0] if one_time_inputs else PIPE, options)
+    else:
+        plan = jobs.plan_jobs(inputs, options.output)
+    anonymizer = load_anonymizer(options)
+    show_frame = exit_status.suppress_errors(PreviewWindow() if options.preview else _show_nothing)
+    if plan is not None:
+        return anonymize_files(plan, anonymizer, options, show_frame)
+    if inputs[0] == PIPE:
+        return anonymize_raw_frames(anonymizer, options, show_frame)
+    if one_time_inputs:
+        return anonymize_live_source(inputs[0], anonymizer, options, show_frame)
+    return anonymize_to_pipe(inputs[0], anonymizer, options, show_frame)
+
+
+def _is_one_time_input(name: str) -> bool:
+    """Return whether an input, such as a camera, cannot be read a second time."""
+    return name == PIPE or live_source.is_live_input(name)
+
+
+def _show_nothing(pixels: np.ndarray) -> None:
+    """Stand in for a preview."""
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Whether a standard stream is a terminal; None: the command was started without it."""
+    """Return whether a standard stream is a terminal; None: the command was started without it."""
     return stream is not None and stream.isatty()
 
 
 def get_binary_stream(stream: TextIO | None, name: str) -> BinaryIO:
-    """Standard input or output for raw frames.  Raises ValueError where it was closed."""
-    found = getattr(stream, "buffer", None)
-    if found is None:
+    """Return standard input or output for raw frames.
+
+    Args:
+        stream: `sys.stdin` or `sys.stdout`.
+        name: "input" or "output", for the message.
+
+    Raises:
+        ValueError: The stream was closed before the command was started.
+    """
+    binary_stream = getattr(stream, "buffer", None)
+    if binary_stream is None:
         raise ValueError(f"Standard {name} is closed; '-' stands for raw frames there.")
-    return found
+    return binary_stream
 
 
-def refuse_kept_tracks(end, settings):
-    """Raises ValueError where sound or metadata are to be kept of a live source, or beside raw frames on a pipe.
+def refuse_kept_tracks(source: str, options: AnonymizeOptions) -> None:
+    """Refuse to keep sound or metadata of a live source, or beside raw frames on a pipe.
 
-    end: the camera's number, the address or '-', for the message.
+    Args:
+        source: Number of the camera, address or '-', for the message.
+        options: Options of the command.
+
+    Raises:
+        ValueError: They are to be kept.
     """
     for name in ("audio", "metadata"):
-        if getattr(settings, name) == "keep":
+        if getattr(options, name) == "keep":
             raise ValueError(
-                f"--{name}=keep works from file to file; through '{sources.redact_address(end)}' go pictures "
-                f"alone. Record to a file and anonymize that into a file, or give --{name}=drop."
+                f"--{name}=keep works from file to file only; "
+                f"'{live_source.redact_address(source)}' carries frames alone. Record to a file "
+                f"and anonymize that into a file, or give --{name}=drop."
             )
 
 
-def get_manifest_path(todo, settings):
-    """Path of the record."""
-    single = len(todo) == 1 and todo[0].target == pathlib.Path(settings.output)
-    return get_single_manifest_path(settings) if single else get_folder_manifest_path(settings)
+def get_manifest_path(planned_jobs: Sequence[jobs.Job], options: AnonymizeOptions) -> pathlib.Path:
+    """Return the path of the manifest of a plan: of its folder, or of its only file."""
+    output = pathlib.Path(options.output)
+    if len(planned_jobs) == 1 and planned_jobs[0].output_path == output:
+        return get_single_manifest_path(options)
+    return get_folder_manifest_path(options)
 
 
-def get_single_manifest_path(settings):
-    """Path of the record of a single file."""
-    return pathlib.Path(settings.manifest or get_file_manifest_path(settings.output))
+def get_single_manifest_path(options: AnonymizeOptions) -> pathlib.Path:
+    """Return the path of the manifest of a single output file."""
+    return pathlib.Path(options.manifest or get_file_manifest_path(options.output))
 
 
 @contextlib.contextmanager
-def count_frames(given, show):
-    """`show`, which counts frames in a bar on a terminal too.  given: the input, for its name."""
+def count_frames(source: str, show_frame: FrameCallback) -> Iterator[FrameCallback]:
+    """Count frames in a progress bar on a terminal.
+
+    Args:
+        source: The input, for its name.
+        show_frame: The preview.
+
+    Yields:
+        A function that counts a frame and shows it.
+    """
     with tqdm(
-        desc=exit_status.escape_name(sources.redact_address(given)),
+        desc=exit_status.escape_name(live_source.redact_address(source)),
         unit="frame",
         leave=False,
         disable=not is_terminal(sys.stderr),
         dynamic_ncols=True,
     ) as bar:
-        yield lambda pixels: (bar.update(), show(pixels))
+
+        def on_frame(pixels: np.ndarray) -> None:
+            bar.update()
+            show_frame(pixels)
+
+        yield on_frame
 
 
-def anonymize_raw_frames(anonymizer, settings, show):
-    """Raw frames on standard input, to a file or to standard output."""
-    size = parse_size(settings.raw_size, "raw_size")
+def anonymize_files(
+    plan: jobs.JobPlan,
+    anonymizer: Anonymizer,
+    options: AnonymizeCommandOptions,
+    show_frame: FrameCallback,
+) -> int:
+    """Anonymize the files of a plan, one line each; return the exit status."""
+    for line in plan.describe_left_out():
+        print(line)
+    runner = JobRunner(
+        anonymizer,
+        options,
+        get_manifest_path(plan.jobs, options),
+        quiet=not is_terminal(sys.stderr),
+        show_frame=show_frame,
+        report_line=tqdm.write,
+        left_out=plan.get_left_out_entries(),
+    )
+    failures = runner.run(plan.jobs)
+    return 1 if failures or plan.has_unreadable_folder else 0
+
+
+def anonymize_raw_frames(
+    anonymizer: Anonymizer, options: AnonymizeCommandOptions, show_frame: FrameCallback
+) -> int:
+    """Anonymize raw frames on standard input, to a file or to standard output.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        ValueError: The size of the frames is not given, or the output file exists.
+    """
+    size = parse_size(options.raw_size, "raw_size")
     if size is None:
         raise ValueError("Raw frames on standard input need --raw_size=HxW.")
-    raw = sources.RawVideoReader(get_binary_stream(sys.stdin, "input"), *size, settings.raw_rate)
-    if settings.output == "-":
-        with count_frames("-", show) as seen:
-            output = get_binary_stream(sys.stdout, "output")
-            video.write_anonymized_frames(
-                raw, lambda form: sources.RawVideoWriter(output, form), anonymizer, seen
-            )
+    pipe = get_binary_stream(sys.stdin, "input")
+    raw_video = live_source.RawVideoReader(pipe, *size, options.raw_rate)
+    if options.output == PIPE:
+        _write_raw_frames(raw_video, PIPE, anonymizer, show_frame)
         return 0
-    target = claim_output_path(settings)
-    with record_in_manifest("-", anonymizer, settings) as note, count_frames("-", show) as seen:
+    target = claim_output_path(options)
+    with (
+        record_in_manifest(PIPE, anonymizer, options) as add_file,
+        count_frames(PIPE, show_frame) as on_frame,
+    ):
         record = video.anonymize_video(
-            raw,
+            raw_video,
             target,
             anonymizer,
-            settings.encoding(),
-            on_frame=seen,
-            overwrite=settings.overwrite,
+            options.make_encoding(),
+            on_frame=on_frame,
+            overwrite=options.overwrite,
         )
-        note(target, record["frames"])
+        add_file(target, record["frames"])
     line = f"- -> {target}: {record['frames']} frames, SHA-256 {record['sha256'][:12]}"
     print(exit_status.escape_name(line))
     return 0
 
 
-def anonymize_to_pipe(given, anonymizer, settings, show):
-    """A video file, as raw frames on standard output."""
-    output = get_binary_stream(sys.stdout, "output")
-    with (
-        video_reader.open_video(given, on_damage=settings.on_damage) as opened,
-        count_frames(given, show) as seen,
-    ):
-        video.write_anonymized_frames(
-            opened, lambda form: sources.RawVideoWriter(output, form), anonymizer, seen
-        )
+def anonymize_to_pipe(
+    path: str,
+    anonymizer: Anonymizer,
+    options: AnonymizeCommandOptions,
+    show_frame: FrameCallback,
+) -> int:
+    """Anonymize a video file, as raw frames on standard output; return the exit status."""
+    get_binary_stream(sys.stdout, "output")  # refused before the file is opened
+    with video_reader.open_video(path, on_damage=options.on_damage) as opened:
+        _write_raw_frames(opened, path, anonymizer, show_frame)
     return 0
 
 
-def anonymize_live_source(given, anonymizer, settings, show):
-    """A camera or an address."""
-    name = sources.redact_address(given)
-    with open_recorder(name, anonymizer, settings) as frames, count_frames(given, show) as seen:
+def _write_raw_frames(
+    opened: video.InputVideo, source: str, anonymizer: Anonymizer, show_frame: FrameCallback
+) -> None:
+    """Write anonymized frames of a video to standard output."""
+    with count_frames(source, show_frame) as on_frame:
+        pipe = get_binary_stream(sys.stdout, "output")
+        video.write_anonymized_frames(
+            opened, lambda info: live_source.RawVideoWriter(pipe, info), anonymizer, on_frame
+        )
+
+
+def anonymize_live_source(
+    source: str,
+    anonymizer: Anonymizer,
+    options: AnonymizeCommandOptions,
+    show_frame: FrameCallback,
+) -> int:
+    """Anonymize a camera or an address; return the exit status.
+
+    Raises:
+        MediaError: The source stays lost, or no frame was in time.
+    """
+    name = live_source.redact_address(source)
+    with (
+        open_recorder(name, anonymizer, options) as recorder,
+        count_frames(source, show_frame) as on_frame,
+    ):
         record = live.anonymize_live(
-            given,
-            frames,
+            source,
+            recorder,
             anonymizer,
-            settings.max_latency,
-            settings.max_seconds,
-            settings.reconnect_seconds,
-            seen,
-            settings.ca_file,
+            options.max_latency,
+            options.max_seconds,
+            options.reconnect_seconds,
+            on_frame,
+            options.ca_file,
         )
     line = (
         f"{name}: {record['frames']} frames in {record['seconds']:.1f} s, "
         f"{record['dropped']} dropped, {record['connections']} connections, "
         f"{' '.join(record['files'])}"
     )
+    # Standard output may hold raw frames.
     print(exit_status.escape_name(line), file=sys.stderr)
     return 0
 
 
 @contextlib.contextmanager
-def open_recorder(given, anonymizer, settings):
-    """Where live frames go."""
-    if settings.output == "-":
+def open_recorder(
+    name: str, anonymizer: Anonymizer, options: AnonymizeCommandOptions
+) -> Iterator[live.Recorder]:
+    """Open what the output option names for the frames of a live source.
+
+    Args:
+        name: The source, for the manifest.
+        anonymizer: The anonymizer.
+        options: Options of the command.
+
+    Yields:
+        The recorder.
+
+    Raises:
+        ValueError: There is neither an output nor a preview, or the output exists.
+    """
+    if options.output == PIPE:
         yield live.PipeRecorder(get_binary_stream(sys.stdout, "output"))
-    elif settings.output:
-        with record_in_manifest(given, anonymizer, settings) as note:
+    elif options.output:
+        with record_in_manifest(name, anonymizer, options) as add_file:
             yield live.FileRecorder(
-                settings.output,
-                settings.encoding(),
-                settings.segment_seconds,
-                settings.overwrite,
-                note,
+                options.output,
+                options.make_encoding(),
+                options.segment_seconds,
+                options.overwrite,
+                add_file,
             )
-    elif settings.preview:
+    elif options.preview:
         yield live.NullRecorder()
     else:
-        raise ValueError("Where do live frames go? Give -o FILE, -o -, or --preview.")
+        raise ValueError("No output for live frames: give -o FILE, -o -, or --preview.")
 
 
 @contextlib.contextmanager
-def record_in_manifest(given, anonymizer, settings):
-    """note(path, frames), which puts a file of what comes once into the manifest as soon as it is there.
+def record_in_manifest(
+    name: str, anonymizer: Anonymizer, options: AnonymizeOptions
+) -> Iterator[Callable[[str, int], None]]:
+    """Keep the manifest of files that are recorded from an input that cannot be read again.
 
-    A camera that is lost ends the block, and a kill the process: whatever was recorded until then stands in the record.
-    Raises ValueError where the manifest is none, before anything has come.
+    A lost camera ends the block, and a kill ends the process: what was recorded until then is in
+    the manifest.
+
+    Args:
+        name: The input.
+        anonymizer: The anonymizer.
+        options: Options of the command.
+
+    Yields:
+        A function of path and number of frames that adds a finished file.
+
+    Raises:
+        ValueError: The manifest's file is something else; raised before a frame is read.
     """
-    manifest, noted = (
-        Manifest(get_single_manifest_path(settings), describe_run(anonymizer, settings)),
-        [],
-    )
+    manifest = Manifest(get_single_manifest_path(options), describe_run(anonymizer, options))
+    recorded_paths = []
 
-    def note(path, frames):
+    def add_file(path: str, frame_count: int) -> None:
         manifest.add_entry(
             pathlib.Path(path).name,
             status="done",
-            input=given,
+            input=name,
             output=str(path),
             output_sha256=files.compute_sha256(path),
-            frames=frames,
+            frames=frame_count,
         )
-        noted.append(path)
+        recorded_paths.append(path)
 
     try:
-        yield note
+        yield add_file
     finally:
-        if noted:
+        if recorded_paths:
             manifest.write()
 
 
-def claim_output_path(settings):
-    """The output file's path.  Raises ValueError where it exists."""
-    if not settings.output:
-        raise ValueError("Where does the result go? Give -o FILE, or -o - for raw frames.")
-    if os.path.exists(settings.output) and not settings.overwrite:
-        raise ValueError(f"{settings.output} exists; give --overwrite, or another -o.")
-    files.remove_leftovers(settings.output)
-    return settings.output
+def claim_output_path(options: AnonymizeOptions) -> str:
+    """Return the path of the output file, free of what an earlier process left there.
+
+    Raises:
+        ValueError: There is no output, or the file exists and is not to be replaced.
+    """
+    if not options.output:
+        raise ValueError("No output: give -o FILE, or -o - for raw frames on standard output.")
+    if os.path.exists(options.output) and not options.overwrite:
+        raise ValueError(f"{options.output} exists; give --overwrite, or another -o.")
+    files.remove_leftovers(options.output)
+    return options.output
 
 
-def run():
-    """Console command `tfanon-anonymize`."""
-    config.define_flags(AnonymizeCommandOptions)
-    app.run(main)
+def run() -> None:
+    """Run the console command `tfanon-anonymize`."""
+    command_line.run_entry_point(main, [AnonymizeCommandOptions], __doc__)
 
 
 if __name__ == "__main__":

@@ -1,21 +1,22 @@
-"""Anonymize archives that outgrow one machine, on Apache Beam (pip install "tfanon[beam]"):
+"""Anonymize archives that outgrow one machine, on Apache Beam (pip install "tfanon[beam]").
 
-    python -m tfanon.anonymize_archive INPUT... -o FOLDER --model=anonymizer.tflite
-    python -m tfanon.anonymize_archive videos/ -o FOLDER --mode=blur --beam=direct_running_mode=multi_processing
-    python -m tfanon.anonymize_archive videos/ -o FOLDER --model=runs/quickstart --beam=runner=FlinkRunner,parallelism=8
+    tfanon-anonymize-archive INPUT... -o FOLDER --model=anonymizer.tflite
+    tfanon-anonymize-archive videos/ -o out/ --mode=blur --beam=direct_running_mode=multi_processing
+    tfanon-anonymize-archive videos/ -o out/ --model=runs/a --beam=runner=FlinkRunner,parallelism=8
 
-Files, patterns and folders as for tfanon.anonymize, below the same paths on every worker. One file is one element; what
-fails leaves nothing and makes the exit status 1, as does a folder that cannot be read. The same
-command again does what is not done yet.
+Inputs are files, patterns and folders as for tfanon-anonymize, at the same paths on every worker.
+One file is one element. A file that fails leaves nothing and makes the exit status 1, as does a
+folder that cannot be read. Re-running the same command does what is not done yet.
 """
 
 import dataclasses
 import os
 import pathlib
+from collections.abc import Sequence
 
 from absl import app
 
-from tfanon.core import config, exit_status
+from tfanon.core import command_line, config, exit_status
 from tfanon.inference import job_runner, jobs
 from tfanon.inference.manifest import Manifest, get_folder_manifest_path
 from tfanon.inference.options import AnonymizeOptions
@@ -23,84 +24,119 @@ from tfanon.inference.options import AnonymizeOptions
 
 @dataclasses.dataclass(frozen=True)
 class ArchiveOptions(AnonymizeOptions):
-    """The settings of files, and those of the pipeline."""
+    """How files are anonymized, and options of the pipeline."""
 
-    retries: int = config.flag(2, "Further attempts at a file that failed.", low=0, high=100)
-    beam: tuple = config.flag(
+    retries: int = config.flag(
+        2, "Further attempts at a file that failed.", low=0, high=100, group="Pipeline"
+    )
+    beam: tuple[str, ...] = config.flag(
         (),
         "Options of Beam without their dashes, separated by commas, such as "
-        "runner=FlinkRunner,parallelism=8; without a runner: this machine.",
+        "runner=FlinkRunner,parallelism=8; without a runner the pipeline runs on this machine.",
     )
 
 
-def main(arguments):
-    given, settings = arguments[1:], config.from_flags(ArchiveOptions)
-    if not given or not settings.output:
+def main(arguments: Sequence[str]) -> int:
+    """Run the command.
+
+    Args:
+        arguments: Name of the program and the inputs.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        app.UsageError: There is no input, or no output.
+    """
+    inputs = arguments[1:]
+    options = config.from_flags(ArchiveOptions)
+    if not inputs or not options.output:
         raise app.UsageError("Name at least one input, and -o FOLDER.")
     exit_status.exit_on_sigterm()
     return exit_status.run_with_exit_status(
-        "tfanon.anonymize_archive", lambda: run_archive(given, settings)
+        "tfanon.anonymize_archive", lambda: run_archive(inputs, options)
     )
 
 
-def run_archive(given, settings):
-    """The exit status of anonymizing `given` as the settings say."""
+def run_archive(inputs: Sequence[str], options: ArchiveOptions) -> int:
+    """Anonymize an archive.
+
+    Args:
+        inputs: Files, patterns and folders.
+        options: Options of the command.
+
+    Returns:
+        The exit status: 1 where a file failed or a folder could not be read.
+
+    Raises:
+        ValueError: Beam is not installed, or an input or option is at fault.
+    """
     try:
         from tfanon.inference import beam_pipeline
-    except ModuleNotFoundError as missing:
+    except ModuleNotFoundError as error:
         raise ValueError(
-            f'An archive needs Apache Beam: pip install "tfanon[beam]" ({missing}).'
+            f'An archive needs Apache Beam: pip install "tfanon[beam]" ({error}).'
         ) from None
-    plan, settings = plan_archive(given, settings)
-    for line in plan.lines():
+    plan, options = plan_archive(inputs, options)
+    for line in plan.describe_left_out():
         print(line)
-    options = [f"--{option}" for option in settings.beam]
     failed = beam_pipeline.run_pipeline(
-        plan.jobs, settings, settings.retries, options, plan.get_left_out_entries()
+        plan.jobs,
+        options,
+        options.retries,
+        [f"--{option}" for option in options.beam],
+        plan.get_left_out_entries(),
     )
     for entry in failed.values():
-        print(
-            exit_status.escape_name(
-                f"{entry['input']}: FAILED, nothing was written: {entry['error']}"
-            )
-        )
-    count = len(plan.jobs)
-    print(
-        exit_status.escape_name(
-            f"{count - len(failed)} of {count} files are done in {settings.output}"
-        )
-    )
-    return 1 if failed or plan.unreadable else 0
+        line = f"{entry['input']}: FAILED, nothing was written: {entry['error']}"
+        print(exit_status.escape_name(line))
+    file_count = len(plan.jobs)
+    line = f"{file_count - len(failed)} of {file_count} files are done in {options.output}"
+    print(exit_status.escape_name(line))
+    return 1 if failed or plan.has_unreadable_folder else 0
 
 
-def plan_archive(given, settings):
-    """(inputs.Plan, settings) with absolute paths, since a worker may stand in another folder.
+def plan_archive(
+    inputs: Sequence[str], options: ArchiveOptions
+) -> tuple[jobs.JobPlan, ArchiveOptions]:
+    """Plan an archive with absolute paths, since a worker may have another working directory.
 
-    Raises ValueError for whatever else every file would fail of on some worker, many times and late.
+    Everything that would make each file fail on some worker, many times and late, is tried here.
+
+    Args:
+        inputs: Files, patterns and folders.
+        options: Options of the command.
+
+    Returns:
+        The plan, and the options with absolute paths.
+
+    Raises:
+        ValueError: The output is not a folder, an input is missing, the model cannot be loaded, or
+            the manifest's file is something else.
     """
-    folder = pathlib.Path(settings.output)
-    if settings.output == "-" or jobs.is_media(folder) and not folder.is_dir():
+    folder = pathlib.Path(options.output)
+    is_file_name = jobs.is_media(folder) and not folder.is_dir()
+    if options.output == "-" or is_file_name:
         raise ValueError(
-            f"An archive becomes a folder, which '{settings.output}' is not: give -o FOLDER. Single files "
-            "are for tfanon.anonymize."
+            f"The output of an archive is a folder, which '{options.output}' is not: give "
+            "-o FOLDER. Single files are for tfanon-anonymize."
         )
-    settings = dataclasses.replace(
-        settings,
-        output=os.path.abspath(settings.output),
-        model=settings.model and os.path.abspath(settings.model),
+    options = dataclasses.replace(
+        options,
+        output=os.path.abspath(options.output),
+        model=os.path.abspath(options.model) if options.model else "",
     )
-    plan = jobs.plan_jobs([os.path.abspath(name) for name in given], settings.output)
-    about = job_runner.describe_run(
-        job_runner.load_anonymizer(settings), settings
-    )  # each worker loads its own
-    Manifest(get_folder_manifest_path(settings), about)
-    return plan, settings
+    plan = jobs.plan_jobs([os.path.abspath(name) for name in inputs], options.output)
+    # Each worker loads the model itself; here it is loaded to see that it can be.
+    anonymizer = job_runner.load_anonymizer(options)
+    run_info = job_runner.describe_run(anonymizer, options)
+    Manifest(get_folder_manifest_path(options), run_info)
+    return plan, options
 
 
-def run():
-    """Console command `tfanon-anonymize-archive`."""
-    config.define_flags(ArchiveOptions)
-    app.run(main)
+def run() -> None:
+    """Run the console command `tfanon-anonymize-archive`."""
+    command_line.run_entry_point(main, [ArchiveOptions], __doc__)
 
 
 if __name__ == "__main__":

@@ -1,29 +1,39 @@
-"""Judge the anonymizers of a run beside the process that trains its f_A; `tfanon.train --processes` starts it:
+"""Evaluate the anonymizers of a run beside the process that trains its f_A.
+
+`tfanon-train --processes` starts it:
 
     python -m tfanon.baseline_worker RUN_DIR
 
-It does whichever judge's phase no other process is at, those of f_A once that is trained, and ends with them.
+It takes whichever evaluation no other process is working on, those of f_A after its training, and
+ends when none is left.
 """
 
 import sys
 import time
+from collections.abc import Sequence
 
 from tfanon import experiment
 from tfanon.core import processes
+from tfanon.core.config import Config
 from tfanon.data import decode, splits
-from tfanon.training import (
-    distribution,
-    loop,
-    phases,
-    run_folder,
-)
+from tfanon.training import distribution, loop, phases, run_folder
+
+POLL_INTERVAL_SECONDS = 1  # between two looks whether f_A is trained
 
 
-def main(arguments):
-    """Returns the exit status."""
+def main(arguments: Sequence[str]) -> int:
+    """Run the worker.
+
+    Args:
+        arguments: Name of the program and folder of the run.
+
+    Returns:
+        The exit status.
+    """
     if len(arguments) != 2:
         print(
-            f"tfanon.baseline_worker: give the folder of one run, not {arguments[1:]}.",
+            "tfanon.baseline_worker: expected one argument, the folder of a run; got "
+            f"{len(arguments) - 1}.",
             file=sys.stderr,
         )
         return 1
@@ -33,27 +43,29 @@ def main(arguments):
     )
 
 
-def _run_in_folder(folder):
-    with decode.clear_errors():
+def _run_in_folder(folder: str) -> int:
+    """Run the worker on the run in a folder; return the exit status."""
+    with decode.unwrap_errors():
         run_worker(run_folder.load_run_config(folder))
     return 0
 
 
-def run_worker(config):
-    """The judges of the baselines, but for the one that the game waits for, then those of f_A."""
+def run_worker(config: Config) -> None:
+    """Evaluate the baselines, wait until f_A is trained, then evaluate f_A.
+
+    With `--init_action_from_raw` the main process needs the action evaluator of raw clips at once,
+    so that phase is left to it.
+    """
     experiment.configure_runtime(config)
-    run = phases.TrainingRun(
-        config, splits.load(config), distribution.make_strategy(config.strategy)
-    )
-    experiment.evaluate_unlocked_phases(
-        run,
-        experiment.build_baselines(config),
-        excluded=[phases.get_pretrain_phase_name(config)] if config.init_action_from_raw else [],
-    )
+    data = splits.load_experiment_data(config)
+    run = phases.TrainingRun(config, data, distribution.make_strategy(config.strategy))
+    excluded = [phases.get_pretrain_phase_name(config)] if config.init_action_from_raw else []
+    experiment.evaluate_unlocked_phases(run, experiment.build_baselines(config), excluded)
     f_A = experiment.make_anonymizer(run)
-    while run.get_phase("anonymize").load_result() is None:
-        time.sleep(1)
-    run.get_phase("anonymize").load_result(f_A)
+    training_phase = run.get_phase("anonymize")
+    while training_phase.load_result() is None:
+        time.sleep(POLL_INTERVAL_SECONDS)
+    training_phase.load_result(f_A)
     experiment.evaluate_unlocked_phases(run, {"f_A": f_A})
 
 

@@ -1,112 +1,133 @@
-"""Export the anonymizer of a finished run, prove each file against Keras, and measure what it costs and what it leaks:
+"""Export the anonymizer of a finished run, compare each file with Keras and measure it.
 
-    python -m tfanon.export --run_dir=runs/quickstart --formats=saved_model,tflite --quantize=none,float16,dynamic,int8
-    python -m tfanon.export --run_dir=runs/quickstart --formats=saved_model --serving_dir=/srv/models
+    python -m tfanon.export --run_dir=runs/quickstart
+    python -m tfanon.export --run_dir=runs/quickstart --quantize=none,float16,dynamic,int8
+    python -m tfanon.export --run_dir=runs/quickstart --serving_dir=/srv/models
 
-A file that is too far from Keras, less useful or less private is not kept, is named, and makes the exit status 1.
-`export.json` holds every number; `--help` explains the flags.
+A file that differs too much from Keras, is less useful or leaks more is not kept and is named, and
+the exit status is 1. `export.json` holds every number.
 """
 
 import pathlib
 import sys
+from typing import Any
 
-from absl import app
-
-from tfanon.core import config, exit_status
+from tfanon.core import command_line, config, exit_status
 from tfanon.exporting import exporter, measure, quality_check, serving, summary
-from tfanon.exporting.options import Settings
+from tfanon.exporting.options import ExportOptions
 from tfanon.inference import tested_size
 from tfanon.inference.options import parse_size
 from tfanon.training import run_folder
 
 
-def main(arguments):
+def main(arguments: list[str]) -> int | None:
+    """Export as the flags say; return the exit status."""
     exit_status.reject_positional_arguments(arguments[1:])
     exit_status.exit_on_sigterm()
-    return report(config.from_flags(Settings))
+    return export_and_report(config.from_flags(ExportOptions))
 
 
-def report(settings):
-    """The exit status; what was made goes to standard output, what was not and why to standard error."""
+def export_and_report(options: ExportOptions) -> int | None:
+    """Export, print what was kept and what was not, and return the exit status."""
     return exit_status.run_with_exit_status(
-        "tfanon.export", lambda: told(work(settings)), after_interrupt="begins anew"
+        "tfanon.export",
+        lambda: print_result(run_export(options)),
+        after_interrupt="Run it again to start over.",
     )
 
 
-def told(record):
-    """The exit status of an export, after its lines."""
-    print(summary.format_table(record))
-    for name, reason in record["fine_tuned"].items():
-        print(f"tfanon.export: f_A was fine-tuned for {name}, since {reason}.", file=sys.stderr)
+def print_result(record: dict[str, Any]) -> int:
+    """Print the table of an export and the reasons of refusals; return the exit status.
+
+    Args:
+        record: Content of export.json.
+    """
+    print(summary.format_export_table(record))
     for reason in record["refused"].values():
         print(f"tfanon.export: {reason}, so it was not kept.", file=sys.stderr)
     return 1 if record["refused"] else 0
 
 
-def work(settings):
-    """Make, prove and measure what the settings ask for; returns what export.json holds."""
-    if not settings.run_dir:
-        raise ValueError("Which run? Give --run_dir, the --workdir of python -m tfanon.train.")
-    exporter.check(settings.formats, settings.quantize)
-    if settings.serving_dir:
-        serving.check(settings)
-    trained = (run_folder.load_run_config(settings.run_dir, settings.data_dir).resolution,) * 2
-    size = parse_size(settings.size, "size") or trained
-    warnings = check_size(settings.run_dir, size, trained, settings.allow_untested_size)
-    run = run_folder.load_run(settings.run_dir, settings.data_dir)
+def run_export(options: ExportOptions) -> dict[str, Any]:
+    """Make, compare and measure the files; return the content of export.json.
+
+    Raises:
+        ValueError: An option is missing or invalid, or a float32 file differs from Keras.
+    """
+    if not options.run_dir:
+        raise ValueError("--run_dir is missing: give the folder (--workdir) of a finished run.")
+    exporter.check_formats(options.formats, options.quantize)
+    if options.serving_dir:
+        serving.check_serving_options(options)
+    run_config = run_folder.load_run_config(options.run_dir, options.data_dir)
+    trained = (run_config.resolution, run_config.resolution)
+    size = parse_size(options.size, "size") or trained
+    warnings = check_size(options.run_dir, size, trained, options.allow_untested_size)
+    run = run_folder.load_run(options.run_dir, options.data_dir)
     f_A = run_folder.load_anonymizer(run)
-    judges = quality_check.Judges(run, size, settings.eval_clips) if settings.judge else None
-    about = {"warnings": warnings}
-    if judges:
-        about["keras"] = judges.scores(quality_check.of_keras(f_A))
+    about: dict[str, Any] = {"warnings": warnings}
+    quality = None
+    if options.check_quality:
+        quality = quality_check.QualityCheck(run, size, options.eval_clips)
+        about["keras"] = quality.measure(quality_check.wrap_keras(f_A))
 
-    def examine(path):
-        """What export.json says of one file besides its distance from Keras."""
-        print(
-            f"{path.name} agrees with Keras; it is judged and measured ..",
-            file=sys.stderr,
-            flush=True,
-        )
-        entry = {"bytes": measure.size_of(path)}
-        if judges:
-            entry["judged"] = judges.scores(quality_check.of_file(path))
-            quality_check.check(path.name, entry["judged"], about["keras"], settings.points)
-        return entry | (
-            measure.costs(path, size, repeats=settings.repeats) if settings.measure else {}
-        )
+    def examine(path: pathlib.Path) -> dict[str, Any]:
+        """Return what export.json says of a file besides its distance from Keras."""
+        print(f"{path.name} agrees with Keras; measuring it ...", file=sys.stderr, flush=True)
+        entry: dict[str, Any] = {"bytes": measure.count_bytes(path)}
+        if quality is not None:
+            entry["judged"] = quality.measure(quality_check.wrap_exported(path))
+            quality_check.check_metric_drop(
+                path.name, entry["judged"], about["keras"], options.max_metric_drop
+            )
+        if options.measure:
+            entry.update(measure.measure_costs(path, size, repeats=options.repeats))
+        return entry
 
-    folder = pathlib.Path(settings.output or pathlib.Path(settings.run_dir) / "export")
-    record = exporter.export(
+    folder = pathlib.Path(options.output or pathlib.Path(options.run_dir) / "export")
+    compared = run_folder.sample_frames(
+        run, run_folder.COMPARISON_SPLIT, options.compared_frames, size
+    )
+    calibration = run_folder.sample_frames(
+        run, run_folder.CALIBRATION_SPLIT, options.calibration_frames, size
+    )
+    record = exporter.export_anonymizer(
         f_A,
         folder,
-        run_folder.sample_frames(run, run_folder.COMPARISON_SPLIT, settings.compared_frames, size),
-        settings.formats,
-        settings.quantize,
-        settings.fixed_size,
-        run_folder.sample_frames(
-            run, run_folder.CALIBRATION_SPLIT, settings.calibration_frames, size
-        ),
-        settings.tolerance,
-        settings.psnr,
-        examine,
-        about,
-        settings.aware_steps,
-        trained,
+        compared,
+        formats=options.formats,
+        quantize=options.quantize,
+        fixed=options.fixed_size,
+        representative=calibration,
+        tolerance=options.tolerance,
+        psnr=options.psnr,
+        examine=examine,
+        about=about,
+        trained_size=trained,
     )
-    if settings.serving_dir:
-        version = serving.write(
-            folder, settings.serving_dir, settings.serving_name, settings.serving_root
+    if options.serving_dir:
+        version = serving.add_serving_version(
+            folder, options.serving_dir, options.serving_name, options.serving_root
         )
-        print(f"TensorFlow Serving finds it as {version}.", file=sys.stderr)
+        print(f"Added {version} for TensorFlow Serving.", file=sys.stderr)
     return record
 
 
 def check_size(
     run_dir: str, size: tuple[int, int], trained: tuple[int, int], allowed: bool
 ) -> list[str]:
-    """The warnings of an export at another size than the run's, printed before work begins.
+    """Warn of an export at another size than the run's before work begins.
 
-    The judges of the run do not make up for it: they see what the files return at the run's size.
+    The quality check does not make up for it: it sees the output at the run's resolution.
+
+    Args:
+        run_dir: Folder of the run.
+        size: (H, W) of the export.
+        trained: (H, W) of the run.
+        allowed: Whether a size far from the run's is allowed.
+
+    Returns:
+        The warnings.
 
     Raises:
         ValueError: The size is far from the run's and that is not allowed.
@@ -122,10 +143,9 @@ def check_size(
     return [line]
 
 
-def run():
-    """Console command `tfanon-export`."""
-    config.define_flags(Settings)
-    app.run(main)
+def run() -> None:
+    """Run the console command `tfanon-export`."""
+    command_line.run_entry_point(main, [ExportOptions], __doc__)
 
 
 if __name__ == "__main__":

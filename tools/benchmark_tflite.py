@@ -58,7 +58,7 @@ def main(arguments):
 def benchmark(settings):
     """The exit status; the table goes to standard output, line by line, as Markdown."""
     try:
-        exporter.check(("tflite",), settings.quantize)
+        exporter.check_formats(("tflite",), settings.quantize)
         print(f"| {' | '.join(HEAD)} |\n| --- |{' ---: |' * (len(HEAD) - 1)}", flush=True)
         for name in settings.networks:
             for side in map(int, settings.sizes):
@@ -77,16 +77,16 @@ def lines(name, side, settings):
     frames = noise(side)
     with tempfile.TemporaryDirectory() as folder:
         for kind in settings.quantize:
-            path = pathlib.Path(folder) / tflite.NAMES[kind]
-            path.write_bytes(tflite.convert(f_A, (side, side), kind, frames))
-            found = measure.costs(path, (side, side), repeats=settings.repeats)
+            path = pathlib.Path(folder) / tflite.TFLITE_FILES[kind]
+            path.write_bytes(tflite.convert_to_tflite(f_A, (side, side), kind, frames))
+            found = measure.measure_costs(path, (side, side), repeats=settings.repeats)
             times = [cell for threads in "12" for cell in timed(found["milliseconds"][threads])]
             yield [
                 name,
                 str(side),
                 kind,
                 f"{work:.0f}",
-                f"{measure.size_of(path) / 1e6:.2f}",
+                f"{measure.count_bytes(path) / 1e6:.2f}",
                 f"{found['cpu_milliseconds']:.3g}",
                 *times,
                 f"{found['peak_mib'] or float('nan'):.0f}",

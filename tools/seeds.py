@@ -24,7 +24,7 @@ def main(arguments):
             raise ValueError(
                 f"These runs share seeds ({', '.join(map(str, seeds))}): a spread would be too small."
             )
-        print(results_table.format_markdown(results_table.spread(runs)))
+        print(results_table.format_markdown(results_table.average_runs(runs)))
     except (OSError, ValueError) as problem:
         print(f"tools.seeds: {problem}", file=sys.stderr)
         return 1

@@ -78,7 +78,7 @@ def work(given, settings):
     plan = jobs.plan_jobs(given, settings.output)
     anonymizer = Anonymizer(network(settings), layout="whole")
     writing = Anonymizing(output=settings.output, overwrite=settings.overwrite)
-    for line in plan.lines():
+    for line in plan.describe_left_out():
         print(line)
     batch = JobRunner(
         anonymizer,
@@ -87,7 +87,7 @@ def work(given, settings):
         not sys.stderr.isatty(),
         left_out=plan.get_left_out_entries(),
     )
-    return 1 if batch.run(plan.jobs) or plan.unreadable else 0
+    return 1 if batch.run(plan.jobs) or plan.has_unreadable_folder else 0
 
 
 def network(settings):
@@ -127,7 +127,7 @@ def caller(settings, connect=None):
 
 def over_grpc(address, settings):
     """A function from JPEGs to JPEGs that asks by gRPC."""
-    serving_protos.messages()
+    serving_protos.import_messages()
     import grpc
     from tensorflow_serving.apis import prediction_service_pb2_grpc
 
@@ -142,7 +142,7 @@ def over_grpc(address, settings):
     headers = [(name.lower(), value) for name, value in token().items()]
 
     def ask(images):
-        request = serving_protos.request(settings.model_name, SIGNATURE, GIVEN, images)
+        request = serving_protos.make_predict_request(settings.model_name, SIGNATURE, GIVEN, images)
         try:
             return list(
                 stub.Predict(request, settings.timeout, metadata=headers).outputs[ANSWER].string_val

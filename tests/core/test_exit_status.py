@@ -1,4 +1,4 @@
-"""One line and an exit status for whatever ends a command early."""
+"""One line and an exit status for a command that ends early; output that never fails."""
 
 import io
 import os
@@ -12,36 +12,37 @@ from tfanon.core import exit_status
 
 
 @pytest.mark.parametrize(
-    "problem, status, said",
+    "error, status, message",
     [
         (ValueError("no such thing"), 1, "tfanon.x: no such thing"),
         (OSError(28, "full"), 1, "tfanon.x: [Errno 28] full"),
         (ModuleNotFoundError("No module named 'y'"), 1, "tfanon.x: No module named 'y'"),
-        (KeyboardInterrupt(), 130, "tfanon.x: stopped; the same command goes on from here."),
+        (KeyboardInterrupt(), 130, "tfanon.x: interrupted. Run the same command again to resume."),
     ],
 )
-def test_a_line_and_a_status(problem, status, said, capsys):
+def test_errors_become_a_line_and_an_exit_status(error, status, message, capsys):
     def work():
-        raise problem
+        raise error
 
     assert exit_status.run_with_exit_status("tfanon.x", work) == status
-    assert capsys.readouterr().err == said + "\n"
+    assert capsys.readouterr().err == message + "\n"
 
 
-def test_words_are_no_flags():
+def test_positional_arguments_are_refused():
     exit_status.reject_positional_arguments([])
     with pytest.raises(
-        app.UsageError, match="^'seed=2' is no flag: settings are given as --name=value.$"
+        app.UsageError, match="^'seed=2' is not a flag. Write flags as --name=value.$"
     ):
         exit_status.reject_positional_arguments(["seed=2", "more"])
 
 
-def test_sigterm_unwinds():
+def test_sigterm_runs_cleanup():
     code = (
-        "import os, signal, sys\nfrom tfanon import exits\nexits.unwind_on_sigterm()\n"
+        "import os, signal, sys\nfrom tfanon.core import exit_status\n"
+        "exit_status.exit_on_sigterm()\n"
         "try: os.kill(os.getpid(), signal.SIGTERM)\nfinally: print('removed')"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (143, "removed\n")
 
 
@@ -57,30 +58,29 @@ def test_sigterm_unwinds():
         ("\u202egpj.exe\u2028", r"\u202egpj.exe\u2028"),
     ],
 )
-def test_any_name_is_shown_in_one_line(name, shown):
-    assert (
-        exit_status.escape_name(name) == shown and len(shown.splitlines()) == 1 and shown.encode()
-    )
+def test_every_name_is_escaped_to_one_line(name, shown):
+    assert exit_status.escape_name(name) == shown
+    assert len(shown.splitlines()) == 1 and shown.encode()
 
 
-def test_what_the_encoding_does_not_know_is_escaped():
+def test_characters_outside_the_encoding_are_escaped():
     written = io.BytesIO()
     stream = exit_status.TolerantStream(io.TextIOWrapper(written, encoding="ascii"))
     print("na\u00efve \udcff", file=stream)
     assert written.getvalue() == b"na\\xefve \\udcff\n"
 
 
-class Failing(io.StringIO):
+class FailingStream(io.StringIO):
     """A stream without a file number on which everything fails."""
 
-    def write(self, text=""):
+    def write(self, text: str = "") -> int:
         raise OSError(5, "Input/output error")
 
     flush = write
 
 
-@pytest.mark.parametrize("stream", [Failing(), None])
-def test_a_stream_that_fails_fails_nothing(stream, monkeypatch):
+@pytest.mark.parametrize("stream", [FailingStream(), None])
+def test_failing_output_does_not_stop_the_command(stream, monkeypatch):
     monkeypatch.setattr(sys, "stdout", stream)
     monkeypatch.setattr(sys, "stderr", stream)
 
@@ -93,13 +93,13 @@ def test_a_stream_that_fails_fails_nothing(stream, monkeypatch):
     assert exit_status.run_with_exit_status("tfanon.x", work) == 3 and sys.stdout is stream
 
 
-def test_a_closed_stream_fails_nothing():
+def test_closed_stream_raises_no_error():
     stream = io.StringIO()
     stream.close()
     print("a line", file=exit_status.TolerantStream(stream), flush=True)
 
 
-def test_a_stream_is_wrapped_once_however_many_blocks_overlap():
+def test_nested_blocks_wrap_a_stream_once():
     before, inner = sys.stdout, []
     with exit_status.tolerate_output_errors():
         outer = sys.stdout
@@ -108,43 +108,50 @@ def test_a_stream_is_wrapped_once_however_many_blocks_overlap():
     assert sys.stdout is before
 
 
-def test_what_is_only_shown_may_fail():
+def test_suppress_errors_lets_interrupts_through():
     exit_status.suppress_errors(lambda value: 1 // value)(0)
     with pytest.raises(KeyboardInterrupt):
         exit_status.suppress_errors(lambda value: exec("raise KeyboardInterrupt"))(0)
 
 
-LINES = (
-    "import sys\nfrom tfanon import exits\n"
+PRINTING_CODE = (
+    "import sys\nfrom tfanon.core import exit_status\n"
     "def work():\n  for number in range(9): print('line', number)\n"
     "  print('rest', end='')\n  return 3\n"
-    "sys.exit(exits.status('x', work))"
+    "sys.exit(exit_status.run_with_exit_status('x', work))"
 )
 
 
-def test_a_reader_who_has_left_changes_no_exit_status():
+def test_closed_pipe_does_not_change_the_exit_status():
     reading, writing = os.pipe()
     os.close(reading)
-    done = subprocess.run([sys.executable, "-c", LINES], stdout=writing, stderr=subprocess.PIPE)
+    done = subprocess.run(
+        [sys.executable, "-c", PRINTING_CODE], check=False, stdout=writing, stderr=subprocess.PIPE
+    )
     os.close(writing)
     assert (done.returncode, done.stderr) == (3, b"")
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has /dev/full")
-def test_a_full_disk_changes_no_exit_status_and_is_said():
+def test_full_disk_is_reported_and_does_not_change_the_exit_status():
     with open("/dev/full", "wb") as full:
-        done = subprocess.run([sys.executable, "-c", LINES], stdout=full, stderr=subprocess.PIPE)
+        done = subprocess.run(
+            [sys.executable, "-c", PRINTING_CODE], check=False, stdout=full, stderr=subprocess.PIPE
+        )
     assert done.returncode == 3
     assert done.stderr == (
-        b"Standard output: No space left on device. Further lines are lost; the work goes on.\n"
+        b"Standard output: No space left on device. Further output is lost; "
+        b"the command continues.\n"
     )
 
 
-def test_no_file_takes_the_place_of_a_closed_stream(tmp_path):
+def test_no_file_gets_the_number_of_a_closed_stream(tmp_path):
     code = (
-        "import os\nfrom tfanon import exits\nexits.open_standard_streams()\n"
+        "import os\nfrom tfanon.core import exit_status\nexit_status.open_standard_streams()\n"
         f"file = open({str(tmp_path / 'a')!r}, 'w')\nassert file.fileno() > 2\n"
         "os.write(2, b'an error')\nfile.write('mine')"
     )
-    done = subprocess.run([sys.executable, "-c", code], preexec_fn=lambda: os.closerange(0, 3))
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=False, preexec_fn=lambda: os.closerange(0, 3)
+    )
     assert done.returncode == 0 and (tmp_path / "a").read_text() == "mine"

@@ -1,3 +1,5 @@
+"""Files appear when they are complete; one process at a time holds a lock; names fit a disk."""
+
 import os
 import threading
 
@@ -6,7 +8,7 @@ import pytest
 from tfanon.core import files
 
 
-def test_a_file_gets_its_name_when_it_is_whole(tmp_path):
+def test_file_gets_its_name_when_it_is_complete(tmp_path):
     path = tmp_path / "folder" / "a.weights.h5"
     with files.write_atomically(path) as unfinished:
         assert unfinished.name.endswith("a.weights.h5") and str(os.getpid()) in unfinished.name
@@ -15,7 +17,7 @@ def test_a_file_gets_its_name_when_it_is_whole(tmp_path):
     assert path.read_text() == "new" and os.listdir(path.parent) == ["a.weights.h5"]
 
 
-def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
+def test_failure_leaves_only_the_old_file(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")
     with (
@@ -36,7 +38,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
         "n\nl" * 83 + ".mp4",
     ],
 )
-def test_names_of_255_bytes_are_written_like_any_other(tmp_path, name):
+def test_files_with_long_names_are_written(tmp_path, name):
     path = tmp_path / name
     with files.write_atomically(path) as unfinished:
         assert unfinished.name.endswith(name[-11:]) and str(os.getpid()) in unfinished.name
@@ -46,32 +48,36 @@ def test_names_of_255_bytes_are_written_like_any_other(tmp_path, name):
 
 
 @pytest.mark.parametrize("length", [9, 120, 225, 255])
-def test_leftovers_of_the_dead_are_cleared_however_long_the_name(tmp_path, length):
+def test_leftovers_of_ended_processes_are_removed(tmp_path, length):
     name = "x" * (length - 4) + ".mp4"
-    fitted = files.shorten_name(name, files.MAX_UNFINISHED_NAME_BYTES)
-    dead = {f".unfinished-999999999-{fitted}"}
-    if length < 230:  # as they were named before
+    shortened = files.shorten_name(name, files.MAX_UNFINISHED_NAME_BYTES)
+    dead = {f".unfinished-999999999-{shortened}"}
+    if length < 230:  # as earlier versions named them
         dead.add(f".unfinished-999999999-{name}")
-    others = {f".unfinished-{os.getpid()}-{fitted}", ".unfinished-999999999-other.mp4"}
-    for leftover in dead | others:
+    kept = {f".unfinished-{os.getpid()}-{shortened}", ".unfinished-999999999-other.mp4"}
+    for leftover in dead | kept:
         (tmp_path / leftover).touch()
     files.remove_leftovers(tmp_path / name)
-    assert set(os.listdir(tmp_path)) == others
+    assert set(os.listdir(tmp_path)) == kept
 
 
-def test_names_are_fitted_by_their_bytes():
+def test_names_are_shortened_by_their_bytes():
     assert files.shorten_name("x" * 255) == "x" * 255
     names = ["\u00e9" * 128 + end for end in (".mp4.manifest.json", ".mkv.manifest.json")]
     names += ["e" * 256, "f" * 256]
-    fitted = [files.shorten_name(name) for name in names]
-    assert len(set(fitted)) == len(names) and all(len(os.fsencode(name)) <= 255 for name in fitted)
-    assert fitted[0].startswith("\u00e9" * 100) and fitted[0].endswith("\u00e9.mp4.manifest.json")
-    assert fitted == [files.shorten_name(name) for name in names]
-    assert str(files.shorten_path("a/" + "e" * 256)) == f"a/{fitted[2]}"
+    shortened = [files.shorten_name(name) for name in names]
+    assert len(set(shortened)) == len(names) and all(
+        len(os.fsencode(name)) <= 255 for name in shortened
+    )
+    assert shortened[0].startswith("\u00e9" * 100) and shortened[0].endswith(
+        "\u00e9.mp4.manifest.json"
+    )
+    assert shortened == [files.shorten_name(name) for name in names]
+    assert str(files.shorten_path("a/" + "e" * 256)) == f"a/{shortened[2]}"
     assert str(files.shorten_path("a/b.json")) == "a/b.json"
 
 
-def test_a_lock_is_one_block_s_at_a_time(tmp_path):
+def test_lock_is_held_by_one_block_at_a_time(tmp_path):
     path = tmp_path / "folder" / ".lock"
     with files.lock_file(path):
         with pytest.raises(BlockingIOError), files.lock_file(path, wait=False):
@@ -80,11 +86,11 @@ def test_a_lock_is_one_block_s_at_a_time(tmp_path):
         assert path.exists()
 
 
-def test_a_file_that_appears_meanwhile_stays(tmp_path):
+def test_file_that_was_created_meanwhile_is_kept(tmp_path):
     path = tmp_path / "a.txt"
     with pytest.raises(
         files.OutputExistsError,
-        match="a.txt has appeared meanwhile and stays as it is; give --overwrite",
+        match="a.txt was created meanwhile by another process and is kept; use --overwrite",
     ):
         with files.write_atomically(path, replace=False) as unfinished:
             unfinished.write_text("mine")
@@ -92,28 +98,28 @@ def test_a_file_that_appears_meanwhile_stays(tmp_path):
     assert path.read_text() == "another's" and os.listdir(tmp_path) == ["a.txt"]
 
 
-def test_whoever_waits_for_a_lock_gets_the_file_that_is_there(tmp_path):
-    path, begun, lines = tmp_path / "journal", threading.Event(), []
+def test_waiting_for_a_lock_yields_the_current_file(tmp_path):
+    path, begun, exists = tmp_path / "journal", threading.Event(), []
 
     def wait():
         begun.set()
         with files.lock_file(path) as journal:
             journal.write("second")
-            lines.append(path.exists())
+            exists.append(path.exists())
 
     waiting = threading.Thread(target=wait)
     with files.lock_file(path) as journal:
-        waiting.start(), begun.wait()
-        waiting.join(0.2)  # it stands at the lock by now
+        waiting.start()
+        begun.wait()
+        waiting.join(0.2)  # by now it waits for the lock
         journal.write("first")
         path.unlink()
     waiting.join()
-    assert lines == [True] and path.read_text() == "second"
+    assert exists == [True] and path.read_text() == "second"
 
 
-def test_sha256_is_the_standard_s(tmp_path):
-    (tmp_path / "abc").write_bytes(b"abc")  # FIPS 180-4's first example
-    assert (
-        files.compute_sha256(tmp_path / "abc")
-        == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    )
+def test_sha256_matches_the_standard(tmp_path):
+    # The first example of FIPS 180-4.
+    digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    (tmp_path / "abc").write_bytes(b"abc")
+    assert files.compute_sha256(tmp_path / "abc") == digest

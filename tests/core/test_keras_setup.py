@@ -12,7 +12,7 @@ import keras
 import pytest
 
 from tfanon.core import keras_setup
-from tfanon.inference import network
+from tfanon.inference import loaders
 
 ROOT = pathlib.Path(__file__).parents[2]
 AS_SET = ["tensorflow", "float32", 1e-7, "channels_last"]
@@ -143,7 +143,7 @@ def test_another_backend_is_one_line(monkeypatch):
     ):
         keras_setup.apply_keras_settings()
     with pytest.raises(ImportError, match="runs on 'jax'"):
-        network.load_network(mode="blur")
+        loaders.load_network(mode="blur")
 
 
 @pytest.fixture
@@ -188,10 +188,10 @@ def test_an_anonymizer_computes_the_same_within_any_program(program):
     import numpy as np
 
     frames = np.random.default_rng(0).integers(0, 256, (2, 24, 32, 3), np.uint8)
-    answer = network.load_network(mode="downsample")(frames)
+    answer = loaders.load_network(mode="downsample")(frames)
     assert program.image_data_format() == "channels_first"
     with keras_setup.keras_settings():
-        assert np.array_equal(answer, network.load_network(mode="downsample")(frames))
+        assert np.array_equal(answer, loaders.load_network(mode="downsample")(frames))
 
 
 @pytest.mark.large

@@ -55,10 +55,10 @@ def test_examples_that_disagree(changes, match):
 def test_a_good_batch_passes_as_arrays_and_tensors():
     import tensorflow as tf
 
-    assert batch.check(make_batch()).keys() == {"clips", "labels", "pairs"}
+    assert batch.check_batch(make_batch()).keys() == {"clips", "labels", "pairs"}
     tensors = {name: tf.constant(value) for name, value in make_batch().items()}
-    assert batch.check(tensors) is tensors
-    batch.check(
+    assert batch.check_batch(tensors) is tensors
+    batch.check_batch(
         {
             name: tf.TensorSpec([None, *value.shape[1:]], value.dtype)
             for name, value in tensors.items()
@@ -79,4 +79,4 @@ def test_a_good_batch_passes_as_arrays_and_tensors():
 )
 def test_a_bad_batch_is_named(changes, match):
     with pytest.raises(ValueError, match=match):
-        batch.check(make_batch(**changes))
+        batch.check_batch(make_batch(**changes))

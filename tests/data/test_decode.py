@@ -25,22 +25,22 @@ def read_all(files, rows):
     mapped = tf.data.Dataset.from_tensor_slices(np.array(rows, np.int64)).map(
         lambda row: files.read(row, 0.0, window)
     )
-    with decode.clear_errors():
+    with decode.unwrap_errors():
         return [(int(pixels[0, 0, 4, 4, 0]), int(row)) for pixels, row in mapped]
 
 
 def test_the_next_readable_file_takes_the_place(paths, caplog):
-    files = decode.Files(paths, 8, "skip", 0.1)
+    files = decode.MediaReader(paths, 8, "skip", 0.1)
     got = read_all(files, [2, 3, 4, 3])
     assert [row for _, row in got] == [2, 4, 4, 4]
     np.testing.assert_allclose([grey for grey, _ in got], [40, 80, 80, 80], atol=2)
-    assert len(files.bad) == 1
+    assert len(files.unreadable_rows) == 1
     named = [record for record in caplog.records if "3.jpg" in record.getMessage()]
     assert len(named) == 1 and "Unreadable file 1 of 10" in named[0].getMessage()
 
 
 def test_rows_that_are_read_together_are_those_read_one_by_one(paths):
-    files, rows = decode.Files(paths, 8, "skip", 0.1), [2, 3, 9, 0]  # number 3 is broken
+    files, rows = decode.MediaReader(paths, 8, "skip", 0.1), [2, 3, 9, 0]  # number 3 is broken
     windows = np.random.default_rng(0).uniform(0.5, 1, [4, 2, 3]).astype(np.float32)
     moments = np.zeros(4, np.float32)
     pixels, used = files.read_some(tf.constant(rows, tf.int64), moments, tf.constant(windows))
@@ -54,7 +54,7 @@ def test_rows_that_are_read_together_are_those_read_one_by_one(paths):
 
 def test_raise_stops_with_the_name(paths):
     with pytest.raises(frame_reader.MediaError, match=r"3.jpg: .*--on_bad_video=skip") as caught:
-        read_all(decode.Files(paths, 8, "raise", 1.0), [3])
+        read_all(decode.MediaReader(paths, 8, "raise", 1.0), [3])
     assert "\n" not in str(caught.value)
 
 
@@ -62,22 +62,22 @@ def test_too_many_bad_files_stop_the_run(paths):
     with pytest.raises(
         ValueError, match=r"1 of 10 files cannot be read, more than --max_bad_fraction=0.05.*3.jpg"
     ):
-        read_all(decode.Files(paths, 8, "skip", 0.05), [2, 3])
+        read_all(decode.MediaReader(paths, 8, "skip", 0.05), [2, 3])
 
 
 def test_nothing_readable(paths):
     with pytest.raises(frame_reader.MediaError, match="None of the 1 files can be read"):
-        read_all(decode.Files(paths[3:4], 8, "skip", 1.0), [0])
+        read_all(decode.MediaReader(paths[3:4], 8, "skip", 1.0), [0])
 
 
 def test_other_errors_pass():
-    with pytest.raises(tf.errors.InvalidArgumentError), decode.clear_errors():
+    with pytest.raises(tf.errors.InvalidArgumentError), decode.unwrap_errors():
         tf.debugging.assert_equal(1, 2)
 
 
 def test_an_empty_split():
     with pytest.raises(ValueError, match="the split is empty"):
-        decode.Files([], 8, "skip", 0.1)
+        decode.MediaReader([], 8, "skip", 0.1)
 
 
 OPEN_AT_THE_END = """

@@ -7,7 +7,7 @@ import trees
 
 from tfanon.core.config import Config
 from tfanon.data import dataset_index, describe
-from tfanon.data.options import Settings
+from tfanon.data.options import DataOptions
 
 
 @pytest.fixture(scope="module")
@@ -18,8 +18,9 @@ def report(tmp_path_factory):
     trees.vp(folder, "hmdb51")
     (folder / "hmdb51/wave/IamLegend_wave_u_nm_np1_ba_med_6.avi").unlink()
     config = Config(data_dir=str(folder), attribute_set="pa_hmdb51")
-    return describe.describe(
-        dataset_index.read(["hmdb51", "pa_hmdb51", "vp_hmdb51"], config), Settings(workers=2)
+    return describe.describe_datasets(
+        dataset_index.read_datasets(["hmdb51", "pa_hmdb51", "vp_hmdb51"], config),
+        DataOptions(workers=2),
     )
 
 
@@ -68,7 +69,7 @@ def test_attributes(report):
 
 
 def test_text_and_json(report):
-    text = describe.text(json.loads(json.dumps(report)))
+    text = describe.format_description(json.loads(json.dumps(report)))
     assert (
         "clips, test: 5 rows" in text
         and "classes: clap 2, hug 1, situp 1, wave 1; chance top-1 0.400" in text

@@ -14,7 +14,7 @@ from PIL import Image
 from tfanon.core.config import Config
 from tfanon.data import __main__ as command
 from tfanon.data import pipeline, splits
-from tfanon.data.options import Settings
+from tfanon.data.options import DataOptions
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -71,18 +71,20 @@ def test_peek_shows_what_the_pipeline_gives(data_dir, tmp_path, capsys):
         batch_clips=2,
         batch_pairs=2,
     )
-    assert command.run_peek([], config, Settings(output=str(tmp_path / "p.png"))) == 0
+    assert command.run_peek([], config, DataOptions(output=str(tmp_path / "p.png"))) == 0
     assert "4 rows, 32x32 pixels a frame" in capsys.readouterr().out
-    sheet, chosen = np.asarray(Image.open(tmp_path / "p.png")), splits.load(config)
+    sheet, chosen = np.asarray(Image.open(tmp_path / "p.png")), splits.load_experiment_data(config)
     assert sheet.shape[0] == 4 + 4 * (
         3 * 32 + 4
     )  # a gap, four rows of frames enlarged threefold, a gap after each
-    ((batch, _),) = pipeline.anonymization(chosen.clips.train, chosen.images.train, config, 0, 1)
+    ((batch, _),) = pipeline.make_anonymization_dataset(
+        chosen.clips.train, chosen.images.train, config, 0, 1
+    )
     last = np.round(batch["pairs"].numpy()[1, 1] * 255).repeat(3, 0).repeat(3, 1)
     left = sheet.shape[1] - 3 * (96 + 4) + 96 + 4  # the second of three columns
     np.testing.assert_array_equal(sheet[-100:-4, left : left + 96], last)
     with pytest.raises(ValueError, match="it takes no names"):
-        command.run_peek(["hmdb51"], config, Settings())
+        command.run_peek(["hmdb51"], config, DataOptions())
 
 
 def test_bad_input_gets_one_clear_line(data_dir):

@@ -67,13 +67,17 @@ def equal(one, other):
 def make(kind, data, config, first, last):
     clips, images = data
     return {
-        "anonymization": lambda: pipeline.anonymization(clips, images, config, first, last),
-        "same_batch": lambda: pipeline.anonymization(
+        "anonymization": lambda: pipeline.make_anonymization_dataset(
+            clips, images, config, first, last
+        ),
+        "same_batch": lambda: pipeline.make_anonymization_dataset(
             clips, images, dataclasses.replace(config, same_batch=True), first, last
         ),
-        "reconstruction": lambda: pipeline.reconstruction(clips, images, config, first, last),
-        "actions": lambda: pipeline.actions(clips, config, first, last),
-        "attributes": lambda: pipeline.attributes(clips, config, first, last),
+        "reconstruction": lambda: pipeline.make_reconstruction_dataset(
+            clips, images, config, first, last
+        ),
+        "actions": lambda: pipeline.make_action_dataset(clips, config, first, last),
+        "attributes": lambda: pipeline.make_attribute_dataset(clips, config, first, last),
     }[kind]()
 
 
@@ -95,15 +99,17 @@ def test_starting_in_the_middle_gives_the_rest_bit_for_bit(data, kind):
 @pytest.mark.parametrize("kind", ["images", "videos"])
 def test_how_many_are_read_by_one_call_changes_nothing(data, monkeypatch, kind):
     examples, eight = data[kind == "images"], dataclasses.replace(CONFIG, batch_privacy=8)
-    together = numpy(pipeline.attributes(examples, eight, 1, 3))
-    monkeypatch.setattr(pipeline, "TOGETHER", 1)
-    assert len(together) == 2 and equal(together, numpy(pipeline.attributes(examples, eight, 1, 3)))
+    together = numpy(pipeline.make_attribute_dataset(examples, eight, 1, 3))
+    monkeypatch.setattr(pipeline, "IMAGES_PER_CALL", 1)
+    assert len(together) == 2 and equal(
+        together, numpy(pipeline.make_attribute_dataset(examples, eight, 1, 3))
+    )
 
 
 def test_anonymization_batches(data):
-    for one, two in numpy(pipeline.anonymization(*data, CONFIG, 0, 3)):
-        assert batch.check(one)["clips"].shape == (4, 4, SIDE, SIDE, 3)
-        assert batch.check(two)["pairs"].shape == (2, 2, SIDE, SIDE, 3)
+    for one, two in numpy(pipeline.make_anonymization_dataset(*data, CONFIG, 0, 3)):
+        assert batch.check_batch(one)["clips"].shape == (4, 4, SIDE, SIDE, 3)
+        assert batch.check_batch(two)["pairs"].shape == (2, 2, SIDE, SIDE, 3)
         assert not equal(one, two)
     for one, two in numpy(make("same_batch", data, CONFIG, 0, 2)):
         assert equal(one, two)
@@ -121,7 +127,7 @@ def test_two_batches_of_a_step_are_consecutive(data):
     # 3 steps of 2 batches of 4 clips: 24 positions, four epochs of the 6 videos.
     labels = [
         half["labels"]
-        for step in numpy(pipeline.anonymization(*data, CONFIG, 0, 3))
+        for step in numpy(pipeline.make_anonymization_dataset(*data, CONFIG, 0, 3))
         for half in step
     ]
     epochs = np.concatenate(labels).reshape(4, VIDEOS)
@@ -133,13 +139,13 @@ def test_views_of_a_pair_have_draws_of_their_own(data, tmp_path):
     picture = np.random.default_rng(0).integers(0, 255, (24, 24, 3)).astype(np.uint8)
     array_writer.write_jpeg(tmp_path / "noise.jpg", picture)
     images = Examples((str(tmp_path / "noise.jpg"),))
-    one, two = numpy(pipeline.anonymization(data[0], images, CONFIG, 0, 1))[0]
+    one, two = numpy(pipeline.make_anonymization_dataset(data[0], images, CONFIG, 0, 1))[0]
     views = [view for half in (one, two) for pair in half["pairs"] for view in pair]
     assert len({view.tobytes() for view in views}) == 8
 
 
 def test_evaluation_shows_every_clip_in_order(data):
-    batches = numpy(pipeline.evaluation_clips(data[0], CONFIG))
+    batches = numpy(pipeline.make_clip_evaluation_dataset(data[0], CONFIG))
     assert [len(labels) for _, labels, _ in batches] == [4, 4, 4]
     clips, labels, index = (np.concatenate(parts) for parts in zip(*batches))
     assert labels.tolist() == index.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
@@ -153,12 +159,13 @@ def test_evaluation_shows_every_clip_in_order(data):
 
 def test_evaluation_of_images_and_of_frames(data):
     clips, images = data
-    batches = numpy(pipeline.evaluation_images(images, CONFIG))
+    batches = numpy(pipeline.make_image_evaluation_dataset(images, CONFIG))
     pixels, attributes, index = (np.concatenate(parts) for parts in zip(*batches))
     assert index.tolist() == [0, 1, 2, 3, 4] and attributes.tolist() == images.attributes.tolist()
     np.testing.assert_allclose(pixels[:, 8, 8] * 255, [(0, 0, 50 * i) for i in range(5)], atol=4)
     pixels, _, index = (
-        np.concatenate(parts) for parts in zip(*numpy(pipeline.evaluation_images(clips, CONFIG)))
+        np.concatenate(parts)
+        for parts in zip(*numpy(pipeline.make_image_evaluation_dataset(clips, CONFIG)))
     )
     assert index.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
     np.testing.assert_allclose(pixels[:2, 8, 8, 1] * 255, [0, 220], atol=8)  # first and last frame
@@ -166,7 +173,9 @@ def test_evaluation_of_images_and_of_frames(data):
 
 def test_reconstruction_alternates(data):
     frames = np.concatenate(
-        numpy(pipeline.reconstruction(*data, dataclasses.replace(CONFIG, seed=3), 0, 4))
+        numpy(
+            pipeline.make_reconstruction_dataset(*data, dataclasses.replace(CONFIG, seed=3), 0, 4)
+        )
     )
     assert frames.shape == (16, SIDE, SIDE, 3)
     # Images are blue, videos have no blue at all; hue may turn a little of it, greyscale all.
@@ -176,7 +185,7 @@ def test_reconstruction_alternates(data):
 
 def test_short_videos_and_a_batch_larger_than_the_data(data):
     config = dataclasses.replace(CONFIG, frames=16, stride=4, batch_action=8)
-    ((clips, labels),) = numpy(pipeline.actions(data[0], config, 0, 1))
+    ((clips, labels),) = numpy(pipeline.make_action_dataset(data[0], config, 0, 1))
     assert clips.shape == (8, 16, SIDE, SIDE, 3) and sorted(labels[:6]) == list(range(6))
 
 
@@ -187,7 +196,7 @@ def test_a_broken_video_is_replaced_with_its_label(data, tmp_path):
         clips, paths=(*clips.paths[:2], str(tmp_path / "broken.mp4"), *clips.paths[3:])
     )
     config = dataclasses.replace(CONFIG, max_bad_fraction=0.2)
-    batches = numpy(pipeline.evaluation_clips(broken, config))
+    batches = numpy(pipeline.make_clip_evaluation_dataset(broken, config))
     assert np.concatenate([labels for _, labels, _ in batches]).tolist() == [
         0,
         0,
@@ -202,8 +211,12 @@ def test_a_broken_video_is_replaced_with_its_label(data, tmp_path):
         5,
         5,
     ]
-    with pytest.raises(ValueError, match="broken.mp4"), decode.clear_errors():
-        numpy(pipeline.actions(broken, dataclasses.replace(CONFIG, on_bad_video="raise"), 0, 2))
+    with pytest.raises(ValueError, match="broken.mp4"), decode.unwrap_errors():
+        numpy(
+            pipeline.make_action_dataset(
+                broken, dataclasses.replace(CONFIG, on_bad_video="raise"), 0, 2
+            )
+        )
 
 
 @pytest.mark.parametrize(
@@ -224,21 +237,23 @@ def test_two_replicas_share_the_same_global_batch(data, two_replicas, kind, pair
 
 
 def test_deterministic_ops_change_nothing(data):
-    before = numpy(pipeline.actions(data[0], CONFIG, 0, 2))
+    before = numpy(pipeline.make_action_dataset(data[0], CONFIG, 0, 2))
     tf.config.experimental.enable_op_determinism()
     try:
-        assert equal(before, numpy(pipeline.actions(data[0], CONFIG, 0, 2)))
+        assert equal(before, numpy(pipeline.make_action_dataset(data[0], CONFIG, 0, 2)))
     finally:
         tf_config.disable_op_determinism()
 
 
 def test_attributes_stand_beside_what_they_are_of(data):
-    plain = numpy(pipeline.anonymization(*data, CONFIG, 0, 2))
-    full = numpy(pipeline.anonymization(*data, CONFIG, 0, 2, ("attributes", "clip_attributes")))
+    plain = numpy(pipeline.make_anonymization_dataset(*data, CONFIG, 0, 2))
+    full = numpy(
+        pipeline.make_anonymization_dataset(*data, CONFIG, 0, 2, ("attributes", "clip_attributes"))
+    )
     for step, whole in zip(plain, full):
         for half, more in zip(step, whole):
             assert equal(
-                half, {name: batch.check(more)[name] for name in half}
+                half, {name: batch.check_batch(more)[name] for name in half}
             )  # the rest is what it was
             # The clips' attributes are the rows of the unit matrix, as are the images' three: row i for label i.
             np.testing.assert_array_equal(
@@ -255,8 +270,10 @@ def test_attributes_stand_beside_what_they_are_of(data):
 def test_other_clips_of_the_same_video(data):
     # Green tells the moment, 20 a frame; jitter moves it by a tenth, greyscale and hue mix it with red.
     config = dataclasses.replace(CONFIG, frames=1, batch_clips=12)
-    steps = numpy(pipeline.anonymization(*data, config, 0, 2, ("others",)))
-    assert equal(steps[1:], numpy(pipeline.anonymization(*data, config, 1, 2, ("others",))))
+    steps = numpy(pipeline.make_anonymization_dataset(*data, config, 0, 2, ("others",)))
+    assert equal(
+        steps[1:], numpy(pipeline.make_anonymization_dataset(*data, config, 1, 2, ("others",)))
+    )
     clips, others = (
         np.concatenate([half[name] for step in steps for half in step])
         for name in ("clips", "others")

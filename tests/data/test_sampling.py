@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tfanon.data.sampling import frame_indices, spread
+from tfanon.data.sampling import choose_frame_indices, spread_clip_positions
 
 
 @pytest.mark.parametrize(
@@ -20,16 +20,16 @@ from tfanon.data.sampling import frame_indices, spread
     ],
 )
 def test_frames_of_a_clip(num_frames, frames, stride, position, expected):
-    indices = frame_indices(num_frames, frames, stride, position)
+    indices = choose_frame_indices(num_frames, frames, stride, position)
     assert indices.dtype == np.int64
     assert indices.tolist() == expected
 
 
 def test_every_start_is_as_likely():
-    starts = [frame_indices(20, 4, 4, u)[0] for u in np.linspace(0, 1, 800, endpoint=False)]
+    starts = [choose_frame_indices(20, 4, 4, u)[0] for u in np.linspace(0, 1, 800, endpoint=False)]
     assert np.bincount(starts).tolist() == [100] * 8
 
 
 def test_evaluation_is_spread_evenly():
-    assert spread(5).tolist() == [0, 0.25, 0.5, 0.75, 1]
-    assert spread(1).tolist() == [0.5]
+    assert spread_clip_positions(5).tolist() == [0, 0.25, 0.5, 0.75, 1]
+    assert spread_clip_positions(1).tolist() == [0.5]

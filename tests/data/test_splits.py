@@ -30,16 +30,21 @@ def data_dir(tmp_path_factory):
 
 
 def load(data_dir, config, **settings):
-    return splits.load(dataclasses.replace(config, data_dir=str(data_dir), **settings))
+    return splits.load_experiment_data(
+        dataclasses.replace(config, data_dir=str(data_dir), **settings)
+    )
 
 
 def test_known_actions_tested_on_pa_hmdb51(data_dir):
     loaded = load(data_dir, HMDB)
-    assert len(loaded.action.test) == 5 and loaded.clips.test.paths != loaded.action.test.paths
-    assert loaded.action.train is loaded.clips.train
     assert (
-        len(loaded.probes["images"].test) == 66
-        and "vispr" in loaded.probes["images"].train.paths[0]
+        len(loaded.action_task.test) == 5
+        and loaded.clips.test.paths != loaded.action_task.test.paths
+    )
+    assert loaded.action_task.train is loaded.clips.train
+    assert (
+        len(loaded.privacy_tasks["images"].test) == 66
+        and "vispr" in loaded.privacy_tasks["images"].train.paths[0]
     )
     assert loaded.notes == ()
 
@@ -54,7 +59,7 @@ def test_novel_actions_and_attributes(data_dir):
     loaded = load(data_dir, HMDB, clip_source="ucf101", eval_clip_source="hmdb51")
     assert (
         loaded.clips.train.classes[0] == "ApplyEyeMakeup"
-        and loaded.action.train.classes[0] == "clap"
+        and loaded.action_task.train.classes[0] == "clap"
     )
     vp = load(
         data_dir,
@@ -67,10 +72,10 @@ def test_novel_actions_and_attributes(data_dir):
         attribute_set="vispr2",
     )
     assert (
-        vp.probes["clips"].test.attributes.shape == (3, 5)
-        and vp.action.test.classes[0] == "ApplyEyeMakeup"
+        vp.privacy_tasks["clips"].test.attributes.shape == (3, 5)
+        and vp.action_task.test.classes[0] == "ApplyEyeMakeup"
     )
-    assert vp.probes["images"].test.attribute_names[0] == "a6_hair_color"
+    assert vp.privacy_tasks["images"].test.attribute_names[0] == "a6_hair_color"
 
 
 def test_frames_of_pa_hmdb51_are_read_by_number(data_dir):
@@ -78,7 +83,9 @@ def test_frames_of_pa_hmdb51_are_read_by_number(data_dir):
     config = dataclasses.replace(HMDB, data_dir=str(data_dir), resolution=16, batch_privacy=32)
     images, attributes, index = (
         np.concatenate([tensor.numpy() for tensor in parts])
-        for parts in zip(*pipeline.evaluation_images(loaded.probes["images"].test, config))
+        for parts in zip(
+            *pipeline.make_image_evaluation_dataset(loaded.privacy_tasks["images"].test, config)
+        )
     )
     assert (
         images.shape == (66, 16, 16, 3)
@@ -87,7 +94,7 @@ def test_frames_of_pa_hmdb51_are_read_by_number(data_dir):
     )
     first = [
         row
-        for row, path in enumerate(loaded.probes["images"].test.paths)
+        for row, path in enumerate(loaded.privacy_tasks["images"].test.paths)
         if path.endswith("goo_2.avi")
     ]
     assert (

@@ -6,9 +6,9 @@ from tfanon.data import stateless_random
 
 
 def rows(count, n, seed=0, stream="a"):
-    key = stateless_random.stream_key(seed, stream)
+    key = stateless_random.make_stream_key(seed, stream)
     dataset = tf.data.Dataset.range(count).map(
-        lambda position: stateless_random.row_at(position, n, key)
+        lambda position: stateless_random.choose_row(position, n, key)
     )
     return np.array(list(dataset.as_numpy_iterator())).reshape(-1, n)
 
@@ -27,8 +27,8 @@ def test_epochs_seeds_and_streams_differ():
 def test_numbers_belong_to_a_seed_a_stream_and_a_position():
     def draw(seed, stream, position):
         return tuple(
-            stateless_random.uniform(
-                tf.constant(position, tf.int64), 4, stateless_random.stream_key(seed, stream)
+            stateless_random.draw_uniform(
+                tf.constant(position, tf.int64), 4, stateless_random.make_stream_key(seed, stream)
             ).numpy()
         )
 

@@ -42,7 +42,7 @@ def built(tmp_path_factory):
     config = dataclasses.replace(BASE, data_dir=str(folder))
     for name in ("hmdb51", "pa_hmdb51", "vispr"):
         for configuration in ("encoded", f"jpeg{SIDE}"):
-            tfds_store.build(name, dataclasses.replace(config, tfds_config=configuration))
+            tfds_store.build_dataset(name, dataclasses.replace(config, tfds_config=configuration))
     return config
 
 
@@ -52,11 +52,11 @@ def stored(config, configuration):
 
 def batches(config):
     """What training and evaluation see first: (step of Algorithm 1, clips, images)."""
-    chosen = splits.load(config)
+    chosen = splits.load_experiment_data(config)
     parts = (
-        pipeline.anonymization(chosen.clips.train, chosen.images.train, config, 0, 1),
-        pipeline.evaluation_clips(chosen.action.test, config),
-        pipeline.evaluation_images(chosen.probes["images"].test, config),
+        pipeline.make_anonymization_dataset(chosen.clips.train, chosen.images.train, config, 0, 1),
+        pipeline.make_clip_evaluation_dataset(chosen.action_task.test, config),
+        pipeline.make_image_evaluation_dataset(chosen.privacy_tasks["images"].test, config),
     )
     return chosen, [
         tf.nest.map_structure(lambda value: value.numpy(), next(iter(part))) for part in parts
@@ -109,8 +109,10 @@ def test_jpeg_trains_on_the_same_order(seen):
 
 def test_jpeg_reads_rows_together_as_one_by_one(built):
     config = stored(built, f"jpeg{SIDE}")
-    images = splits.load(config).probes["images"].train
-    files = tfds_store.Frames(images.paths, config.resolution, "raise", 0.0, numbers=images.frames)
+    images = splits.load_experiment_data(config).privacy_tasks["images"].train
+    files = tfds_store.StoredFrameReader(
+        images.paths, config.resolution, "raise", 0.0, frame_numbers=images.frame_numbers
+    )
     rows, moments = tf.constant([1, 0], tf.int64), tf.constant([0.0, 0.5])
     windows = tf.constant([[[1.0, 0.0, 0.0]], [[0.5, 0.5, 1.0]]])
     pixels, used = files.read_some(rows, moments, windows)
@@ -120,9 +122,13 @@ def test_jpeg_reads_rows_together_as_one_by_one(built):
 
 
 def test_every_row_holds_its_file_and_its_labels(built):
-    catalog = dataset_index.read(["pa_hmdb51"], built)[0].catalog
+    catalog = dataset_index.read_datasets(["pa_hmdb51"], built)[0].catalog
     folder = f"{built.data_dir}/tfds/pa_hmdb51/encoded/1.0.0"
-    rows = tfds_store.import_tfds().builder_from_directory(folder).as_data_source(tfds_store.SPLIT)
+    rows = (
+        tfds_store.import_tfds()
+        .builder_from_directory(folder)
+        .as_data_source(tfds_store.SPLIT_NAME)
+    )
     assert [row["path"].decode() for row in rows] == list(catalog.paths)
     for path, values, row in zip(catalog.paths, catalog.frame_values, rows):
         assert row["content"] == open(f"{catalog.root}/{path}", "rb").read()
@@ -137,7 +143,11 @@ def test_cut_is_the_readers_window(tmp_path, window):
     image = np.stack([2 * y + x, 190 - 2 * y, 3 * x], axis=-1).astype(np.uint8)
     array_writer.write_jpeg(tmp_path / "a.jpg", image, quality=100)
     expected = image_io.read_image(str(tmp_path / "a.jpg"), SIDE, SIDE, [window])
-    found = tfds_store.cut(tf.constant(image[None]), tf.constant(window), SIDE).numpy().astype(int)
+    found = (
+        tfds_store.cut_window(tf.constant(image[None]), tf.constant(window), SIDE)
+        .numpy()
+        .astype(int)
+    )
     assert found.shape == (1, SIDE, SIDE, 3)
     assert (
         np.abs(found - expected)[:, 1:-1, 1:-1].max() < 5
@@ -150,14 +160,14 @@ def test_a_missing_or_broken_file_stops_the_build(built, tmp_path):
     path = folder / next(iter(trees.HMDB51))
     path.unlink()
     with pytest.raises(ValueError, match="1 of 16 files are not in .*hmdb51; the first: clap/#20"):
-        tfds_store.build("hmdb51", config)
+        tfds_store.build_dataset("hmdb51", config)
     path.write_bytes(b"broken")
     with pytest.raises(frame_reader.MediaError, match="#20_Rhythm.*no video"):
-        tfds_store.build("hmdb51", config)
+        tfds_store.build_dataset("hmdb51", config)
     with pytest.raises(
         ValueError, match="No built data set in .*jpeg16: `python -m tfanon.data build hmdb51"
     ):
-        tfds_store.read("hmdb51", config)
+        tfds_store.read_catalog("hmdb51", config)
 
 
 @pytest.mark.parametrize(
@@ -177,12 +187,12 @@ def test_a_missing_or_broken_file_stops_the_build(built, tmp_path):
 )
 def test_what_does_not_fit_is_named(built, name, changes, match):
     with pytest.raises(ValueError, match=match):
-        tfds_store.read(name, dataclasses.replace(built, **changes))
+        tfds_store.read_catalog(name, dataclasses.replace(built, **changes))
 
 
 def test_an_unknown_configuration(built):
     with pytest.raises(ValueError, match="--tfds_config=png is none of encoded, jpeg, jpeg16"):
-        tfds_store.build("hmdb51", dataclasses.replace(built, tfds_config="png"))
+        tfds_store.build_dataset("hmdb51", dataclasses.replace(built, tfds_config="png"))
 
 
 def test_without_the_package_there_is_one_clear_line(built, monkeypatch):
@@ -191,7 +201,7 @@ def test_without_the_package_there_is_one_clear_line(built, monkeypatch):
     with pytest.raises(
         ValueError, match=r"needs the package tensorflow_datasets: pip install 'tfanon\[tfds\]'"
     ):
-        splits.load(stored(built, "encoded"))
+        splits.load_experiment_data(stored(built, "encoded"))
 
 
 def test_every_data_set_has_a_builder_with_instructions_and_a_licence():

@@ -9,7 +9,7 @@ import trees
 
 from tfanon.core.config import Config
 from tfanon.data import dataset_index, probe_cache, verify
-from tfanon.data.options import Settings
+from tfanon.data.options import DataOptions
 from tfanon.data.sources import hmdb51, ucf101, vispr
 from tfanon.media import array_writer
 
@@ -24,16 +24,20 @@ def data_dir(tmp_path_factory):
 
 def check(data_dir, names, tmp_path, **flags):
     config = Config(data_dir=str(data_dir), frames=4, **flags)
-    notes = () if names else dataset_index.leaks(config)
-    return verify.verify(
-        dataset_index.read(names, config), 4, Settings(workers=2), str(tmp_path / "journal"), notes
+    notes = () if names else dataset_index.find_leaks(config)
+    return verify.verify_datasets(
+        dataset_index.read_datasets(names, config),
+        4,
+        DataOptions(workers=2),
+        str(tmp_path / "journal"),
+        notes,
     )
 
 
 def published(module, monkeypatch, data_dir):
     """Makes a miniature's own counts the published ones."""
     catalog = module.read(str(data_dir / module.__name__.rpartition(".")[2]), str(data_dir))
-    splits = {name: words for name, words in catalog.counts().items() if name != "pa_hmdb51"}
+    splits = {name: words for name, words in catalog.count_rows().items() if name != "pa_hmdb51"}
     monkeypatch.setattr(module, "PUBLISHED", {"files": len(catalog), "splits": splits})
 
 
@@ -46,7 +50,7 @@ def test_a_whole_tree_has_no_problem(data_dir, tmp_path, monkeypatch):
         "hmdb51": 16,
         "vispr": 38,
     }
-    assert verify.summary(report, "v.json").endswith("No problems; v.json has all of it.")
+    assert verify.format_summary(report, "v.json").endswith("No problems; v.json has all of it.")
 
 
 def test_counts_are_compared_with_the_published_ones(data_dir, tmp_path):
@@ -56,7 +60,7 @@ def test_counts_are_compared_with_the_published_ones(data_dir, tmp_path):
         "classes: 101 published, 3 listed",
         "split 1 train: 9537 published, 4 listed",
     ]
-    assert "ucf101, counts: files: 13320 published, 7 listed (and 7 more)" in verify.summary(
+    assert "ucf101, counts: files: 13320 published, 7 listed (and 7 more)" in verify.format_summary(
         report, "v.json"
     )
 
@@ -96,7 +100,7 @@ def test_one_problem_of_each_kind(tmp_path, monkeypatch):
     assert [entry["path"] for entry in found["unreadable"]] == [broken]
     assert found["too_short"] == [{"path": "YoYo/v_YoYo_g08_c01.avi", "frames": 3}]
     assert found["leaks"] == [{"split": number, "paths": [test, train]} for number in "123"]
-    assert report["problems"] == 7 and "7 problems" in verify.summary(report, "v.json")
+    assert report["problems"] == 7 and "7 problems" in verify.format_summary(report, "v.json")
     assert before == {path: path.read_bytes() for path in sorted(folder.rglob("*.avi"))}
 
 
@@ -142,15 +146,17 @@ def test_labelled_folders_and_synthetic_data_have_no_published_counts(tmp_path):
     )
     (folder / "3.avi").write_bytes((folder / "0.avi").read_bytes())
     source = {"clip_source": "labelled_folder", "clip_folder": "mine"}
-    asked = dataset_index.read([], Config(data_dir=str(tmp_path), **source, image_source=""))
-    found = verify.verify(asked, 4, Settings(), str(tmp_path / "journal"))["data_sets"][
+    asked = dataset_index.read_datasets(
+        [], Config(data_dir=str(tmp_path), **source, image_source="")
+    )
+    found = verify.verify_datasets(asked, 4, DataOptions(), str(tmp_path / "journal"))["data_sets"][
         "mine/clips"
     ]
     assert found["published"] == {} and found["leaks"] == [
         {"split": "split", "paths": ["0.avi", "3.avi"]}
     ]
     with pytest.raises(ValueError, match="labelled_folder has no lists of its own"):
-        dataset_index.read(["labelled_folder"], Config())
+        dataset_index.read_datasets(["labelled_folder"], Config())
 
 
 def test_what_was_read_is_not_read_again(data_dir, tmp_path, monkeypatch):
@@ -167,20 +173,20 @@ def test_what_was_read_is_not_read_again(data_dir, tmp_path, monkeypatch):
 def test_a_journal_cut_off_in_the_middle_of_a_line(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).write_text("x")
-    with probe_cache.Journal(str(tmp_path / "journal")) as kept:
+    with probe_cache.ProbeCache(str(tmp_path / "journal")) as kept:
         kept.add(str(tmp_path / "a"), {"frames": 3})
         kept.add(str(tmp_path / "b"), {"error": "b: broken."})
     with open(tmp_path / "journal", "a") as file:
         file.write('["/half/a/li')
-    with probe_cache.Journal(str(tmp_path / "journal")) as kept:
+    with probe_cache.ProbeCache(str(tmp_path / "journal")) as kept:
         assert (
             kept.get(str(tmp_path / "a")) == {"frames": 3} and kept.get(str(tmp_path / "b")) is None
         )
         kept.add(str(tmp_path / "b"), {"frames": 4})
-    with probe_cache.Journal(str(tmp_path / "journal")) as kept:
+    with probe_cache.ProbeCache(str(tmp_path / "journal")) as kept:
         assert kept.get(str(tmp_path / "b")) == {"frames": 4}
 
 
 def test_settings_have_no_name_of_the_experiments_flags():
-    names = {field.name for field in dataclasses.fields(Settings)}
+    names = {field.name for field in dataclasses.fields(DataOptions)}
     assert not names & {field.name for field in dataclasses.fields(Config)}

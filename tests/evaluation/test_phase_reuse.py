@@ -1,7 +1,6 @@
-"""What an evaluation takes over from the run that it attacks, and from attacks on other runs."""
+"""What an evaluation reuses of the run that it evaluates, and of evaluations of other runs."""
 
 import dataclasses
-import pathlib
 import types
 
 import pytest
@@ -9,45 +8,48 @@ import pytest
 from tfanon.attacks.common import attack_run
 from tfanon.core import checkpoint, config
 from tfanon.core.config import Config
-from tfanon.evaluation import options, phase_reuse
+from tfanon.evaluation import phase_reuse
+from tfanon.evaluation.options import EvaluateOptions
 
-FOUND = {"action_top1": 0.5, "cmap": 0.5, "curve": [], "budget": {}, "cmap_by_chance": []}
-OWN = Config(
+RESULT = {"action_top1": 0.5, "cmap": 0.5, "curve": [], "budget": {}, "cmap_by_chance": []}
+RUN_CONFIG = Config(
     action_network="tiny", privacy_network="tiny", baselines=("raw", "downsample:factor=2")
 )
-NAMES = [
-    f"{judge}-{name}"
-    for judge in ("action", "privacy-images", "privacy-clips")
+RUN_PHASES = [
+    f"{kind}-{name}"
+    for kind in ("action", "privacy-images", "privacy-clips")
     for name in ("raw", "downsample:factor=2", "f_A")
 ]
 
 
-def leave(folder, names, found=FOUND):
-    """Finished phases."""
+def write_phases(folder, names, result=RESULT):
+    """Write finished phases."""
     for name in names:
         phase = folder / "phases" / name.replace(":", "-")
-        checkpoint.write_json(phase / "done.json", {"result": found, "sha256": None})
+        checkpoint.write_json(phase / "done.json", {"result": result, "sha256": None})
         (phase / "from").write_text(str(folder))
 
 
-def taken(folder):
+def list_phases(folder):
     return sorted(path.parent.name for path in folder.glob("phases/*/done.json"))
 
 
-def attackers(folder, **more):
-    """The Run of attackers on images and clips."""
-    asked = dataclasses.replace(OWN, workdir=str(folder), attack_clips=True, **more)
-    return attack_run.AttackRun(
-        asked, types.SimpleNamespace(probes={"images": None, "clips": None}), None
-    )
+def make_run_config(folder, **flags):
+    return dataclasses.replace(RUN_CONFIG, workdir=str(folder), **flags)
 
 
-def test_the_run_s_judges_are_its_fresh_attackers(tmp_path):
-    own = dataclasses.replace(OWN, workdir=str(tmp_path / "run"))
-    leave(tmp_path / "run", NAMES)
-    phase_reuse.reuse_run_phases(attackers(tmp_path / "attacks"), own)
-    # Of clips, the run had no --attack_clips: those judges saw other data.
-    assert taken(tmp_path / "attacks") == [
+def make_attack_run(folder, **flags):
+    """An evaluation with attacks on images and clips."""
+    data = types.SimpleNamespace(privacy_tasks={"images": None, "clips": None})
+    return attack_run.AttackRun(make_run_config(folder, attack_clips=True, **flags), data, None)
+
+
+def test_attackers_of_the_run_are_reused(tmp_path):
+    write_phases(tmp_path / "run", RUN_PHASES)
+    run = make_attack_run(tmp_path / "attacks")
+    phase_reuse.reuse_run_phases(run, make_run_config(tmp_path / "run"))
+    # Not those of clips: the run had no --attack_clips, so they were trained on other data.
+    assert list_phases(tmp_path / "attacks") == [
         "action-tiny-downsample-factor=2",
         "action-tiny-f_A",
         "action-tiny-raw",
@@ -57,75 +59,71 @@ def test_the_run_s_judges_are_its_fresh_attackers(tmp_path):
     ]
 
 
-def test_what_judges_start_from_is_taken_over(tmp_path):
-    own = dataclasses.replace(OWN, workdir=str(tmp_path / "run"), epochs_pretrain=2)
-    leave(tmp_path / "run", ["pretrain-tiny"])
-    phase_reuse.reuse_run_phases(attackers(tmp_path / "attacks", epochs_pretrain=2), own)
-    assert taken(tmp_path / "attacks") == ["pretrain-tiny"]
+def test_pretrained_action_network_is_reused(tmp_path):
+    write_phases(tmp_path / "run", ["pretrain-tiny"])
+    run = make_attack_run(tmp_path / "attacks", epochs_pretrain=2)
+    phase_reuse.reuse_run_phases(run, make_run_config(tmp_path / "run", epochs_pretrain=2))
+    assert list_phases(tmp_path / "attacks") == ["pretrain-tiny"]
 
 
 @pytest.mark.parametrize(
-    "more, kept",
+    "flags, reused_kinds",
     [
-        ({"epochs_privacy": 3}, "action"),
-        ({"epochs_action": 3}, "fresh"),
-        ({"attribute_set": "vispr2"}, None),
+        ({"epochs_privacy": 3}, {"action"}),
+        ({"epochs_action": 3}, {"fresh"}),
+        ({"attribute_set": "vispr2"}, set()),
     ],
 )
-def test_judges_with_another_budget_or_other_data_are_not(tmp_path, more, kept):
-    own = dataclasses.replace(OWN, workdir=str(tmp_path / "run"))
-    leave(tmp_path / "run", NAMES)
-    phase_reuse.reuse_run_phases(attackers(tmp_path / "attacks", **more), own)
-    assert {name.split("-")[0] for name in taken(tmp_path / "attacks")} == (
-        {kept} if kept else set()
-    )
+def test_other_budget_or_data_is_not_reused(tmp_path, flags, reused_kinds):
+    write_phases(tmp_path / "run", RUN_PHASES)
+    run = make_attack_run(tmp_path / "attacks", **flags)
+    phase_reuse.reuse_run_phases(run, make_run_config(tmp_path / "run"))
+    assert {name.split("-")[0] for name in list_phases(tmp_path / "attacks")} == reused_kinds
 
 
-def test_judges_of_an_earlier_version_are_not(tmp_path):
-    own = dataclasses.replace(OWN, workdir=str(tmp_path / "run"))
-    leave(tmp_path / "run", NAMES, {"cmap": 0.5})
-    phase_reuse.reuse_run_phases(attackers(tmp_path / "attacks"), own)
-    assert taken(tmp_path / "attacks") == []
+def test_results_of_an_earlier_version_are_not_reused(tmp_path):
+    write_phases(tmp_path / "run", RUN_PHASES, {"cmap": 0.5})
+    run = make_attack_run(tmp_path / "attacks")
+    phase_reuse.reuse_run_phases(run, make_run_config(tmp_path / "run"))
+    assert list_phases(tmp_path / "attacks") == []
 
 
-def test_what_no_f_A_changes_is_taken_from_another_run(tmp_path):
-    settings = options.EvaluateOptions(run_dir="run", attack_epochs=2)
+def test_attacks_independent_of_f_A_are_reused_from_another_run(tmp_path):
+    options = EvaluateOptions(run_dir="run", attack_epochs=2)
     here, there = tmp_path / "here", tmp_path / "there"
-    common = [
+    reusable = [
         "flicker-raw",
         "fresh-tiny-scratch-clips-raw",
         "fresh-tiny-scratch-images-noise",
         "multi_frame-tiny-scratch-clips-raw",
         "reconstruction+frozen-1-tiny-scratch-images-downsample-factor=2",
     ]
-    leave(
-        there,
-        [
-            *common,
-            "flicker-f_A",
-            "fresh-tiny-scratch-images-f_A",
-            "fresh-tiny-x.weights.h5-images-raw",
-            "action-tiny-f_A",
-            "fresh-tiny-scratch-images-my-raw",
-            "fresh-tiny-scratch-images-pixelate",
-        ],
-    )
+    others = [
+        "flicker-f_A",
+        "fresh-tiny-scratch-images-f_A",
+        "fresh-tiny-x.weights.h5-images-raw",
+        "action-tiny-f_A",
+        "fresh-tiny-scratch-images-my-raw",
+        "fresh-tiny-scratch-images-pixelate",
+    ]
+    write_phases(there, [*reusable, *others])
     for folder in (here, there):
         folder.mkdir(exist_ok=True)
-        config.write_flagfile(settings, folder / "evaluate.flags")
-    run = attackers(here, penalty_bound=0.1)
-    other = attackers(there, penalty_bound=0.2).config
+        config.write_flagfile(options, folder / "evaluate.flags")
+    run = make_attack_run(here, penalty_bound=0.1)
+    other = make_attack_run(there, penalty_bound=0.2).config
+    other_seed = dataclasses.replace(other, seed=1)
     phase_reuse.reuse_other_evaluations(
-        run, run.config, settings, {there: dataclasses.replace(other, seed=1), here: run.config}
+        run, run.config, options, {there: other_seed, here: run.config}
     )
-    assert taken(here) == []
-    phase_reuse.reuse_other_evaluations(run, run.config, settings, {there: other})
-    assert taken(here) == sorted(common)
-    assert (here / "phases" / common[0] / "from").read_text() == str(there)
+    assert list_phases(here) == []
+    phase_reuse.reuse_other_evaluations(run, run.config, options, {there: other})
+    assert list_phases(here) == sorted(reusable)
+    assert (here / "phases" / reusable[0] / "from").read_text() == str(there)
 
 
 @pytest.mark.parametrize(
-    "theirs, output, alike",
+    "other_digest, other_output, is_same",
     [
         ("a" * 64, "sigmoid", True),
         ("b" * 64, "sigmoid", False),
@@ -133,32 +131,48 @@ def test_what_no_f_A_changes_is_taken_from_another_run(tmp_path):
         (None, "sigmoid", False),
     ],
 )
-def test_attacks_on_the_same_f_A_are_taken_too(tmp_path, theirs, output, alike):
-    here, there = tmp_path / "here", tmp_path / "there"
-    for run_dir, digest in ((here, "a" * 64), (there, theirs)):
+def test_attacks_on_the_same_f_A_are_reused(tmp_path, other_digest, other_output, is_same):
+    for run_dir, digest in ((tmp_path / "here", "a" * 64), (tmp_path / "there", other_digest)):
         if digest:
-            checkpoint.write_json(
-                run_dir / "phases/anonymize/done.json", {"result": {}, "sha256": digest}
-            )
-    here, there = here / "evaluation/quick", there / "evaluation/quick"
-    leave(
-        there,
-        ["identity-tiny-scratch-clips-f_A", "flicker-f_A", "fresh-tiny-scratch-images-f_A+h264"],
-    )
-    config.write_flagfile(options.EvaluateOptions(), there / "evaluate.flags")
-    run, other = attackers(here), attackers(there, anonymizer_output=output).config
-    phase_reuse.reuse_other_evaluations(run, run.config, options.EvaluateOptions(), {there: other})
-    assert taken(here) == (["flicker-f_A", "identity-tiny-scratch-clips-f_A"] if alike else [])
+            record = run_dir / "phases/anonymize/done.json"
+            checkpoint.write_json(record, {"result": {}, "sha256": digest})
+    here, there = tmp_path / "here/evaluation/quick", tmp_path / "there/evaluation/quick"
+    reusable = ["flicker-f_A", "identity-tiny-scratch-clips-f_A"]
+    write_phases(there, [*reusable, "fresh-tiny-scratch-images-f_A+h264"])
+    config.write_flagfile(EvaluateOptions(), there / "evaluate.flags")
+    run = make_attack_run(here)
+    other = make_attack_run(there, anonymizer_output=other_output).config
+    phase_reuse.reuse_other_evaluations(run, run.config, EvaluateOptions(), {there: other})
+    assert list_phases(here) == (reusable if is_same else [])
 
 
-def test_attacks_with_another_budget_are_passed_over(tmp_path):
+def test_attacks_with_another_budget_are_not_reused(tmp_path):
     here, there = tmp_path / "here", tmp_path / "there"
-    leave(there, ["fresh-tiny-scratch-clips-raw"])
-    config.write_flagfile(
-        options.EvaluateOptions(attack_epochs=3), pathlib.Path(there) / "evaluate.flags"
-    )
-    run = attackers(here)
-    phase_reuse.reuse_other_evaluations(
-        run, run.config, options.EvaluateOptions(attack_epochs=2), {there: attackers(there).config}
-    )
-    assert taken(here) == []
+    write_phases(there, ["fresh-tiny-scratch-clips-raw"])
+    config.write_flagfile(EvaluateOptions(attack_epochs=3), there / "evaluate.flags")
+    run = make_attack_run(here)
+    other = make_attack_run(there).config
+    options = EvaluateOptions(attack_epochs=2)
+    phase_reuse.reuse_other_evaluations(run, run.config, options, {there: other})
+    assert list_phases(here) == []
+
+
+def test_flags_of_an_earlier_version_count_as_equal(tmp_path):
+    here, there = tmp_path / "here", tmp_path / "there"
+    write_phases(there, ["fresh-tiny-scratch-clips-raw"])
+    options = EvaluateOptions(eval_clip_source="hmdb51")
+    path = there / "evaluate.flags"
+    config.write_flagfile(options, path)
+    text = path.read_text()
+    for current, former in (
+        ("eval_clip_source", "judge_clip_source"),
+        ("min_raw_leakage", "raw_gate"),
+        ("reuse_from", "share"),
+    ):
+        assert f"--{current}=" in text
+        text = text.replace(f"--{current}=", f"--{former}=")
+    path.write_text(text)
+    run = make_attack_run(here)
+    other = make_attack_run(there).config
+    phase_reuse.reuse_other_evaluations(run, run.config, options, {there: other})
+    assert list_phases(here) == ["fresh-tiny-scratch-clips-raw"]

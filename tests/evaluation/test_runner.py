@@ -3,7 +3,7 @@ import pytest
 from tfanon.evaluation import leakage_table, runner
 
 
-def entry(anonymizer="f_A", attacker="fresh", cmap=0.7, chance=0.4, **more):
+def make_entry(anonymizer="f_A", attacker="fresh", cmap=0.7, chance=0.4, **more):
     return {
         "anonymizer": anonymizer,
         "attacker": attacker,
@@ -17,46 +17,49 @@ def entry(anonymizer="f_A", attacker="fresh", cmap=0.7, chance=0.4, **more):
     }
 
 
-def test_raw_must_be_read():
+def test_positive_control():
     # Half of the way from .4 to 1 is .7.
-    gate = runner.check_positive_control(entry(cmap=0.7), 0.5)
-    assert gate["passed"] and gate["bound"] == pytest.approx(0.7) and gate["gate"] == "raw is read"
-    assert not runner.check_positive_control(entry(cmap=0.69), 0.5)["passed"]
-    assert runner.check_positive_control(entry(cmap=0.46), 0.1)["passed"]
+    control = runner.check_positive_control(make_entry(cmap=0.7), 0.5)
+    assert control["passed"] and control["bound"] == pytest.approx(0.7)
+    assert control["gate"] == "raw is read"
+    assert not runner.check_positive_control(make_entry(cmap=0.69), 0.5)["passed"]
+    assert runner.check_positive_control(make_entry(cmap=0.46), 0.1)["passed"]
 
 
-def test_noise_must_leak_nothing():
-    gate = runner.check_negative_control(entry(cmap=0.5, cmap_by_chance=[0.38, 0.52]))
-    assert gate["passed"] and gate["bound"] == 0.52
-    assert not runner.check_negative_control(entry(cmap=0.53, cmap_by_chance=[0.38, 0.52]))[
-        "passed"
-    ]
+def test_negative_control():
+    control = runner.check_negative_control(make_entry(cmap=0.5, cmap_by_chance=[0.38, 0.52]))
+    assert control["passed"] and control["bound"] == 0.52
+    assert control["gate"] == "noise leaks nothing"
+    control = runner.check_negative_control(make_entry(cmap=0.53, cmap_by_chance=[0.38, 0.52]))
+    assert not control["passed"]
 
 
-def results():
+def make_results():
+    reconstruction = {
+        "anonymizer": "f_A",
+        "attacker": "reconstruction",
+        "network": "unet",
+        "start": "scratch",
+        "probe": "images",
+        "psnr": 21.25,
+        "ssim": 0.75,
+        "ms_ssim": None,
+    }
+    identity = {
+        "anonymizer": "f_A",
+        "attacker": "identity",
+        "network": "n",
+        "start": "scratch",
+        "probe": "clips",
+        "identity_top1": 0.5,
+        "identity_chance": 0.1,
+    }
     attacks = [
-        entry(cmap=0.7),
-        entry(attacker="multi_frame", cmap=0.5),
-        entry(attacker="frozen", cmap=0.1),
-        {
-            "anonymizer": "f_A",
-            "attacker": "reconstruction",
-            "network": "unet",
-            "start": "scratch",
-            "probe": "images",
-            "psnr": 21.25,
-            "ssim": 0.75,
-            "ms_ssim": None,
-        },
-        {
-            "anonymizer": "f_A",
-            "attacker": "identity",
-            "network": "n",
-            "start": "scratch",
-            "probe": "clips",
-            "identity_top1": 0.5,
-            "identity_chance": 0.1,
-        },
+        make_entry(cmap=0.7),
+        make_entry(attacker="multi_frame", cmap=0.5),
+        make_entry(attacker="frozen", cmap=0.1),
+        reconstruction,
+        identity,
     ]
     return {
         "actions": [
@@ -64,54 +67,48 @@ def results():
         ],
         "attacks": attacks,
         "flicker": [{"anonymizer": "f_A", "flicker": -0.0123}],
-        "gates": [runner.check_positive_control(entry(cmap=0.9), 0.5)],
+        "gates": [runner.check_positive_control(make_entry(cmap=0.9), 0.5)],
         "notes": ["A note."],
     }
 
 
-def test_most_and_mean():
-    # Above the floor .3 and .1 count: most .3, mean .2; frozen, at -.3, is for comparison only.
-    attacks = [
-        *results()["attacks"],
-        entry(probe="clips", cmap=0.9),
-    ]  # the clips' attributes are others
-    assert leakage_table.compute_max_and_mean(attacks, "f_A", "images") == (
-        pytest.approx(0.3),
-        pytest.approx(0.2),
-    )
-    assert leakage_table.compute_max_and_mean(attacks, "f_A", "clips") == (
-        pytest.approx(0.5),
-        pytest.approx(0.5),
-    )
+def test_largest_and_mean_leakage():
+    # Above chance level .3 and .1 count: largest .3, mean .2; frozen, at -.3, is left out. The
+    # attributes of clips are others.
+    attacks = [*make_results()["attacks"], make_entry(probe="clips", cmap=0.9)]
+    images = leakage_table.compute_max_and_mean(attacks, "f_A", "images")
+    assert images == (pytest.approx(0.3), pytest.approx(0.2))
+    clips = leakage_table.compute_max_and_mean(attacks, "f_A", "clips")
+    assert clips == (pytest.approx(0.5), pytest.approx(0.5))
     assert leakage_table.compute_max_and_mean([], "f_A", "images") == (None, None)
 
 
-def test_the_table():
-    lines = [
-        " ".join(line.split())
-        for line in leakage_table.format_leakage_table(results()).splitlines()
-    ]
-    assert lines[2:] == [
+def test_table():
+    text = leakage_table.format_leakage_table(make_results())
+    header, rule, *lines = text.splitlines()
+    assert header.split() == ["f_A"] and set(rule) == {"-"}
+    assert [" ".join(line.split()) for line in lines] == [
         "action top-1, small3d (chance 12.5) 90.0",
         "fresh, n, images 30.0",
         "multi_frame, n, images 10.0",
         "frozen, n, images -30.0",
         "identity, n, clips 40.0",
-        "MOST that an attacker reads of attributes of images 30.0",
-        "mean of the attackers of images, without frozen 20.0",
+        "largest leakage of attributes of images, without frozen 30.0",
+        "mean leakage of attributes of images, without frozen 20.0",
         "reconstruction, unet, images: PSNR dB 21.2",
         "reconstruction, unet, images: SSIM 0.750",
         "flicker -1.23",
         "",
-        "passed: raw is read (fresh, n, images): cMAP 90.0, at least 70.0",
+        "passed: positive control (raw video): fresh, n, images: cMAP 90.0, must be at least 70.0",
         "A note.",
     ]
 
 
-def test_a_failed_gate_is_said():
-    failed = results() | {"gates": [runner.check_positive_control(entry(cmap=0.5), 0.5)]}
+def test_failed_control_is_shown():
+    control = runner.check_positive_control(make_entry(cmap=0.5), 0.5)
+    failed = make_results() | {"gates": [control]}
     assert (
-        "THIS REPORT IS NOT TO BE TRUSTED: these gates failed: raw is read (fresh, images)."
+        "DO NOT TRUST THIS REPORT. Failed controls: positive control (raw video): fresh, images."
         in leakage_table.format_leakage_table(failed)
     )
-    assert leakage_table.describe_failed_controls(results()) == ""
+    assert leakage_table.describe_failed_controls(make_results()) == ""

@@ -1,4 +1,4 @@
-"""What is exported answers as Keras does, from its own runtime, or is not there."""
+"""Exported files equal Keras in their own runtime, or are not kept."""
 
 import hashlib
 import json
@@ -9,16 +9,15 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from absl import logging
 
-from tfanon.exporting import exporter, onnx_file, saved_model, signatures, tflite
-from tfanon.inference import network
-from tfanon.inference import tflite as lite
+from tfanon.exporting import exporter, saved_model, signatures, tflite
+from tfanon.inference import loaders
+from tfanon.inference.loaders.tflite import make_interpreter
 from tfanon.models.anonymizers import downsample, unetpp
 
 
 class Tiny(keras.Model):
-    """One convolution for frames and clips, as f_A takes them; gain 9 leaves [0, 1] on both sides."""
+    """One convolution for frames and clips; a gain of 9 leaves [0, 1] on both sides."""
 
     def __init__(self, gain=1.0, dtype="float32"):
         super().__init__(dtype="float32")
@@ -42,14 +41,14 @@ def exported(tmp_path_factory, frames):
     """One export for the tests that only read it: (f_A, folder, record)."""
     keras.utils.set_random_seed(1)
     f_A, folder = Tiny(gain=9.0), tmp_path_factory.mktemp("run") / "export"
-    return f_A, folder, exporter.export(f_A, folder, frames / 255)
+    return f_A, folder, exporter.export_anonymizer(f_A, folder, frames / 255)
 
 
 def keras_answer(f_A, levels):
     return np.clip(f_A(levels / np.float32(255), training=False).numpy(), 0, 1)
 
 
-def test_every_signature_answers_as_keras(exported, frames):
+def test_every_signature_equals_keras(exported, frames):
     f_A, folder, _ = exported
     signatures = tf.saved_model.load(str(folder / "saved_model")).signatures
     expected = keras_answer(f_A, frames)
@@ -79,19 +78,9 @@ def test_saved_model_takes_other_batches_and_sizes(exported):
     np.testing.assert_allclose(answer.numpy() / 255, keras_answer(f_A, other), atol=0.51 / 255)
 
 
-def test_tensorflow_tells_nothing_of_a_saved_model(tmp_path, frames, caplog):
-    module, before = signatures.Anonymizer(Tiny(), frames.shape[1:3]), logging.get_verbosity()
-    logging.set_verbosity(logging.INFO)
-    try:
-        saved_model.write(module, tmp_path / "model")
-        assert not caplog.records and logging.get_verbosity() == logging.INFO
-    finally:
-        logging.set_verbosity(before)
-
-
-def test_tflite_answers_as_keras_also_for_two_frames(exported, frames):
+def test_tflite_equals_keras_for_one_and_two_frames(exported, frames):
     f_A, folder, _ = exported
-    runner = lite.make_interpreter(folder / "anonymizer.tflite").get_signature_runner()
+    runner = make_interpreter(folder / "anonymizer.tflite").get_signature_runner()
     detail = runner.get_input_details()["frames"]
     assert detail["shape"].tolist() == [1, 16, 24, 3] and detail["dtype"] == np.float32
     for batch in (1, 2):
@@ -99,11 +88,11 @@ def test_tflite_answers_as_keras_also_for_two_frames(exported, frames):
         np.testing.assert_allclose(answer, keras_answer(f_A, frames[:batch]), atol=1e-5)
 
 
-def test_tensorflows_own_interpreter_runs_it_too(exported, frames, monkeypatch):
+def test_the_interpreter_of_tensorflow_runs_it_too(exported, frames, monkeypatch):
     monkeypatch.setitem(
         __import__("sys").modules, "ai_edge_litert.interpreter", None
     )  # as if it were not installed
-    runner = lite.make_interpreter(exported[1] / "anonymizer.tflite").get_signature_runner()
+    runner = make_interpreter(exported[1] / "anonymizer.tflite").get_signature_runner()
     answer = runner(frames=frames[:1] / np.float32(255))["anonymized"]
     np.testing.assert_allclose(answer, keras_answer(exported[0], frames[:1]), atol=1e-5)
 
@@ -130,46 +119,46 @@ def test_the_record_describes_the_files(exported):
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == about["sha256"]
 
 
-def test_out_of_tolerance_leaves_no_file(tmp_path, frames):
+def test_a_file_out_of_tolerance_is_not_kept(tmp_path, frames):
     with pytest.raises(
         ValueError, match=r"saved_model:frames_uint8 differs from Keras by up to .* is allowed"
     ):
-        exporter.export(Tiny(), tmp_path / "export", frames, tolerance=-1.0)
+        exporter.export_anonymizer(Tiny(), tmp_path / "export", frames, tolerance=-1.0)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_wrong_tflite_file_leaves_the_previous_export(tmp_path, frames, monkeypatch):
     f_A, folder = Tiny(), tmp_path / "export"
-    exporter.export(f_A, folder, frames)
+    exporter.export_anonymizer(f_A, folder, frames)
     (folder / "notes.txt").write_text("not ours")
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    right, other = tflite.convert, Tiny(gain=2.0)
-    monkeypatch.setattr(tflite, "convert", lambda f_A, *more: right(other, *more))
+    right, other = tflite.convert_to_tflite, Tiny(gain=2.0)
+    monkeypatch.setattr(tflite, "convert_to_tflite", lambda f_A, *more: right(other, *more))
     with pytest.raises(
         ValueError, match=r"anonymizer\.tflite differs from Keras by up to [\d.]+ .* 0\.001 is"
     ):
-        exporter.export(f_A, folder, frames)
+        exporter.export_anonymizer(f_A, folder, frames)
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     monkeypatch.undo()
     (tmp_path / ".export.partial").mkdir()  # a killed run left its stage
-    exporter.export(f_A, folder, frames)
+    exporter.export_anonymizer(f_A, folder, frames)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["export"]
     assert (folder / "notes.txt").exists()
 
 
-def test_mixed_precision_is_refused_and_its_policy_alone_is_not(tmp_path, frames):
+def test_low_precision_is_refused_but_not_its_policy_alone(tmp_path, frames):
     with pytest.raises(ValueError, match="computes in bfloat16"):
-        exporter.export(Tiny(dtype="mixed_bfloat16"), tmp_path / "export", frames)
+        exporter.export_anonymizer(Tiny(dtype="mixed_bfloat16"), tmp_path / "export", frames)
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        exporter.export(Tiny(), tmp_path / "export", frames)
+        exporter.export_anonymizer(Tiny(), tmp_path / "export", frames)
     finally:
         keras.config.set_dtype_policy("float32")
 
 
-def test_operations_that_tflite_lacks_are_named(tmp_path, frames):
+def test_operations_missing_in_tflite_are_named(tmp_path, frames):
     with pytest.raises(ValueError, match=r"anonymizer\.tflite: .* not built in: ScaleAndTranslate"):
-        exporter.export(downsample.build(), tmp_path / "export", frames)
+        exporter.export_anonymizer(downsample.build(), tmp_path / "export", frames)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -183,15 +172,13 @@ def test_operations_that_tflite_lacks_are_named(tmp_path, frames):
         (MemoryError(), "the converter failed: MemoryError"),
     ],
 )
-def test_another_failure_of_the_converter_is_not_called_a_lack_of_operations(
-    monkeypatch, error, said
-):
+def test_other_converter_failures_are_named_as_they_are(monkeypatch, error, said):
     def failing(_):
         raise error
 
     monkeypatch.setattr(tf.lite.TFLiteConverter, "convert", failing)
     with pytest.raises(ValueError, match=f"^anonymizer.tflite: {said}$"):
-        tflite.convert(Tiny(), (16, 24))
+        tflite.convert_to_tflite(Tiny(), (16, 24))
 
 
 @pytest.mark.parametrize(
@@ -204,14 +191,14 @@ def test_another_failure_of_the_converter_is_not_called_a_lack_of_operations(
 )
 def test_frames_are_checked(tmp_path, bad, message):
     with pytest.raises(ValueError, match=message):
-        exporter.export(Tiny(), tmp_path / "export", bad)
+        exporter.export_anonymizer(Tiny(), tmp_path / "export", bad)
 
 
 @pytest.mark.large  # a quarter of a minute; the run from end to end exports one too
 def test_unetpp_exports(tmp_path):
     frames = np.random.default_rng(2).random((2, 32, 32, 3)).astype(np.float32)
     f_A = unetpp.build(width=0.25)
-    record = exporter.export(f_A, tmp_path / "export", frames)
+    record = exporter.export_anonymizer(f_A, tmp_path / "export", frames)
     weights = 4 * sum(int(np.prod(variable.shape)) for variable in f_A.variables)
     assert (
         record["files"]["saved_model/variables/variables.data-00000-of-00001"]["bytes"]
@@ -221,7 +208,7 @@ def test_unetpp_exports(tmp_path):
 
 
 def assert_built_in(path):
-    operations = lite.make_interpreter(path)._get_ops_details()
+    operations = make_interpreter(path)._get_ops_details()
     assert not [
         op["op_name"] for op in operations if "Flex" in op["op_name"] or "CUSTOM" in op["op_name"]
     ]
@@ -229,36 +216,36 @@ def assert_built_in(path):
 
 @pytest.fixture(scope="module")
 def quantized(tmp_path_factory):
-    """A network with batch statistics in all four ways, on smooth frames: (f_A, folder, frames, record)."""
+    """Smooth frames through all four quantizations: (f_A, folder, frames, record)."""
     keras.utils.set_random_seed(3)
-    f_A, folder = helpers.frame_network(), tmp_path_factory.mktemp("run") / "export"
+    f_A, folder = helpers.make_frame_network(), tmp_path_factory.mktemp("run") / "export"
     coarse = np.random.default_rng(3).random((8, 4, 4, 3), np.float32)
     frames = tf.image.resize(coarse, [32, 32]).numpy()
-    record = exporter.export(
+    record = exporter.export_anonymizer(
         f_A,
         folder,
         frames,
         formats=("tflite",),
-        quantize=tuple(tflite.NAMES),
+        quantize=tuple(tflite.TFLITE_FILES),
         representative=frames,
         psnr=20.0,
     )
     return f_A, folder, frames, record
 
 
-def test_quantized_files_are_near(quantized):
+def test_quantized_files_are_close_to_keras(quantized):
     f_A, folder, frames, record = quantized
-    assert not record["refused"] and list(record["artefacts"]) == list(tflite.NAMES.values())
-    for name in tflite.NAMES.values():
-        answer = network.load_network(str(folder / name))(np.round(frames * 255).astype(np.uint8))
+    assert not record["refused"] and list(record["artefacts"]) == list(tflite.TFLITE_FILES.values())
+    for name in tflite.TFLITE_FILES.values():
+        answer = loaders.load_network(str(folder / name))(np.round(frames * 255).astype(np.uint8))
         mean_square = np.mean(np.square(answer / 255 - keras_answer(f_A, np.round(frames * 255))))
         assert -10 * np.log10(mean_square) > 45  # rounding to grey levels alone costs 59 dB
         assert record["comparisons"][name]["psnr"] > 45
         assert_built_in(folder / name)
 
 
-def test_int8_takes_and_gives_grey_levels(quantized):
-    runtime = lite.make_interpreter(quantized[1] / "anonymizer_int8.tflite")
+def test_int8_input_and_output_are_grey_levels(quantized):
+    runtime = make_interpreter(quantized[1] / "anonymizer_int8.tflite")
     given, answer = runtime.get_input_details()[0], runtime.get_output_details()[0]
     assert given["dtype"] == answer["dtype"] == np.uint8
     scale, zero = given["quantization"]
@@ -271,8 +258,8 @@ def test_int8_takes_and_gives_grey_levels(quantized):
     )  # a sigmoid's, whatever the frames that it was shown
 
 
-def test_a_poor_quantized_file_is_left_out_and_named(tmp_path, frames):
-    record = exporter.export(
+def test_a_poor_quantized_file_is_refused_and_named(tmp_path, frames):
+    record = exporter.export_anonymizer(
         Tiny(),
         tmp_path / "export",
         frames,
@@ -287,24 +274,24 @@ def test_a_poor_quantized_file_is_left_out_and_named(tmp_path, frames):
     assert record == json.loads((tmp_path / "export" / "export.json").read_text())
 
 
-def test_another_export_leaves_nothing_of_the_one_before(tmp_path, frames):
-    exporter.export(Tiny(), tmp_path / "export", frames, quantize=("float16",))
-    exporter.export(Tiny(), tmp_path / "export", frames, formats=("tflite",))
+def test_an_export_replaces_the_previous_one(tmp_path, frames):
+    exporter.export_anonymizer(Tiny(), tmp_path / "export", frames, quantize=("float16",))
+    exporter.export_anonymizer(Tiny(), tmp_path / "export", frames, formats=("tflite",))
     assert sorted(path.name for path in (tmp_path / "export").iterdir()) == [
         "anonymizer.tflite",
         "export.json",
     ]
 
 
-def test_a_limited_sigmoid_shares_weights_and_is_near():
+def test_a_limited_sigmoid_shares_weights_and_is_close():
     f_A = ending_in("sigmoid")
-    limited = tflite.limited(f_A)
+    limited = tflite.limit_final_sigmoid(f_A)
     x = np.linspace(-40, 40, 48, dtype=np.float32).reshape(1, 4, 4, 3)
     # sigmoid(-6) = .00247, six tenths of a grey level: no answer may be further off.
     assert 0.0024 < np.abs(limited(x).numpy() - f_A(x).numpy()).max() < 0.0025
     assert limited.layers[1] is f_A.layers[1]
     other = ending_in("linear")
-    assert tflite.limited(other) is other
+    assert tflite.limit_final_sigmoid(other) is other
 
 
 def ending_in(activation):
@@ -328,18 +315,22 @@ def ending_in(activation):
         ({"quantize": ("int8",)}, "int8 file needs representative frames"),
     ],
 )
-def test_what_cannot_be_asked_for(tmp_path, frames, wrong, message):
+def test_bad_arguments_are_refused(tmp_path, frames, wrong, message):
     with pytest.raises(ValueError, match=message):
-        exporter.export(Tiny(), tmp_path / "export", frames, **wrong)
+        exporter.export_anonymizer(Tiny(), tmp_path / "export", frames, **wrong)
 
 
 def test_onnx_without_its_extra_is_refused_before_anything_is_made(tmp_path, frames, monkeypatch):
     monkeypatch.setitem(sys.modules, "tf2onnx", None)  # so that it is not found
-    monkeypatch.setattr(saved_model, "write", lambda *_: pytest.fail("the SavedModel was made"))
+    monkeypatch.setattr(
+        saved_model, "write_saved_model", lambda *_: pytest.fail("the SavedModel was made")
+    )
     with pytest.raises(
         ValueError, match=r"ONNX needs the extra `onnx`: pip install 'tfanon\[onnx\]' \(tf2onnx not"
     ):
-        exporter.export(Tiny(), tmp_path / "export", frames, formats=("saved_model", "onnx"))
+        exporter.export_anonymizer(
+            Tiny(), tmp_path / "export", frames, formats=("saved_model", "onnx")
+        )
     assert not list(tmp_path.iterdir())
 
 
@@ -356,9 +347,11 @@ def test_a_jpeg_comes_back_at_its_own_size(exported):
     assert np.abs(decoded[0] - expected).mean() < 6  # two JPEGs of a picture whose border is sharp
 
 
-def test_a_fixed_size_is_the_only_one(tmp_path, frames):
+def test_a_fixed_size_is_the_only_accepted_one(tmp_path, frames):
     f_A = Tiny()
-    saved_model.write(signatures.Anonymizer(f_A, (16, 24)), tmp_path / "model", fixed=True)
+    saved_model.write_saved_model(
+        signatures.ServingModule(f_A, (16, 24)), tmp_path / "model", fixed=True
+    )
     loaded = tf.saved_model.load(str(tmp_path / "model")).signatures
     assert loaded["frames_uint8"].structured_input_signature[1]["frames"].shape.as_list() == [
         None,
@@ -366,19 +359,19 @@ def test_a_fixed_size_is_the_only_one(tmp_path, frames):
         24,
         3,
     ]
-    assert network.load_network(str(tmp_path / "model")).fixed_size
+    assert loaders.load_network(str(tmp_path / "model")).fixed_size
 
 
 def test_the_anonymizer_knows_the_size_of_an_export(exported):
-    loaded = network.load_network(str(exported[1] / "saved_model"))
+    loaded = loaders.load_network(str(exported[1] / "saved_model"))
     assert (loaded.size, loaded.multiple, loaded.fixed_size) == ((16, 24), 1, False)
 
 
-def test_onnx_answers_as_keras(tmp_path, frames):
+def test_onnx_equals_keras(tmp_path, frames):
     pytest.importorskip("tf2onnx")
     f_A = Tiny()
-    record = exporter.export(f_A, tmp_path / "export", frames, formats=("onnx",))
+    record = exporter.export_anonymizer(f_A, tmp_path / "export", frames, formats=("onnx",))
     assert record["comparisons"]["anonymizer.onnx"]["largest_difference"] < 1e-5
     other = np.random.default_rng(1).integers(0, 256, (2, 32, 8, 3), dtype=np.uint8)
-    answer = onnx_file.load(tmp_path / "export" / "anonymizer.onnx").run(other)
+    answer = loaders.onnx.load_onnx(tmp_path / "export" / "anonymizer.onnx").run(other)
     np.testing.assert_allclose(answer, keras_answer(f_A, other), atol=1e-5)

@@ -1,4 +1,4 @@
-"""What TensorFlow Serving is given, checked against its own messages and run through the C API that it stands on."""
+"""TensorFlow Serving files, checked against its own messages and run through its C API."""
 
 import json
 import pathlib
@@ -13,13 +13,13 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, te
 from tensorflow.core.protobuf import saved_model_pb2
 
 from tfanon.exporting import exporter, serving, serving_protos, warmup
-from tfanon.exporting.options import Settings
-from tfanon.inference import network
+from tfanon.exporting.options import ExportOptions
+from tfanon.inference.loaders.saved_model import SAVED_MODEL_METADATA
 from tfanon.models import per_frame
 
 pytest.importorskip("tensorflow_serving.apis")
 
-# BatchingParameters and MonitoringConfig are no part of the package of messages: name -> (number, type), as published.
+# BatchingParameters and MonitoringConfig are not in the package of messages: name -> (number, type).
 BATCHING = {
     "max_batch_size": (1, "Int64"),
     "batch_timeout_micros": (2, "Int64"),
@@ -35,8 +35,8 @@ def exported(tmp_path_factory):
     """An export of a small network for 16 x 24."""
     folder = tmp_path_factory.mktemp("run") / "export"
     frames = np.random.default_rng(0).integers(0, 256, (2, 16, 24, 3), np.uint8)
-    exporter.export(
-        per_frame.PerFrame(helpers.frame_network()), folder, frames, formats=("saved_model",)
+    exporter.export_anonymizer(
+        per_frame.PerFrame(helpers.make_frame_network()), folder, frames, formats=("saved_model",)
     )
     return folder
 
@@ -44,13 +44,16 @@ def exported(tmp_path_factory):
 @pytest.fixture(scope="module")
 def served(exported, tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
-    return folder, serving.write(exported, folder, name="faces", root="/models")
+    return folder, serving.add_serving_version(exported, folder, name="faces", root="/models")
 
 
 def test_versions_count_up_and_the_layout_is_whole(exported, served):
     folder, version = served
     assert version == folder / "faces" / "1"
-    assert serving.write(exported, folder, name="faces", root="/models") == folder / "faces" / "2"
+    assert (
+        serving.add_serving_version(exported, folder, name="faces", root="/models")
+        == folder / "faces" / "2"
+    )
     assert sorted(path.name for path in folder.iterdir()) == [
         "batching.config",
         "faces",
@@ -69,14 +72,14 @@ def test_what_fails_leaves_no_version(exported, tmp_path, monkeypatch):
     def fail(folder, name):
         raise ValueError("a request failed")
 
-    monkeypatch.setattr(warmup, "write", fail)
+    monkeypatch.setattr(warmup, "write_warmup_requests", fail)
     with pytest.raises(ValueError, match="a request failed"):
-        serving.write(exported, tmp_path / "models")
+        serving.add_serving_version(exported, tmp_path / "models")
     assert not [path for path in (tmp_path / "models").rglob("*") if path.is_file()]
 
 
 def test_models_config_names_the_path_that_the_server_sees(served):
-    configs, _, _ = serving_protos.messages()
+    configs, _, _ = serving_protos.import_messages()
     found = text_format.Parse(
         (served[0] / "models.config").read_text(), configs.ModelServerConfig()
     )
@@ -116,16 +119,16 @@ def test_batching_and_monitoring_parse():
         name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"published.{name}"))()
         for name in ("Batching", "Monitoring")
     }
-    found = text_format.Parse(serving.BATCHING, made["Batching"])
+    found = text_format.Parse(serving.BATCHING_CONFIG, made["Batching"])
     assert found.max_batch_size.value == 8 and found.max_enqueued_batches.value == 16
-    assert text_format.Parse(serving.MONITORING, made["Monitoring"]).prometheus_config.enable
+    assert text_format.Parse(serving.MONITORING_CONFIG, made["Monitoring"]).prometheus_config.enable
 
 
 def test_warm_up_requests_cover_every_signature(served):
-    _, _, logs = serving_protos.messages()
+    _, _, logs = serving_protos.import_messages()
     records = [
         logs.PredictionLog.FromString(record.numpy())
-        for record in tf.data.TFRecordDataset(str(served[1] / warmup.NAME))
+        for record in tf.data.TFRecordDataset(str(served[1] / warmup.WARMUP_FILE))
     ]
     assert len(records) <= 1000
     asked = [record.predict_log.request for record in records]
@@ -149,12 +152,12 @@ def test_warm_up_requests_cover_every_signature(served):
 )
 def test_settings_are_checked_first(wrong, message):
     with pytest.raises(ValueError, match=message):
-        serving.check(Settings(serving_dir="somewhere", **wrong))
+        serving.check_serving_options(ExportOptions(serving_dir="somewhere", **wrong))
 
 
 @pytest.fixture(scope="module")
 def ran(served, tmp_path_factory):
-    """ran(signature, bytes, sides) -> the bytes that the C API makes of them, and what it prints."""
+    """Return ran(signature, bytes, sides): the bytes that the C API returns, and its output."""
     library, folder = pathlib.Path(tf.__file__).parent, tmp_path_factory.mktemp("runner")
     subprocess.run(
         [
@@ -202,7 +205,7 @@ def ran(served, tmp_path_factory):
 @C_COMPILER
 @pytest.mark.large
 def test_the_c_api_runs_every_signature_of_frames(served, ran):
-    """TF_LoadSessionFromSavedModel is the loader that the server uses; no Python is left in this."""
+    """TF_LoadSessionFromSavedModel is the loader that the server uses; no Python takes part."""
     loaded = tf.saved_model.load(str(served[1])).signatures
     for name, given in _examples().items():
         (expected,) = loaded[name](tf.constant(given)).values()
@@ -238,7 +241,7 @@ def _examples():
 
 
 def test_what_the_signatures_do_not_say_is_served_too(served):
-    assert json.loads((served[1] / network.SAVED_MODEL_METADATA).read_text()) == {
+    assert json.loads((served[1] / SAVED_MODEL_METADATA).read_text()) == {
         "size": [16, 24],
         "trained_size": [16, 24],
         "multiple": 1,

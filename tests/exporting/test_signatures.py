@@ -22,7 +22,7 @@ def served():
         return 0.5 * x
 
     darken.variables = []
-    signature = signatures.Anonymizer(darken, size=(24, 24)).image_bytes()
+    signature = signatures.ServingModule(darken, size=(24, 24)).image_bytes()
 
     def call(images):
         answers = signature(image_bytes=tf.constant(images))["anonymized_bytes"]
@@ -56,7 +56,7 @@ def encode(pixels, **options):
 
 
 def test_the_answer_is_upright(served):
-    pixels = clips.picture(0, (40, 24))
+    pixels = clips.make_texture(0, (40, 24))
     images = [
         encode(pixels, exif=make_tags(orientation, order))
         for orientation in range(1, 9)

@@ -14,17 +14,17 @@ def test_items_come_in_order_and_end():
 
 
 def test_no_more_than_depth_items_wait():
-    made = []
+    produced = []
 
     def source():
         for number in range(100):
-            made.append(number)
+            produced.append(number)
             yield number
 
     with prefetch(source(), 4) as items:
         assert next(items) == 0
         time.sleep(0.3)
-        assert len(made) <= 1 + 4 + 1  # taken, waiting, in the hand of the one who makes them
+        assert len(produced) <= 1 + 4 + 1  # taken, waiting, held by the producer
 
 
 def test_two_stages_overlap():
@@ -46,7 +46,7 @@ def test_two_stages_overlap():
         assert list(second) == list(range(10))
 
 
-def test_an_error_arrives_after_the_items_before_it():
+def test_error_arrives_after_the_items_before_it():
     def breaks():
         yield 1
         raise OSError("disk")
@@ -58,7 +58,7 @@ def test_an_error_arrives_after_the_items_before_it():
 
 @pytest.mark.parametrize("taken", [0, 1, 5])
 def test_leaving_early_ends_the_threads_and_closes_the_source(taken):
-    closed, before = [], threading.active_count()
+    closed, threads_before = [], threading.active_count()
 
     def endless():
         try:
@@ -70,4 +70,4 @@ def test_leaving_early_ends_the_threads_and_closes_the_source(taken):
     with prefetch(endless(), 2) as first, prefetch((item for item in first), 2) as second:
         for _ in range(taken):
             next(second)
-    assert closed == [True] and threading.active_count() == before
+    assert closed == [True] and threading.active_count() == threads_before

@@ -1,4 +1,6 @@
-"""Thirty videos: what a copy has in common with its original, and what it has not."""
+"""Thirty videos: what an anonymized copy shares with its original, and what it does not."""
+
+import pathlib
 
 import av
 import clips
@@ -7,7 +9,9 @@ import numpy as np
 import pytest
 from clips import NTSC, Clip
 
-from tfanon.inference import network, video
+from tfanon.inference import video
+from tfanon.inference.anonymizer import Anonymizer
+from tfanon.inference.network import UnsafeOutputError
 from tfanon.media import video_reader
 from tfanon.media.limits import MediaError
 from tfanon.media.video_writer import EncodingOptions
@@ -52,13 +56,18 @@ MANY = {
 }
 
 
-def anonymized(
-    given, target, sound=False, anonymizer=None, metadata=False, encoding=EncodingOptions(threads=1)
-):
-    with video_reader.open_video(given, with_sound=sound) as opened:
-        return video.anonymize_video(
-            opened, target, anonymizer or doubles.inverting(), encoding, metadata
-        )
+def anonymize(
+    path: str | pathlib.Path,
+    target: pathlib.Path,
+    with_sound: bool = False,
+    anonymizer: Anonymizer | None = None,
+    keep_metadata: bool = False,
+) -> dict:
+    """Anonymize a file; return the record."""
+    anonymizer = anonymizer or doubles.make_inverting_anonymizer()
+    encoding = EncodingOptions(threads=1)
+    with video_reader.open_video(str(path), with_sound=with_sound) as opened:
+        return video.anonymize_video(opened, target, anonymizer, encoding, keep_metadata)
 
 
 @pytest.mark.parametrize(
@@ -66,127 +75,142 @@ def anonymized(
     [pytest.param(clip, id=name) for name, clip in FEW.items()]
     + [pytest.param(clip, id=name, marks=pytest.mark.large) for name, clip in MANY.items()],
 )
-def test_a_copy_keeps_all_but_the_pictures(tmp_path, clip):
-    given, target, again = (tmp_path / f"{name}{clip.ending}" for name in ("in", "out", "again"))
-    clips.write(given, clip)
-    record = anonymized(str(given), target, sound=True)
-    before, after = clips.about(given), clips.about(target)
+def test_copy_keeps_all_but_the_pictures(tmp_path, clip):
+    source, target, again = (tmp_path / f"{name}{clip.ending}" for name in ("in", "out", "again"))
+    clips.write_clip(source, clip)
+    record = anonymize(source, target, with_sound=True)
+    before, after = clips.probe_clip(source), clips.probe_clip(target)
     assert record["frames"] == len(before["times"]) == len(after["times"]) == clip.frames
-    assert before["rotation"] == after["rotation"] and after["size"] == even(before["size"], clip)
+    assert before["rotation"] == after["rotation"]
+    assert after["size"] == round_to_even(before["size"], clip)
     assert before["sound"] == after["sound"] and bool(after["sound"]) == clip.sound
-    if (
-        clip.ending == ".avi"
-    ):  # it holds no times: libav counts packets, from 0 or 1, in the order of decoding
-        before["times"], after["times"] = (
-            np.sort(times) - min(times) for times in (before["times"], after["times"])
-        )
+    # .avi holds no times: libav counts packets, from 0 or 1, in the order of decoding.
+    if clip.ending == ".avi":
+        for probed in (before, after):
+            probed["times"] = np.sort(probed["times"]) - min(probed["times"])
     np.testing.assert_allclose(after["times"], before["times"], atol=1e-6)
     assert after["duration"] == pytest.approx(before["duration"], abs=before["last"])
     height, width = clip.size
-    compare(clips.read(given), clips.read(target)[:, :height, :width])
-    anonymized(str(given), again, sound=True)
+    cropped = clips.read_frames(target)[:, :height, :width]
+    assert_each_frame_is_its_negative(clips.read_frames(source), cropped)
+    anonymize(source, again, with_sound=True)
     assert target.read_bytes() == again.read_bytes()
 
 
-def even(size, clip):
-    """The size of a copy: H.264 and HEVC with halved colour planes have even sides."""
-    return tuple(side + side % 2 for side in size) if clip.codec != "libvpx-vp9" else size
+def round_to_even(size, clip) -> tuple[int, int]:
+    """Return the size of a copy: H.264 and HEVC with halved colour planes have even sides."""
+    if clip.codec == "libvpx-vp9":
+        return size
+    return tuple(side + side % 2 for side in size)
 
 
-def compare(before, after):
-    """Each frame is the negative of its own original, and of no neighbour's."""
+def assert_each_frame_is_its_negative(before, after) -> None:
+    """Check that frames are negatives of their own originals, and not of the neighbours'."""
     for number in {0, len(before) // 2, len(before) - 1}:
-        own = np.abs(255 - before[number].astype(int) - after[number]).mean()
-        others = [
-            np.abs(255 - before[other].astype(int) - after[number]).mean()
-            for other in (number - 1, number + 1)
-            if 0 <= other < len(before)
+        own_distance = measure_distance(before[number], after[number])
+        neighbours = [number - 1, number + 1]
+        distances = [
+            measure_distance(before[neighbour], after[number])
+            for neighbour in neighbours
+            if 0 <= neighbour < len(before)
         ]
-        assert own < 25 and all(own < other / 2 for other in others)
+        assert own_distance < 25
+        assert all(own_distance < distance / 2 for distance in distances)
 
 
-def test_sound_and_words_are_left_behind_by_default(tmp_path):
-    given = clips.write(
-        tmp_path / "in.mp4",
-        Clip(sound=True, metadata={"title": "my child", "location": "+48.1+11.5/"}),
-    )
-    assert anonymized(given, tmp_path / "out.mp4")["sound"] == "dropped"
-    assert clips.about(tmp_path / "out.mp4")["tracks"] == ["video"]
+def measure_distance(frame, negative) -> float:
+    """Return the mean difference of a frame's negative from another frame, in grey levels."""
+    return np.abs(255 - frame.astype(int) - negative).mean()
+
+
+def test_sound_and_metadata_are_dropped_by_default(tmp_path):
+    clip = Clip(sound=True, metadata={"title": "my child", "location": "+48.1+11.5/"})
+    source = clips.write_clip(tmp_path / "in.mp4", clip)
+    assert anonymize(source, tmp_path / "out.mp4")["sound"] == "dropped"
+    assert clips.probe_clip(tmp_path / "out.mp4")["tracks"] == ["video"]
     assert b"my child" not in (tmp_path / "out.mp4").read_bytes()
-    assert anonymized(given, tmp_path / "kept.mp4", sound=True, metadata=True)["sound"] == "kept"
-    assert clips.about(tmp_path / "kept.mp4")["metadata"]["title"] == "my child"
+    record = anonymize(source, tmp_path / "kept.mp4", with_sound=True, keep_metadata=True)
+    assert record["sound"] == "kept"
+    assert clips.probe_clip(tmp_path / "kept.mp4")["metadata"]["title"] == "my child"
 
 
 @pytest.mark.parametrize("ending", [".mp4", ".mkv"])
 @pytest.mark.parametrize("mirrored", [False, True])
 @pytest.mark.parametrize("turns", range(4))
-def test_the_network_sees_what_a_player_shows_of_the_original_and_so_it_is_shown(
-    tmp_path, turns, mirrored, ending
-):
-    given, target, seen = tmp_path / "in.mp4", tmp_path / f"out{ending}", []
-    clips.write(given, Clip(turns=turns, mirrored=mirrored, frames=3))
-    anonymized(
-        str(given), target, anonymizer=doubles.anonymizer(lambda x: (seen.append(x), 255 - x)[1])
-    )
-    upright = clips.shown(given).astype(int)
-    assert seen[0].shape == upright.shape and np.abs(seen[0] - upright).mean() < 3
-    assert np.abs(255 - upright - clips.shown(target)).mean() < 25
-    compare(clips.read(given), clips.read(target))  # and it is stored as the original is
+def test_network_sees_frames_as_players_show_them(tmp_path, turns, mirrored, ending):
+    source, target = tmp_path / "in.mp4", tmp_path / f"out{ending}"
+    clips.write_clip(source, Clip(turns=turns, mirrored=mirrored, frames=3))
+    batches = []
+
+    def invert(frames):
+        batches.append(frames)
+        return 255 - frames
+
+    anonymize(source, target, anonymizer=doubles.make_anonymizer(invert))
+    upright = clips.read_displayed_frames(source).astype(int)
+    assert batches[0].shape == upright.shape and np.abs(batches[0] - upright).mean() < 3
+    assert measure_distance(upright, clips.read_displayed_frames(target)) < 25
+    # The copy is stored as the original is.
+    assert_each_frame_is_its_negative(clips.read_frames(source), clips.read_frames(target))
 
 
-def test_batches_do_not_depend_on_how_fast_frames_come(tmp_path):
+def test_batches_do_not_depend_on_how_fast_frames_arrive(tmp_path):
     sizes = []
-    anonymized(
-        clips.write(tmp_path / "in.mp4", Clip(frames=11)),
-        tmp_path / "out.mp4",
-        anonymizer=doubles.anonymizer(lambda x: (sizes.append(len(x)), 255 - x)[1], batch=4),
-    )
+
+    def invert(frames):
+        sizes.append(len(frames))
+        return 255 - frames
+
+    source = clips.write_clip(tmp_path / "in.mp4", Clip(frames=11))
+    anonymize(source, tmp_path / "out.mp4", anonymizer=doubles.make_anonymizer(invert, batch=4))
     assert sizes == [4, 4, 3]
 
 
 @pytest.mark.parametrize(
     "run, error, message",
     [
-        (lambda x: np.full(x.shape, np.nan), network.UnsafeOutputError, "NaN"),
-        (lambda x: x, network.UnsafeOutputError, "Frame 0 came back unchanged"),
-        (lambda x: x[:, :8], network.UnsafeOutputError, r"made \(4, 8, 64, 3\) of"),
+        (lambda x: np.full(x.shape, np.nan), UnsafeOutputError, "NaN"),
+        (lambda x: x, UnsafeOutputError, "Frame 0 came back unchanged"),
+        (lambda x: x[:, :8], UnsafeOutputError, r"returned shape \(4, 8, 64, 3\) for"),
         (lambda x: 1 // 0, ZeroDivisionError, "by zero"),
     ],
 )
-def test_what_the_network_does_wrong_leaves_nothing(tmp_path, run, error, message):
-    given = clips.write(tmp_path / "in.mp4")
+def test_failing_network_leaves_nothing(tmp_path, run, error, message):
+    source = clips.write_clip(tmp_path / "in.mp4")
     with pytest.raises(error, match=message):
-        anonymized(given, tmp_path / "out.mp4", anonymizer=doubles.anonymizer(run))
+        anonymize(source, tmp_path / "out.mp4", anonymizer=doubles.make_anonymizer(run))
     assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
 
 
-def test_what_is_wrong_late_leaves_nothing(tmp_path):
-    given, calls = clips.write(tmp_path / "in.mp4", Clip(frames=40)), []
+def test_network_that_fails_late_leaves_nothing(tmp_path):
+    source = clips.write_clip(tmp_path / "in.mp4", Clip(frames=40))
+    batch_sizes = []
 
-    def tired(frames):
-        calls.append(len(frames))
-        return frames if sum(calls) > 30 else 255 - frames
+    def return_late_frames(frames):
+        batch_sizes.append(len(frames))
+        return frames if sum(batch_sizes) > 30 else 255 - frames
 
-    with pytest.raises(network.UnsafeOutputError, match="Frame 28 came back unchanged"):
-        anonymized(given, tmp_path / "out.mp4", anonymizer=doubles.anonymizer(tired))
+    anonymizer = doubles.make_anonymizer(return_late_frames)
+    with pytest.raises(UnsafeOutputError, match="Frame 28 came back unchanged"):
+        anonymize(source, tmp_path / "out.mp4", anonymizer=anonymizer)
     assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
 
 
-def test_a_lost_frame_is_noticed(tmp_path, monkeypatch):
-    given = clips.write(tmp_path / "in.mp4")
-    whole = video._anonymize_batch
-    monkeypatch.setattr(
-        video,
-        "_anonymize_batch",
-        lambda batch, first, anonymizer: whole(batch, first, anonymizer)[first == 8 :],
-    )
+def test_lost_frame_is_noticed(tmp_path, monkeypatch):
+    source = clips.write_clip(tmp_path / "in.mp4")
+    anonymize_batch = video._anonymize_batch
+
+    def lose_frame_8(batch, first_number, anonymizer):
+        return anonymize_batch(batch, first_number, anonymizer)[first_number == 8 :]
+
+    monkeypatch.setattr(video, "_anonymize_batch", lose_frame_8)
     with pytest.raises(MediaError, match="23 of 24 frames were written"):
-        anonymized(given, tmp_path / "out.mp4")
+        anonymize(source, tmp_path / "out.mp4")
     assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
 
 
-def write_tagged(path, codec, pixel_format, colour, picture):
-    """A video of four equal frames.  colour: (space, range, primaries, transfer) of H.273."""
+def write_tagged(path, codec, pixel_format, colour, picture) -> str:
+    """Write a video of four equal frames; colour: (space, range, primaries, transfer) of H.273."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25)
         stream.height, stream.width, stream.pix_fmt = *picture.shape[:2], pixel_format
@@ -200,7 +224,8 @@ def write_tagged(path, codec, pixel_format, colour, picture):
     return str(path)
 
 
-def read_colour(path):
+def read_colour(path) -> tuple[tuple[int, int, int], str]:
+    """Return (space, primaries, transfer) of H.273, and the format of the pixels."""
     with av.open(str(path)) as container:
         context = container.streams.video[0].codec_context
         next(container.decode(video=0))
@@ -209,15 +234,11 @@ def read_colour(path):
 
 @pytest.mark.parametrize("transfer, name", [(16, "PQ"), (18, "HLG")])
 @pytest.mark.parametrize("ending", [".mp4", ".mkv"])
-def test_hdr_becomes_sdr_and_says_so(tmp_path, transfer, name, ending):
-    given = write_tagged(
-        tmp_path / f"in{ending}",
-        "libx264",
-        "yuv420p10le",
-        (9, 1, 9, transfer),
-        clips.picture(0, (48, 64)),
-    )
-    record = anonymized(given, tmp_path / f"out{ending}")
+def test_hdr_is_tone_mapped_and_noted(tmp_path, transfer, name, ending):
+    picture = clips.make_texture(0, (48, 64))
+    colour = (9, 1, 9, transfer)
+    source = write_tagged(tmp_path / f"in{ending}", "libx264", "yuv420p10le", colour, picture)
+    record = anonymize(source, tmp_path / f"out{ending}")
     assert record["notes"] == [f"HDR ({name}) tone-mapped to SDR"]
     assert read_colour(tmp_path / f"out{ending}") == ((1, 1, 1), "yuv420p")
 
@@ -225,11 +246,10 @@ def test_hdr_becomes_sdr_and_says_so(tmp_path, transfer, name, ending):
 def test_rgb_gets_a_matrix_that_h264_allows(tmp_path):
     picture = np.zeros((48, 64, 3), np.uint8)
     picture[...] = 200, 40, 90
-    picture[::4, :24] = 0  # detail, for the guard
-    given = write_tagged(tmp_path / "in.mkv", "libx264rgb", "rgb24", (0, 2, 1, 13), picture)
-    anonymized(given, tmp_path / "out.mp4")
-    (space, _, transfer), pixels = read_colour(tmp_path / "out.mp4")
-    assert (space, transfer, pixels) == (1, 13, "yuv420p")
-    np.testing.assert_allclose(
-        clips.read(tmp_path / "out.mp4")[0][24, 48].astype(int), (55, 215, 165), atol=12
-    )
+    picture[::4, :24] = 0  # detail, for the check of the output
+    source = write_tagged(tmp_path / "in.mkv", "libx264rgb", "rgb24", (0, 2, 1, 13), picture)
+    anonymize(source, tmp_path / "out.mp4")
+    (space, _, transfer), pixel_format = read_colour(tmp_path / "out.mp4")
+    assert (space, transfer, pixel_format) == (1, 13, "yuv420p")
+    pixel = clips.read_frames(tmp_path / "out.mp4")[0][24, 48].astype(int)
+    np.testing.assert_allclose(pixel, (55, 215, 165), atol=12)

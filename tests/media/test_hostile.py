@@ -109,7 +109,7 @@ def test_a_script_opens_nothing(tmp_path, server, name, script):
     )
     with pytest.raises(
         frame_reader.MediaError,
-        match=f"{name}: no video or image that is read here, by its content",
+        match=f"{name}: the content is not in a supported video or image format",
     ):
         image_io.read_image(str(tmp_path / name), 8, 8) if name.endswith("jpg") else read(
             tmp_path / name
@@ -163,7 +163,7 @@ def test_what_is_no_media_is_refused(tmp_path, content):
     for name in ("a.avi", "a.mp4"):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(
-            frame_reader.MediaError, match=f"{name}: (an empty file|no video or image)"
+            frame_reader.MediaError, match=f"{name}: (the file is empty|the content is not in)"
         ):
             read(tmp_path / name)
 
@@ -217,8 +217,8 @@ def test_odd_sides(tmp_path, height, width):
     "turns, mirrored", [(1, False), (2, False), (3, False), (0, True), (1, True)]
 )
 def test_a_rotated_video_is_read_upright(tmp_path, turns, mirrored):
-    path = clips.write(tmp_path / "a.mp4", Clip(turns=turns, mirrored=mirrored, frames=3))
-    upright = clips.shown(path)
+    path = clips.write_clip(tmp_path / "a.mp4", Clip(turns=turns, mirrored=mirrored, frames=3))
+    upright = clips.read_displayed_frames(path)
     assert upright.shape[1:3] == ((64, 48) if turns % 2 else (48, 64))
     np.testing.assert_array_equal(
         frame_reader.read_frames(path, range, *upright.shape[1:3]), upright
@@ -226,9 +226,9 @@ def test_a_rotated_video_is_read_upright(tmp_path, turns, mirrored):
 
 
 def test_a_window_lies_in_the_upright_picture(tmp_path):
-    path = clips.write(tmp_path / "a.mp4", Clip(turns=1, frames=1, size=(64, 64)))
+    path = clips.write_clip(tmp_path / "a.mp4", Clip(turns=1, frames=1, size=(64, 64)))
     quarter = frame_reader.read_frames(path, range, 32, 32, (0.5, 0.0, 1.0))[0]
-    np.testing.assert_array_equal(quarter, clips.shown(path)[0][:32, 32:])
+    np.testing.assert_array_equal(quarter, clips.read_displayed_frames(path)[0][:32, 32:])
 
 
 def test_a_variable_frame_rate(tmp_path):
@@ -370,7 +370,7 @@ for number in range(count):
     with open(path, "wb") as file:
         file.write(mutate(contents[which]))
     try:
-        if limits.is_video(path):
+        if limits.is_video_path(path):
             pixels = reader.read_frames(path, lambda n: np.minimum(np.arange(4) * 2, n - 1), 8, 8)
         else:
             pixels = image_io.read_image(path, 8, 8, [(1.0, 0.0, 0.0)] * 4)

@@ -1,4 +1,4 @@
-"""Sources that come once: cameras, addresses on the loopback, and raw frames on a pipe."""
+"""Sources that can be read once: cameras, addresses on this machine, raw frames on a pipe."""
 
 import contextlib
 import functools
@@ -19,98 +19,119 @@ from tfanon.inference import frame_grabber
 from tfanon.media import limits, live_source
 from tfanon.media.limits import MediaError
 
-
-def test_which_inputs_are_live():
-    assert all(map(live_source.is_live_input, ("0", 0, "rtsp://camera/1", "file:///etc/passwd")))
-    assert not any(map(live_source.is_live_input, ("a.mp4", "folder/0", "-")))
+SIZE = (48, 64)
+MATROSKA = "video/x-matroska"
 
 
-def test_a_camera_that_sends_jpegs():
-    pictures = []
+def write_file(path, clip):
+    """The bytes of a clip."""
+    return pathlib.Path(clips.write_clip(path, clip)).read_bytes()
+
+
+@contextlib.contextmanager
+def serve_file(data, kind):
+    with streaming.serve_stream(
+        lambda send, count: streaming.send_file(send, data, kind)
+    ) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def serve_motion_jpeg(frames, pause=0.02, certificate=None):
+    with streaming.serve_stream(
+        lambda send, count: streaming.send_motion_jpeg(send, frames, pause),
+        certificate=certificate,
+    ) as address:
+        yield address
+
+
+def read_until_lost(address, match):
+    """The pixels of the frames that come before the connection is lost."""
+    pixels = []
     with (
-        streaming.served(lambda send, count: streaming.motion_jpeg(send, 5, 0)) as address,
-        pytest.raises(MediaError, match="127.0.0.1"),
+        pytest.raises(MediaError, match=match),
         live_source.open_live_source(address) as frames,
     ):
-        pictures.extend(frame.to_ndarray(format="rgb24") for frame in frames)
-    for number in (0, 4):
-        assert np.abs(pictures[number].astype(int) - clips.picture(number, (48, 64))).mean() < 20
+        for frame in frames:
+            pixels.append(frame.to_ndarray(format="rgb24"))
+    return pixels
 
 
-def test_a_file_on_a_server_has_an_end(tmp_path):
-    for ending, kind in ((".ts", "video/mp2t"), (".mkv", "video/x-matroska")):
-        data = pathlib.Path(clips.write(tmp_path / f"a{ending}", Clip(ending))).read_bytes()
-        with (
-            streaming.served(lambda send, count: streaming.whole(send, data, kind)) as address,
-            live_source.open_live_source(address) as frames,
-        ):
-            assert len(list(frames)) == 24
+def assert_textures(pixels, numbers):
+    for number in numbers:
+        difference = pixels[number].astype(int) - clips.make_texture(number, SIZE)
+        assert np.abs(difference).mean() < 20
 
 
-def test_a_title_in_another_alphabet(tmp_path):
-    path = clips.write(tmp_path / "a.mkv", Clip(".mkv", metadata={"title": "Front door"}))
-    data = pathlib.Path(path).read_bytes().replace(b"Front door", b"Haust\xfcr   ")  # Latin-1
-    with (
-        streaming.served(
-            lambda send, count: streaming.whole(send, data, "video/x-matroska")
-        ) as address,
-        live_source.open_live_source(address) as frames,
-    ):
+def assert_refused(address, match, **options):
+    with pytest.raises(MediaError, match=match), live_source.open_live_source(address, **options):
+        pass
+
+
+@pytest.mark.parametrize("text", ["0", 0, "rtsp://camera/1", "file:///etc/passwd"])
+def test_camera_numbers_and_addresses_are_live_inputs(text):
+    assert live_source.is_live_input(text)
+
+
+@pytest.mark.parametrize("text", ["a.mp4", "folder/0", "-"])
+def test_files_are_no_live_inputs(text):
+    assert not live_source.is_live_input(text)
+
+
+def test_camera_that_sends_jpegs():
+    with serve_motion_jpeg(5, pause=0) as address:
+        pixels = read_until_lost(address, "127.0.0.1")
+    assert_textures(pixels, (0, 4))
+
+
+@pytest.mark.parametrize("ending, kind", [(".ts", "video/mp2t"), (".mkv", MATROSKA)])
+def test_file_on_a_server_has_an_end(tmp_path, ending, kind):
+    data = write_file(tmp_path / f"a{ending}", Clip(ending))
+    with serve_file(data, kind) as address, live_source.open_live_source(address) as frames:
         assert len(list(frames)) == 24
 
 
-def test_limits_hold_for_live_sources_too_but_that_of_length(tmp_path, monkeypatch):
-    data = pathlib.Path(
-        clips.write(tmp_path / "a.mkv", Clip(".mkv", frames=30, sound=True))
-    ).read_bytes()
+def test_title_that_is_not_utf8(tmp_path):
+    data = write_file(tmp_path / "a.mkv", Clip(".mkv", metadata={"title": "Front door"}))
+    data = data.replace(b"Front door", b"Haust\xfcr   ")  # Latin-1
+    with serve_file(data, MATROSKA) as address, live_source.open_live_source(address) as frames:
+        assert len(list(frames)) == 24
+
+
+def test_duration_of_live_sources_is_not_limited(tmp_path, monkeypatch):
+    data = write_file(tmp_path / "a.mkv", Clip(".mkv", frames=30, sound=True))
     monkeypatch.setattr(limits, "MAX_VIDEO_SECONDS", 1)
-    with streaming.served(
-        lambda send, count: streaming.whole(send, data, "video/x-matroska")
-    ) as address:
-        with live_source.open_live_source(address) as frames:
-            assert len(list(frames)) == 30
-        for name, limit, message in (
-            ("MAX_STREAMS", 1, "2 streams; the limit is 1"),
-            ("MAX_FRAME_PIXELS", 3071, "64x48 "),
-        ):
-            with (
-                monkeypatch.context() as patched,
-                pytest.raises(MediaError, match=f"{address}: .*{message}"),
-            ):
-                patched.setattr(limits, name, limit)
-                with live_source.open_live_source(address) as frames:
-                    next(frames)
+    with serve_file(data, MATROSKA) as address, live_source.open_live_source(address) as frames:
+        assert len(list(frames)) == 30
 
 
-def test_a_transport_stream_without_length(tmp_path):
-    data, received = (
-        pathlib.Path(clips.write(tmp_path / "a.ts", Clip(".ts", frames=50))).read_bytes(),
-        [],
-    )
+@pytest.mark.parametrize(
+    "name, limit, message",
+    [("MAX_STREAMS", 1, "2 streams; the limit is 1"), ("MAX_FRAME_PIXELS", 3071, "64x48 ")],
+)
+def test_other_limits_hold_for_live_sources(tmp_path, monkeypatch, name, limit, message):
+    data = write_file(tmp_path / "a.mkv", Clip(".mkv", frames=30, sound=True))
+    monkeypatch.setattr(limits, name, limit)
     with (
-        streaming.served(
-            lambda send, count: send(b"Content-Type: video/mp2t\r\n\r\n" + data)
-        ) as address,
-        pytest.raises(MediaError, match="127.0.0.1"),
+        serve_file(data, MATROSKA) as address,
+        pytest.raises(MediaError, match=f"{address}: .*{message}"),
         live_source.open_live_source(address) as frames,
     ):
-        received.extend(frame.pts for frame in frames)
-    assert 45 <= len(received) <= 50  # the decoder of a stream that breaks keeps what it holds
+        next(frames)
 
 
-def test_a_play_list_is_not_followed(tmp_path):
-    asked = []
+def test_transport_stream_without_length(tmp_path):
+    data = write_file(tmp_path / "a.ts", Clip(".ts", frames=50))
+    answer = b"Content-Type: video/mp2t\r\n\r\n" + data
+    with streaming.serve_stream(lambda send, count: send(answer)) as address:
+        pixels = read_until_lost(address, "127.0.0.1")
+    assert 45 <= len(pixels) <= 50  # a decoder keeps what it holds when the stream breaks
 
-    def answer(send, count):
-        asked.append(count)
-        streaming.whole(
-            send,
-            b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.1:9/a.ts\n",
-            "application/vnd.apple.mpegurl",
-        )
 
+def test_playlist_is_not_followed():
+    playlist = b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.1:9/a.ts\n"
     with (
-        streaming.served(answer) as address,
+        serve_file(playlist, "application/vnd.apple.mpegurl") as address,
         pytest.raises(MediaError),
         live_source.open_live_source(f"{address}.m3u8") as frames,
     ):
@@ -121,24 +142,21 @@ def test_a_play_list_is_not_followed(tmp_path):
     "address", ["file:///etc/passwd", "ftp://host/a.mp4", "concat://a|b", "data://x"]
 )
 def test_other_addresses_are_refused(address):
-    with (
-        pytest.raises(MediaError, match="begins with rtsp://, rtsps://, http://, https://"),
-        live_source.open_live_source(address),
-    ):
-        pass
+    assert_refused(address, "begins with rtsp://, rtsps://, http://, https://")
 
 
-def test_a_password_stays_out_of_messages():
+def test_password_stays_out_of_messages():
+    address = "http://user:secret@127.0.0.1:9/a?key=secret"
     with (
         pytest.raises(MediaError) as caught,
-        live_source.open_live_source("http://user:secret@127.0.0.1:9/a?key=secret", timeout=1.0),
+        live_source.open_live_source(address, timeout=1.0),
     ):
         pass
     assert "127.0.0.1:9/a:" in str(caught.value) and "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    "given, shown",
+    "address, redacted",
     [
         ("rtsp://user:secret@camera:554/1", "rtsp://camera:554/1"),
         ("rtsp://10.0.0.5/cam?user=admin&password=secret", "rtsp://10.0.0.5/cam"),
@@ -151,8 +169,8 @@ def test_a_password_stays_out_of_messages():
         ("who?#1@home.mkv", "who?#1@home.mkv"),
     ],
 )
-def test_what_is_shown_of_an_address(given, shown):
-    assert live_source.redact_address(given) == shown
+def test_secrets_are_removed_from_addresses(address, redacted):
+    assert live_source.redact_address(address) == redacted
 
 
 @pytest.fixture(scope="module")
@@ -161,196 +179,208 @@ def certificate(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def others(tmp_path_factory):
+def other_certificate(tmp_path_factory):
     return streaming.make_certificate(tmp_path_factory.mktemp("tls") / "others.pem")
 
 
 @contextlib.contextmanager
-def over_http(certificate):
-    with streaming.served(
-        lambda send, count: streaming.motion_jpeg(send, 50), certificate=certificate
-    ) as address:
+def serve_https(certificate):
+    with serve_motion_jpeg(50, certificate=certificate) as address:
         yield address
 
 
 @contextlib.contextmanager
-def over_rtsp(certificate):
-    sent, over = rtsp_server.packets(12), threading.Event()
-    with rtsp_server.served(
-        lambda send, count: (list(map(send, sent)), over.wait(10)), certificate
-    ) as address:
+def serve_rtsps(certificate):
+    packets = rtsp_server.make_rtp_packets(12)
+    is_over = threading.Event()
+
+    def play(send, count):
+        for packet in packets:
+            send(packet)
+        is_over.wait(10)
+
+    with rtsp_server.serve_rtsp(play, certificate) as address:
         yield address
-        over.set()
+        is_over.set()
 
 
-def first(address, **more):
-    with live_source.open_live_source(address, timeout=3.0, **more) as frames:
+def read_first_frame(address, **options):
+    with live_source.open_live_source(address, timeout=3.0, **options) as frames:
         return next(frames).to_ndarray(format="rgb24")
 
 
-@pytest.mark.parametrize("served", [over_http, over_rtsp])
-def test_a_certificate_is_checked(certificate, others, monkeypatch, served):
-    with served(certificate) as address:
-        assert first(address, authority=str(certificate)).shape == (48, 64, 3)
-        for more, named in (({}, "authorit|/etc"), ({"authority": str(others)}, "others.pem")):
-            with pytest.raises(
-                MediaError, match=f"{address}: no encrypted .* by .*({named}).* --ca_file names"
-            ):
-                first(address, **more)
-        with pytest.raises(MediaError, match="^--ca_file=gone.pem: no such file; a PEM file"):
-            first(address, authority="gone.pem")
+@pytest.mark.parametrize("serve", [serve_https, serve_rtsps])
+def test_certificate_is_checked(certificate, other_certificate, monkeypatch, serve):
+    with serve(certificate) as address:
+        assert read_first_frame(address, ca_file=str(certificate)).shape == (*SIZE, 3)
+        for options, authority in (
+            ({}, "authorit|/etc"),
+            ({"ca_file": str(other_certificate)}, "others.pem"),
+        ):
+            message = f"{address}: no encrypted .* by .*({authority}).* --ca_file names"
+            with pytest.raises(MediaError, match=message):
+                read_first_frame(address, **options)
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))  # as the system's own
-        assert first(address).shape == (48, 64, 3)
+        assert read_first_frame(address).shape == (*SIZE, 3)
 
 
-@pytest.mark.parametrize("served", [over_http, over_rtsp])
-def test_a_certificate_of_another_name_is_refused(tmp_path, served):
+@pytest.mark.parametrize("scheme", ["https", "rtsps"])
+def test_missing_certificate_file_is_named(scheme):
+    message = "^--ca_file=gone.pem: no such file; give a PEM file"
+    assert_refused(f"{scheme}://127.0.0.1:9/stream", message, ca_file="gone.pem")
+
+
+@pytest.mark.parametrize("serve", [serve_https, serve_rtsps])
+def test_certificate_of_another_name_is_refused(tmp_path, serve):
     elsewhere = streaming.make_certificate(tmp_path / "elsewhere.pem", "DNS:elsewhere.invalid")
-    with served(elsewhere) as address, pytest.raises(MediaError, match="must be for this name"):
-        first(address, authority=str(elsewhere))
+    with serve(elsewhere) as address, pytest.raises(MediaError, match="must be for this name"):
+        read_first_frame(address, ca_file=str(elsewhere))
 
 
-def test_an_encrypted_address_does_not_lead_to_one_that_is_not(certificate):
-    asked = []
-    with (
-        streaming.served(
-            lambda send, count: (asked.append(count), streaming.motion_jpeg(send, 5))
-        ) as plain,
-        (
-            streaming.served(
-                lambda send, count: send(b"Location: %s\r\n\r\n" % plain.encode()),
+def test_encrypted_address_does_not_redirect_to_an_unencrypted_one(certificate):
+    requests = []
+
+    def answer(send, count):
+        requests.append(count)
+        streaming.send_motion_jpeg(send, 5)
+
+    with streaming.serve_stream(answer) as plain:
+        location = b"Location: %s\r\n\r\n" % plain.encode()
+        with (
+            streaming.serve_stream(
+                lambda send, count: send(location),
                 certificate=certificate,
                 status=b"302 Found",
-            )
-        ) as address,
-        pytest.raises(MediaError, match=address),
-    ):
-        first(address, authority=str(certificate))
-    assert not asked
+            ) as address,
+            pytest.raises(MediaError, match=address),
+        ):
+            read_first_frame(address, ca_file=str(certificate))
+    assert not requests
 
 
-def test_where_the_systems_authorities_are_looked_for(tmp_path, monkeypatch):
+def test_certificate_authorities_are_found_in_the_usual_places(tmp_path, monkeypatch):
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "gone.pem"))
-    (tmp_path / "found.pem").touch()
-    monkeypatch.setattr(
-        live_source, "CA_BUNDLES", (str(tmp_path / "missing.pem"), str(tmp_path / "found.pem"))
-    )
-    assert live_source._make_open_arguments("https://a/b")["options"]["ca_file"] == str(
-        tmp_path / "found.pem"
-    )
+    missing, existing = str(tmp_path / "missing.pem"), str(tmp_path / "existing.pem")
+    pathlib.Path(existing).touch()
+    monkeypatch.setattr(live_source, "CA_BUNDLES", (missing, existing))
+    options = live_source._make_open_arguments("https://a/b")["options"]
+    assert options["ca_file"] == existing
+
+
+def test_certificates_are_checked_without_known_authorities(tmp_path, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "gone.pem"))
     monkeypatch.setattr(live_source, "CA_BUNDLES", ())
     options = live_source._make_open_arguments("rtsps://a/b")["options"]
     assert "ca_file" not in options and options["tls_verify"] == "1"
     assert "tls_verify" not in live_source._make_open_arguments("rtsp://a/b")["options"]
 
 
-def test_a_camera_that_is_not_there():
-    with pytest.raises(MediaError, match="^97: "), live_source.open_live_source("97"):
-        pass
+def test_missing_camera_is_named():
+    assert_refused("97", "^97: ")
 
 
-def test_a_camera_with_a_number(monkeypatch):
-    asked = "color=0x{}:size=64x48:rate=25:duration=1,format=rgb24"  # libav's own picture of one colour, 25 times
-    monkeypatch.setattr(live_source, "CAMERA_DEVICES", {sys.platform: ("lavfi", asked)})
-    pictures = []
-    with (
-        pytest.raises(MediaError, match="^204080: the stream ended"),
-        live_source.open_live_source("204080") as frames,
-    ):
-        pictures.extend(frame.to_ndarray(format="rgb24") for frame in frames)
-    assert np.array_equal(pictures, np.broadcast_to(np.uint8([0x20, 0x40, 0x80]), (25, 48, 64, 3)))
+def test_camera_number_names_its_device(monkeypatch):
+    # libav's own source of one colour, 25 frames
+    pattern = "color=0x{}:size=64x48:rate=25:duration=1,format=rgb24"
+    monkeypatch.setattr(live_source, "CAMERA_DEVICES", {sys.platform: ("lavfi", pattern)})
+    pixels = read_until_lost("204080", "^204080: the stream ended")
+    colour = np.uint8([0x20, 0x40, 0x80])
+    assert np.array_equal(pixels, np.broadcast_to(colour, (25, *SIZE, 3)))
 
 
-def test_an_rtsp_camera():
-    sent, pictures = rtsp_server.packets(12), []
-    with (
-        rtsp_server.served(lambda send, count: list(map(send, sent))) as address,
-        pytest.raises(MediaError, match="rtsp://127.0.0.1:.*: the stream ended"),
-        live_source.open_live_source(address) as frames,
-    ):
-        pictures.extend(frame.to_ndarray(format="rgb24") for frame in frames)
-    assert len(pictures) == 12
-    for number in (0, 11):
-        assert np.abs(pictures[number].astype(int) - clips.picture(number, (48, 64))).mean() < 20
+def test_rtsp_camera():
+    packets = rtsp_server.make_rtp_packets(12)
+    with rtsp_server.serve_rtsp(lambda send, count: list(map(send, packets))) as address:
+        pixels = read_until_lost(address, "rtsp://127.0.0.1:.*: the stream ended")
+    assert len(pixels) == 12
+    assert_textures(pixels, (0, 11))
 
 
-def test_an_rtsp_camera_that_hangs_up_is_called_again(monkeypatch):
+def test_rtsp_camera_that_hangs_up_is_called_again(monkeypatch):
     monkeypatch.setattr(frame_grabber, "RECONNECT_PAUSE_SECONDS", 0.05)
-    sent, count = rtsp_server.packets(12), 0
+    packets = rtsp_server.make_rtp_packets(12)
+
+    def play(send, count):
+        if count < 2:  # later calls are answered, without a frame
+            for packet in packets:
+                send(packet)
+
+    count = 0
     with (
-        rtsp_server.served(lambda send, call: call < 2 and list(map(send, sent))) as address,
+        rtsp_server.serve_rtsp(play) as address,
         pytest.raises(frame_grabber.ConnectionLostError, match="rtsp://"),
-        frame_grabber.FrameGrabber(address, 0.3, keep_all=True) as grabbed,
+        frame_grabber.FrameGrabber(address, 0.3, keep_all=True) as grabber,
     ):
-        for count, _ in enumerate(grabbed, 1):
-            pass
-    assert grabbed.connections >= 2 and count == 24  # later calls are answered, without a frame
+        for _ in grabber:
+            count += 1
+    assert grabber.connections >= 2 and count == 24
 
 
 @pytest.fixture
-def stalling():
-    """The address of a camera that sends 30 black frames and then nothing, without hanging up; asked again, white."""
-    over = threading.Event()
+def stalling_camera():
+    """The address of a camera that sends 30 black frames, then nothing without hanging up.
+
+    Its later connections send white frames.
+    """
+    is_over = threading.Event()
 
     def answer(send, count):
-        streaming.motion_jpeg(
-            send,
-            30,
-            0,
-            make=lambda number, size: np.full((*size, 3), 255 if count else 0, np.uint8),
+        level = 255 if count else 0
+        streaming.send_motion_jpeg(
+            send, 30, 0, make=lambda number, size: np.full((*size, 3), level, np.uint8)
         )
-        over.wait(20)
+        is_over.wait(20)
 
-    with streaming.served(answer) as address:
+    with streaming.serve_stream(answer) as address:
         yield address
-        over.set()
+        is_over.set()
 
 
-def test_a_stream_that_stalls_is_lost(stalling):
-    count = 0
+def test_stalled_stream_is_lost(stalling_camera):
+    last = None
     with (
         pytest.raises(MediaError, match="127.0.0.1.*: nothing came for 1.5 s"),
-        live_source.open_live_source(stalling, timeout=1.5) as frames,
+        live_source.open_live_source(stalling_camera, timeout=1.5) as frames,
     ):
-        for count, _ in enumerate(frames, 1):
+        for _ in frames:
             last = time.monotonic()
-    assert count and 1.2 < time.monotonic() - last < 8
+    assert last and 1.2 < time.monotonic() - last < 8
 
 
-def test_a_stream_that_stalls_is_asked_for_again(monkeypatch, stalling):
+def test_stalled_stream_is_connected_again(monkeypatch, stalling_camera):
     monkeypatch.setattr(frame_grabber, "RECONNECT_PAUSE_SECONDS", 0.05)
-    monkeypatch.setattr(live_source, "open_live_source", functools.partial(live_source.open_live_source, timeout=1.5))
+    impatient = functools.partial(live_source.open_live_source, timeout=1.5)
+    monkeypatch.setattr(live_source, "open_live_source", impatient)
     levels = []
-    with frame_grabber.FrameGrabber(stalling, keep_all=True, max_seconds=20.0) as grabbed:
-        for _, frame in grabbed:
+    with frame_grabber.FrameGrabber(stalling_camera, keep_all=True, max_seconds=20.0) as grabber:
+        for _, frame in grabber:
             levels.append(frame.to_ndarray(format="rgb24").mean())
             if levels[-1] > 250:
                 break
-    assert grabbed.connections >= 2 and levels[0] < 5 and levels[-1] > 250
+    assert grabber.connections >= 2 and levels[0] < 5 and levels[-1] > 250
 
 
-def test_raw_frames_come_as_they_are():
-    frames = np.random.default_rng(0).integers(0, 256, (3, 5, 7, 3), np.uint8)
-    raw = live_source.RawVideoReader(io.BytesIO(frames.tobytes()), 5, 7, 29.97)
-    pictures = list(raw)
-    assert np.array_equal([picture.frame.to_ndarray() for picture in pictures], frames)
-    assert [picture.stamp for picture in pictures] == [0, 1, 2] and float(
-        raw.form.rate
-    ) == pytest.approx(29.97, abs=1e-4)
+def test_raw_frames_are_read_as_they_are():
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 5, 7, 3), np.uint8)
+    reader = live_source.RawVideoReader(io.BytesIO(pixels.tobytes()), 5, 7, 29.97)
+    frames = list(reader)
+    assert np.array_equal([frame.frame.to_ndarray() for frame in frames], pixels)
+    assert [frame.timestamp for frame in frames] == [0, 1, 2]
+    assert float(reader.info.rate) == pytest.approx(29.97, abs=1e-4)
 
 
 @pytest.mark.parametrize(
     "data, message", [(b"", "held no frame"), (bytes(105 + 40), "inside frame 1: 40 of 105 bytes")]
 )
-def test_a_pipe_that_breaks(data, message):
+def test_incomplete_raw_frames_are_refused(data, message):
     with pytest.raises(MediaError, match=message):
         list(live_source.RawVideoReader(io.BytesIO(data), 5, 7, 25))
 
 
 def test_raw_frames_are_written_at_the_size_of_the_original():
-    raw = live_source.RawVideoReader(io.BytesIO(bytes(4 * 6 * 3)), 4, 6, 25)
+    reader = live_source.RawVideoReader(io.BytesIO(bytes(4 * 6 * 3)), 4, 6, 25)
     pipe = io.BytesIO()
-    written = live_source.RawVideoWriter(pipe, raw.form)
-    written.write(np.full((2, 3, 3), 9, np.uint8), 0, 1)
-    written.finish()
+    writer = live_source.RawVideoWriter(pipe, reader.info)
+    writer.write(np.full((2, 3, 3), 9, np.uint8), 0, 1)
+    writer.finish()
     assert pipe.getvalue() == bytes([9]) * (4 * 6 * 3)

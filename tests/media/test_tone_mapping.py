@@ -97,7 +97,7 @@ def map_grey(signal: float, transfer: int) -> int:
         (10000, 1),
     ],
 )
-def test_pq_has_its_published_values(light, signal):
+def test_pq_matches_published_values(light, signal):
     # SMPTE ST 2084; the signals of 100, 203, 1000 and 4000 cd/m2 are also given by BT.2408 and
     # BT.2390.
     assert tone_mapping.pq_inverse_eotf(light) == pytest.approx(signal, abs=5e-5)
@@ -105,7 +105,7 @@ def test_pq_has_its_published_values(light, signal):
     assert back == pytest.approx(light, rel=1e-6, abs=1e-5)
 
 
-def test_hlg_has_its_published_values():
+def test_hlg_matches_published_values():
     # BT.2100: 0.5 is where the curves meet, 1/12. BT.2408: 75 % is the reference white, 203 cd/m2
     # on a display of 1000. By hand: (exp((0.75 - 0.5599) / 0.1788) + 0.2847) / 12 = 0.26496, and
     # 0.26496 ** 1.2 = 0.2032.
@@ -114,7 +114,7 @@ def test_hlg_has_its_published_values():
     assert 1000 * scene[2] ** 1.2 == pytest.approx(203, abs=1)
 
 
-def test_highlights_are_compressed_above_the_knee_alone():
+def test_only_highlights_are_compressed():
     # BT.2390 from 1000 to 203 cd/m2: maxLum = 0.5807 / 0.7518 = 0.7724, so the knee lies at
     # 1.5 * 0.7724 - 0.5 = 0.6586, which is a signal of 0.4951 or 88 cd/m2. For 203 cd/m2,
     # T = (0.7724 - 0.6586) / (1 - 0.6586) = 1/3, and
@@ -137,12 +137,12 @@ def test_highlights_are_compressed_above_the_knee_alone():
         (0.4403, PQ, 142),
     ],
 )
-def test_anchors_of_the_whole_conversion(signal, transfer, expected):
+def test_reference_levels_of_the_whole_conversion(signal, transfer, expected):
     # Reference white: 159 cd/m2 of 203, as above: 255 * (159 / 203) ** (1 / 2.4) = 230.
     assert abs(map_grey(signal, transfer) - expected) <= 1
 
 
-def test_pq_and_hlg_of_the_same_picture_come_out_alike():
+def test_pq_and_hlg_of_one_picture_give_the_same_result():
     picture = draw_sdr_picture()
     from_pq = tone_mapping.tone_map(convert_to_hdr(picture, PQ), PQ).astype(int)
     from_hlg = tone_mapping.tone_map(convert_to_hdr(picture, HLG), HLG).astype(int)
@@ -161,7 +161,7 @@ def test_grey_stays_grey_and_brighter_stays_brighter(transfer):
 
 
 @pytest.mark.parametrize("transfer", [PQ, HLG])
-def test_a_brighter_colour_is_never_darker(transfer):
+def test_brighter_colour_never_becomes_darker(transfer):
     # Light along a ray from black, for many hues; the signal is taken for the ray's scale, which
     # rises with it.
     hues = np.random.default_rng(2).random((64, 1, 3)) ** 2
@@ -177,7 +177,7 @@ def test_a_brighter_colour_is_never_darker(transfer):
     assert np.diff(luma, axis=1).min() >= -1  # each channel is rounded
 
 
-def test_the_matrix_is_the_published_one():
+def test_matrix_matches_published_values():
     # ITU-R BT.2407, annex 2: linear BT.2020 to linear BT.709.
     published = [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]]
     assert derive_bt2020_to_bt709() == pytest.approx(np.array(published), abs=1e-4)
@@ -193,7 +193,7 @@ def test_colours_outside_bt709_are_clipped_and_keep_their_hue():
     assert mapped[0] == 0 and mapped[2] == 0 and mapped[1] > 150
 
 
-def test_primaries_are_told_apart():
+def test_each_primaries_tag_has_its_own_conversion():
     red = np.array([[[35000, 15000, 15000]]], np.uint16)
     saturations = []
     for primaries in (1, 12, 9):
@@ -205,7 +205,7 @@ def test_primaries_are_told_apart():
 
 
 @pytest.mark.parametrize("transfer", [PQ, HLG])
-def test_every_signal_gives_a_colour(transfer):
+def test_every_signal_is_converted_without_warnings(transfer):
     corners = np.array([0, 1, 255, 32768, 65534, 65535], np.uint16)
     pixels = np.stack(np.meshgrid(corners, corners, corners), axis=-1).reshape(-1, 1, 3)
     with np.errstate(all="raise", under="ignore"):
@@ -213,7 +213,7 @@ def test_every_signal_gives_a_colour(transfer):
     assert mapped.shape == pixels.shape
 
 
-def test_blocks_and_strides_do_not_show(monkeypatch):
+def test_block_size_and_strides_do_not_change_the_result(monkeypatch):
     pixels = np.random.default_rng(3).integers(0, 65536, (40, 60, 3)).astype(np.uint16)
     whole = tone_mapping.tone_map(pixels, HLG)
     monkeypatch.setattr(tone_mapping, "BLOCK_PIXELS", 77)
@@ -221,12 +221,12 @@ def test_blocks_and_strides_do_not_show(monkeypatch):
     assert np.array_equal(tone_mapping.tone_map(pixels[:, :50], HLG), whole[:, :50])
 
 
-def test_sdr_is_no_transfer_to_map():
+def test_sdr_transfer_is_refused():
     with pytest.raises(ValueError, match="16 .PQ. or 18 .HLG."):
         tone_mapping.tone_map(np.zeros((1, 1, 3), np.uint16), 1)
 
 
-def test_hdr_is_told_by_the_transfer():
+def test_transfer_decides_what_is_hdr():
     for transfer in range(19):
         frame = types.SimpleNamespace(color_trc=transfer)
         assert tone_mapping.is_hdr(frame) == (transfer in (16, 18))
@@ -235,7 +235,7 @@ def test_hdr_is_told_by_the_transfer():
 
 @pytest.mark.parametrize("full_range", [False, True])
 @pytest.mark.parametrize("transfer", [PQ, HLG])
-def test_a_frame_comes_back_as_the_sdr_picture_it_was_made_of(transfer, full_range):
+def test_hdr_frame_gives_back_its_sdr_original(transfer, full_range):
     picture = draw_sdr_picture()
     frame = make_frame(convert_to_hdr(picture, transfer), transfer, full_range)
     pixels = tone_mapping.read_sdr_pixels(frame, HEIGHT, WIDTH, VideoReformatter())
@@ -247,7 +247,7 @@ def test_a_frame_comes_back_as_the_sdr_picture_it_was_made_of(transfer, full_ran
     assert (frame.colorspace, frame.color_trc) == (9, transfer)  # as before
 
 
-def test_codes_taken_for_sdr_would_be_wrong():
+def test_pq_codes_differ_from_sdr_codes():
     picture = draw_sdr_picture()
     codes = convert_to_hdr(picture, PQ) >> 8
     assert np.abs(codes.astype(int) - picture).mean() > 25
@@ -263,7 +263,7 @@ def test_codes_taken_for_sdr_would_be_wrong():
         ("yuv420p10le", 594, 2),
     ],
 )
-def test_reference_white_in_every_kind_of_frame(pixel_format, luma, color_range):
+def test_reference_white_in_every_pixel_format(pixel_format, luma, color_range):
     # 203 cd/m2 is 0.5807: 64 + 876 * 0.5807 = 573 in limited range, 1023 * 0.5807 = 594 in full.
     frame = make_flat_frame(pixel_format, luma, color_range=color_range)
     for side in (32, 20):
@@ -271,7 +271,7 @@ def test_reference_white_in_every_kind_of_frame(pixel_format, luma, color_range)
         assert pixels.shape == (side, side, 3) and np.abs(pixels.astype(int) - 230).max() <= 1
 
 
-def test_hdr_without_a_matrix_tag_is_bt2020():
+def test_hdr_without_a_matrix_tag_counts_as_bt2020():
     pixels = convert_to_hdr(draw_sdr_picture(), PQ)
     tagged, untagged = make_frame(pixels, PQ), make_frame(pixels, PQ)
     untagged.colorspace = 2
@@ -292,14 +292,14 @@ def test_odd_matrix_tags_are_read_as_players_do(matrix):
 
 
 @pytest.mark.parametrize("matrix, reason", [(8, "matrix 8"), (14, "matrix 14"), (15, "profile 5")])
-def test_colours_that_would_come_out_wrong_are_refused(matrix, reason):
+def test_unsupported_matrices_are_refused(matrix, reason):
     frame = make_flat_frame("yuv420p10le", 573, colorspace=matrix)
     with pytest.raises(MediaError, match=f"^a.mp4: .*{reason}"):
         tone_mapping.check_colour("a.mp4", frame)
 
 
 @pytest.mark.parametrize("signal_space, refused", [(0, False), (2, True)])
-def test_dolby_vision_is_refused_where_its_base_layer_is_ipt(signal_space, refused):
+def test_dolby_vision_with_ipt_base_layer_is_refused(signal_space, refused):
     # AVDOVIMetadata begins with the offsets of its header, mapping and colour; the last has
     # signal_color_space at 185.
     colour = bytearray(200)
@@ -317,7 +317,7 @@ def test_dolby_vision_is_refused_where_its_base_layer_is_ipt(signal_space, refus
         tone_mapping.check_colour("a.mp4", frame)
 
 
-def test_sdr_frames_are_read_as_before():
+def test_sdr_frames_are_unchanged():
     picture = draw_sdr_picture()
     frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
     pixels = tone_mapping.read_sdr_pixels(frame, HEIGHT, WIDTH, VideoReformatter())
@@ -327,8 +327,9 @@ def test_sdr_frames_are_read_as_before():
 def has_filters() -> bool:
     if not FFMPEG:
         return False
-    listed = subprocess.run([FFMPEG, "-hide_banner", "-filters"], capture_output=True, text=True)
-    return " zscale " in listed.stdout and " tonemap " in listed.stdout
+    command = [FFMPEG, "-hide_banner", "-filters"]
+    filters = subprocess.run(command, check=False, capture_output=True, text=True).stdout
+    return " zscale " in filters and " tonemap " in filters
 
 
 @pytest.mark.parametrize("transfer, name, bound", [(PQ, "smpte2084", 4), (HLG, "arib-std-b67", 8)])
@@ -364,16 +365,18 @@ def test_luma_agrees_with_ffmpeg(transfer, name, bound):
         "-",
     ]
     result = subprocess.run(command, input=b"".join(planes), capture_output=True, check=True)
-    theirs = np.frombuffer(result.stdout, np.uint8).reshape(HEIGHT, WIDTH, 3)
-    ours = tone_mapping.read_sdr_pixels(frame, HEIGHT, WIDTH, VideoReformatter())
-    difference = (theirs.astype(int) - ours) @ (0.2126, 0.7152, 0.0722)
+    expected = np.frombuffer(result.stdout, np.uint8).reshape(HEIGHT, WIDTH, 3)
+    pixels = tone_mapping.read_sdr_pixels(frame, HEIGHT, WIDTH, VideoReformatter())
+    difference = (expected.astype(int) - pixels) @ (0.2126, 0.7152, 0.0722)
     assert np.abs(difference).mean() < bound
-    grey = theirs[8, :75].astype(int) - ours[8, :75]  # the ramp, as far as their curve is straight
+    grey = (
+        expected[8, :75].astype(int) - pixels[8, :75]
+    )  # the ramp, as far as ffmpeg's curve is straight
     assert np.abs(grey).max() <= 2
 
 
 @pytest.mark.skipif("TFANON_REAL_CLIPS" not in os.environ, reason="TFANON_REAL_CLIPS is not set")
-def test_real_clips_are_not_taken_for_hdr():
+def test_real_clips_are_recognised_as_sdr():
     folder = os.environ["TFANON_REAL_CLIPS"]
     for root, _, names in os.walk(folder):
         for name in names:

@@ -1,4 +1,4 @@
-"""What a sink writes is what it was given, and `check` sees where it is not."""
+"""A written video holds what it was given, and verify_video_times() sees where it does not."""
 
 import fractions
 
@@ -14,67 +14,78 @@ from tfanon.media.limits import MediaError
 from tfanon.media.video_writer import EncodingOptions
 
 MILLISECOND = fractions.Fraction(1, 1000)
-WAYS = [  # ending, codec, whether times may be uneven
-    (".mp4", "", True),
-    (".mov", "libx265", True),
-    (".m4v", "mpeg4", True),
-    (".mkv", "ffv1", True),
-    (".mkv", "libvpx-vp9", True),
-    (".webm", "", True),
-    (".mov", "mjpeg", True),
-    (".avi", "mjpeg", False),
-    (".avi", "mpeg4", False),
-    (".avi", "libx264", False),
-    (".mp4", "libvpx-vp9", True),
-]
+DEFAULT = EncodingOptions()
+ONE_THREAD = EncodingOptions(threads=1)
+NTSC_RATES = [fractions.Fraction(1000 * rate, 1001) for rate in (24, 30, 60)]
+RATES = [10, 15, 25, 60, *NTSC_RATES]
 
 
-def form(size=(48, 64), time_base=MILLISECOND, **more):
-    return video_reader.VideoInfo(*size, time_base, fractions.Fraction(25), **more)
+def make_info(size=(48, 64), time_base=MILLISECOND, **properties):
+    return video_reader.VideoInfo(*size, time_base, fractions.Fraction(25), **properties)
 
 
-def write(path, form, stamps, encoding=EncodingOptions(), duration=40, **more):
-    written = video_writer.VideoWriter(path, form, encoding, **more)
-    for number, stamp in enumerate(stamps):
-        written.write(clips.picture(number, (form.height, form.width)), int(stamp), duration)
-    written.finish()
+def write_textures(path, info, timestamps, encoding=DEFAULT, duration=40, **options):
+    """Write a texture at each of the timestamps; returns the path."""
+    writer = video_writer.VideoWriter(path, info, encoding, **options)
+    for number, timestamp in enumerate(timestamps):
+        pixels = clips.make_texture(number, (info.height, info.width))
+        writer.write(pixels, int(timestamp), duration)
+    writer.finish()
     return path
 
 
-@pytest.mark.parametrize("ending, codec, uneven", WAYS)
-def test_frames_come_back_at_their_times(tmp_path, ending, codec, uneven):
-    time_base, stamps = (
-        (MILLISECOND, clips.uneven(20)) if uneven else (fractions.Fraction(1, 25), np.arange(20))
-    )
-    path = write(
-        tmp_path / f"a{ending}",
-        form(time_base=time_base),
-        stamps,
-        EncodingOptions(codec),
-        40 if uneven else 1,
-    )
-    video_writer.verify_video_times(path, stamps, time_base)
-    read = clips.read(path).astype(int)
-    assert len(read) == 20
-    # halved colour planes blur what has detail in colour alone; neighbouring frames differ by 50 levels and more
-    for number in (0, 7, 19):
-        assert np.abs(read[number] - clips.picture(number, (48, 64))).mean() < 20
-    if uneven:
-        np.testing.assert_allclose(clips.about(path)["times"], stamps / 1000, atol=5e-4)
+def assert_textures(path, count):
+    """Assert that a file holds ``count`` textures."""
+    frames = clips.read_frames(path).astype(int)
+    assert len(frames) == count
+    # Halved colour planes blur detail in colour alone; neighbouring frames differ by 50 and more.
+    for number in (0, 7, count - 1):
+        assert np.abs(frames[number] - clips.make_texture(number, (48, 64))).mean() < 20
 
 
-def test_an_avi_file_has_one_slot_per_frame_and_no_other_times(tmp_path):
-    path = write(tmp_path / "a.avi", form(), range(0, 400, 40))
+@pytest.mark.parametrize(
+    "ending, codec",
+    [
+        (".mp4", ""),
+        (".mov", "libx265"),
+        (".m4v", "mpeg4"),
+        (".mkv", "ffv1"),
+        (".mkv", "libvpx-vp9"),
+        (".webm", ""),
+        (".mov", "mjpeg"),
+        (".mp4", "libvpx-vp9"),
+    ],
+)
+def test_frames_at_uneven_times_are_read_back(tmp_path, ending, codec):
+    timestamps = clips.make_uneven_times(20)
+    encoding = EncodingOptions(codec)
+    path = write_textures(tmp_path / f"a{ending}", make_info(), timestamps, encoding)
+    video_writer.verify_video_times(path, timestamps, MILLISECOND)
+    assert_textures(path, 20)
+    np.testing.assert_allclose(clips.probe_clip(path)["times"], timestamps / 1000, atol=5e-4)
+
+
+@pytest.mark.parametrize("codec", ["mjpeg", "mpeg4", "libx264"])
+def test_frames_at_even_times_are_read_back_from_avi(tmp_path, codec):
+    time_base = fractions.Fraction(1, 25)
+    info, encoding = make_info(time_base=time_base), EncodingOptions(codec)
+    path = write_textures(tmp_path / "a.avi", info, np.arange(20), encoding, duration=1)
+    video_writer.verify_video_times(path, np.arange(20), time_base)
+    assert_textures(path, 20)
+
+
+def test_avi_file_has_one_slot_per_frame(tmp_path):
+    path = write_textures(tmp_path / "a.avi", make_info(), range(0, 400, 40))
     video_writer.verify_video_times(path, range(0, 400, 40), MILLISECOND)
     with av.open(str(path)) as container:
-        assert (
-            container.streams.video[0].average_rate == 25
-            and container.streams.video[0].frames == 10
-        )
-    with pytest.raises(
-        MediaError, match="Frame 2 comes at 0.095 s: an .avi file cannot hold uneven times"
-    ):
-        write(tmp_path / "b.avi", form(), [0, 40, 95, 120])
+        stream = container.streams.video[0]
+        assert stream.average_rate == 25 and stream.frames == 10
+
+
+def test_avi_file_holds_no_uneven_times(tmp_path):
+    message = "Frame 2 comes at 0.095 s: an .avi file cannot hold uneven times"
+    with pytest.raises(MediaError, match=message):
+        write_textures(tmp_path / "b.avi", make_info(), [0, 40, 95, 120])
 
 
 @pytest.mark.parametrize(
@@ -87,100 +98,104 @@ def test_an_avi_file_has_one_slot_per_frame_and_no_other_times(tmp_path):
         (".avi", "mpeg4", (31, 45)),
     ],
 )
-def test_odd_sides_are_padded_where_phones_would_not_play_them(tmp_path, ending, codec, size):
-    output = video_writer.VideoWriter(tmp_path / f"a{ending}", form((31, 45)), EncodingOptions(codec))
-    pixels = clips.picture(0, (31, 45))
-    for stamp in (0, 40):
-        output.write(pixels, stamp, 40)
-    output.finish()
-    assert clips.about(tmp_path / f"a{ending}")["size"] == size
-    assert output.notes == ([] if size == (31, 45) else ["padded from 45x31 to 46x32"])
-    with av.open(str(tmp_path / f"a{ending}")) as container:
-        assert container.streams.video[0].format.name == (
-            "yuv444p" if codec == "ffv1" else "yuv420p"
-        )
-    read = clips.read(tmp_path / f"a{ending}")[0].astype(int)
-    assert np.abs(read[:31, :45] - pixels).mean() < 30  # halved colour planes
-    assert np.abs(read[-1, :45] - read[30, :45]).mean() < 20  # the last row once more
+def test_odd_sides_are_padded_if_phones_would_not_play_them(tmp_path, ending, codec, size):
+    path = tmp_path / f"a{ending}"
+    writer = video_writer.VideoWriter(path, make_info((31, 45)), EncodingOptions(codec))
+    pixels = clips.make_texture(0, (31, 45))
+    for timestamp in (0, 40):
+        writer.write(pixels, timestamp, 40)
+    writer.finish()
+    assert clips.probe_clip(path)["size"] == size
+    is_padded = size != (31, 45)
+    assert writer.notes == (["padded from 45x31 to 46x32"] if is_padded else [])
+    with av.open(str(path)) as container:
+        pixel_format = container.streams.video[0].format.name
+    assert pixel_format == ("yuv444p" if codec == "ffv1" else "yuv420p")
+    frame = clips.read_frames(path)[0].astype(int)
+    assert np.abs(frame[:31, :45] - pixels).mean() < 30  # halved colour planes
+    assert np.abs(frame[-1, :45] - frame[30, :45]).mean() < 20  # the last row is repeated
 
 
-def test_the_last_frame_lasts_as_long_as_it_should_whatever_its_place_in_the_file(tmp_path):
-    stamps = [
-        0,
-        40,
-        80,
-        120,
-        1000,
-        1040,
-        3000,
-    ]  # ends at 3500; with B-frames the last packet holds an earlier frame
-    path = write(tmp_path / "a.mp4", form(), stamps, duration=500)
-    assert clips.about(path)["duration"] == pytest.approx(3.5, abs=2e-3)
+def test_last_frame_keeps_its_duration_wherever_it_lies_in_the_file(tmp_path):
+    # Ends at 3500; with B-frames the last packet holds an earlier frame.
+    timestamps = [0, 40, 80, 120, 1000, 1040, 3000]
+    path = write_textures(tmp_path / "a.mp4", make_info(), timestamps, duration=500)
+    assert clips.probe_clip(path)["duration"] == pytest.approx(3.5, abs=2e-3)
+
+
+@pytest.fixture
+def rotated(tmp_path):
+    """Path of a video that players rotate, and its VideoInfo."""
+    path = clips.write_clip(tmp_path / "in.mp4", Clip(turns=1, frames=3))
+    with video_reader.open_video(path) as video:
+        list(video)
+    return path, video.info
 
 
 @pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv", ".webm"])
-def test_a_turned_video_stays_turned(tmp_path, ending):
-    original = clips.write(tmp_path / "in.mp4", Clip(turns=1, frames=3))
-    with video_reader.open_video(original) as opened:
-        list(opened)
-    path = write(tmp_path / f"a{ending}", opened.form, [0, 640, 1280])
-    assert clips.about(path)["rotation"] == clips.about(original)["rotation"] == 90
+def test_rotated_video_stays_rotated(tmp_path, rotated, ending):
+    original, info = rotated
+    path = write_textures(tmp_path / f"a{ending}", info, [0, 640, 1280])
+    assert clips.probe_clip(path)["rotation"] == clips.probe_clip(original)["rotation"] == 90
+
+
+def test_avi_file_holds_no_rotation(tmp_path, rotated):
     with pytest.raises(ValueError, match="an .mkv file can"):
-        video_writer.VideoWriter(tmp_path / "a.avi", opened.form, EncodingOptions())
+        video_writer.VideoWriter(tmp_path / "a.avi", rotated[1], EncodingOptions())
 
 
-def test_nothing_is_said_of_the_original_unless_asked(tmp_path):
-    path = write(tmp_path / "a.mp4", form(), [0, 40], metadata={"title": "at home"})
-    assert clips.about(path)["metadata"]["title"] == "at home"
-    path = write(tmp_path / "b.mp4", form(), [0, 40])
-    assert not {"title", "encoder", "creation_time", "location"} & {
-        key.split(":")[-1] for key in clips.about(path)["metadata"]
-    }
+def test_metadata_is_written_only_on_request(tmp_path):
+    path = write_textures(tmp_path / "a.mp4", make_info(), [0, 40], metadata={"title": "at home"})
+    assert clips.probe_clip(path)["metadata"]["title"] == "at home"
+    path = write_textures(tmp_path / "b.mp4", make_info(), [0, 40])
+    keys = {key.split(":")[-1] for key in clips.probe_clip(path)["metadata"]}
+    assert not keys & {"title", "encoder", "creation_time", "location"}
 
 
 @pytest.mark.parametrize("ending", [".mp4", ".m4v", ".mov", ".mkv"])
-def test_every_word_of_the_original_is_kept_where_asked(tmp_path, ending):
-    said = {
+def test_all_metadata_of_the_original_is_kept_on_request(tmp_path, ending):
+    metadata = {
         "com.apple.quicktime.location.ISO6709": "+48.1+011.5/",
         "com.apple.quicktime.make": "Apple",
         "creation_time": "2024-05-01T10:00:00.000000Z",
         "title": "at home",
         "location": "+48.1000+011.5000/",
     }
-    path = write(tmp_path / f"a{ending}", form(), [0, 40], metadata=said)
-    found = {key.lower(): value for key, value in clips.about(path)["metadata"].items()}
-    assert {key.lower(): value for key, value in said.items()}.items() <= found.items()
+    path = write_textures(tmp_path / f"a{ending}", make_info(), [0, 40], metadata=metadata)
+    written = clips.probe_clip(path)["metadata"]
+    written = {key.lower(): value for key, value in written.items()}
+    expected = {key.lower(): value for key, value in metadata.items()}
+    assert expected.items() <= written.items()
 
 
-def test_one_thread_gives_the_same_bytes(tmp_path):
-    for name in ("a.mkv", "b.mkv", "a.mp4", "b.mp4"):
-        write(tmp_path / name, form(), clips.uneven(20), EncodingOptions(threads=1))
-    for ending in (".mkv", ".mp4"):
-        assert (tmp_path / f"a{ending}").read_bytes() == (tmp_path / f"b{ending}").read_bytes()
+@pytest.mark.parametrize("ending", [".mkv", ".mp4"])
+def test_one_thread_gives_the_same_bytes(tmp_path, ending):
+    written = []
+    for name in ("a", "b"):
+        path = tmp_path / f"{name}{ending}"
+        write_textures(path, make_info(), clips.make_uneven_times(20), ONE_THREAD)
+        written.append(path.read_bytes())
+    assert written[0] == written[1]
 
 
-@pytest.mark.parametrize("cores, given, used", [(2, 0, 1), (8, 0, 4), (1, 0, 1), (8, 3, 3)])
-def test_the_encoder_leaves_half_of_the_cores_to_the_other_stages(
-    tmp_path, monkeypatch, cores, given, used
+@pytest.mark.parametrize("cores, threads, expected", [(2, 0, 1), (8, 0, 4), (1, 0, 1), (8, 3, 3)])
+def test_encoder_leaves_half_of_the_cores_to_the_other_stages(
+    tmp_path, monkeypatch, cores, threads, expected
 ):
     monkeypatch.setattr(processes, "count_cores", lambda: cores)
-    output = video_writer.VideoWriter(tmp_path / "a.mkv", form(), EncodingOptions(threads=given))
-    assert output.stream.codec_context.thread_count == used
-    output.close()
+    encoding = EncodingOptions(threads=threads)
+    writer = video_writer.VideoWriter(tmp_path / "a.mkv", make_info(), encoding)
+    assert writer.stream.codec_context.thread_count == expected
+    writer.close()
 
 
 def test_quality_and_preset_reach_the_encoder(tmp_path):
-    sizes = [
-        write(
-            tmp_path / f"{number}.mp4",
-            form(),
-            range(0, 800, 40),
-            EncodingOptions(quality=quality, preset=preset),
-        )
-        .stat()
-        .st_size
-        for number, (quality, preset) in enumerate([(10, ""), (40, ""), (10, "slow")])
-    ]
+    sizes = []
+    for number, (quality, preset) in enumerate([(10, ""), (40, ""), (10, "slow")]):
+        encoding = EncodingOptions(quality=quality, preset=preset)
+        path = tmp_path / f"{number}.mp4"
+        write_textures(path, make_info(), range(0, 800, 40), encoding)
+        sizes.append(path.stat().st_size)
     assert sizes[1] < 0.8 * sizes[0] and sizes[2] != sizes[0]
 
 
@@ -190,84 +205,86 @@ def test_quality_and_preset_reach_the_encoder(tmp_path):
         (".gif", EncodingOptions(), "ends in '.gif': choose .avi .m4v"),
         (".mp4", EncodingOptions("h266"), "No codec called 'h266': choose"),
         (".webm", EncodingOptions("libx264"), "holds libvpx-vp9, not libx264"),
-        (".mov", EncodingOptions("libvpx-vp9"), "An .mov file cannot hold libvpx-vp9; an .mkv file"),
+        (
+            ".mov",
+            EncodingOptions("libvpx-vp9"),
+            "An .mov file cannot hold libvpx-vp9; an .mkv file",
+        ),
         (".avi", EncodingOptions("libx265"), "An .avi file cannot hold libx265; an .mkv file"),
         (".mp4", EncodingOptions(quality=52), "quality of libx264 goes from 0 to 51, not 52"),
         (".mkv", EncodingOptions("mpeg4", 32), "quality of mpeg4 goes from 0 to 31, not 32"),
     ],
 )
-def test_what_cannot_be_written_is_refused(ending, encoding, message):
+def test_impossible_encoding_is_refused(ending, encoding, message):
     with pytest.raises(ValueError, match=message):
         encoding.choose_encoder(ending)
 
 
 @pytest.mark.parametrize(
-    "stamps, message",
+    "timestamps, message",
     [
         ([0, 40, 80], "Too many frames were written; frame 3"),
         ([0, 40, 80, 120, 160], "Too few frames were written; frame 4"),
         ([0, 40, 90, 120], "Frame 2 was written at 0.080000 s instead of 0.090000 s"),
     ],
 )
-def test_check_sees_what_differs(tmp_path, stamps, message):
-    path = write(tmp_path / "a.mp4", form(), [0, 40, 80, 120])
+def test_verification_names_the_first_difference(tmp_path, timestamps, message):
+    path = write_textures(tmp_path / "a.mp4", make_info(), [0, 40, 80, 120])
     with pytest.raises(MediaError, match=message):
-        video_writer.verify_video_times(path, stamps, MILLISECOND)
+        video_writer.verify_video_times(path, timestamps, MILLISECOND)
+
+
+@pytest.mark.parametrize("ending, codec", [(".mp4", ""), (".mkv", ""), (".avi", "mjpeg")])
+def test_verification_sees_a_truncated_file(tmp_path, ending, codec):
+    timestamps = range(0, 2400, 40)
+    path = tmp_path / f"a{ending}"
+    write_textures(path, make_info(), timestamps, EncodingOptions(codec))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(MediaError), frame_reader.name_file_in_errors(path):
+        video_writer.verify_video_times(path, timestamps, MILLISECOND)
 
 
 @pytest.mark.parametrize(
     "name", ["12:00.mp4", "file:a.mkv", "2024-01-01T12:00:00.avi", "a:b/c:d.mov"]
 )
-def test_a_colon_in_a_name(tmp_path, monkeypatch, name):
+def test_name_with_a_colon(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a:b").mkdir()
-    write(name, form(time_base=fractions.Fraction(1, 25)), range(5), duration=1)
-    video_writer.verify_video_times(name, range(5), fractions.Fraction(1, 25))
-    assert len(clips.read(tmp_path / name)) == 5
-
-
-def test_check_sees_a_file_that_was_cut(tmp_path):
-    for ending in (".mp4", ".mkv", ".avi"):
-        path = write(
-            tmp_path / f"a{ending}",
-            form(),
-            range(0, 2400, 40),
-            EncodingOptions("mjpeg" if ending == ".avi" else ""),
-        )
-        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-        with pytest.raises(MediaError), frame_reader.name_file_in_errors(path):
-            video_writer.verify_video_times(path, range(0, 2400, 40), MILLISECOND)
-
-
-RATES = [10, 15, 25, 60, *(fractions.Fraction(1000 * rate, 1001) for rate in (24, 30, 60))]
+    time_base = fractions.Fraction(1, 25)
+    write_textures(name, make_info(time_base=time_base), range(5), duration=1)
+    video_writer.verify_video_times(name, range(5), time_base)
+    assert len(clips.read_frames(tmp_path / name)) == 5
 
 
 @pytest.mark.parametrize("ending", [".mp4", ".mov"])
 @pytest.mark.parametrize("rate", RATES, ids=str)
-def test_a_late_start_is_kept_to_the_tick(tmp_path, ending, rate):
-    """Starts are stored in the unit of the whole file, 1/1000 s where nothing else is said."""
+def test_late_start_is_kept_to_the_tick(tmp_path, ending, rate):
+    # Starts are stored in the unit of the whole file, 1/1000 s unless it is set.
     time_base = 1 / fractions.Fraction(rate)
-    path = write(tmp_path / f"a{ending}", form(time_base=time_base), range(2, 8), duration=1)
+    path = tmp_path / f"a{ending}"
+    write_textures(path, make_info(time_base=time_base), range(2, 8), duration=1)
     video_writer.verify_video_times(path, range(2, 8), time_base)
-    assert clips.about(path)["times"] == pytest.approx(
-        [float(number * time_base) for number in range(2, 8)], abs=1e-6
-    )
+    expected = [float(number * time_base) for number in range(2, 8)]
+    assert clips.probe_clip(path)["times"] == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_sound_track_that_the_container_cannot_hold_is_said_before_a_frame_is_written(tmp_path):
-    given = clips.write(tmp_path / "in.mp4", Clip(sound=True))
+def test_unsuitable_sound_track_is_refused_before_a_frame_is_written(tmp_path):
+    path = clips.write_clip(tmp_path / "in.mp4", Clip(sound=True))
+    message = r"An .webm file cannot hold sound in the format aac; these can: .*\.mkv.*--audio=drop"
     with (
-        video_reader.open_video(given, with_sound=True) as opened,
-        pytest.raises(
-            ValueError,
-            match=r"An .webm file cannot hold sound in the format aac; these can: .*\.mkv.*--audio=drop",
-        ),
+        video_reader.open_video(path, with_sound=True) as video,
+        pytest.raises(ValueError, match=message),
     ):
-        video_writer.VideoWriter(tmp_path / "a.webm", opened.form, EncodingOptions(), sounds=opened.sounds)
+        video_writer.VideoWriter(
+            tmp_path / "a.webm",
+            video.info,
+            EncodingOptions(),
+            sound_tracks=video.sound_tracks,
+        )
 
 
 @pytest.mark.parametrize(
-    "given, said",
+    "original, expected",
     [
         ((0, 2, 1, 13), (1, 2, 1, 13)),
         ((9, 1, 9, 16), (1, 1, 1, 1)),
@@ -278,17 +295,17 @@ def test_a_sound_track_that_the_container_cannot_hold_is_said_before_a_frame_is_
         ((8, 1, 2, 2), (1, 1, 2, 2)),
     ],
 )
-def test_colours_are_said_to_be_what_eight_bits_of_h264_can_hold(given, said):
-    assert scaling.choose_output_colour(given) == said
+def test_colour_tags_are_those_that_8_bit_h264_can_hold(original, expected):
+    assert scaling.choose_output_colour(original) == expected
 
 
-def test_one_and_two_frames_of_hevc_have_decoding_times(tmp_path):
-    """x265 leaves them unwritten, so that what they are depends on what the memory held before."""
-    for count in (1, 2, 3):
-        path = write(
-            tmp_path / f"{count}.mkv", form(), range(0, 40 * count, 40), EncodingOptions("libx265")
-        )
-        with av.open(str(path)) as container:
-            packets = [packet for packet in container.demux(video=0) if packet.size]
-            times = [(packet.dts, packet.pts) for packet in packets if packet.dts is not None]
-            assert all(-200 <= decoded <= shown for decoded, shown in times)
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_short_hevc_videos_have_decoding_times(tmp_path, count):
+    # x265 leaves them unwritten for one and two frames: they would be whatever the memory held.
+    path = tmp_path / f"{count}.mkv"
+    encoding = EncodingOptions("libx265")
+    write_textures(path, make_info(), range(0, 40 * count, 40), encoding)
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+    times = [(packet.dts, packet.pts) for packet in packets if packet.dts is not None]
+    assert all(-200 <= decoded <= shown for decoded, shown in times)

@@ -5,16 +5,18 @@ from tfanon.core import registry
 from tfanon.models import cost, layers, layers_3d
 
 
-def test_a_small_network_by_hand():
-    # 3x3, 3 -> 4 at stride 2 on 8 x 6: 4 * 3 * 4 outputs of 27.  Dense 4 -> 5: 20.  Twice for a batch of two.
+def test_small_network_equals_a_hand_calculation():
+    # 3x3, 3 -> 4 channels at stride 2 on 8 x 6: 4 * 3 * 4 outputs of 27.  Dense 4 -> 5: 20.
+    # Twice for a batch of two.
     x = keras.Input((None, None, 3))
     y = keras.layers.GlobalAveragePooling2D()(layers.conv2d(x, 4, stride=2))
     model = keras.Model(x, keras.layers.Dense(5)(y))
     assert cost.count_multiply_adds(model, (2, 8, 6, 3)) == 2 * (4 * 3 * 4 * 27 + 20)
 
 
-def test_folding_a_clip_changes_no_count():
-    # (3, 1, 1), 2 -> 4 on 4 x 6 x 6: 4 * 36 * 4 outputs of 6.  (3, 3, 3) of stride 2: 2 * 9 * 4 outputs of 54.
+def test_reshaping_clips_does_not_change_the_count():
+    # (3, 1, 1), 2 -> 4 channels on 4 x 6 x 6: 4 * 36 * 4 outputs of 6.
+    # (3, 3, 3) at stride 2: 2 * 9 * 4 outputs of 54.
     for kernel, stride, expected in (
         ((3, 1, 1), 1, 4 * 36 * 4 * 6),
         ((3, 3, 3), 2, 2 * 9 * 4 * 54),
@@ -33,12 +35,12 @@ def test_folding_a_clip_changes_no_count():
         ("privacy", "small_resnet", {"attributes": 5}, (1, 64, 64, 3), 0.014),
     ],
 )
-def test_the_networks_cost_what_they_are_known_for(kind, name, arguments, shape, giga):
+def test_networks_have_their_known_costs(kind, name, arguments, shape, giga):
     model = registry.load_module(kind, name).build(**arguments)
     assert cost.count_multiply_adds(model, shape) / 1e9 == pytest.approx(giga, rel=0.02)
 
 
-def test_an_unknown_size_is_not_counted_as_nothing():
+def test_unknown_size_raises_an_error():
     model = registry.load_module("privacy", "small_resnet").build(attributes=5)
     with pytest.raises(ValueError, match="not known before it runs"):
         cost.count_multiply_adds(model, (1, None, 64, 3))

@@ -6,16 +6,17 @@ import tensorflow as tf
 from tfanon.models import layers
 
 
-def random(*shape):
-    return np.random.default_rng(0).normal(size=shape).astype("float32")
+def make_random(*shape: int) -> np.ndarray:
+    return np.make_random.default_rng(0).normal(size=shape).astype("float32")
 
 
 def test_channels_are_multiples_of_four():
     assert [layers.scale_channels(64, width) for width in (1.0, 0.5, 0.3, 0.01)] == [64, 32, 20, 4]
 
 
-def test_normalize_keeps_grey_levels_under_a_mixed_policy():
-    # Two neighbours of 8 bits, 254 / 255 and 1: bfloat16 has 2^-8 between 0.5 and 1 and would round both to 1.
+def test_normalization_keeps_grey_levels_under_a_mixed_policy():
+    # Two adjacent 8-bit levels, 254 / 255 and 1: the step of bfloat16 between 0.5 and 1 is 2^-8, so
+    # it would round both to 1.
     keras.config.set_dtype_policy("mixed_bfloat16")
     dark, light = (
         layers.make_normalization((0.5,), (0.5,))(np.array([[254 / 255], [1.0]], "float32"))
@@ -27,9 +28,9 @@ def test_normalize_keeps_grey_levels_under_a_mixed_policy():
 
 @pytest.mark.parametrize("size", [8, 9])
 @pytest.mark.parametrize("kernel", [1, 3, 7])
-def test_stride_two_pads_both_sides_alike(kernel, size):
+def test_convolution_at_stride_two_pads_both_sides_equally(kernel, size):
     layer = layers.Conv2D(4, kernel, 2, padding="same")
-    x = random(2, size, size, 3)
+    x = make_random(2, size, size, 3)
     y = layer(x)
     padded = np.pad(x, [(0, 0), (kernel // 2,) * 2, (kernel // 2,) * 2, (0, 0)])
     plain = keras.layers.Conv2D(4, kernel, 2, padding="valid")
@@ -40,33 +41,36 @@ def test_stride_two_pads_both_sides_alike(kernel, size):
 
 
 @pytest.mark.parametrize("channels", [3, 4, 8])
-def test_gradient_of_a_strided_kernel_of_one_pixel_is_right(channels):
-    # With fewer than 8 channels oneDNN's own stride gives wrong gradients or a crash (uxlfoundation/oneDNN issue 6035).
-    x = random(8, 6, 8, channels)
-    seen = x[:, ::2, ::2].reshape(-1, channels)
-    for seed in range(100):  # what lies behind the buffer differs from call to call
+def test_gradient_of_a_strided_1x1_convolution_is_correct(channels):
+    # With fewer than 8 channels oneDNN's own stride gives wrong gradients or a crash
+    # (uxlfoundation/oneDNN issue 6035).
+    x = make_random(8, 6, 8, channels)
+    used_pixels = x[:, ::2, ::2].reshape(-1, channels)
+    for seed in range(100):  # the content of memory after the buffer differs from call to call
         kernel = tf.constant(
-            np.random.default_rng(seed).normal(size=(1, 1, channels, 4)).astype("float32")
+            np.make_random.default_rng(seed).normal(size=(1, 1, channels, 4)).astype("float32")
         )
         with tf.GradientTape() as tape:
             tape.watch(kernel)
             loss = tf.reduce_sum(layers.convolve(tf.constant(x), kernel, (2, 2)) ** 2)
         np.testing.assert_allclose(
-            tape.gradient(loss, kernel)[0, 0], 2 * seen.T @ seen @ kernel[0, 0], atol=1e-2
+            tape.gradient(loss, kernel)[0, 0],
+            2 * used_pixels.T @ used_pixels @ kernel[0, 0],
+            atol=1e-2,
         )
 
 
-def test_sixteen_bits_are_convolved_within_rounding():
+def test_16_bit_convolution_is_accurate_within_rounding():
     layer = layers.Conv2D(4, 3, padding="same", dtype="mixed_bfloat16")
-    x = random(1, 8, 8, 3)
+    x = make_random(1, 8, 8, 3)
     y = layer(x)
     assert y.dtype == "bfloat16"
     exact = tf.nn.conv2d(x, layer.kernel.value, 1, "SAME")
     np.testing.assert_allclose(tf.cast(y, tf.float32), exact, atol=0.05)
 
 
-def test_max_pool_is_padded_with_less_than_anything_positive():
-    x = np.abs(random(1, 6, 6, 2))
+def test_max_pool_of_positive_features_ignores_padding():
+    x = np.abs(make_random(1, 6, 6, 2))
     padded = np.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)], constant_values=-np.inf)
     expected = keras.layers.MaxPooling2D(3, 2)(padded)
     np.testing.assert_array_equal(layers.max_pool2d(x), expected)
@@ -76,9 +80,9 @@ def test_max_pool_is_padded_with_less_than_anything_positive():
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_batch_norm_equals_keras(shape, training, jit_compile):
-    # But for the moving variance, which is PyTorch's: of the unbiased one, n / (n - 1) of Keras'.
+    # Except the moving variance, which is PyTorch's unbiased one, n / (n - 1) of Keras'.
     n = np.prod(shape[:-1])
-    x, weight = 3 * random(*shape) + 1, random(*shape)
+    x, weight = 3 * make_random(*shape) + 1, make_random(*shape)
     start = np.array([[0.5, 1, 2], [1, 0, -1], [0.1, -0.2, 0.3], [0.5, 1, 2]], "float32")
     results = []
     for layer in (layers.batch_norm(), keras.layers.BatchNormalization(epsilon=1e-5, momentum=0.9)):
@@ -101,12 +105,13 @@ def test_batch_norm_equals_keras(shape, training, jit_compile):
         if training and isinstance(layer, layers.BatchNorm):
             batch *= (n - 1) / n
         results.append([y, *gradients, gamma, beta, mean, batch])
-    for ours, keras_own in zip(*results):
-        np.testing.assert_allclose(ours, keras_own, rtol=1e-4, atol=1e-4)
+    for actual, expected in zip(*results):
+        np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_batch_norm_has_pytorchs_constants():
-    # After a batch of 0 and 2 (mean 1, variance 1, unbiased 2) the averages of 0 and 1 are .1 * 1 and .9 * 1 + .1 * 2.
+def test_batch_norm_has_the_constants_of_pytorch():
+    # A batch of 0 and 2 has mean 1, variance 1 and unbiased variance 2. It turns moving averages of
+    # 0 and 1 into .1 * 1 and .9 * 1 + .1 * 2.
     layer = layers.batch_norm()
     y = layer(np.array([0.0, 2.0], "float32").reshape(2, 1, 1, 1), training=True)
     assert float(y[1, 0, 0, 0]) == pytest.approx(1 / np.sqrt(1 + 1e-5), rel=1e-6)
@@ -114,9 +119,9 @@ def test_batch_norm_has_pytorchs_constants():
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-def test_batch_norm_under_a_mixed_policy(policy):
+def test_batch_norm_works_under_a_mixed_policy(policy):
     layer = layers.BatchNorm(epsilon=1e-5, momentum=0.9, dtype=policy)
-    x = random(4, 6, 6, 3)
+    x = make_random(4, 6, 6, 3)
     np.testing.assert_allclose(
         tf.cast(layer(x, training=False), "float32"), x, rtol=1e-2
     )  # its averages: 0 and 1
@@ -128,17 +133,17 @@ def test_batch_norm_under_a_mixed_policy(policy):
     )
 
 
-def test_frozen_batch_norm_stands_still():
+def test_frozen_batch_norm_does_not_change():
     layer = layers.batch_norm()
     layer.build((None, 4, 4, 2))
     layer.trainable = False
-    x = random(2, 4, 4, 2)
+    x = make_random(2, 4, 4, 2)
     np.testing.assert_allclose(layer(x, training=True), x / np.sqrt(1 + 1e-5), rtol=1e-5)
     assert not np.any(layer.moving_mean)
 
 
 def test_two_replicas_share_their_statistics(two_replicas):
-    # Batches 0 and 2: apart each would be normalised to 0, together they are -1 and 1.
+    # Batches of 0 and 2: separately each would be normalized to 0, together to -1 and 1.
     with two_replicas.scope():
         layer = layers.batch_norm()
         layer.build((None, 1, 1, 1))
@@ -155,5 +160,5 @@ def test_two_replicas_share_their_statistics(two_replicas):
     )
 
 
-def test_one_replica_is_not_synchronised():
+def test_one_replica_is_not_synchronized():
     assert not layers.batch_norm().synchronized

@@ -1,4 +1,4 @@
-"""What every network of the package has to do: train on two replicas in every precision; be shipped, where it is an f_A."""
+"""Every network trains on two replicas in every precision; every anonymizer can be exported."""
 
 import keras
 import numpy as np
@@ -9,10 +9,10 @@ from tfanon.core import registry
 from tfanon.exporting import exporter
 from tfanon.training import losses, trainer
 
-F_A = ["stylenet", "tubelet_vit", "unet", "unetpp", "unetpp_mobile"]
-NARROW = 0.1  # width: the same operations in a tenth of the channels
+ANONYMIZERS = ["stylenet", "tubelet_vit", "unet", "unetpp", "unetpp_mobile"]
+NARROW = 0.1  # width with the same operations in a tenth of the channels
 KINDS = {"anonymizers": {"width": NARROW}, "actions": {"classes": 3}, "privacy": {"attributes": 3}}
-INPUTS = {  # the smallest that a network takes, where 32 x 32 is not enough
+INPUTS = {  # smallest clips of networks that need more than 4 x 32 x 32
     "i3d_r50": (8, 32, 32),
     "mvit_v2_s": (4, 32, 32),
     "c3d": (8, 32, 32),
@@ -24,13 +24,13 @@ NETWORKS = [
 
 
 @pytest.fixture(autouse=True)
-def freed():
-    """What one network took is given back before the next: together they would take tens of gigabytes."""
+def clear_session_after_each_network():
+    """What one network took is make_examples back before the next: together they would take tens of gigabytes."""
     yield
     keras.backend.clear_session()
 
 
-def given(kind, name, count):
+def make_examples(kind, name, count):
     """(input, target, loss) for `count` examples."""
     rng = np.random.default_rng(0)
     shape = INPUTS.get(name, (4, 32, 32) if kind == "actions" else (32, 32))
@@ -46,16 +46,16 @@ def given(kind, name, count):
     return x, target, loss
 
 
-def per_replica(variable):
+def read_replicas(variable):
     return [value.numpy() for value in getattr(variable.value, "values", [variable.value])]
 
 
 @pytest.mark.large
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
 @pytest.mark.parametrize("kind, name", NETWORKS)
-def test_two_steps_on_two_replicas(kind, name, precision, two_replicas):
+def test_network_trains_on_two_replicas(kind, name, precision, two_replicas):
     keras.config.set_dtype_policy(precision)
-    x, target, loss = given(kind, name, 8)
+    x, target, loss = make_examples(kind, name, 8)
     with two_replicas.scope():
         network = registry.load_module(kind, name).build(**KINDS[kind])
         learner = trainer.SupervisedModel(network, loss)
@@ -65,17 +65,17 @@ def test_two_steps_on_two_replicas(kind, name, precision, two_replicas):
     history = learner.fit(batches, epochs=1, verbose=0).history
     assert all(np.isfinite(value) for values in history.values() for value in values), history
     after = [keras.ops.convert_to_numpy(variable) for variable in network.trainable_variables]
-    moved = [np.any(old != new) for old, new in zip(before, after)]
-    assert np.mean(moved) > 0.9, f"{sum(moved)} of {len(moved)}"
+    changed = [np.any(old != new) for old, new in zip(before, after)]
+    assert np.mean(changed) > 0.9, f"{sum(changed)} of {len(changed)}"
     for variable in network.variables:
         assert np.all(np.isfinite(keras.ops.convert_to_numpy(variable))), variable.path
         if not variable.path.endswith("seed_generator_state"):
-            first, *others = per_replica(variable)
+            first, *others = read_replicas(variable)
             assert all(np.array_equal(first, other) for other in others), variable.path
 
 
-@pytest.mark.parametrize("name", F_A)
-def test_an_anonymizer_takes_frames_and_clips(name):
+@pytest.mark.parametrize("name", ANONYMIZERS)
+def test_anonymizer_takes_frames_and_clips(name):
     f_A = registry.load_module("anonymizers", name).build(width=NARROW)
     clips = np.random.default_rng(0).random((2, 3, 16, 32, 3), "float32")
     anonymized = f_A(clips)
@@ -88,27 +88,27 @@ def test_an_anonymizer_takes_frames_and_clips(name):
 
 
 @pytest.mark.large
-@pytest.mark.parametrize("name", F_A)
-def test_an_anonymizer_ships_with_built_in_operations(name, tmp_path):
+@pytest.mark.parametrize("name", ANONYMIZERS)
+def test_anonymizer_exports_with_built_in_tflite_operations(name, tmp_path):
     f_A = registry.load_module("anonymizers", name).build(width=NARROW)
     f_A(
         np.random.default_rng(1).random((4, 32, 32, 3), "float32"), training=True
     )  # batch statistics of their own
     frames = np.random.default_rng(0).random((2, 32, 48, 3), "float32")
-    record = exporter.export(f_A, tmp_path / name, frames, tolerance=1e-4)
+    record = exporter.export_anonymizer(f_A, tmp_path / name, frames, tolerance=1e-4)
     assert record["comparisons"]["anonymizer.tflite"]["largest_difference"] < 1e-4
 
 
 @pytest.mark.parametrize(
     "name, expected", [("unet", 17_267_523), ("stylenet", 1_677_638), ("unetpp_mobile", 141_083)]
 )
-def test_parameters_of_the_other_anonymizers(name, expected):
+def test_anonymizer_has_its_known_number_of_parameters(name, expected):
     # unet: as counted in SPAct's code.  stylenet: 1,674,432 in kernels, 3,206 in instance norms.
     f_A = registry.load_module("anonymizers", name).build()
     assert sum(int(np.prod(variable.shape)) for variable in f_A.trainable_variables) == expected
 
 
-def test_stills_train_both_frames_of_a_tubelet():
+def test_images_train_both_frames_of_a_tubelet():
     keras.utils.set_random_seed(2)
     f_A = registry.load_module("anonymizers", "tubelet_vit").build(width=NARROW)
     images = np.random.default_rng(0).random(
@@ -117,10 +117,10 @@ def test_stills_train_both_frames_of_a_tubelet():
     np.testing.assert_allclose(
         f_A(images), f_A(np.stack([images, images], 1))[:, 0], atol=1e-6
     )  # not drawn at inference
-    reached = np.zeros((2, 768), bool)
+    has_gradient = np.zeros((2, 768), bool)
     for _ in range(4):  # with this seed either frame is drawn
         with tf.GradientTape() as tape:
             loss = tf.reduce_sum(losses.reconstruction(images, f_A(images, training=True)))
         gradient = tape.gradient(loss, f_A.head.bias.value)
-        reached |= np.reshape(gradient, (2, -1)) != 0
-    assert reached.mean() > 0.9, reached.mean(axis=1)
+        has_gradient |= np.reshape(gradient, (2, -1)) != 0
+    assert has_gradient.mean() > 0.9, has_gradient.mean(axis=1)

@@ -1,4 +1,7 @@
 import json
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import h5py
 import keras
@@ -6,13 +9,19 @@ import numpy as np
 import pytest
 
 from tfanon import experiment
-from tfanon.core import checkpoint, registry
+from tfanon.core import checkpoint, files, registry
 from tfanon.core.config import Config
 from tfanon.pretrained import load_pretrained, weights_record
 
 
-def made(path, kind="actions", network="small3d", fresh=(), **arguments):
-    """A file as convert leaves it; returns the network in it."""
+def write_weights(
+    path: pathlib.Path,
+    kind: str = "actions",
+    network: str = "small3d",
+    fresh: Sequence[str] = (),
+    **arguments: Any,
+) -> keras.Model:
+    """Write a file and its record as convert does; return the network in it."""
     model = registry.load_module(kind, network).build(**arguments)
     for variable in weights_record.get_weights(model).values():
         variable.assign(variable + 0.01)
@@ -34,65 +43,64 @@ def made(path, kind="actions", network="small3d", fresh=(), **arguments):
     return model
 
 
-def values(model, head):
-    """Weights by path, of the head or of the rest."""
-    return {
-        path: keras.ops.convert_to_numpy(variable)
-        for path, variable in weights_record.get_weights(model).items()
-        if load_pretrained._is_head(path) == head
-    }
+def get_values(model: keras.Model, of_head: bool) -> dict[str, np.ndarray]:
+    """Weights by path, of the head or of all other layers."""
+    values = {}
+    for path, variable in weights_record.get_weights(model).items():
+        if load_pretrained._is_in_head(path) == of_head:
+            values[path] = keras.ops.convert_to_numpy(variable)
+    return values
 
 
-def same(one, other):
-    return all(
-        one[path].shape == other[path].shape and np.array_equal(one[path], other[path])
-        for path in one
-    )
+def are_equal(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> bool:
+    for path, value in one.items():
+        if value.shape != other[path].shape or not np.array_equal(value, other[path]):
+            return False
+    return True
 
 
-def test_all_but_another_tasks_head_is_taken_over(tmp_path):
-    source = made(tmp_path / "a.weights.h5", classes=4)
+def test_everything_but_the_head_of_another_task_is_copied(tmp_path):
+    source = write_weights(tmp_path / "a.weights.h5", classes=4)
     alike = load_pretrained.build_pretrained_network(
         "actions", "small3d", tmp_path / "a.weights.h5", classes=4
     )
     other = load_pretrained.build_pretrained_network(
         "actions", "small3d", tmp_path / "a.weights.h5", classes=7
     )
-    assert same(values(source, False), values(alike, False)) and same(
-        values(source, True), values(alike, True)
-    )
-    assert same(values(source, False), values(other, False)) and other.output_shape == (None, 7)
+    assert are_equal(get_values(source, False), get_values(alike, False))
+    assert are_equal(get_values(source, True), get_values(alike, True))
+    assert are_equal(get_values(source, False), get_values(other, False))
+    assert other.output_shape == (None, 7)
 
 
-def test_what_the_file_did_not_hold_starts_afresh(tmp_path):
-    source = made(
+def test_variables_that_were_not_published_keep_their_initial_values(tmp_path):
+    source = write_weights(
         tmp_path / "b.weights.h5", "privacy", "small_resnet", ("projection_0/kernel",), embedding=8
     )
     f_B = load_pretrained.build_pretrained_network(
         "privacy", "small_resnet", tmp_path / "b.weights.h5", embedding=8
     )
-    ours, theirs = values(f_B, True), values(source, True)
+    ours, theirs = get_values(f_B, True), get_values(source, True)
     assert not np.array_equal(ours["projection_0/kernel"], theirs["projection_0/kernel"])
     assert np.array_equal(ours["projection_1/kernel"], theirs["projection_1/kernel"])
-    judge = load_pretrained.build_pretrained_network(
+    attacker = load_pretrained.build_pretrained_network(
         "privacy", "small_resnet", tmp_path / "b.weights.h5", attributes=3
     )
-    assert same(values(source, False), values(judge, False))
+    assert are_equal(get_values(source, False), get_values(attacker, False))
 
 
-def test_on_two_replicas(tmp_path, two_replicas):
-    source = made(tmp_path / "a.weights.h5", classes=4)
+def test_weights_are_loaded_on_two_replicas(tmp_path, two_replicas):
+    source = write_weights(tmp_path / "a.weights.h5", classes=4)
     with two_replicas.scope():
         f_T = load_pretrained.build_pretrained_network(
             "actions", "small3d", tmp_path / "a.weights.h5", classes=4
         )
-    assert same(values(source, False), values(f_T, False))
+    assert are_equal(get_values(source, False), get_values(f_T, False))
 
 
-def test_without_a_file_the_network_is_just_built():
-    assert load_pretrained.build_pretrained_network(
-        "actions", "small3d", "", classes=3
-    ).output_shape == (None, 3)
+def test_without_a_file_the_network_is_only_built():
+    model = load_pretrained.build_pretrained_network("actions", "small3d", "", classes=3)
+    assert model.output_shape == (None, 3)
 
 
 @pytest.mark.parametrize(
@@ -108,34 +116,37 @@ def test_without_a_file_the_network_is_just_built():
     ],
 )
 def test_another_network_is_refused(tmp_path, kind, name, arguments, message):
-    made(tmp_path / "a.weights.h5", classes=4)
+    write_weights(tmp_path / "a.weights.h5", classes=4)
     with pytest.raises(ValueError, match=message):
         load_pretrained.build_pretrained_network(kind, name, tmp_path / "a.weights.h5", **arguments)
 
 
 def test_another_output_or_width_is_refused(tmp_path):
-    made(tmp_path / "f.weights.h5", "anonymizers", "unetpp_mobile", width=0.25, output="linear")
-    for asked, message in (
+    write_weights(
+        tmp_path / "f.weights.h5", "anonymizers", "unetpp_mobile", width=0.25, output="linear"
+    )
+    for arguments, message in (
         ({"width": 0.25, "output": "sigmoid"}, "output=linear, not output=sigmoid"),
         ({"width": 0.5, "output": "linear"}, "width=0.25, not width=0.5"),
     ):
         with pytest.raises(ValueError, match=message):
             load_pretrained.build_pretrained_network(
-                "anonymizers", "unetpp_mobile", tmp_path / "f.weights.h5", **asked
+                "anonymizers", "unetpp_mobile", tmp_path / "f.weights.h5", **arguments
             )
 
 
-def change(path, **changed):
-    beside = weights_record.get_record_path(path)
-    beside.write_text(json.dumps({**json.loads(beside.read_text()), **changed}))
+def change_record(path: pathlib.Path, **changed: Any) -> None:
+    record_path = weights_record.get_record_path(path)
+    record = json.loads(record_path.read_text())
+    record_path.write_text(json.dumps({**record, **changed}))
 
 
 def test_altered_files_are_refused_before_they_are_read(tmp_path):
     path = tmp_path / "a.weights.h5"
-    made(path, classes=4)
+    write_weights(path, classes=4)
     content = path.read_bytes()
     path.write_bytes(content + b"x")
-    with pytest.raises(ValueError, match="was altered: it has .* bytes, recorded are"):
+    with pytest.raises(ValueError, match="was altered: it has .* bytes, its record says"):
         load_pretrained.load_pretrained_network(path)
     path.write_bytes(content[:-1] + b"x")
     with pytest.raises(ValueError, match="was altered: its SHA-256"):
@@ -150,51 +161,51 @@ def test_altered_files_are_refused_before_they_are_read(tmp_path):
     [
         (
             {"arguments": {"classes": 4, "custom_objects": "x"}},
-            "names arguments that no network here takes",
+            "has arguments that no network takes",
         ),
-        ({"arguments": {"classes": "4"}}, "names arguments that no network here takes"),
-        ({"kind": "sources"}, "names arguments that no network here takes"),
+        ({"arguments": {"classes": "4"}}, "has arguments that no network takes"),
+        ({"kind": "sources"}, "has arguments that no network takes"),
         ({"network": 3}, "network is not as expected"),
         ({"schema_version": 9}, "schema_version is not as expected"),
     ],
 )
-def test_a_strange_record_is_refused(tmp_path, changed, message):
-    made(tmp_path / "a.weights.h5", classes=4)
-    change(tmp_path / "a.weights.h5", **changed)
+def test_an_invalid_record_is_refused(tmp_path, changed, message):
+    write_weights(tmp_path / "a.weights.h5", classes=4)
+    change_record(tmp_path / "a.weights.h5", **changed)
     with pytest.raises(ValueError, match=message):
         load_pretrained.load_pretrained_network(tmp_path / "a.weights.h5")
 
 
-def test_a_record_must_be_there_and_be_json(tmp_path):
-    with pytest.raises(ValueError, match="a.json is missing: weights are taken with the JSON"):
+def test_a_record_must_exist_and_be_complete(tmp_path):
+    with pytest.raises(ValueError, match="a.json is missing: weights need the JSON"):
         weights_record.read_record(tmp_path / "a.weights.h5")
     (tmp_path / "a.json").write_text("{}")
-    with pytest.raises(ValueError, match="is no record of weights"):
+    with pytest.raises(ValueError, match="is not a record of weights"):
         weights_record.read_record(tmp_path / "a.weights.h5")
 
 
-def test_a_file_that_unpacks_to_more_is_refused(tmp_path):
+def test_a_file_that_unpacks_to_more_numbers_is_refused(tmp_path):
     path = tmp_path / "a.weights.h5"
-    made(path, classes=4)
+    write_weights(path, classes=4)
     with h5py.File(path, "a") as file:  # 4 GB of zeros in a few kB
         file.create_dataset("bomb", (1 << 30,), "float32", chunks=(1 << 20,), compression="gzip")
-    change(path, sha256=checkpoint.files.sha256(path), bytes=path.stat().st_size)
-    with pytest.raises(ValueError, match="bytes of numbers, more than small3d's"):
+    change_record(path, sha256=files.compute_sha256(path), bytes=path.stat().st_size)
+    with pytest.raises(ValueError, match="bytes of numbers, more than the .* of small3d"):
         load_pretrained.load_pretrained_network(path)
 
 
-def test_a_file_that_points_elsewhere_is_refused(tmp_path):
+def test_a_file_that_refers_to_another_file_is_refused(tmp_path):
     path = tmp_path / "a.weights.h5"
-    made(path, classes=4)
+    write_weights(path, classes=4)
     with h5py.File(path, "a") as file:
         file["more"] = h5py.ExternalLink("/etc/other.h5", "/")
-    change(path, sha256=checkpoint.files.sha256(path), bytes=path.stat().st_size)
-    with pytest.raises(ValueError, match=r"points to other files or places \(more\)"):
+    change_record(path, sha256=files.compute_sha256(path), bytes=path.stat().st_size)
+    with pytest.raises(ValueError, match=r"refers to other files or places \(more\)"):
         load_pretrained.load_pretrained_network(path)
 
 
-def test_a_run_refuses_them_before_it_begins(tmp_path):
-    made(tmp_path / "a.weights.h5", classes=4)
+def test_an_experiment_refuses_wrong_weights_before_it_begins(tmp_path):
+    write_weights(tmp_path / "a.weights.h5", classes=4)
     path = str(tmp_path / "a.weights.h5")
     with pytest.raises(ValueError, match="holds weights of small3d, not of resnet50"):
         experiment.check_initial_weights(Config(privacy_weights=path))

@@ -100,9 +100,12 @@ def ours(case):
     model = registry.load_module(kind, case.network).build(
         **{**layout.arguments, **case.ours, **outputs}
     )
-    names = {path: layout.tensor(path, case.network) for path in weights_record.get_weights(model)}
+    names = {
+        path: layout.get_tensor_name(path, case.network)
+        for path in weights_record.get_weights(model)
+    }
     tensors = {
-        names[path]: seeded.tensor(names[path], theirs(path, variable.shape, layout))
+        names[path]: seeded.make_seeded_tensor(names[path], theirs(path, variable.shape, layout))
         for path, variable in weights_record.get_weights(model).items()
     }
     convert.assign_tensors(model, tensors, layout, case.network, "seeded")
@@ -125,7 +128,7 @@ def reference(case):
     state = {
         name: tensor
         if name.endswith("num_batches_tracked")
-        else torch.from_numpy(seeded.tensor(name, tuple(tensor.shape)))
+        else torch.from_numpy(seeded.make_seeded_tensor(name, tuple(tensor.shape)))
         for name, tensor in network.state_dict().items()
     }
     network.load_state_dict(state)
@@ -156,7 +159,7 @@ def our_statistics(model, case):
     """The same of ours, under PyTorch's names."""
     layout = layout_of(case)
     return {
-        layout.tensor(path, case.network): variable.numpy()
+        layout.get_tensor_name(path, case.network): variable.numpy()
         for path, variable in weights_record.get_weights(model).items()
         if "/moving_" in path
     }
@@ -169,7 +172,7 @@ def probe(values):
 
 def write(name, case):
     """tests/golden/NAME.json from PyTorch."""
-    network, x = reference(case), seeded.pixels(*case.given)
+    network, x = reference(case), seeded.make_seeded_pixels(*case.given)
     output = answer(network, x, case.normal)
     network.train()
     answer(network, x, case.normal)

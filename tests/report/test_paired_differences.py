@@ -1,15 +1,9 @@
 """What one setting does, on numbers made up for the purpose."""
 
-import pathlib
-import sys
-
+import fabricated_runs
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-
-import fabricated  # noqa: E402
-
-from tfanon.report import load_runs, paired_differences  # noqa: E402
+from tfanon.report import load_runs, paired_differences
 
 
 def grid(folder, bounds, weights, change=None, seeds=(0, 1)):
@@ -20,7 +14,7 @@ def grid(folder, bounds, weights, change=None, seeds=(0, 1)):
             for seed in seeds:
                 folders.append(folder / f"B{bound:g}-lambda{weight:g}-seed{seed}")
                 cmap = 0.7 + bound - weight / 100
-                fabricated.run(
+                fabricated_runs.write_run(
                     folders[-1],
                     seed,
                     0.02 * seed,
@@ -29,11 +23,11 @@ def grid(folder, bounds, weights, change=None, seeds=(0, 1)):
                     penalty_weight=weight,
                     **(change or {}),
                 )
-    return load_runs.load(folders)[0]
+    return load_runs.load_runs(folders)[0]
 
 
 def test_pairs_differ_in_one_flag_and_in_nothing_else(tmp_path):
-    table = paired_differences.table(grid(tmp_path, (0.05, 0.1, 0.2), (1.0, 5.0)))
+    table = paired_differences.make_difference_table(grid(tmp_path, (0.05, 0.1, 0.2), (1.0, 5.0)))
     arrow = "\N{RIGHTWARDS ARROW}"
     rows = {row[0]: row for row in table.rows}
     # B in two steps, never .05 to .2 at once: 2 lambdas x 2 seeds; lambda in one: 3 B x 2 seeds.
@@ -53,5 +47,6 @@ def test_runs_that_differ_in_two_flags_are_no_pair(tmp_path):
     ours = grid(tmp_path / "ours", (0.1,), (5.0,))
     theirs = grid(tmp_path / "theirs", (0.2,), (1.0,))
     assert (
-        paired_differences.table(ours + theirs) is None and paired_differences.table(ours) is None
+        paired_differences.make_difference_table(ours + theirs) is None
+        and paired_differences.make_difference_table(ours) is None
     )

@@ -2,36 +2,31 @@
 
 import csv
 import json
-import pathlib
 import re
 import shutil
-import sys
 import xml.etree.ElementTree as ElementTree
 
+import fabricated_runs
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-
-import fabricated  # noqa: E402
-
-from tfanon.media import contact_sheet  # noqa: E402
-from tfanon.report import __main__ as report  # noqa: E402
+from tfanon.media import contact_sheet
+from tfanon.report import __main__ as report
 from tfanon.report import gallery, svg, tables
-from tfanon.report.aggregate import Number  # noqa: E402
+from tfanon.report.aggregate import Statistic
 
 
-def written(tmp_path, *folders, **settings):
+def write_report(tmp_path, *folders, **settings):
     """(exit status, HTML, folder) of a report."""
     out = tmp_path / "report"
-    status = report.work(
-        [str(folder) for folder in folders], report.Settings(output=str(out), **settings)
+    status = report.write_report(
+        [str(folder) for folder in folders], report.ReportOptions(output=str(out), **settings)
     )
     return status, (out / "report.html").read_text(), out
 
 
-def test_a_sweep_s_page_and_numbers(tmp_path, capsys):
-    status, html, out = written(tmp_path, fabricated.sweep(tmp_path / "sweep"))
+def test_page_and_numbers_of_a_sweep(tmp_path, capsys):
+    status, html, out = write_report(tmp_path, fabricated_runs.write_sweep(tmp_path / "sweep"))
     assert status == 0 and "6 runs, 5 anonymizers" in capsys.readouterr().out
     for words in (
         "f_A, B = 0.05",
@@ -55,13 +50,13 @@ def test_a_sweep_s_page_and_numbers(tmp_path, capsys):
     assert found["tables"]["results"]["rows"][0][1]["mean"] == pytest.approx(0.9)
     with open(out / "tables/results.csv", newline="") as file:
         row = next(row for row in csv.DictReader(file) if row["anonymizer"] == "f_A, B = 0.2")
-    leak = "leak, max\N{NO-BREAK SPACE}↓"
+    leak = "leakage, max\N{NO-BREAK SPACE}↓"
     assert (float(row[leak]), float(row[f"{leak} std"])) == pytest.approx((0.5, 0.01))
     assert r"f\_A, B = 0.2 & 70.0 $\pm$ 0.0" in (out / "tables/results.tex").read_text()
 
 
-def test_the_page_fetches_nothing(tmp_path):
-    _, html, _ = written(tmp_path, fabricated.run(tmp_path / "run"))
+def test_the_page_requests_nothing(tmp_path):
+    _, html, _ = write_report(tmp_path, fabricated_runs.write_run(tmp_path / "run"))
     assert not re.findall(r"<(script|link|iframe|object|embed)\b", html)
     addresses = re.findall(r"""(?:src|href)=["']?([^"'> ]+)|url\(""", html)
     assert addresses and all(address.startswith(("data:image/", "#part")) for address in addresses)
@@ -71,7 +66,7 @@ def test_the_page_fetches_nothing(tmp_path):
 
 def test_every_text_is_escaped(tmp_path):
     evil = '<img src=x onerror=alert(1)>&"'
-    folder = fabricated.run(tmp_path / evil.replace("/", ""), gates=False)
+    folder = fabricated_runs.write_run(tmp_path / evil.replace("/", ""), gates=False)
     path = folder / "evaluation/strict/results.json"
     found = json.loads(path.read_text())
     found["notes"] = [evil]
@@ -80,7 +75,7 @@ def test_every_text_is_escaped(tmp_path):
         {**attack, "network": evil, "anonymizer": evil} for attack in found["attacks"]
     ]
     path.write_text(json.dumps(found))
-    _, html, out = written(tmp_path, folder)
+    _, html, out = write_report(tmp_path, folder)
     assert "<img src=x" not in html and "&lt;img src=x onerror=alert(1)&gt;&amp;&quot;" in html
     for drawn in re.findall(r"<svg.*?</svg>", html):
         ElementTree.fromstring(drawn)
@@ -93,18 +88,20 @@ def test_every_text_is_escaped(tmp_path):
     )
 
 
-def test_a_failed_gate_comes_first_and_makes_the_exit_status(tmp_path, capsys):
-    status, html, _ = written(tmp_path, fabricated.run(tmp_path / "run", gates=False))
+def test_a_failed_control_comes_first_and_gives_exit_status_1(tmp_path, capsys):
+    status, html, _ = write_report(
+        tmp_path, fabricated_runs.write_run(tmp_path / "run", gates=False)
+    )
     assert (
         status == 1
-        and '"raw is read" in run (strict): fresh came to 0.9' in capsys.readouterr().err
+        and '"raw is read" in run (strict): fresh reached 0.9' in capsys.readouterr().err
     )
     assert (
         html.index('<div class="bad"><strong>Not to be trusted')
-        < html.index("What is missing")
+        < html.index("Caveats")
         < html.index("<h2")
     )
-    status, html, _ = written(tmp_path, fabricated.run(tmp_path / "good"))
+    status, html, _ = write_report(tmp_path, fabricated_runs.write_run(tmp_path / "good"))
     assert status == 0 and 'class="bad"' not in html
 
 
@@ -117,27 +114,27 @@ def test_a_failed_gate_comes_first_and_makes_the_exit_status(tmp_path, capsys):
         ("none", "synthetic", False, False),
     ],
 )
-def test_people_of_real_data_are_shown_on_demand_only(tmp_path, pictures, source, shown, said):
-    _, html, _ = written(
-        tmp_path, fabricated.run(tmp_path / "run", clip_source=source), pictures=pictures
+def test_real_people_are_shown_on_request_only(tmp_path, pictures, source, shown, said):
+    _, html, _ = write_report(
+        tmp_path, fabricated_runs.write_run(tmp_path / "run", clip_source=source), pictures=pictures
     )
     assert ("data:image/png" in html) == shown and ("may show real people" in html) == said
 
 
 def test_a_fixed_anonymizers_sheet_is_shown_once(tmp_path):
-    folder = fabricated.sweep(tmp_path / "sweep")
+    folder = fabricated_runs.write_sweep(tmp_path / "sweep")
     for point in ("B0.05-seed0", "B0.2-seed0"):
         for name in ("blur", "f_A"):
             phase = folder / point / f"evaluation/strict/phases/reconstruction-1-images-{name}"
             phase.mkdir(parents=True)
             shutil.copy(folder / point / "pictures/images.png", phase / "sheet.png")
-    _, html, _ = written(tmp_path, folder)
+    _, html, _ = write_report(tmp_path, folder)
     assert html.count("reconstruction-1-images-blur/sheet.png</figcaption>") == 1
     assert html.count("reconstruction-1-images-f_A/sheet.png</figcaption>") == 2
 
 
-def test_every_f_a_stands_in_one_sheet_beside_raw(tmp_path, monkeypatch):
-    folder = fabricated.sweep(tmp_path / "sweep")
+def test_every_f_a_is_in_one_sheet_with_raw(tmp_path, monkeypatch):
+    folder = fabricated_runs.write_sweep(tmp_path / "sweep")
     shown = {}
     for grey, point in ((50, "B0.05-seed0"), (60, "B0.2-seed0"), (99, "B0.2-seed1")):
         rows = {
@@ -149,8 +146,10 @@ def test_every_f_a_stands_in_one_sheet_beside_raw(tmp_path, monkeypatch):
         contact_sheet.save_sheet(
             folder / point / "pictures/images.png", contact_sheet.draw_sheet(rows)
         )
-    monkeypatch.setattr(gallery, "_png", lambda sheet: shown.setdefault("sheet", sheet).tobytes())
-    _, html, _ = written(tmp_path, folder)
+    monkeypatch.setattr(
+        gallery, "_encode_png", lambda sheet: shown.setdefault("sheet", sheet).tobytes()
+    )
+    _, html, _ = write_report(tmp_path, folder)
     assert (
         html.count("images.png</figcaption>") == 1
         and "f_A side by side: images.png, seed 0" in html
@@ -168,24 +167,29 @@ def test_every_f_a_stands_in_one_sheet_beside_raw(tmp_path, monkeypatch):
 def test_it_works_without_logs_pictures_or_evaluation(tmp_path):
     import shutil
 
-    folder = fabricated.run(tmp_path / "run", evaluated=False)
+    folder = fabricated_runs.write_run(tmp_path / "run", evaluated=False)
     for name in ("logs", "pictures"):
         shutil.rmtree(folder / name)
-    status, html, _ = written(tmp_path, folder)
-    assert status == 0 and "No gate was run" in html and "Training of f_A" not in html
+    status, html, _ = write_report(tmp_path, folder)
+    assert status == 0 and "No controls were run" in html and "Training of f_A" not in html
 
 
-def test_nothing_to_report_on(tmp_path):
-    with pytest.raises(ValueError, match="Whose report"):
-        report.work([], report.Settings())
+def test_folders_without_runs_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="Give at least one run or sweep folder"):
+        report.write_report([], report.ReportOptions())
     with pytest.raises(ValueError, match="there is nothing at that path"):
-        report.work([str(tmp_path / "nowhere")], report.Settings())
+        report.write_report([str(tmp_path / "nowhere")], report.ReportOptions())
 
 
-def test_cells_in_words():
-    assert tables.in_words(Number((0.5,), (0.4, 0.62))) == "50.0 (40.0–62.0)"
-    assert tables.in_words(Number((0.4, 0.6))) == "50.0 ± 14.1"  # deviation sqrt(.02)
-    assert [tables.in_words(cell) for cell in (None, 21.456, 40, "x")] == ["-", "21.46", "40", "x"]
+def test_cells_as_text():
+    assert tables.format_cell(Statistic((0.5,), (0.4, 0.62))) == "50.0 (40.0–62.0)"
+    assert tables.format_cell(Statistic((0.4, 0.6))) == "50.0 ± 14.1"  # deviation sqrt(.02)
+    assert [tables.format_cell(cell) for cell in (None, 21.456, 40, "x")] == [
+        "-",
+        "21.46",
+        "40",
+        "x",
+    ]
 
 
 def test_csv_has_a_column_for_each_part_and_no_formulas():
@@ -193,7 +197,7 @@ def test_csv_has_a_column_for_each_part_and_no_formulas():
         "t",
         "T",
         ("who", "share"),
-        (("=1+1", Number((0.4, 0.6))), ("b", Number((0.5,), (0.4, 0.6))), ("c", None)),
+        (("=1+1", Statistic((0.4, 0.6))), ("b", Statistic((0.5,), (0.4, 0.6))), ("c", None)),
     )
     rows = list(csv.reader(tables.to_csv(table).splitlines()))
     assert rows[0] == ["who", "share", "share std", "share low", "share high"]
@@ -221,12 +225,12 @@ def test_latex_escapes():
     ],
 )
 def test_ticks_are_round_and_hold_every_value(values, expected):
-    assert svg.ticks(values, 5) == pytest.approx(expected)
+    assert svg.choose_ticks(values, 5) == pytest.approx(expected)
 
 
-def test_a_plot_puts_points_where_they_belong():
+def test_points_are_at_their_values():
     drawn = ElementTree.fromstring(
-        svg.scatter([svg.Dot("a", 0, 0), svg.Dot("b", 100, 50, shape="square")], "x", "y")
+        svg.draw_scatter([svg.Dot("a", 0, 0), svg.Dot("b", 100, 50, shape="square")], "x", "y")
     )
     (circle,) = (node for node in drawn.iter() if node.tag.endswith("circle"))
     # The axes begin at the left and at the bottom margin.
@@ -238,9 +242,9 @@ def test_a_plot_puts_points_where_they_belong():
     )
 
 
-def test_the_name_of_a_line_does_not_lie_on_a_dot_at_its_beginning():
+def test_the_name_of_a_rule_does_not_cover_a_point():
     drawn = ElementTree.fromstring(
-        svg.scatter(
+        svg.draw_scatter(
             [svg.Dot("black", 0, 12)],
             "x",
             "y",
@@ -259,8 +263,8 @@ def test_the_name_of_a_line_does_not_lie_on_a_dot_at_its_beginning():
     )
 
 
-def test_names_do_not_lie_on_each_other():
-    frame = svg.Frame([0, 100], [0, 100])
-    texts = svg.names([(100, 100 + k, "a name", 0) for k in range(6)], frame)
+def test_names_do_not_overlap():
+    frame = svg.Axes([0, 100], [0, 100])
+    texts = svg.place_names([(100, 100 + k, "a name", 0) for k in range(6)], frame)
     heights = [float(re.search(r'<text[^>]* y="([\d.]+)"', one)[1]) for one in texts]
-    assert all(below - above >= svg.LINE for above, below in zip(heights, heights[1:]))
+    assert all(below - above >= svg.LINE_HEIGHT for above, below in zip(heights, heights[1:]))

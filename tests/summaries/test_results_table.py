@@ -46,18 +46,18 @@ RESULTS = {
 
 def test_table_for_a_terminal():
     assert results_table.format_table(RESULTS).splitlines() == [
-        "anonymizer       action top-1 ↑               cMAP ↓  above floor ↓  F1 ↓  above floor ↓",
-        "-" * 88,
-        "raw         90.0 (80.0 to 95.0)  95.0 (90.0 to 97.0)           45.0  90.0           23.3",
-        "unetpp      70.0 (60.0 to 80.0)  55.0 (50.0 to 60.0)            5.0     -           -6.7",
-        "-" * 88,
-        "chance                     16.7                 50.0              -  66.7              -",
+        "anonymizer       action top-1 ↑               cMAP ↓  above chance ↓  F1 ↓  above chance ↓",
+        "-" * 90,
+        "raw         90.0 (80.0 to 95.0)  95.0 (90.0 to 97.0)            45.0  90.0            23.3",
+        "unetpp      70.0 (60.0 to 80.0)  55.0 (50.0 to 60.0)             5.0     -            -6.7",
+        "-" * 90,
+        "chance                     16.7                 50.0               -  66.7               -",
     ]
 
 
 def test_table_for_the_readme():
     assert results_table.format_markdown(RESULTS).splitlines() == [
-        "| anonymizer | action top-1 ↑ | cMAP ↓ | above floor ↓ | F1 ↓ | above floor ↓ |",
+        "| anonymizer | action top-1 ↑ | cMAP ↓ | above chance ↓ | F1 ↓ | above chance ↓ |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
         "| raw | 90.0 | 95.0 | 45.0 | 90.0 | 23.3 |",
         "| unetpp | 70.0 | 55.0 | 5.0 | - | -6.7 |",
@@ -65,7 +65,7 @@ def test_table_for_the_readme():
     ]
 
 
-def test_a_second_probe_has_its_own_columns():
+def test_second_privacy_task_has_its_own_columns():
     results = copy.deepcopy(RESULTS)
     results["rows"][1]["clips"] = {
         "cmap": 0.8,
@@ -75,13 +75,13 @@ def test_a_second_probe_has_its_own_columns():
     }
     head, _, raw, unetpp, chance = results_table.format_markdown(results).splitlines()
     assert "| images: cMAP ↓ |" in head
-    assert head.endswith("| clips: cMAP ↓ | above floor ↓ | clips: F1 ↓ | above floor ↓ |")
+    assert head.endswith("| clips: cMAP ↓ | above chance ↓ | clips: F1 ↓ | above chance ↓ |")
     assert raw.endswith("| - | - | - | - |")
     assert unetpp.endswith("| 80.0 | 60.0 | 70.0 | - |")
     assert chance.endswith("| 20.0 | - | - | - |")
 
 
-def test_without_a_probe_the_action_is_left():
+def test_without_privacy_tasks_only_the_action_is_shown():
     results = {
         "schema_version": 1,
         "rows": [{"anonymizer": "raw", "action_top1": 0.5, "action_chance": 0.25}],
@@ -92,17 +92,17 @@ def test_without_a_probe_the_action_is_left():
     ]
 
 
-def test_numbers_of_a_row():
-    found = results_table.numbers(RESULTS["rows"][0])
-    assert found["action_top1"] == 0.9 and found["images/cmap"] == 0.95
-    assert not any("interval" in name or "precision" in name for name in found)
+def test_flatten_numbers_of_a_row():
+    numbers = results_table.flatten_numbers(RESULTS["rows"][0])
+    assert numbers["action_top1"] == 0.9 and numbers["images/cmap"] == 0.95
+    assert not any("interval" in name or "precision" in name for name in numbers)
 
 
-def test_spread_by_hand():
+def test_average_by_hand():
     # .9 and .7: mean .8, deviation sqrt((.1 ** 2 + .1 ** 2) / 1) = .1414.
     other = copy.deepcopy(RESULTS)
     other["rows"][0]["action_top1"] = 0.7
-    both = results_table.spread([RESULTS, other])
+    both = results_table.average_runs([RESULTS, other])
     assert both["runs"] == 2 and "action_interval" not in both["rows"][0]
     assert both["rows"][0]["action_top1"] == pytest.approx({"mean": 0.8, "std": 0.02**0.5})
     raw = results_table.format_markdown(both).splitlines()[2]
@@ -110,10 +110,10 @@ def test_spread_by_hand():
     assert "16.7 ± 0.0" in results_table.format_table(both)
 
 
-def test_spread_takes_only_runs_of_the_same_rows():
+def test_only_runs_with_the_same_rows_are_averaged():
     other = copy.deepcopy(RESULTS)
     other["rows"].pop()
-    with pytest.raises(ValueError, match="the same anonymizers"):
-        results_table.spread([RESULTS, other])
-    with pytest.raises(ValueError, match="two runs or more"):
-        results_table.spread([RESULTS])
+    with pytest.raises(ValueError, match="of the same anonymizers"):
+        results_table.average_runs([RESULTS, other])
+    with pytest.raises(ValueError, match="two or more runs"):
+        results_table.average_runs([RESULTS])

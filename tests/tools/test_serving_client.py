@@ -30,8 +30,11 @@ from tools import serving_client  # noqa: E402
 @pytest.fixture(scope="module")
 def signatures(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run") / "export"
-    f_A, frames = per_frame.PerFrame(helpers.frame_network()), np.zeros([1, 16, 16, 3], np.uint8)
-    exporter.export(f_A, folder, frames, formats=("saved_model",))
+    f_A, frames = (
+        per_frame.PerFrame(helpers.make_frame_network()),
+        np.zeros([1, 16, 16, 3], np.uint8),
+    )
+    exporter.export_anonymizer(f_A, folder, frames, formats=("saved_model",))
     return tf.saved_model.load(str(folder / "saved_model")).signatures
 
 
@@ -106,7 +109,7 @@ def rest_handler(signatures):
 
 @pytest.fixture(scope="module")
 def over_rest(rest_handler):
-    with streaming.running(
+    with streaming.run_server(
         http.server.ThreadingHTTPServer(("127.0.0.1", 0), rest_handler)
     ) as place:
         yield f"http://{place}"
@@ -152,7 +155,7 @@ def over_tls(signatures, rest_handler, certificate):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(chain, key)
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    with served(Prediction(signatures), credentials) as secured, streaming.running(server) as place:
+    with served(Prediction(signatures), credentials) as secured, streaming.run_server(server) as place:
         yield f"grpcs://{secured}", f"https://{place}"
 
 
@@ -217,7 +220,7 @@ def test_ctrl_c_is_one_line(over_grpc, picture, tmp_path, monkeypatch, capsys):
     assert anonymize(picture, tmp_path / "out.png", over_grpc[0]) == 130
     assert (
         capsys.readouterr().err
-        == "tools.serving_client: stopped; the same command goes on from here.\n"
+        == "tools.serving_client: interrupted. Run the same command again to resume.\n"
     )
 
 
@@ -245,7 +248,7 @@ def test_the_token_is_not_carried_to_another_address(picture, tmp_path, monkeypa
             pass
 
     monkeypatch.setenv("TFANON_TOKEN", "secret")
-    with streaming.running(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as place:
+    with streaming.run_server(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as place:
         assert anonymize(picture, tmp_path / "out.png", f"http://{place}") == 1
     assert seen == ["/v1/models/tfanon:predict"] and "predict: 302 Found" in capsys.readouterr().out
 

@@ -1,24 +1,34 @@
-"""Which flags a phase depends on: said in sharing.py, and watched while the phases run."""
+"""Which flags a phase depends on, by declaration and as watched while it runs; what is reused."""
 
 import dataclasses
 
+import finished_runs
 import pytest
-from exporting import runs
 
 from tfanon import experiment
-from tfanon.core import checkpoint, registry
+from tfanon.core import checkpoint, config, registry
 from tfanon.core.config import RUNTIME_FLAGS, Config
 from tfanon.data import splits
 from tfanon.data.sources import synthetic
 from tfanon.training import distribution, phase_cache, phases
+from tfanon.training.phase_cache import (
+    ACTION_EVALUATOR_FLAGS,
+    ANONYMIZER_FLAGS,
+    ATTACKER_FLAGS,
+    CLIP_FLAGS,
+    CLIP_PRIVACY_FLAGS,
+    INITIALIZATION_FLAGS,
+    MINIMAX_FLAGS,
+)
 
-TINY = {
+TINY_NETWORKS = {
     "anonymizer": "tiny",
     "action_network": "tiny",
     "privacy_network": "tiny",
     "baselines": ("raw",),
 }
-OTHER = {
+# Other values of flags that are choices.
+OTHER_CHOICES = {
     "anonymizer": "unet",
     "action_network": "c3d",
     "privacy_network": "resnet18",
@@ -35,77 +45,52 @@ OTHER = {
 }
 
 
-def other_value(field, value):
-    """Another value of the flag that is as valid."""
-    if field in OTHER:
-        return OTHER[field]
+def get_other_value(name, value):
+    """Another valid value of a flag."""
+    if name in OTHER_CHOICES:
+        return OTHER_CHOICES[name]
     if isinstance(value, bool):
         return not value
-    return (
-        value + ("x",)
-        if isinstance(value, tuple)
-        else value + type(value)(1)
-        if not isinstance(value, str)
-        else "x"
-    )
+    if isinstance(value, tuple):
+        return (*value, "x")
+    if isinstance(value, str):
+        return "x"
+    return value + type(value)(1)
 
 
-def changes(phase, **settings):
-    """The flags that make a phase another one."""
-    config = Config(**settings)
-    return {
-        field.name
-        for field in dataclasses.fields(Config)
-        if phase_cache.get_relevant_flags(phase, config)
-        != phase_cache.get_relevant_flags(
-            phase,
-            dataclasses.replace(
-                config, **{field.name: other_value(field.name, getattr(config, field.name))}
-            ),
-        )
-    }
+def list_decisive_flags(phase, **flags):
+    """The flags whose change makes a phase another one."""
+    options = Config(**flags)
+    relevant = phase_cache.get_relevant_flags(phase, options)
+    decisive = set()
+    for field in dataclasses.fields(Config):
+        value = get_other_value(field.name, getattr(options, field.name))
+        other = dataclasses.replace(options, **{field.name: value})
+        if phase_cache.get_relevant_flags(phase, other) != relevant:
+            decisive.add(field.name)
+    return decisive
 
 
-def test_what_each_phase_depends_on():
-    everything = (
-        {field.name for field in dataclasses.fields(Config)} - set(RUNTIME_FLAGS) - {"baselines"}
-    )
-    game = (
-        phase_cache.MINIMAX_FLAGS | phase_cache.ANONYMIZER_FLAGS | phase_cache.INITIALIZATION_FLAGS
-    )
-    judges = (
-        phase_cache.ACTION_EVALUATOR_FLAGS
-        | phase_cache.ATTACKER_FLAGS
-        | phase_cache.CLIP_PRIVACY_FLAGS
-    )
-    assert (
-        changes("initialise")
-        == everything - phase_cache.MINIMAX_FLAGS - judges - phase_cache.CLIP_FLAGS
-    )
-    assert changes("anonymize") == everything - judges
-    assert (
-        changes("anonymize", init_action_from_raw=True)
-        == everything - phase_cache.ATTACKER_FLAGS - phase_cache.CLIP_PRIVACY_FLAGS
-    )
-    # The judge is f_T's network unless it is named.
-    others = game | phase_cache.ATTACKER_FLAGS | phase_cache.CLIP_PRIVACY_FLAGS
-    assert changes("action-blur") == everything - others | {"action_network"}
-    assert changes("action-blur", eval_action_network="tiny") == everything - others
-    assert changes("privacy-images-raw") == (
-        everything
-        - game
-        - phase_cache.ACTION_EVALUATOR_FLAGS
-        - phase_cache.CLIP_FLAGS
-        - phase_cache.CLIP_PRIVACY_FLAGS
-        | {"privacy_network"}
-    )
-    assert changes("pretrain-small3d") == changes("action-raw")
-    assert (
-        changes("action-f_A")
-        == everything - phase_cache.ATTACKER_FLAGS - phase_cache.CLIP_PRIVACY_FLAGS
-    )
-    assert changes("privacy-clips-f_A") == everything - phase_cache.ACTION_EVALUATOR_FLAGS
-    assert changes("attack") == everything - game | {"action_network", "privacy_network"}
+def test_flags_on_which_each_phase_depends():
+    names = {field.name for field in dataclasses.fields(Config)}
+    everything = names - set(RUNTIME_FLAGS) - {"baselines"}
+    training = MINIMAX_FLAGS | ANONYMIZER_FLAGS | INITIALIZATION_FLAGS
+    evaluation = ACTION_EVALUATOR_FLAGS | ATTACKER_FLAGS | CLIP_PRIVACY_FLAGS
+    privacy = ATTACKER_FLAGS | CLIP_PRIVACY_FLAGS
+    assert list_decisive_flags("initialise") == everything - MINIMAX_FLAGS - evaluation - CLIP_FLAGS
+    assert list_decisive_flags("anonymize") == everything - evaluation
+    assert list_decisive_flags("anonymize", init_action_from_raw=True) == everything - privacy
+    # The evaluator is f_T's network unless it is named.
+    action = everything - training - privacy
+    assert list_decisive_flags("action-blur") == action | {"action_network"}
+    assert list_decisive_flags("action-blur", eval_action_network="tiny") == action
+    images = everything - training - ACTION_EVALUATOR_FLAGS - CLIP_FLAGS - CLIP_PRIVACY_FLAGS
+    assert list_decisive_flags("privacy-images-raw") == images | {"privacy_network"}
+    assert list_decisive_flags("pretrain-small3d") == list_decisive_flags("action-raw")
+    assert list_decisive_flags("action-f_A") == everything - privacy
+    assert list_decisive_flags("privacy-clips-f_A") == everything - ACTION_EVALUATOR_FLAGS
+    networks = {"action_network", "privacy_network"}
+    assert list_decisive_flags("attack") == everything - training | networks
     for phase in (
         "initialise",
         "anonymize",
@@ -121,27 +106,27 @@ def test_what_each_phase_depends_on():
             "image_source",
             "validation_split",
             "precision",
-        } <= changes(phase)
-    with pytest.raises(ValueError, match="No phase is called 'judge'"):
+        } <= list_decisive_flags(phase)
+    with pytest.raises(ValueError, match="There is no phase 'judge'"):
         phase_cache.get_relevant_flags("judge", Config())
 
 
-class Watched(Config):
-    """A Config that notes which of its fields are read; a copy of it notes in the same place."""
+class WatchedConfig(Config):
+    """A Config that records which of its fields are read; its copies record in the same place."""
 
-    read = set()
+    read_fields = set()
 
     def __getattribute__(self, name):
         if name in Config.__dataclass_fields__:
-            Watched.read.add(name)
+            WatchedConfig.read_fields.add(name)
         return super().__getattribute__(name)
 
 
-def test_phases_read_no_flag_that_they_are_said_not_to_depend_on(monkeypatch, tmp_path):
-    runs.add_tiny_networks(monkeypatch)
-    synthetic.write(
+def test_phases_read_no_other_flags(monkeypatch, tmp_path):
+    finished_runs.add_tiny_networks(monkeypatch)
+    synthetic.write_dataset(
         tmp_path / "data" / "synthetic",
-        synthetic.Size(
+        synthetic.DatasetSize(
             train_people=2,
             test_people=1,
             train_images=8,
@@ -151,8 +136,8 @@ def test_phases_read_no_flag_that_they_are_said_not_to_depend_on(monkeypatch, tm
             side=32,
         ),
     )
-    config = Watched(
-        **TINY,
+    options = WatchedConfig(
+        **TINY_NETWORKS,
         workdir=str(tmp_path / "run"),
         data_dir=str(tmp_path / "data"),
         resolution=32,
@@ -167,101 +152,112 @@ def test_phases_read_no_flag_that_they_are_said_not_to_depend_on(monkeypatch, tm
     )
     copy = dataclasses.replace
 
-    def quiet(settings, **more):  # to copy a field is not to look at it
-        before = set(Watched.read)
+    def copy_unrecorded(original, **changes):  # copying a field is not reading it
+        before = set(WatchedConfig.read_fields)
         try:
-            return copy(settings, **more)
+            return copy(original, **changes)
         finally:
-            Watched.read = before
+            WatchedConfig.read_fields = before
 
-    monkeypatch.setattr(dataclasses, "replace", quiet)
+    monkeypatch.setattr(dataclasses, "replace", copy_unrecorded)
 
-    def reads(work):
-        Watched.read = set()
-        run = phases.TrainingRun(
-            config, splits.load(config), distribution.make_strategy("one_device")
-        )
-        work(run)
-        return (
-            Watched.read - set(RUNTIME_FLAGS) - {"baselines"}
-        )  # they are read for a phase's number alone
+    def list_read_flags(work):
+        WatchedConfig.read_fields = set()
+        data = splits.load_experiment_data(options)
+        work(phases.TrainingRun(options, data, distribution.make_strategy("one_device")))
+        # The baselines are read only to number the phase.
+        return WatchedConfig.read_fields - set(RUNTIME_FLAGS) - {"baselines"}
+
+    def initialize(run):
+        phases.initialize_anonymizer(run, experiment.make_anonymizer(run))
+
+    def measure_utility(run):
+        phases.measure_utility(run, "raw", raw)
+
+    def measure_leakage(run):
+        phases.measure_leakage(run, "raw", raw, "images")
 
     raw = registry.load_module("anonymizers", "raw").build()
     for phase, work in (
-        (
-            "initialise",
-            lambda run: phases.initialize_anonymizer(run, experiment.make_anonymizer(run)),
-        ),
-        ("action-raw", lambda run: phases.measure_utility(run, "raw", raw)),
-        ("privacy-images-raw", lambda run: phases.measure_leakage(run, "raw", raw, "images")),
+        ("initialise", initialize),
+        ("action-raw", measure_utility),
+        ("privacy-images-raw", measure_leakage),
     ):
-        extra = reads(work) - set(phase_cache.get_relevant_flags(phase, config))
-        # The game's network is the judge's where none is named; --init_action_from_raw and --epochs_pretrain are read to number the
-        # phases, and --private_labels and those of PRIVATE_CLIPS to load what other phases look at.
-        assert extra <= {
+        undeclared = list_read_flags(work) - set(phase_cache.get_relevant_flags(phase, options))
+        # Networks of training stand in for evaluators that are not named; --init_action_from_raw
+        # and --epochs_pretrain are read to number the phases, --private_labels and
+        # CLIP_PRIVACY_FLAGS to load the data of other phases.
+        assert undeclared <= {
             "init_action_from_raw",
             "epochs_pretrain",
             "action_network",
             "privacy_network",
             "private_labels",
-            *phase_cache.CLIP_PRIVACY_FLAGS,
-        }, (phase, extra)
+            *CLIP_PRIVACY_FLAGS,
+        }, (phase, undeclared)
         assert (tmp_path / "run" / "phases" / phase / "done.json").exists()
 
 
-def finished(folder, *names, **settings):
-    """A run with phases that are done."""
+def write_run(folder, *names, **flags):
+    """Write a run with finished phases; return its Config."""
     for name in names:
-        for file in ("logs", "phases"):
-            (folder / file / name).mkdir(parents=True)
-        (folder / "logs" / name / "events.1").write_text("curve")
-        (folder / "phases" / name / "network.weights.h5").write_text(f"{folder.name} {name}")
-        (folder / "phases" / name / "done.json").write_text('{"result": {}}')
-    return Config(workdir=str(folder), **settings)
+        logs, phase = folder / "logs" / name, folder / "phases" / name
+        logs.mkdir(parents=True)
+        phase.mkdir(parents=True)
+        (logs / "events.1").write_text("curve")
+        (phase / "network.weights.h5").write_text(f"{folder.name} {name}")
+        (phase / "done.json").write_text('{"result": {}}')
+    return Config(workdir=str(folder), **flags)
 
 
-def test_finished_phases_are_shared_where_their_flags_are_equal(tmp_path):
+def test_finished_phases_with_equal_flags_are_reused(tmp_path):
     names = ("action-raw", "anonymize", "initialise", "privacy-images-raw")
-    first = finished(tmp_path / "first", *names, penalty_bound=0.1)
-    point = Config(workdir=str(tmp_path / "point"), penalty_bound=0.2)
-    assert phase_cache.reuse_phases(point, [first]) == [
-        "action-raw",
-        "initialise",
-        "privacy-images-raw",
-    ]
+    first = write_run(tmp_path / "first", *names, penalty_bound=0.1)
+    trial = Config(workdir=str(tmp_path / "trial"), penalty_bound=0.2)
+    reused = phase_cache.reuse_phases(trial, [first])
+    assert reused == ["action-raw", "initialise", "privacy-images-raw"]
     for name in ("action-raw", "initialise"):
-        assert (
-            tmp_path / "point/phases" / name / "network.weights.h5"
-        ).read_text() == f"first {name}"
-        assert (tmp_path / "point/logs" / name / "events.1").read_text() == "curve"
-        assert (tmp_path / "point/phases" / name / "done.json").samefile(
-            tmp_path / "first/phases" / name / "done.json"
-        )
-    assert not (tmp_path / "point/phases/anonymize").exists()
-    assert phase_cache.reuse_phases(point, [first]) == []
+        phase = tmp_path / "trial/phases" / name
+        assert (phase / "network.weights.h5").read_text() == f"first {name}"
+        assert (tmp_path / "trial/logs" / name / "events.1").read_text() == "curve"
+        assert (phase / "done.json").samefile(tmp_path / "first/phases" / name / "done.json")
+    assert not (tmp_path / "trial/phases/anonymize").exists()
+    assert phase_cache.reuse_phases(trial, [first]) == []
 
 
-def test_nothing_is_shared_between_seeds_or_data_or_from_an_unfinished_phase(tmp_path):
-    first = finished(tmp_path / "first", "initialise", "action-raw")
-    for other in ({"seed": 1}, {"data_dir": "elsewhere"}, {"resolution": 112}):
-        assert (
-            phase_cache.reuse_phases(Config(workdir=str(tmp_path / "point"), **other), [first])
-            == []
+def test_runs_whose_flags_have_former_names_are_reused(tmp_path):
+    written = write_run(tmp_path / "first", "action-raw", "anonymize", lr_action=0.5)
+    config.write_flagfile(written, tmp_path / "first/run.flags")
+    flags = (tmp_path / "first/run.flags").read_text()
+    for former, name in config.list_former_names().items():
+        flags = flags.replace(f"--{name}=", f"--{former}=").replace(
+            f"--no{name}\n", f"--no{former}\n"
         )
+    assert "--rate_action=0.5" in flags and "--nowarm_action\n" in flags
+    (tmp_path / "first/run.flags").write_text(flags)
+    first = config.from_flagfile(tmp_path / "first/run.flags")
+    trial = Config(workdir=str(tmp_path / "trial"), lr_action=0.5)
+    assert phase_cache.reuse_phases(trial, [first]) == ["action-raw", "anonymize"]
+
+
+def test_nothing_is_reused_with_other_seed_or_data_or_from_unfinished_phases(tmp_path):
+    first = write_run(tmp_path / "first", "initialise", "action-raw")
+    for flags in ({"seed": 1}, {"data_dir": "elsewhere"}, {"resolution": 112}):
+        trial = Config(workdir=str(tmp_path / "trial"), **flags)
+        assert phase_cache.reuse_phases(trial, [first]) == []
     (tmp_path / "first/phases/initialise/done.json").unlink()
-    assert phase_cache.reuse_phases(Config(workdir=str(tmp_path / "point")), [first]) == [
-        "action-raw"
-    ]
+    trial = Config(workdir=str(tmp_path / "trial"))
+    assert phase_cache.reuse_phases(trial, [first]) == ["action-raw"]
 
 
 @pytest.mark.parametrize(
-    "played, asked, shared",
+    "trained, wanted, is_reused",
     [
         pytest.param(
             {"penalty_bound": 0.3},
             {"penalty_bound": 0.2, "penalty_weight": 5.0},
             True,
-            id="no clip changed so much",
+            id="no clip was changed so much",
         ),
         pytest.param({"penalty_bound": 0.3}, {"penalty_bound": 0.16}, True, id="just that much"),
         pytest.param({"penalty_bound": 0.3}, {"penalty_bound": 0.1}, False, id="more"),
@@ -269,16 +265,16 @@ def test_nothing_is_shared_between_seeds_or_data_or_from_an_unfinished_phase(tmp
             {"penalty_bound": 0.3},
             {"penalty_bound": 0.1, "penalty_weight": 0.0},
             True,
-            id="SPAct wanted",
+            id="wanted without penalty",
         ),
         pytest.param(
             {"penalty_bound": 0.1, "penalty_weight": 0.0},
             {"penalty_bound": 0.2},
             True,
-            id="SPAct there",
+            id="trained without penalty",
         ),
         pytest.param(
-            {"penalty_bound": 0.1}, {"penalty_bound": 0.2}, False, id="the penalty pulled there"
+            {"penalty_bound": 0.1}, {"penalty_bound": 0.2}, False, id="the penalty was active"
         ),
         pytest.param(
             {"penalty_bound": 0.3},
@@ -294,45 +290,39 @@ def test_nothing_is_shared_between_seeds_or_data_or_from_an_unfinished_phase(tmp
         ),
     ],
 )
-def test_a_game_in_which_B_is_never_reached_is_played_once(tmp_path, played, asked, shared):
-    first = finished(tmp_path / "first", "anonymize", "privacy-images-f_A", **played)
+def test_training_whose_penalty_was_idle_is_reused(tmp_path, trained, wanted, is_reused):
+    first = write_run(tmp_path / "first", "anonymize", "privacy-images-f_A", **trained)
     checkpoint.write_json(
         tmp_path / "first/phases/anonymize/done.json",
         {"result": {"largest_change": 0.16}, "sha256": ""},
     )
-    found = phase_cache.reuse_phases(Config(workdir=str(tmp_path / "point"), **asked), [first])
-    assert found == (["anonymize", "privacy-images-f_A"] if shared else [])
+    trial = Config(workdir=str(tmp_path / "trial"), **wanted)
+    reused = phase_cache.reuse_phases(trial, [first])
+    assert reused == (["anonymize", "privacy-images-f_A"] if is_reused else [])
 
 
-def test_the_largest_change_of_an_earlier_version_is_not_guessed(tmp_path):
-    first = finished(tmp_path / "first", "anonymize", penalty_bound=0.9)
-    assert (
-        phase_cache.reuse_phases(
-            Config(workdir=str(tmp_path / "point"), penalty_bound=0.8), [first]
-        )
-        == []
-    )
+def test_missing_largest_change_of_earlier_versions_is_not_guessed(tmp_path):
+    first = write_run(tmp_path / "first", "anonymize", penalty_bound=0.9)
+    trial = Config(workdir=str(tmp_path / "trial"), penalty_bound=0.8)
+    assert phase_cache.reuse_phases(trial, [first]) == []
 
 
-def test_a_lock_is_not_shared(tmp_path):
-    first = finished(tmp_path / "first", "action-raw")
+def test_lock_files_are_not_linked(tmp_path):
+    first = write_run(tmp_path / "first", "action-raw")
     (tmp_path / "first/phases/action-raw/.lock").touch()
-    assert phase_cache.reuse_phases(
-        Config(workdir=str(tmp_path / "point"), processes=2), [first]
-    ) == ["action-raw"]
-    assert not (tmp_path / "point/phases/action-raw/.lock").exists()
+    trial = Config(workdir=str(tmp_path / "trial"), processes=2)
+    assert phase_cache.reuse_phases(trial, [first]) == ["action-raw"]
+    assert not (tmp_path / "trial/phases/action-raw/.lock").exists()
 
 
-def test_a_disk_without_links_gets_copies(tmp_path, monkeypatch):
+def test_file_system_without_links_gets_copies(tmp_path, monkeypatch):
     def refuse(*_):
         raise OSError("no links here")
 
-    first = finished(tmp_path / "first", "initialise")
+    first = write_run(tmp_path / "first", "initialise")
     monkeypatch.setattr("os.link", refuse)
-    assert phase_cache.reuse_phases(Config(workdir=str(tmp_path / "point")), [first]) == [
-        "initialise"
-    ]
-    given, taken = (
-        tmp_path / name / "phases/initialise/network.weights.h5" for name in ("first", "point")
-    )
-    assert taken.read_text() == "first initialise" and not taken.samefile(given)
+    trial = Config(workdir=str(tmp_path / "trial"))
+    assert phase_cache.reuse_phases(trial, [first]) == ["initialise"]
+    original = tmp_path / "first/phases/initialise/network.weights.h5"
+    copy = tmp_path / "trial/phases/initialise/network.weights.h5"
+    assert copy.read_text() == "first initialise" and not copy.samefile(original)

@@ -1,9 +1,31 @@
-"""Who tries to read private attributes behind an f_A: one attack, one file, and an attack while f_A is trained.
+"""Attacks that try to recover private attributes from the output of an anonymizer f_A.
 
-Every file here has attack(run, name, f_A, **choice) -> entries, as tfanon.evaluate writes them, and NEEDS, what of the
-data it needs.  run: _common.Run.  name, f_A: what is attacked; any callable of frames and clips.
+One module is one attack, and its name is the name of the attack. To add one, add a module to this
+folder; nothing else has to change. `fresh.py` is the one to read and to copy. A module defines::
+
+    REQUIRED = "images or clips with private attributes"  # what the data must have, for messages
+
+
+    def attack(run, name, f_A, network="", start=attack_run.SCRATCH) -> list[attack_run.Entry]: ...
+
+`attack` receives
+
+* `run`, an `attack_run.AttackRun`: the data of each privacy task (`run.data.privacy_tasks`), the
+  configuration, the seed and the folder of the evaluation;
+* `name` and `f_A`: the anonymizer and its name in the results. f_A is any callable of frames
+  ``[N, H, W, 3]`` or clips ``[N, T, H, W, 3]`` in [0, 1];
+* its options, which must have defaults of type int, float or str. Users set them on the command
+  line: ``tfanon-evaluate --attackers=reconstruction:width=0.5``.
+
+It returns one entry of results.json per privacy task, made by `attack_run.make_result_entry`; an
+empty list means that the data lacks what REQUIRED says. The docstring of `AttackRun` shows how an
+attack trains, scores and stores its result, so that an interrupted evaluation can resume.
+
+``tfanon-evaluate --attackers=NAME`` runs the new attack. To make it part of a table, add it to a
+protocol in `tfanon.attacks.protocols`. What several attacks share is in `tfanon.attacks.common`,
+with the small attack that watches the leakage while f_A is trained.
 """
 
-from tfanon.attacks.common.periodic_attack import PrivacyAttackCallback, make_attack_watchers
+from tfanon.attacks.common.periodic_attack import PrivacyAttackCallback, make_log_callbacks
 
-__all__ = ["PrivacyAttackCallback", "watchers"]
+__all__ = ["PrivacyAttackCallback", "make_log_callbacks"]

@@ -1,83 +1,120 @@
-"""The nearest training examples by the features of a network that was trained on raw data: no training, no luck.
+"""Nearest-neighbour attack: no training, only features of a network trained on raw data.
 
-An attribute is as likely as it is common among the k nearest by cosine; k is chosen on the held-out slice.
+The probability of an attribute is its frequency among the k nearest training examples by cosine
+similarity. k is chosen on the held-out split.
 """
+
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tfanon.attacks import fresh
 from tfanon.attacks.common import attack_run
+from tfanon.attacks.common.attack_run import AttackRun, Entry
+from tfanon.core.config import Config
+from tfanon.data.batch import Examples
 from tfanon.metrics import criteria, scores
 from tfanon.training import phases
 
 REQUIRED = fresh.REQUIRED
-K_CHOICES = (1, 5, 20)  # of k
-QUERIES_PER_BATCH = 512  # that are compared with all of training at once
+K_CHOICES = (1, 5, 20)
+QUERIES_PER_BATCH = 512  # compared with all training examples at once; bounds memory
 
 
-def attack(run, name, f_A, network="", start=attack_run.SCRATCH):
-    """An entry per probe.  network, start: as in fresh, of the network on raw data."""
+def attack(
+    run: AttackRun,
+    name: str,
+    f_A: attack_run.Anonymizer,
+    network: str = "",
+    start: str = attack_run.SCRATCH,
+) -> list[Entry]:
+    """Score the nearest neighbours for each privacy task.
+
+    Args:
+        run: The evaluation.
+        name: Name of the anonymizer.
+        f_A: The anonymizer.
+        network: As in `fresh.attack`, of the network on raw data.
+        start: As in `fresh.attack`.
+
+    Returns:
+        One entry per privacy task.
+    """
     network = network or run.config.attacker_network
-    return [
-        attack_run.make_result_entry(
-            name, "knn", network, start, probe, _attack_task(run, name, f_A, probe, network, start)
-        )
-        for probe in run.tables.probes
-    ]
+    entries = []
+    for task in run.data.privacy_tasks:
+        result = _attack_task(run, name, f_A, task, network, start)
+        entries.append(attack_run.make_result_entry("knn", network, start, task, name, result))
+    return entries
 
 
-def _attack_task(run, name, f_A, probe, network, start):
-    phase = run.get_phase(attack_run.make_phase_name("knn", network, start, probe, name))
-    if (found := phase.load_result()) is not None:
-        return found
-    f_B, raw = fresh.train_on_raw(run, probe, network, start)
-    see = criteria.Predictor(
-        tf.function(
-            attack_run.compose(f_A, attack_run.build_feature_extractor(f_B)), reduce_retracing=True
-        )
-    )
-    splits = run.tables.probes[probe]
-    train, held_out, test = (
-        _extract_features(see, examples, run.config)
-        for examples in (splits.train, splits.tuning, splits.test)
-    )
+def _attack_task(
+    run: AttackRun, name: str, f_A: attack_run.Anonymizer, task: str, network: str, start: str
+) -> dict[str, Any]:
+    phase = run.get_phase(attack_run.make_phase_name("knn", network, start, task, name))
+    stored = phase.load_result()
+    if stored is not None:
+        return stored
+    f_B, raw_result = fresh.train_on_raw(run, task, network, start)
+    features_of_output = attack_run.compose(f_A, attack_run.build_feature_extractor(f_B))
+    extractor = criteria.Predictor(tf.function(features_of_output, reduce_retracing=True))
+    splits = run.data.privacy_tasks[task]
+    features, truth, _ = _extract_features(extractor, splits.train, run.config)
+    tuning_features, tuning_truth, _ = _extract_features(extractor, splits.tuning, run.config)
+    test_features, test_truth, test_rows = _extract_features(extractor, splits.test, run.config)
+
+    def score_k(k: int) -> float:
+        predictions = predict_from_neighbours(features, truth, tuning_features, k)
+        return scores.cmap_score(predictions, tuning_truth)
+
     k = K_CHOICES[-1]
-    if len(splits.held_out):  # else each row would be its own neighbour, and one of those be enough
-        k = max(
-            K_CHOICES,
-            key=lambda k: scores.cmap_score(
-                predict_from_neighbours(*train[:2], held_out[0], k), held_out[1]
-            ),
-        )
-    thresholds = scores.tune_f1_thresholds(
-        predict_from_neighbours(*train[:2], held_out[0], k), held_out[1]
+    # Without a held-out split `tuning` is the training split: each example would be its own nearest
+    # neighbour, and k = 1 would always win.
+    if len(splits.held_out):
+        k = max(K_CHOICES, key=score_k)
+    tuning_predictions = predict_from_neighbours(features, truth, tuning_features, k)
+    thresholds = scores.tune_f1_thresholds(tuning_predictions, tuning_truth)
+    test_predictions = predict_from_neighbours(features, truth, test_features, k)
+    leakage = criteria.score_attributes(
+        test_predictions, test_truth, test_rows, thresholds, splits.test
     )
-    found = criteria.score_attributes(
-        predict_from_neighbours(*train[:2], test[0], k), *test[1:], thresholds, splits.test
-    )
-    learnt = {"selected": raw["selected"], "curve": [], "budget": raw["budget"]}
-    return phase.save_result(None, {**found, "neighbours": k, **learnt})
+    training = {"selected": raw_result["selected"], "curve": [], "budget": raw_result["budget"]}
+    return phase.save_result(None, {**leakage, "neighbours": k, **training})
 
 
-def predict_from_neighbours(features, truth, asked, k):
-    """Mean truth [n, P] of the k rows of `features` that are nearest to each row of `asked`, both [., F], by cosine."""
-    features, asked = (
-        rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-        for rows in (features, asked)
-    )
+def predict_from_neighbours(
+    features: np.ndarray, truth: np.ndarray, queries: np.ndarray, k: int
+) -> np.ndarray:
+    """Average the attributes of the k training examples that are nearest by cosine similarity.
+
+    Args:
+        features: Features of the training examples ``[m, F]``.
+        truth: Their attributes ``[m, P]``, 0 or 1.
+        queries: Features of the examples to classify ``[n, F]``.
+        k: Number of neighbours; all training examples if there are fewer.
+
+    Returns:
+        Probabilities ``[n, P]``, float64.
+    """
+    features = _normalize_rows(features)
+    queries = _normalize_rows(queries)
     k = min(k, len(features))
-    nearest = [
-        np.argpartition(-asked[first : first + QUERIES_PER_BATCH] @ features.T, k - 1, axis=1)[
-            :, :k
-        ]
-        for first in range(0, len(asked), QUERIES_PER_BATCH)
-    ]
-    return np.float64(truth)[np.concatenate(nearest)].mean(axis=1)
+    nearest = []
+    for first in range(0, len(queries), QUERIES_PER_BATCH):
+        distances = -queries[first : first + QUERIES_PER_BATCH] @ features.T
+        nearest.append(np.argpartition(distances, k - 1, axis=1)[:, :k])
+    return np.asarray(truth, np.float64)[np.concatenate(nearest)].mean(axis=1)
 
 
-def _extract_features(see, examples, config):
-    """(features [n, F], truth [n, P], which example [n])."""
-    return criteria.average_outputs_per_example(
-        *criteria.collect_outputs(see, phases.FRAME_VIEW.make_evaluation_dataset(examples, config))
-    )
+def _normalize_rows(rows: np.ndarray) -> np.ndarray:
+    """Scale each row to length 1; a row of zeros stays as it is."""
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+
+
+def _extract_features(
+    extractor: criteria.Predictor, examples: Examples, config: Config
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return features ``[n, F]``, attributes ``[n, P]`` and rows of the examples ``[n]``."""
+    dataset = phases.FRAME_VIEW.make_evaluation_dataset(examples, config)
+    return criteria.average_outputs_per_example(*criteria.collect_outputs(extractor, dataset))

@@ -1,129 +1,190 @@
-"""Save, verify, resume: a file is either complete and known by its SHA-256, or it does not count."""
+"""Save and restore weights and checkpoints; only complete files with the recorded SHA-256 count."""
 
 import json
+import os
 import pathlib
+from typing import Any
 
+import keras
 from absl import logging
 from keras.ops import convert_to_numpy
 
 from tfanon.core import files
 
 
-def write_json(path, value):
-    """Write a JSON file that is whole or not there."""
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Write a JSON file; a crash leaves the old file or the complete new one.
+
+    Args:
+        path: The file.
+        value: Anything that JSON can hold.
+
+    Raises:
+        TypeError: JSON cannot hold `value`.
+    """
     with files.write_atomically(path) as unfinished:
         unfinished.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n")
 
 
-def save_weights(model, path):
-    """Every variable of a built Keras model in `path`, which ends in `.weights.h5`; returns the SHA-256."""
+def save_weights(model: keras.Model, path: str | os.PathLike[str]) -> str:
+    """Save every variable of a built Keras model.
+
+    Args:
+        model: The model.
+        path: The file, which must end in `.weights.h5`.
+
+    Returns:
+        SHA-256 of the file.
+    """
     with files.write_atomically(path) as unfinished:
         model.save_weights(str(unfinished))
     return files.compute_sha256(path)
 
 
-def load_weights(model, path, digest):
-    """Fill a built Keras model.  Raises ValueError as verify does, and where the file is of another network."""
+def load_weights(model: keras.Model, path: str | os.PathLike[str], digest: str) -> None:
+    """Load every variable of a built Keras model.
+
+    Args:
+        model: The model.
+        path: A file of `save_weights`.
+        digest: SHA-256 that was recorded for it.
+
+    Raises:
+        ValueError: The file is missing, was altered or belongs to a different network.
+    """
     verify_digest(path, digest)
     try:
         model.load_weights(str(path))
-    except (
-        ValueError
-    ) as problem:  # Keras lists every layer; one line is enough to know that the code has changed
+    except ValueError as error:
+        # Keras lists every layer; its first line is enough to see that the network has changed.
+        reason = str(error).strip().splitlines()[0]
         raise ValueError(
-            f"{path} holds another network than {model.name}: {str(problem).strip().splitlines()[0]}"
+            f"{path} belongs to a different network than {model.name}: {reason}"
         ) from None
 
 
-def verify_digest(path, digest):
-    """Raises ValueError where the file is missing or is not the one of the digest."""
+def verify_digest(path: str | os.PathLike[str], digest: str) -> None:
+    """Check that a file is the one that was recorded.
+
+    Args:
+        path: The file.
+        digest: SHA-256 that was recorded for it.
+
+    Raises:
+        ValueError: The file is missing or has another SHA-256.
+    """
     if not pathlib.Path(path).exists():
         raise ValueError(f"{path} is missing.")
-    found = files.compute_sha256(path)
-    if found != digest:
+    actual = files.compute_sha256(path)
+    if actual != digest:
         raise ValueError(
-            f"{path} was altered: its SHA-256 is {found[:12]}..., recorded is {digest[:12]}..."
+            f"{path} was altered: its SHA-256 is {actual[:12]}..., recorded is {digest[:12]}..."
         )
 
 
 class CheckpointManager:
-    """The last two checkpoints of one phase in a folder: weights, and a JSON written after them that vouches for them.
+    """The latest checkpoints of one phase in a folder.
 
-    A checkpoint holds the networks with their batch statistics, the optimizers and the states of their random
-    generators. Order and augmentation are functions of (seed, step), so the step is all of the data's state.
+    A checkpoint is a weights file and a JSON file, written after it, with its SHA-256. It holds the
+    networks with their batch statistics, the optimizers and the states of their random generators.
+    The order of the data and its augmentation are functions of (seed, step), so the step is all the
+    state that the data has.
+
+    Args:
+        folder: Folder of the checkpoints.
+        keep: How many checkpoints are kept.
     """
 
-    def __init__(self, folder, keep=2):
+    def __init__(self, folder: str | os.PathLike[str], keep: int = 2) -> None:
         self.folder, self.keep = pathlib.Path(folder), keep
 
-    def save(self, model, step, extra=None):
-        """Write checkpoint `step`.  extra: whatever JSON holds, given back by restore; a "file" it names, with
-        its "sha256", is kept with it.
+    def save(self, model: keras.Model, step: int, extra: dict[str, Any] | None = None) -> None:
+        """Write a checkpoint and remove the oldest.
+
+        Args:
+            model: The model.
+            step: Number of train steps done.
+            extra: Anything that JSON can hold, returned by `restore`. A file of the folder that it
+                names under "file", with its "sha256", is kept as long as the checkpoint.
         """
-        weights = self.folder / f"step-{step:09d}.weights.h5"
-        digest = save_weights(model, weights)
+        digest = save_weights(model, self._weights_path(step))
         states = [convert_to_numpy(state).tolist() for state in _seed_generator_states(model)]
-        write_json(
-            self._manifest_path(step),
-            {"step": step, "sha256": digest, "random": states, "extra": extra or {}},
-        )
+        manifest = {"step": step, "sha256": digest, "random": states, "extra": extra or {}}
+        write_json(self._manifest_path(step), manifest)
         self.clear(keep=self.keep)
 
-    def restore(self, model):
-        """Fill `model` from the newest whole checkpoint; returns (step, extra), (0, {}) where there is none."""
-        for step in reversed(self._steps()):
+    def restore(self, model: keras.Model) -> tuple[int, dict[str, Any]]:
+        """Load the newest checkpoint that is complete.
+
+        Args:
+            model: The model to fill.
+
+        Returns:
+            (step, extra) of the checkpoint; (0, {}) without one.
+        """
+        for step in reversed(self._saved_steps()):
             try:
-                manifest = json.loads(self._manifest_path(step).read_text())
-                if "file" in manifest["extra"]:
-                    verify_digest(
-                        self.folder / manifest["extra"]["file"], manifest["extra"]["sha256"]
-                    )
-                load_weights(model, self.folder / f"step-{step:09d}.weights.h5", manifest["sha256"])
-                for state, value in zip(
-                    _seed_generator_states(model), manifest["random"], strict=True
-                ):
-                    state.assign(value)
-            except (ValueError, KeyError) as problem:
+                extra = self._restore_step(model, step)
+            except (ValueError, KeyError) as error:
                 logging.warning(
-                    "Checkpoint %d of %s is unusable, the one before is taken: %s",
+                    "Checkpoint %d in %s cannot be used; trying the one before it: %s",
                     step,
                     self.folder,
-                    problem,
+                    error,
                 )
                 continue
-            return step, manifest["extra"]
+            return step, extra
         return 0, {}
 
-    def clear(self, keep=0):
-        """Remove all but the newest checkpoints and the files they name, and whatever a kill left unfinished."""
-        kept = self._steps()[-keep:] if keep else []
-        names = {f"step-{step:09d}" for step in kept} | {
-            self._referenced_file_stem(step) for step in kept
-        }
+    def _restore_step(self, model: keras.Model, step: int) -> dict[str, Any]:
+        """Load one checkpoint and return its `extra`; ValueError or KeyError if it is damaged."""
+        manifest = json.loads(self._manifest_path(step).read_text())
+        extra = manifest["extra"]
+        if "file" in extra:
+            verify_digest(self.folder / extra["file"], extra["sha256"])
+        load_weights(model, self._weights_path(step), manifest["sha256"])
+        states = _seed_generator_states(model)
+        for state, value in zip(states, manifest["random"], strict=True):
+            state.assign(value)
+        return extra
+
+    def clear(self, keep: int = 0) -> None:
+        """Remove old checkpoints and files that a crash left unfinished.
+
+        Args:
+            keep: How many of the newest checkpoints stay, with the files that they name.
+        """
+        kept_steps = self._saved_steps()[-keep:] if keep else []
+        kept_stems = set()
+        for step in kept_steps:
+            kept_stems |= {f"step-{step:09d}", self._referenced_file_stem(step)}
         for pattern in ("step-*", "best-*", ".unfinished-*"):
             for path in self.folder.glob(pattern):
-                if path.name.split(".")[0] not in names:
+                if path.name.split(".")[0] not in kept_stems:
                     path.unlink()
 
-    def _referenced_file_stem(self, step):
+    def _referenced_file_stem(self, step: int) -> str:
+        """Name, without its endings, of the file that a checkpoint's `extra` names, or ""."""
         try:
-            return (
-                json.loads(self._manifest_path(step).read_text())["extra"]
-                .get("file", "")
-                .split(".")[0]
-            )
-        except (ValueError, KeyError):  # an altered manifest names nothing; restore says so
+            manifest = json.loads(self._manifest_path(step).read_text())
+            return manifest["extra"].get("file", "").split(".")[0]
+        except (ValueError, KeyError):
+            # A damaged manifest names no file; `restore` reports it.
             return ""
 
-    def _manifest_path(self, step):
+    def _manifest_path(self, step: int) -> pathlib.Path:
         return self.folder / f"step-{step:09d}.json"
 
-    def _steps(self):
+    def _weights_path(self, step: int) -> pathlib.Path:
+        return self.folder / f"step-{step:09d}.weights.h5"
+
+    def _saved_steps(self) -> list[int]:
+        """Steps of all checkpoints in the folder, in ascending order."""
         return sorted(int(path.stem.split("-")[1]) for path in self.folder.glob("step-*.json"))
 
 
-def _seed_generator_states(model):
-    """The variables of dropout's generators, which Keras leaves out of a weights file."""
+def _seed_generator_states(model: keras.Model) -> list[Any]:
+    """Variables of dropout's random generators, which Keras leaves out of a weights file."""
     return [
         variable for variable in model.variables if variable.path.endswith("seed_generator_state")
     ]

@@ -1,82 +1,107 @@
-"""A choice and its settings in one word, such as `downsample:factor=2`: read, checked and named here.
+"""Reads component specs: the name of a component with its options, such as `downsample:factor=2`.
 
-    name                        a file of the kind's folder, as it stands
-    name:key=value              with a setting
-    name:key=value;key=value    with several (in a shell between quotes); no commas, which part specs in a flag
+    name                        the component with its default options
+    name:key=value              with an option
+    name:key=value;key=value    with several (quote it in a shell)
 
-Settings are the keyword arguments of the file's build(), or of an attacker's attack(); values have the type of their
-defaults. A value that names a choice may be a word of this kind itself, with one setting:
+Specs contain no commas, which separate the specs of one flag. Options are the keyword arguments of
+the component's build(), or of an attacker's attack(), and have the types of their defaults. A value
+that names another component may itself be a spec with one option:
 `blur:regions=boxes:file=door.json`.
 """
 
 import inspect
 import re
 import zlib
+from collections.abc import Callable
+from typing import Any
 
 from tfanon.core import registry
 
 TYPE_NAMES = {int: "a whole number", float: "a number", str: "a word"}
 
 
-def build_component(kind, text):
-    """What the file that a spec names builds with the spec's settings.
+def build_component(kind: str, spec: str) -> Any:
+    """Build a component with its options.
 
-    kind: a key of registry.FOLDERS.
-    Raises ValueError where there is no such file or setting, where a value is of another type, and as its build() does.
+    Args:
+        kind: A key of registry.PACKAGES.
+        spec: Name and options.
+
+    Returns:
+        What the build() of the component's file returns.
+
+    Raises:
+        ValueError: There is no such component or option, a value has the wrong type, or build()
+            refuses it.
     """
-    name, settings = parse_spec(kind, text)
-    return registry.load_module(kind, name).build(**settings)
+    name, options = parse_spec(kind, spec)
+    return registry.load_module(kind, name).build(**options)
 
 
-def parse_spec(kind, text, function="build"):
-    """(name, {key: value}) of a spec, whose settings are those of this function of the file.
+def parse_spec(kind: str, spec: str, function: str = "build") -> tuple[str, dict[str, Any]]:
+    """Split a spec into the component's name and its options.
 
-    Raises ValueError as build does.
+    Args:
+        kind: A key of registry.PACKAGES.
+        spec: Name and options.
+        function: Function of the component's file whose keyword arguments are the options.
+
+    Returns:
+        (name, options).
+
+    Raises:
+        ValueError: There is no such component or option, or a value has the wrong type.
     """
-    name, _, rest = text.partition(":")
-    return name, _parse_options(
-        text, name, rest, _list_defaults(getattr(registry.load_module(kind, name), function))
-    )
+    name, _, options = spec.partition(":")
+    module = registry.load_module(kind, name)
+    return name, _parse_options(spec, name, options, _list_defaults(getattr(module, function)))
 
 
-def make_file_name(text):
-    """The spec as a name for a file or folder: two specs never share one, and a plain name stays as it is."""
-    safe = text.replace(":", "-", 1).replace(";", "+")
+def make_file_name(spec: str) -> str:
+    """Make a name for a file or folder from a spec.
+
+    Different specs have different names, and a spec without options is its own name.
+    """
+    safe = spec.replace(":", "-", 1).replace(";", "+")
     if not re.search(r"[^\w.=+-]", safe):
         return safe
-    return f"{re.sub(r'[^A-Za-z0-9_.=+-]', '-', safe)}-{zlib.crc32(text.encode()):08x}"
+    ascii_name = re.sub(r"[^A-Za-z0-9_.=+-]", "-", safe)
+    return f"{ascii_name}-{zlib.crc32(spec.encode()):08x}"
 
 
-def _parse_options(text, name, rest, known):
-    """{key: value} of "key=value;key=value"."""
-    found = {}
-    for part in rest.split(";") if rest else ():
+def _parse_options(spec: str, name: str, text: str, defaults: dict[str, Any]) -> dict[str, Any]:
+    """Parse "key=value;key=value"."""
+    options: dict[str, Any] = {}
+    if not text:
+        return options
+    for part in text.split(";"):
         key, equals, value = part.partition("=")
-        if not equals or not value or key in found:
+        if not equals or not value or key in options:
             raise ValueError(
-                f"'{text}' is not understood at '{part}': write {name}:key=value;key=value, "
-                "each key once."
+                f"'{spec}' cannot be read at '{part}': write {name}:key=value;key=value, each key "
+                "once."
             )
-        if key not in known:
+        if key not in defaults:
             raise ValueError(
-                f"'{text}': {name} has no setting '{key}'; it has: {', '.join(known) or 'none'}."
+                f"'{spec}': {name} has no option '{key}'; it has: {', '.join(defaults) or 'none'}."
             )
-        found[key] = _convert_value(text, key, value, type(known[key]))
-    return found
+        options[key] = _convert_value(spec, key, value, type(defaults[key]))
+    return options
 
 
-def _list_defaults(function):
-    """{keyword: its default}."""
-    parameters = inspect.signature(function).parameters.values()
-    return {
-        parameter.name: parameter.default
-        for parameter in parameters
-        if parameter.default is not parameter.empty
-    }
+def _list_defaults(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the keyword arguments of a function and their defaults."""
+    defaults = {}
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.default is not parameter.empty:
+            defaults[parameter.name] = parameter.default
+    return defaults
 
 
-def _convert_value(text, key, value, kind):
+def _convert_value(spec: str, key: str, value: str, kind: type) -> Any:
+    """Convert the text of an option to the type of its default."""
     try:
         return kind(value)
     except ValueError:
-        raise ValueError(f"'{text}': {key} must be {TYPE_NAMES[kind]}, not '{value}'.") from None
+        raise ValueError(f"'{spec}': {key} must be {TYPE_NAMES[kind]}, not '{value}'.") from None

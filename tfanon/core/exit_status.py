@@ -1,4 +1,4 @@
-"""What a command says and returns when it does not come to its end, and how it prints at all."""
+"""Exit statuses and messages of commands that fail or are interrupted, and how commands print."""
 
 import contextlib
 import errno
@@ -6,76 +6,103 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from typing import Any, TextIO
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TextIO, TypeVar
 
 from absl import app
 
-# What breaks a line, steers a terminal or turns the order of letters; bytes that are no text.
+INPUT_ERROR = 1
+INTERRUPTED, TERMINATED = 130, 143  # 128 and the number of the signal
+STANDARD_ERROR = 2  # file descriptor
+
+# Characters that break a line, control a terminal or reverse the text; bytes that are not text.
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
+Value = TypeVar("Value")
 
-def run_with_exit_status(command, work, after_interrupt="goes on from here"):
-    """The exit status that work() returns; 1 after one line where an input is at fault, 130 after Ctrl-C.
 
-    A package that is not installed is such a fault; text that cannot be printed is none.
-    command: name in front of the line, such as "tfanon.weights".  again: what the same command
-    does after Ctrl-C.
+def run_with_exit_status(
+    command: str,
+    work: Callable[[], Value],
+    after_interrupt: str = "Run the same command again to resume.",
+) -> Value | int:
+    """Run a command; turn errors in its input, and Ctrl-C, into one line and an exit status.
+
+    A package that is not installed counts as an error in the input. Text that cannot be printed is
+    no error.
+
+    Args:
+        command: Name at the beginning of the line, such as ``tfanon.weights``.
+        work: The command; returns its exit status, or None for 0.
+        after_interrupt: What to do after Ctrl-C.
+
+    Returns:
+        The status that ``work`` returns; 1 after an error, 130 after Ctrl-C.
     """
     with tolerate_output_errors():
         try:
             return work()
-        except (ValueError, OSError, ImportError) as problem:
-            print(f"{command}: {problem}", file=sys.stderr)
-            return 1
+        except (ValueError, OSError, ImportError) as error:
+            print(f"{command}: {error}", file=sys.stderr)
+            return INPUT_ERROR
         except KeyboardInterrupt:
-            print(f"{command}: stopped; the same command {after_interrupt}.", file=sys.stderr)
-            return 130
+            print(f"{command}: interrupted. {after_interrupt}", file=sys.stderr)
+            return INTERRUPTED
 
 
-def reject_positional_arguments(words):
-    """Raises absl's app.UsageError where a command that takes flags alone is given words."""
-    if words:
-        raise app.UsageError(f"'{words[0]}' is no flag: settings are given as --name=value.")
+def reject_positional_arguments(arguments: Sequence[str]) -> None:
+    """Refuse arguments that are not flags.
+
+    Args:
+        arguments: What absl leaves on the command line after the flags, without the program.
+
+    Raises:
+        app.UsageError: There are some.
+    """
+    if arguments:
+        raise app.UsageError(f"'{arguments[0]}' is not a flag. Write flags as --name=value.")
 
 
-def exit_on_sigterm():
-    """SIGTERM ends this process as an exception would: unfinished files are removed on the way out; status 143."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+def exit_on_sigterm() -> None:
+    """Make SIGTERM end this process like an exception, with status 143.
+
+    Unfinished files are then removed on the way out.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
 
 
 def open_standard_streams() -> None:
-    """Open the null device in place of each standard stream that this process was started without.
+    """Open the null device for each standard stream that this process was started without.
 
-    The next file that is opened would otherwise get its number, and a library's error messages.
-    To be called before anything else is opened.
+    Otherwise the next file that is opened would get its number, and the error messages of some
+    library. Call it before anything else is opened.
     """
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
 
 
-def escape_name(name: Any) -> str:
-    r"""A file's name, or a line with names in it, as a terminal can show it in one line.
+def escape_name(name: object) -> str:
+    r"""Escape the name of a file, or a line with names in it, so that it is shown in one line.
 
-    A byte that is no text becomes \xNN; control characters, line breaks and marks that turn the
-    order of letters become what Python writes for them.  All else stays.
+    A byte that is not text becomes \xNN; control characters, line breaks and marks that change the
+    direction of text become Python's escapes. Everything else stays.
     """
-    return UNPRINTABLE.sub(lambda found: _escape_character(found[0]), str(name))
+    return UNPRINTABLE.sub(lambda match: _escape_character(match[0]), str(name))
 
 
 def _escape_character(character: str) -> str:
-    if "\udc80" <= character <= "\udcff":  # how Python keeps a byte of a name that is no text
+    if "\udc80" <= character <= "\udcff":  # how Python stores a byte of a name that is not text
         return f"\\x{ord(character) - 0xDC00:02x}"
     return character.encode("unicode_escape").decode("ascii")
 
 
-def suppress_errors(call: Callable[[Any], Any]) -> Callable[[Any], None]:
-    """The function without its errors: for what shows the work and is no part of it."""
+def suppress_errors(call: Callable[[Value], Any]) -> Callable[[Value], None]:
+    """Return a function without its errors, for displays that must not stop the work."""
 
-    def suppressed(value: Any) -> None:
+    def suppressed(value: Value) -> None:
         with contextlib.suppress(Exception):
             call(value)
 
@@ -84,9 +111,10 @@ def suppress_errors(call: Callable[[Any], Any]) -> Callable[[Any], None]:
 
 @contextlib.contextmanager
 def tolerate_output_errors() -> Iterator[None]:
-    """Within this block nothing that is printed raises an error: see UnfailingStream."""
+    """Within this block, printing never raises an error: see TolerantStream."""
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = output, errors = _wrap_stream(sys.stdout), _wrap_stream(sys.stderr)
+    output, errors = _wrap_stream(sys.stdout), _wrap_stream(sys.stderr)
+    sys.stdout, sys.stderr = output, errors
     try:
         yield
     finally:
@@ -95,7 +123,7 @@ def tolerate_output_errors() -> Iterator[None]:
         sys.stdout, sys.stderr = before
 
 
-def _wrap_stream(stream: TextIO | None) -> "TolerantStream":
+def _wrap_stream(stream: "TextIO | TolerantStream | None") -> "TolerantStream":
     # Never one in another: blocks of several threads overlap, and would leave ever longer chains.
     return stream if isinstance(stream, TolerantStream) else TolerantStream(stream)
 
@@ -103,36 +131,38 @@ def _wrap_stream(stream: TextIO | None) -> "TolerantStream":
 class TolerantStream:
     """A text stream for reports and progress bars that never raises an error.
 
-    A character that the stream's encoding does not know is escaped.  Where the disk is full, the
-    terminal is gone or nobody reads any more (`| head -1`), all further text is lost; a line on
-    standard error says so, but for a reader who has left.  Every line is written at once, so that
-    no text is left over to fail at the end of the process.
-
-    Args:
-        stream: The stream; None, as Python has it for one that was closed from the start, loses
-            everything.
+    A character that the stream's encoding does not have is escaped. If the disk is full, the
+    terminal is closed or the reader has left (``| head -1``), further text is lost; a line on
+    standard error says so, unless the reader has left. Every line is written at once, so that no
+    text remains that could fail at the end of the process.
     """
 
     def __init__(self, stream: TextIO | None) -> None:
+        """Wrap a stream.
+
+        Args:
+            stream: The stream; None, which Python uses for one that was closed from the start,
+                discards everything.
+        """
         self.stream = stream
 
     def write(self, text: str) -> int:
-        """Write text as far as that is possible; returns its length."""
+        """Write text as far as possible; return its length."""
         if self.stream is not None:
-            with self._discard_on_error():
-                self._write(text)
+            with self._discard_on_error(self.stream):
+                _write_escaped(self.stream, text)
                 if "\n" in text:
                     self.stream.flush()
         return len(text)
 
     def flush(self) -> None:
-        """Hand on what was written."""
+        """Pass on what was written."""
         if self.stream is not None:
-            with self._discard_on_error():
+            with self._discard_on_error(self.stream):
                 self.stream.flush()
 
     def isatty(self) -> bool:
-        """Whether this is a terminal."""
+        """Return whether this is a terminal."""
         with contextlib.suppress(ValueError):  # it is closed
             return self.stream is not None and self.stream.isatty()
         return False
@@ -140,28 +170,32 @@ class TolerantStream:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.stream, name)
 
-    def _write(self, text: str) -> None:
-        try:
-            self.stream.write(text)
-        except UnicodeEncodeError:
-            encoding = self.stream.encoding or "ascii"
-            self.stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
-
     @contextlib.contextmanager
-    def _discard_on_error(self) -> Iterator[None]:
+    def _discard_on_error(self, stream: TextIO) -> Iterator[None]:
         try:
             yield
-        except (OSError, ValueError) as problem:  # ValueError: the stream was closed
-            # AttributeError: a stream that is no file of the system
+        except (OSError, ValueError) as error:  # ValueError: the stream was closed
+            # AttributeError: the stream is not a file of the system
             with contextlib.suppress(OSError, ValueError, AttributeError):
-                self._redirect_to_null(problem)
+                _redirect_to_null(stream, error)
 
-    def _redirect_to_null(self, problem: Exception) -> None:
-        """Lead the stream, and the text that it still holds, to the null device."""
-        number = self.stream.fileno()
-        with open(os.devnull, "wb") as null:
-            os.dup2(null.fileno(), number)
-        if getattr(problem, "errno", None) != errno.EPIPE and number != 2:
-            reason = getattr(problem, "strerror", None) or problem
-            line = f"Standard output: {reason}. Further lines are lost; the work goes on."
-            print(line, file=sys.stderr)
+
+def _write_escaped(stream: TextIO, text: str) -> None:
+    """Write text; escape characters that the stream's encoding does not have."""
+    try:
+        stream.write(text)
+    except UnicodeEncodeError:
+        encoding = stream.encoding or "ascii"
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def _redirect_to_null(stream: TextIO, error: Exception) -> None:
+    """Redirect a stream, and the text that it still holds, to the null device."""
+    number = stream.fileno()
+    with open(os.devnull, "wb") as null:
+        os.dup2(null.fileno(), number)
+    has_reader_left = getattr(error, "errno", None) == errno.EPIPE
+    if not has_reader_left and number != STANDARD_ERROR:
+        reason = getattr(error, "strerror", None) or error
+        line = f"Standard output: {reason}. Further output is lost; the command continues."
+        print(line, file=sys.stderr)

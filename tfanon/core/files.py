@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and what identifies their content."""
+"""Files that appear only when they are complete, locks, names that fit a disk, and digests."""
 
 import contextlib
 import fcntl
@@ -8,23 +8,39 @@ import os
 import pathlib
 import re
 import sys
+from collections.abc import Iterator
+from typing import IO, TextIO
 
-MAX_NAME_BYTES = 255  # bytes of a file name on ext4, XFS, Btrfs, APFS and most other file systems
-MAX_UNFINISHED_NAME_BYTES = 119  # behind '.unfinished-PID-': encrypted homes hold 143 bytes in all
-KEPT_SUFFIX_CHARACTERS = 24  # characters, such as those of .manifest.json and .weights.h5
+MAX_NAME_BYTES = 255  # on ext4, XFS, Btrfs, APFS and most other file systems
+# After '.unfinished-PID-': encrypted home folders allow 143 bytes in all.
+MAX_UNFINISHED_NAME_BYTES = 119
+KEPT_SUFFIX_CHARACTERS = 24  # enough for suffixes such as .manifest.json and .weights.h5
 
 
 class OutputExistsError(ValueError):
-    """A file has appeared under the name that was free when another began to be written for it."""
+    """A file with the name of the output was created while the output was being written."""
 
 
 @contextlib.contextmanager
-def write_atomically(path, sync=True, replace=True):
-    """A temporary name beside `path`, renamed to it at the end, removed if writing fails; a kill leaves old or new.
+def write_atomically(
+    path: str | os.PathLike[str], sync: bool = True, replace: bool = True
+) -> Iterator[pathlib.Path]:
+    """Write a file under a temporary name in its folder, and rename it when it is complete.
 
-    sync: have the disk confirm it, so that a power cut too leaves the old file or the new.
-    replace: a file of that name.  Raises Appeared where there is one and it is not to be replaced.
-    The process id keeps two writers of one file apart; the endings stay, since Keras and PyAV read them.
+    If writing fails, the temporary file is removed. If the process is killed, the old file or the
+    new one is there, never half of one. The temporary name contains the process id, so that two
+    processes may write one file, and keeps the extension, which Keras and PyAV look at.
+
+    Args:
+        path: str | os.PathLike[str] of the file.
+        sync: Whether to wait until the data is on the disk, so that the file survives a power cut.
+        replace: Whether a file of that name may be replaced.
+
+    Yields:
+        The temporary path to write to.
+
+    Raises:
+        OutputExistsError: There is a file of that name and it may not be replaced.
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,11 +50,11 @@ def write_atomically(path, sync=True, replace=True):
         yield unfinished
         if sync:
             _sync_to_disk(unfinished)
-        if (
-            not replace and path.exists()
-        ):  # os.link would leave no gap here, but cards and buckets know no hard links
+        # os.link would leave no gap here, but memory cards and buckets have no hard links.
+        if not replace and path.exists():
             raise OutputExistsError(
-                f"{path} has appeared meanwhile and stays as it is; give --overwrite, or another -o."
+                f"{path} was created meanwhile by another process and is kept; use --overwrite or "
+                "another -o."
             )
         os.replace(unfinished, path)
         if sync:
@@ -48,31 +64,42 @@ def write_atomically(path, sync=True, replace=True):
 
 
 @contextlib.contextmanager
-def lock_file(path, wait=True):
-    """The lock of a file, which is made where it is missing, for this block alone; the end of a process frees it too.
+def lock_file(path: str | os.PathLike[str], wait: bool = True) -> Iterator[TextIO]:
+    """Lock a file for this block; it is created if it is missing.
 
-    Gives the file, open to append to.  Whoever has the lock may remove the file.
-    wait: for whoever has it.  Raises BlockingIOError where another has it and is not waited for.
+    The lock is freed at the end of the process at the latest. Its holder may remove the file.
+
+    Args:
+        path: str | os.PathLike[str] of the file.
+        wait: Whether to wait while another process holds the lock.
+
+    Yields:
+        The file, open for appending.
+
+    Raises:
+        BlockingIOError: Another process holds the lock, and ``wait`` is False.
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    operation = fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB
     while True:
-        with open(path, "a", encoding="utf-8") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            if _is_same_file(
-                lock, path
-            ):  # else it was removed while it was waited for, and another may have the new one
-                yield lock
+        with open(path, "a", encoding="utf-8") as file:
+            fcntl.flock(file, operation)
+            # Its holder may have removed the file meanwhile, and another may hold the new one.
+            if _is_same_file(file, path):
+                yield file
                 return
 
 
-def remove_leftovers(path):
-    """Remove what processes that are no more left of whole_file(path)."""
+def remove_leftovers(path: str | os.PathLike[str]) -> None:
+    """Remove unfinished files of write_atomically whose processes have ended.
+
+    Args:
+        path: str | os.PathLike[str] that was to be written.
+    """
     path = pathlib.Path(path)
-    names = {
-        shorten_name(path.name, MAX_UNFINISHED_NAME_BYTES),
-        path.name,
-    }  # long ones were once kept whole
+    # Earlier versions did not shorten names.
+    names = {shorten_name(path.name, MAX_UNFINISHED_NAME_BYTES), path.name}
     for name in names:
         for unfinished in path.parent.glob(f".unfinished-*-{glob.escape(name)}"):
             owner = re.match(r"\.unfinished-(\d+)-", unfinished.name)
@@ -81,32 +108,39 @@ def remove_leftovers(path):
 
 
 def shorten_name(name: str, max_bytes: int = MAX_NAME_BYTES) -> str:
-    """A file name of at most `longest` bytes (255, as most disks hold) that stands for `name`.
+    """Shorten the name of a file to what a disk can store.
 
-    Returns `name` itself where it fits.  Otherwise its beginning, a mark that two long names never
-    share, and its last 24 characters, which hold its ending.
+    Args:
+        name: The name.
+        max_bytes: Largest number of bytes.
+
+    Returns:
+        The name itself if it fits. Otherwise its beginning, a digest that keeps two long names
+        apart, and its last ``KEPT_SUFFIX_CHARACTERS`` characters, which contain the extension.
     """
     name_bytes = os.fsencode(name)
     if len(name_bytes) <= max_bytes:
         return name
     end = f"~{hashlib.sha256(name_bytes).hexdigest()[:16]}{name[-KEPT_SUFFIX_CHARACTERS:]}"
     begin = name_bytes[: max_bytes - len(os.fsencode(end))]
-    return begin.decode(sys.getfilesystemencoding(), "ignore") + end  # no half of a character
+    # "ignore" drops a character that was cut in two.
+    return begin.decode(sys.getfilesystemencoding(), "ignore") + end
 
 
-def shorten_path(path: str | os.PathLike) -> pathlib.Path:
-    """The path with its last name as fit_name has it: that of another file and something more."""
+def shorten_path(path: str | os.PathLike[str]) -> pathlib.Path:
+    """Shorten the last part of a path, for names made from another name and a suffix."""
     path = pathlib.Path(path)
     return path.with_name(shorten_name(path.name))
 
 
-def compute_sha256(path):
-    """Hexadecimal digest of a file, read in pieces."""
+def compute_sha256(path: str | os.PathLike[str]) -> str:
+    """Compute the hexadecimal SHA-256 digest of a file, which is read in pieces."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _sync_to_disk(path):
+def _sync_to_disk(path: pathlib.Path) -> None:
+    """Wait until a file, or the list of files of a folder, is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -114,18 +148,19 @@ def _sync_to_disk(path):
         os.close(descriptor)
 
 
-def _is_same_file(file, path):
+def _is_same_file(file: IO[str], path: pathlib.Path) -> bool:
+    """Return whether an open file is the one at a path."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
     except FileNotFoundError:
         return False
 
 
-def _is_process_running(process):
+def _is_process_running(process_id: int) -> bool:
     try:
-        os.kill(process, 0)  # sends nothing
+        os.kill(process_id, 0)  # sends nothing
     except ProcessLookupError:
         return False
     except PermissionError:
-        pass  # it runs, and is somebody else's
+        pass  # it is running under another user
     return True

@@ -1,4 +1,4 @@
-"""The points of a sweep: every combination of the values that its flags have, each a run's folder and Config."""
+"""The trials of a sweep: every combination of the values of some flags."""
 
 import collections
 import dataclasses
@@ -7,128 +7,169 @@ import json
 import pathlib
 import re
 import shlex
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from tfanon.core import config, files
 
 SCHEMA_VERSION = 1
-SHORT_FLAG_NAMES = {
-    "penalty_bound": "B",
-    "penalty_weight": "lambda",
-}  # the paper's symbols, in a folder's name
+SHORT_FLAG_NAMES = {"penalty_bound": "B", "penalty_weight": "lambda"}  # the paper's symbols
+
+# What varies, "FLAG=VALUE,VALUE,.." per flag, and the values of all other flags.
+Grid = tuple[tuple[str, ...], config.Config]
 
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """One run of the sweep.  flags: what it does not share with all others, {name: value}."""
+    """One training run of a sweep.
+
+    Attributes:
+        name: Name of its folder.
+        flags: Values of the flags that vary in its grid.
+        config: Values of all flags; its workdir is the trial's folder.
+    """
 
     name: str
-    flags: dict
+    flags: dict[str, Any]
     config: config.Config
 
 
 @dataclasses.dataclass(frozen=True)
 class GridLineOptions:
-    """What a line of a file of grids says besides the flags of its points."""
+    """Flags that a line of a file of grids may contain besides those of its trials."""
 
-    grid: tuple = config.flag((), "As --grid of the sweep.", repeated=True)
+    grid: tuple[str, ...] = config.flag((), "As --grid of the sweep.", repeated=True)
 
 
-def read_grid_file(path, base, given):
-    """The grids of a file, as points() takes them; a backslash at its end continues a line, # begins a comment.
+def read_grid_file(
+    path: str | pathlib.Path, base: config.Config, common_axes: Sequence[str]
+) -> list[Grid]:
+    """Read a file of grids, one per line.
 
-    base: Config of all that a line does not say.  given: what varies in every grid, faster than what its line names.
-    Raises ValueError where a line is none, OSError where there is no such file.
+    A backslash at its end continues a line; # begins a comment.
+
+    Args:
+        path: Path of the file.
+        base: Values of the flags that a line does not mention.
+        common_axes: What varies in every grid, faster than what its line names.
+
+    Returns:
+        The grids, for expand_grids.
+
+    Raises:
+        ValueError: A line cannot be read; the message contains it.
+        OSError: The file cannot be read.
     """
-    found = []
+    grids: list[Grid] = []
     for line in config.read_text(path).replace("\\\n", " ").split("\n"):
         try:
-            if words := shlex.split(line, comments=True):
-                own, axes = config.parse_flags(
-                    [*config.list_changed_flags(base), *words], config.Config, GridLineOptions
-                )
-                found.append(((*axes.grid, *given), own))
+            words = shlex.split(line, comments=True)
+            if not words:
+                continue
+            flags = [*config.list_changed_flags(base), *words]
+            line_config, options = config.parse_flags(flags, config.Config, GridLineOptions)
         except ValueError as error:
             raise ValueError(f"{path}: '{line.strip()}': {error}") from None
-    return found
+        grids.append(((*options.grid, *common_axes), line_config))
+    return grids
 
 
-def expand_grids(folder, grids):
-    """The Points of a sweep's folder, grid by grid, of each the last flag fastest.
+def expand_grids(folder: str, grids: Sequence[Grid]) -> list[Trial]:
+    """Make the trials of a sweep, grid by grid; in each, the last flag varies fastest.
 
-    grids: pairs of what varies, "FLAG=VALUE,VALUE,.." per flag, and the Config of all else.
-    Raises ValueError where one is no flag or no value of it, or a point comes twice.
+    Args:
+        folder: The sweep's folder.
+        grids: What varies, and the values of all other flags.
+
+    Returns:
+        The trials, each with a folder in the sweep's.
+
+    Raises:
+        ValueError: There is no folder or grid, a flag or value is not valid, or a trial occurs
+            twice.
     """
-    if not folder or not grids or not all(given for given, _ in grids):
+    if not folder or not grids or not all(axes for axes, _ in grids):
         raise ValueError(
             "Give --sweep_dir=FOLDER and, for each flag that varies, --grid=FLAG=VALUE,VALUE,.."
         )
-    found = [point for given, base in grids for point in _expand_grid(folder, given, base)]
-    if twice := [
-        name
-        for name, count in collections.Counter(point.name for point in found).items()
-        if count > 1
-    ]:
-        raise ValueError(f"--grid gives a point twice: {', '.join(twice)}.")
-    return found
+    trials = []
+    for axes, base in grids:
+        trials += _expand_grid(folder, axes, base)
+    counts = collections.Counter(trial.name for trial in trials)
+    repeated = [name for name, count in counts.items() if count > 1]
+    if repeated:
+        raise ValueError(f"--grid gives a trial twice: {', '.join(repeated)}.")
+    return trials
 
 
-def _expand_grid(folder, given, base):
-    axes = [_parse_axis(text) for text in given]
-    if len({name for name, _ in axes}) < len(axes):
+def _expand_grid(folder: str, axes: Sequence[str], base: config.Config) -> list[Trial]:
+    """Make the trials of one grid."""
+    parsed_axes = [_parse_axis(text) for text in axes]
+    names = [name for name, _ in parsed_axes]
+    if len({_get_current_name(name) for name in names}) < len(names):
         raise ValueError(
-            f"--grid names a flag twice: {', '.join(name for name, _ in axes)}. Give its values in one."
+            f"--grid names a flag twice: {', '.join(names)}. Give all of its values in one --grid."
         )
-    return [
-        _make_trial(folder, dict(chosen), base)
-        for chosen in itertools.product(
-            *([(name, value) for value in values] for name, values in axes)
-        )
-    ]
+    trials = []
+    for values in itertools.product(*(values for _, values in parsed_axes)):
+        trials.append(_make_trial(folder, dict(zip(names, values, strict=True)), base))
+    return trials
 
 
-def _parse_axis(text):
-    name, _, values = text.partition("=")
-    values = [value for value in values.split(",") if value]
-    if not values or isinstance(getattr(config.Config(), name, None), tuple) or name == "workdir":
-        raise ValueError(
-            f"--grid={text} is not FLAG=VALUE,VALUE,.. of a flag with one value"
-            f"{'; each point has a folder of its own' if name == 'workdir' else ''}."
-        )
+def _parse_axis(text: str) -> tuple[str, list[str]]:
+    """Split "FLAG=VALUE,VALUE,.." into the flag's name and its values."""
+    name, _, values_text = text.partition("=")
+    if name == "workdir":
+        raise ValueError(f"--grid={text} cannot vary --workdir: each trial has its own folder.")
+    values = [value for value in values_text.split(",") if value]
+    default = getattr(config.Config(), _get_current_name(name), None)
+    if not values or isinstance(default, tuple):
+        raise ValueError(f"--grid={text} is not FLAG=VALUE,VALUE,.. of a flag with one value.")
     return name, values
 
 
-def _make_trial(folder, given, base):
-    chosen = config.with_flags(base, given)
-    values = {name: getattr(chosen, name) for name in given}
-    name = "-".join(
-        f"{SHORT_FLAG_NAMES.get(flag_, flag_)}{'=' if isinstance(value, str) else ''}{_format_for_folder(value)}"
-        for flag_, value in values.items()
-    )
-    return Trial(
-        name, values, dataclasses.replace(chosen, workdir=str(pathlib.Path(folder) / name))
-    )
+def _make_trial(folder: str, texts: dict[str, str], base: config.Config) -> Trial:
+    """Make a trial from the text of each value that varies."""
+    trial_config = config.with_flags(base, texts)
+    values, parts = {}, []
+    for name in texts:
+        current_name = _get_current_name(name)
+        value = values[current_name] = getattr(trial_config, current_name)
+        # The folder bears the name as it was given, so that a sweep that was begun under a former
+        # name of the flag resumes. Words are set apart from it; numbers follow directly: "B0.1".
+        separator = "=" if isinstance(value, str) else ""
+        parts.append(f"{SHORT_FLAG_NAMES.get(name, name)}{separator}{_format_for_folder(value)}")
+    trial_name = "-".join(parts)
+    workdir = str(pathlib.Path(folder) / trial_name)
+    return Trial(trial_name, values, dataclasses.replace(trial_config, workdir=workdir))
 
 
-def _format_for_folder(value):
-    """A value as a part of a folder's name."""
-    return re.sub(r"[^\w.+]+", "_", f"{value:g}" if isinstance(value, float) else str(value))
+def _get_current_name(flag: str) -> str:
+    """Return the name of a flag that may be given under a former one."""
+    return config.list_former_names().get(flag, flag)
 
 
-def record_trials(folder, found):
-    """Write the folder's sweep.json: the points that were there before, and these.  Another sweep of the folder waits."""
+def _format_for_folder(value: Any) -> str:
+    """Format a value as a part of a folder's name."""
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return re.sub(r"[^\w.+]+", "_", text)
+
+
+def record_trials(folder: pathlib.Path, trials: Iterable[Trial]) -> None:
+    """Add trials to the sweep's sweep.json, in which trials of the same name are replaced.
+
+    Another sweep of the same folder waits meanwhile.
+
+    Args:
+        folder: The sweep's folder.
+        trials: The trials to add.
+    """
     path = folder / "sweep.json"
     with files.lock_file(folder / ".lock"):
-        old = json.loads(path.read_text())["points"] if path.exists() else []
-        new = [{"name": point.name, "flags": point.flags} for point in found]
-        names = {point["name"] for point in new}
+        recorded = json.loads(path.read_text())["points"] if path.exists() else []
+        added = [{"name": trial.name, "flags": trial.flags} for trial in trials]
+        names = {entry["name"] for entry in added}
+        kept = [entry for entry in recorded if entry["name"] not in names]
+        content = {"schema_version": SCHEMA_VERSION, "points": [*kept, *added]}
         with files.write_atomically(path) as unfinished:
-            unfinished.write_text(
-                json.dumps(
-                    {
-                        "schema_version": SCHEMA_VERSION,
-                        "points": [*(point for point in old if point["name"] not in names), *new],
-                    },
-                    indent=1,
-                )
-                + "\n"
-            )
+            unfinished.write_text(json.dumps(content, indent=1) + "\n")

@@ -1,4 +1,4 @@
-"""Processes of ours that work at one time: each on its share of the machine, none left when the first one ends."""
+"""Cooperating processes of one command: their share of the machine, and how they end together."""
 
 import contextlib
 import math
@@ -8,29 +8,29 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-SHUTDOWN_TIMEOUT_SECONDS = 60  # seconds that a process has to save what it is at
+SHUTDOWN_TIMEOUT_SECONDS = 60  # a worker may finish its checkpoint
 
-_OWN_THREAD_LIMITS: dict[
-    str, str
-] = {}  # what limit_threads has put into the environment of this process
+# What limit_threads has put into the environment of this process.
+_OWN_THREAD_LIMITS: dict[str, str] = {}
 
 
-def count_cores(root: str | os.PathLike = "/") -> int:
-    """Cores that this process may keep busy: those of its affinity, within its groups' quotas.
-
-    Never fails, and is at least 1. A quota of one and a half cores counts as 2.
+def count_cores(root: str | os.PathLike[str] = "/") -> int:
+    """Count the cores that this process may use, by its affinity and the quotas of its cgroups.
 
     Args:
-        root: Folder in which `proc` and `sys` lie.
+        root: Folder that contains ``proc`` and ``sys``.
+
+    Returns:
+        At least 1; a quota of one and a half cores counts as 2.
     """
     quotas = [math.ceil(quota) for quota in _read_quotas(pathlib.Path(root))]
     return max(1, min([_count_allowed_cores(), *quotas]))
 
 
 def _count_allowed_cores() -> int:
-    """Cores on which the scheduler may put this process."""
+    """Return the number of cores on which the scheduler may run this process."""
     if hasattr(os, "process_cpu_count"):  # Python 3.13; it honours PYTHON_CPU_COUNT too
         return os.process_cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):
@@ -40,9 +40,9 @@ def _count_allowed_cores() -> int:
 
 
 def _read_quotas(root: pathlib.Path) -> Iterator[float]:
-    """Cores' worth of time that each control group above this process allows, versions 1 and 2.
+    """Yield the quota in cores of each control group above this process, of versions 1 and 2.
 
-    Linux alone has them.
+    Only Linux has them.
     """
     mounts = root / "sys/fs/cgroup"
     try:
@@ -50,7 +50,7 @@ def _read_quotas(root: pathlib.Path) -> Iterator[float]:
     except (OSError, ValueError):
         return
     for entry in entries:
-        _, controllers, group = (entry.split(":", 2) + ["", ""])[:3]
+        _, controllers, group = [*entry.split(":", 2), "", ""][:3]
         places = [mounts / controllers, mounts / "cpu"]
         if not controllers:
             places = [mounts, mounts / "unified"]
@@ -62,116 +62,137 @@ def _read_quotas(root: pathlib.Path) -> Iterator[float]:
 
 
 def _list_groups(mount: pathlib.Path, group: str) -> list[pathlib.Path]:
-    """The folders of a group and of all groups above it.
+    """Return the folders of a group and of all groups above it, as far as the mount.
 
-    Inside a container only the mount itself may be there.
+    Inside a container only the mount itself may exist.
     """
     folder = mount / group.lstrip("/")
-    above = [parent for parent in folder.parents if parent.is_relative_to(mount)]
-    return [folder, *above]
+    parents = [parent for parent in folder.parents if parent.is_relative_to(mount)]
+    return [folder, *parents]
 
 
 def _read_quota(folder: pathlib.Path) -> Iterator[float]:
-    """The cores' worth of one group's quota, or nothing where it has none."""
+    """Yield the quota of one group in cores, or nothing if it has none."""
     for names in (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us")):
         with contextlib.suppress(OSError, ValueError):  # absent, unreadable, or "max": no quota
-            quota, period = " ".join((folder / name).read_text() for name in names).split()[:2]
+            content = " ".join((folder / name).read_text() for name in names)
+            quota, period = content.split()[:2]
             if int(quota) > 0 and int(period) > 0:
                 yield int(quota) / int(period)
 
 
 def limit_threads() -> None:
-    """Keep TensorFlow to the cores of a quota: before it is at work.
+    """Limit TensorFlow to the cores of a quota; call it before TensorFlow starts.
 
-    It honours the affinity by itself, and knows nothing of control groups: with two cores' worth of
-    time on a machine of 64 it would start 64 threads that hinder each other. What the environment
-    says already stands.
+    TensorFlow respects the affinity by itself, but ignores control groups: with a quota of two
+    cores on a machine of 64 it would start 64 threads that slow each other down. Variables that
+    are in the environment already are kept.
     """
     cores = count_cores()
     if cores >= _count_allowed_cores():
         return
-    between = max(2, cores)  # tf.data reads on these: see shares
-    wanted = {"TF_NUM_INTRAOP_THREADS": str(cores), "TF_NUM_INTEROP_THREADS": str(between)}
-    for name, value in wanted.items():
+    inter_op_threads = max(2, cores)  # tf.data reads on these: see split_resources
+    limits = {
+        "TF_NUM_INTRAOP_THREADS": str(cores),
+        "TF_NUM_INTEROP_THREADS": str(inter_op_threads),
+    }
+    for name, value in limits.items():
         if name not in os.environ:
             os.environ[name] = _OWN_THREAD_LIMITS[name] = value
 
 
-def split_resources(count):
-    """What the environment of one of `count` processes adds: its share of the cores, GPU memory as needed.
+def split_resources(count: int) -> dict[str, str]:
+    """Return the environment variables that give one of several processes its share of a machine.
 
-    The threads between operations stay as many as there are cores: tf.data reads on them, and with one a step waits for
-    the next batch.
+    There remain as many threads between operations as there are cores: tf.data reads on them, and
+    with one thread a step would wait for the next batch.
+
+    Args:
+        count: Number of processes.
+
+    Returns:
+        Threads inside operations by the share of cores, and GPU memory as needed; nothing for a
+        single process.
     """
-    threads = str(max(1, count_cores() // count))
-    return (
-        {"TF_NUM_INTRAOP_THREADS": threads, "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
-        if count > 1
-        else {}
-    )
+    if count <= 1:
+        return {}
+    threads = max(1, count_cores() // count)
+    return {"TF_NUM_INTRAOP_THREADS": str(threads), "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
 
 
 def make_child_environment(count: int) -> dict[str, str]:
-    """The environment of one of `count` processes.
+    """Return the environment of one of several child processes.
 
-    What the environment of this one says stands, but for what limit_threads has said for one process
-    alone.
+    Variables of this process are kept, except the limits that limit_threads has set for it alone.
+
+    Args:
+        count: Number of processes that share the machine.
     """
-    given = {
-        name: value for name, value in os.environ.items() if _OWN_THREAD_LIMITS.get(name) != value
-    }
-    return {**_OWN_THREAD_LIMITS, **split_resources(count), **given}
+    inherited = {}
+    for name, value in os.environ.items():
+        if _OWN_THREAD_LIMITS.get(name) != value:
+            inherited[name] = value
+    return {**_OWN_THREAD_LIMITS, **split_resources(count), **inherited}
 
 
-def use_resource_share(count):
-    """Take one of `count` shares of the machine: before TensorFlow is at work, which looks at its environment then.
+def use_resource_share(count: int) -> None:
+    """Limit this process to its share of the machine; call it before TensorFlow starts.
 
-    What the environment says already stands.
+    Variables that are in the environment already are kept.
+
+    Args:
+        count: Number of processes that share the machine.
     """
     os.environ.update(make_child_environment(count))
 
 
 @contextlib.contextmanager
-def run_workers(command, count):
-    """`count` processes of Python with these arguments, as long as the block runs or until they have done their work;
-    below 1, none.
+def run_workers(arguments: Sequence[str], count: int) -> Iterator[None]:
+    """Run Python processes beside the block, as long as it runs or until they are done.
 
-    When the block ends, and when this process ends in whatever way, they get a SIGTERM; the block waits for them.
-    Each has to call end_with_parent().
+    When the block ends, or this process in any way, they get a SIGTERM; the block waits for them.
+    Each has to call exit_with_parent().
+
+    Args:
+        arguments: Arguments of Python.
+        count: Number of processes; none below 1.
     """
-    children = [
-        subprocess.Popen(
-            [sys.executable, *command],
+    workers = []
+    for number in range(1, count + 1):
+        worker = subprocess.Popen(
+            [sys.executable, *arguments],
             stdin=subprocess.PIPE,
             start_new_session=True,
-            env={**os.environ, "TQDM_POSITION": str(place)},
+            env={**os.environ, "TQDM_POSITION": str(number)},
         )
-        for place in range(1, count + 1)
-    ]
+        workers.append(worker)
     try:
         yield
     finally:
-        for child in children:
-            child.stdin.close()
-        for child in children:
-            _wait_or_kill(child)
+        for worker in workers:
+            if worker.stdin:
+                worker.stdin.close()  # see exit_with_parent
+        for worker in workers:
+            _wait_or_kill(worker)
 
 
-def _wait_or_kill(child):
+def _wait_or_kill(worker: subprocess.Popen) -> None:
     try:
-        child.wait(SHUTDOWN_TIMEOUT_SECONDS)
+        worker.wait(SHUTDOWN_TIMEOUT_SECONDS)
     except subprocess.TimeoutExpired:
-        child.kill()  # its last checkpoint is whole
-        child.wait()
+        worker.kill()  # its last checkpoint is complete
+        worker.wait()
 
 
-def exit_with_parent():
-    """Send this process a SIGTERM when the one that started it by beside() has left its block or is no more."""
+def exit_with_parent() -> None:
+    """Send this process a SIGTERM when the block of run_workers that started it has ended.
 
-    def watch():
-        os.read(
-            sys.stdin.fileno(), 1
-        )  # nothing is ever written: it returns when the other end is closed
+    It is sent, too, if the process that started it has ended.
+    """
+
+    def watch() -> None:
+        # Nothing is ever written: this returns when the other end is closed.
+        os.read(sys.stdin.fileno(), 1)
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, daemon=True).start()

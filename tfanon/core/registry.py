@@ -1,7 +1,12 @@
-"""A name is a file name: find("anonymizers", "unetpp") is the module tfanon/models/anonymizers/unetpp.py."""
+"""Finds networks, data sets, attacks and the like by name: the name of a component is a file name.
+
+`load_module("anonymizers", "unetpp")` is the module tfanon/models/anonymizers/unetpp.py. A new
+component is added by adding its file.
+"""
 
 import importlib
 import pkgutil
+from types import ModuleType
 
 PACKAGES = {
     "anonymizers": "tfanon.models.anonymizers",
@@ -16,26 +21,46 @@ PACKAGES = {
 }
 
 
-def list_names(kind):
-    """The choices of a kind, in alphabetical order."""
-    folder = importlib.import_module(PACKAGES[kind])
-    return sorted(
-        module.name for module in pkgutil.iter_modules(folder.__path__) if module.name[0] != "_"
-    )
+def list_names(kind: str) -> list[str]:
+    """Return the names of all components of a kind in alphabetical order.
+
+    Args:
+        kind: A key of ``PACKAGES``.
+    """
+    package = importlib.import_module(PACKAGES[kind])
+    names = []
+    for module in pkgutil.iter_modules(package.__path__):
+        # Folders, such as attacks/common, hold what the components share.
+        if not module.ispkg and not module.name.startswith("_"):
+            names.append(module.name)
+    return sorted(names)
 
 
-def check_name(kind, name):
-    """Raises ValueError that shows the folder where no choice is called that; what it needs is not imported."""
-    if name not in list_names(kind):
-        path = PACKAGES[kind].replace(".", "/")
-        raise ValueError(f"No {kind} called '{name}'. {path}/ has: {', '.join(list_names(kind))}.")
+def check_name(kind: str, name: str) -> None:
+    """Check that a component exists, without importing it and the packages that it needs.
+
+    Args:
+        kind: A key of ``PACKAGES``.
+        name: Name of the component.
+
+    Raises:
+        ValueError: There is none of this name; the message lists all names.
+    """
+    names = list_names(kind)
+    if name not in names:
+        folder = PACKAGES[kind].replace(".", "/")
+        raise ValueError(f"No {kind} called '{name}'. {folder}/ has: {', '.join(names)}.")
 
 
-def load_module(kind, name):
-    """The module that holds a choice.
+def load_module(kind: str, name: str) -> ModuleType:
+    """Import the module of a component.
 
-    kind: a key of FOLDERS.  name: a file of that folder, without `.py`.
-    Raises ValueError that shows the folder where there is no such file.
+    Args:
+        kind: A key of ``PACKAGES``.
+        name: Name of the component.
+
+    Raises:
+        ValueError: There is none of this name; the message lists all names.
     """
     check_name(kind, name)
     return importlib.import_module(f"{PACKAGES[kind]}.{name}")

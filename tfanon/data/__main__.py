@@ -1,109 +1,162 @@
-"""Look at data sets before training on them:
+"""Check, describe, preview and convert data sets before training on them.
 
-    python -m tfanon.data verify hmdb51 pa_hmdb51 --data_dir=data
-    python -m tfanon.data describe --flagfile=configs/hmdb_vispr.flags
-    python -m tfanon.data peek --flagfile=configs/hmdb_vispr.flags -o peek.png
-    python -m tfanon.data build hmdb51 --data_dir=data --tfds_config=jpeg
+    tfanon-data verify hmdb51 pa_hmdb51 --data_dir=data
+    tfanon-data describe --flagfile=configs/hmdb_vispr.flags
+    tfanon-data peek --flagfile=configs/hmdb_vispr.flags -o peek.png
+    tfanon-data build hmdb51 --data_dir=data --tfds_config=jpeg
 
-verify decodes every file in child processes and compares lists and files with what was published; what is wrong is in
-verify.json and makes the exit status 1. The same command again goes on where it was stopped. describe counts classes,
-attributes, lengths and sizes, with the scores of chance. peek draws the first training batch. build makes
-TensorFlow Datasets for --data_format=tfds. Without names, the data
-sets are those of the flags. `--helpfull` explains the flags.
+verify decodes every file in child processes and compares files and lists with what was published.
+Problems are listed in verify.json and make the exit status 1. Re-running the same command resumes
+after any interruption. describe counts classes, attributes, lengths and sizes, and computes the
+scores at chance level. peek draws the first training batch. build writes TensorFlow Datasets for
+--data_format=tfds. Without names, verify and describe look at the data sets that the flags select.
 """
 
 import json
 import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from absl import app, logging
 
-from tfanon.core import config, exit_status, files
+from tfanon.core import command_line, config, exit_status, files
+from tfanon.core.config import Config
 from tfanon.data import dataset_index, describe, splits, verify
-from tfanon.data.options import Settings
-from tfanon.media import (
-    contact_sheet,
-    limits,
-)
+from tfanon.data.options import DataOptions
+from tfanon.media import contact_sheet, limits
+
+PREVIEW_SIDE = 96  # pixels; smaller frames are enlarged to about this size
 
 
-def run_verify(names, chosen, settings):
-    """Prints the summary; the exit status is 1 where there is a problem."""
-    path = settings.output or "verify.json"
-    data_sets, notes = (
-        dataset_index.read(names, chosen),
-        () if names else dataset_index.leaks(chosen),
-    )
-    report = verify.verify(data_sets, chosen.frames, settings, f"{path}.journal", notes)
+def run_verify(names: Sequence[str], experiment: Config, options: DataOptions) -> int:
+    """Verify data sets and print a summary.
+
+    Args:
+        names: Names of data sets; empty: those of the experiment.
+        experiment: Settings of the experiment.
+        options: Options of the command.
+
+    Returns:
+        Exit status: 1 if there is a problem.
+    """
+    path = options.output or "verify.json"
+    datasets = dataset_index.read_datasets(names, experiment)
+    notes = () if names else dataset_index.find_leaks(experiment)
+    report = verify.verify_datasets(datasets, experiment.frames, options, f"{path}.journal", notes)
     _write_json(path, report)
-    print(verify.summary(report, path))
+    print(verify.format_summary(report, path))
     return 1 if report["problems"] else 0
 
 
-def run_describe(names, chosen, settings):
-    """Prints frequencies and floors."""
-    report = describe.describe(dataset_index.read(names, chosen), settings)
-    _write_json(settings.output or "describe.json", report)
-    print(describe.text(report))
+def run_describe(names: Sequence[str], experiment: Config, options: DataOptions) -> int:
+    """Print frequencies and chance levels.
+
+    Args:
+        names: Names of data sets; empty: those of the experiment.
+        experiment: Settings of the experiment.
+        options: Options of the command.
+
+    Returns:
+        Exit status: 0.
+    """
+    datasets = dataset_index.read_datasets(names, experiment)
+    report = describe.describe_datasets(datasets, options)
+    _write_json(options.output or "describe.json", report)
+    print(describe.format_description(report))
     return 0
 
 
-def run_peek(names, chosen, settings):
-    """Draws the first training batch."""
+def run_peek(names: Sequence[str], experiment: Config, options: DataOptions) -> int:
+    """Draw the first training batch.
+
+    Args:
+        names: Must be empty.
+        experiment: Settings of the experiment.
+        options: Options of the command.
+
+    Returns:
+        Exit status: 0.
+
+    Raises:
+        ValueError: There are names.
+    """
     if names:
         raise ValueError(
             "peek shows the training batch of --clip_source and --image_source; it takes no names."
         )
-    from tfanon.data import (
-        decode,
-        preview,
-    )  # TensorFlow, for which the other commands need not wait
+    # These import TensorFlow, which the other commands do not need.
+    from tfanon.data import decode, preview
 
-    path = settings.output or "peek.png"
-    with decode.clear_errors():
-        rows = preview.rows(splits.load(chosen), chosen)
-    contact_sheet.save_sheet(
-        path, contact_sheet.draw_sheet(rows, scale=max(1, 96 // chosen.resolution))
-    )
-    print(f"{path}: {len(rows)} rows, {chosen.resolution}x{chosen.resolution} pixels a frame.")
+    path = options.output or "peek.png"
+    side = experiment.resolution
+    with decode.unwrap_errors():
+        data = splits.load_experiment_data(experiment)
+        rows = preview.make_preview_rows(data, experiment)
+    sheet = contact_sheet.draw_sheet(rows, scale=max(1, PREVIEW_SIDE // side))
+    contact_sheet.save_sheet(path, sheet)
+    print(f"{path}: {len(rows)} rows, {side}x{side} pixels a frame.")
     return 0
 
 
-def run_build(names, chosen, settings):
-    """Writes TensorFlow Datasets below --data_dir."""
+def run_build(names: Sequence[str], experiment: Config, _options: DataOptions) -> int:
+    """Write TensorFlow Datasets below --data_dir.
+
+    Args:
+        names: Names of data sets.
+        experiment: Its data_dir and tfds_config.
+
+    Returns:
+        Exit status: 0.
+
+    Raises:
+        ValueError: There are no names, or a data set cannot be built.
+    """
     from tfanon.data import tfds_store
 
     if not names:
-        raise ValueError("build takes the names of data sets, such as: build hmdb51 vispr.")
+        raise ValueError("build needs the names of data sets, for example: build hmdb51 vispr.")
     for name in names:
-        print(f"{name}: {tfds_store.build(name, chosen)}")
+        print(f"{name}: {tfds_store.build_dataset(name, experiment)}")
     return 0
 
 
-COMMANDS = {"verify": run_verify, "describe": run_describe, "peek": run_peek, "build": run_build}
+COMMANDS: dict[str, Callable[[Sequence[str], Config, DataOptions], int]] = {
+    "verify": run_verify,
+    "describe": run_describe,
+    "peek": run_peek,
+    "build": run_build,
+}
 
 
-def main(arguments):
+def main(arguments: Sequence[str]) -> int | None:
+    """Run one of the commands and return the exit status.
+
+    Args:
+        arguments: The words of the command line that are not flags, beginning with the program.
+
+    Raises:
+        app.UsageError: The first word is not a command.
+    """
     if len(arguments) < 2 or arguments[1] not in COMMANDS:
-        raise app.UsageError(f"Say what to do: {', '.join(COMMANDS)}.")
+        raise app.UsageError(f"The first argument must be one of {', '.join(COMMANDS)}.")
     logging.set_verbosity(logging.INFO)
-    chosen = config.from_flags()
-    limits.set_limits(**chosen.limits())
+    experiment = config.from_flags()
+    limits.set_limits(**experiment.limits())
+    run_command, names = COMMANDS[arguments[1]], arguments[2:]
     return exit_status.run_with_exit_status(
         "tfanon.data",
-        lambda: COMMANDS[arguments[1]](arguments[2:], chosen, config.from_flags(Settings)),
+        lambda: run_command(names, experiment, config.from_flags(DataOptions)),
     )
 
 
-def _write_json(path, report):
+def _write_json(path: str, report: Mapping[str, Any]) -> None:
     with files.write_atomically(pathlib.Path(path)) as unfinished:
         unfinished.write_text(json.dumps(report, indent=2) + "\n")
 
 
-def run():
-    """Console command `tfanon-data`."""
-    config.define_flags()
-    config.define_flags(Settings)
-    app.run(main)
+def run() -> None:
+    """Run the console command `tfanon-data`."""
+    command_line.run_entry_point(main, [DataOptions, Config], __doc__)
 
 
 if __name__ == "__main__":

@@ -1,83 +1,103 @@
-"""All files of the data sets that a command is asked about or that an experiment uses."""
+"""Index of all files of the data sets that a command is given or that an experiment uses."""
 
 import dataclasses
 import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from tfanon.core import registry
+from tfanon.core.config import Config
 from tfanon.data import splits
-from tfanon.data.published_split import Catalog
+from tfanon.data.batch import Examples
+from tfanon.data.published_split import DatasetCatalog
 
-GIVEN = "split"  # name of the only division of a data set without official lists
+ONLY_DIVISION = "split"  # name of the one division of a data set without official lists
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class DataSet:
+class IndexedDataset:
     """A data set under the name by which it is reported.
 
-    catalog: its files.  kinds: function that returns {kind: {"train": Examples, "test": Examples}}, what the settings
-    choose from it.  published: counts as its authors published them, {} where there are none.
+    Attributes:
+        name: The source's name; a folder and a kind for data without official lists.
+        catalog: Its files.
+        make_kinds: Returns {kind: {"train": Examples, "test": Examples}}, what the settings select.
+        published: Counts as its authors published them; {} if there are none.
     """
 
     name: str
-    catalog: Catalog
-    kinds: object
-    published: dict
+    catalog: DatasetCatalog
+    make_kinds: Callable[[], dict[str, dict[str, Examples]]]
+    published: dict[str, Any]
 
 
-def read(names, config):
-    """The DataSets called `names`, or those of the config where there are no names.
+def read_datasets(names: Sequence[str], config: Config) -> list[IndexedDataset]:
+    """Read the lists of data sets.
 
-    Raises ValueError that names the folder, list or line at fault.
+    Args:
+        names: Names of sources; empty: the data sets of the config.
+        config: Settings of an experiment.
+
+    Returns:
+        The data sets, each once.
+
+    Raises:
+        ValueError: A folder, list or line is missing or wrong; the message names it.
     """
     if names:
-        return [_read(None, name, "", config) for name in names]
-    asked = [
+        return [_read_dataset(None, name, "", config) for name in names]
+    selected = [
         ("clips", config.clip_source, config.clip_folder),
         ("images", config.image_source, config.image_folder),
         ("clips", config.eval_clip_source, ""),
         ("clips", config.test_clip_source, ""),
         ("images", config.test_image_source, ""),
     ]
-    found = {}
-    for kind, name, folder in asked:
+    datasets: dict[str, IndexedDataset] = {}
+    for kind, name, folder in selected:
         if name:
-            data_set = _read(kind, name, folder, config)
-            found.setdefault(data_set.name, data_set)
-    return list(found.values())
+            dataset = _read_dataset(kind, name, folder, config)
+            datasets.setdefault(dataset.name, dataset)
+    return list(datasets.values())
 
 
-def leaks(config):
-    """Lines on the test files that the experiment of a config trains on, whether they are on disk or not."""
-    return splits.load(dataclasses.replace(config, on_bad_video="skip", max_bad_fraction=1.0)).notes
+def find_leaks(config: Config) -> tuple[str, ...]:
+    """Return a line for each test split of an experiment that it partly trains on.
+
+    Files that are not on disk are included.
+    """
+    tolerant = dataclasses.replace(config, on_bad_video="skip", max_bad_fraction=1.0)
+    return splits.load_experiment_data(tolerant).notes
 
 
-def _read(kind, name, folder, config):
-    source, place = (
-        registry.load_module("sources", name),
-        os.path.join(config.data_dir, folder or name),
-    )
+def _read_dataset(kind: str | None, name: str, folder: str, config: Config) -> IndexedDataset:
+    source: Any = registry.load_module("sources", name)
+    path = os.path.join(config.data_dir, folder or name)
     if hasattr(source, "read"):
-        catalog = source.read(place, config.data_dir)
-        return DataSet(
-            name,
-            catalog,
-            lambda: {each: source.choose(each, catalog, config) for each in source.KINDS},
-            source.PUBLISHED,
-        )
+        catalog = source.read(path, config.data_dir)
+
+        def choose_all() -> dict[str, dict[str, Examples]]:
+            return {each: source.choose(each, catalog, config) for each in source.KINDS}
+
+        return IndexedDataset(name, catalog, choose_all, source.PUBLISHED)
     if kind is None:
         raise ValueError(
-            f"The data set {name} has no lists of its own: name it as --clip_source or --image_source."
+            f"The data set {name} has no lists of its own: name it as --clip_source or "
+            "--image_source."
         )
-    loaded = source.load(kind, place, config)
-    return DataSet(f"{folder or name}/{kind}", _catalog(loaded, place), lambda: {kind: loaded}, {})
+    examples = source.load(kind, path, config)
+    report_name = f"{folder or name}/{kind}"
+    return IndexedDataset(report_name, _make_catalog(examples, path), lambda: {kind: examples}, {})
 
 
-def _catalog(loaded, root):
-    """The Catalog of {split: Examples}."""
-    paths = tuple(
-        os.path.relpath(path, root) for examples in loaded.values() for path in examples.paths
-    )
-    words = np.concatenate([np.full(len(examples), name) for name, examples in loaded.items()])
-    return Catalog(root, paths, {GIVEN: words})
+def _make_catalog(examples: Mapping[str, Examples], root: str) -> DatasetCatalog:
+    """Return the catalog of {split: Examples}, with one division."""
+    paths: list[str] = []
+    split_names: list[str] = []
+    for split, rows in examples.items():
+        # Sources without lists of their own read folders, so every path is a string.
+        paths += [os.path.relpath(str(path), root) for path in rows.paths]
+        split_names += [split] * len(rows)
+    return DatasetCatalog(root, tuple(paths), {ONLY_DIVISION: np.array(split_names, dtype=str)})

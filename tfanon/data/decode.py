@@ -1,7 +1,8 @@
-"""Files to pixels inside tf.data, and what happens to a file that cannot be read.
+"""Read files to pixels inside tf.data, and handle files that cannot be read.
 
-What a read returns depends on the files alone, never on what was read before: an unreadable file is tried each time it
-comes up and replaced by the next readable row. Only the count of unreadable files is remembered.
+What a read returns depends on the files alone, never on earlier reads: an unreadable file is tried
+each time it comes up and replaced by the next readable row. Only the set of unreadable rows is
+remembered, for the log and the limit.
 """
 
 import atexit
@@ -9,184 +10,250 @@ import contextlib
 import re
 import threading
 import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import cast
 
 import numpy as np
 import tensorflow as tf
 from absl import logging
 
 from tfanon.data import sampling
-from tfanon.media import frame_reader, image_io
+from tfanon.media import frame_reader, image_io, limits, scaling
+from tfanon.media.frame_reader import MediaPath
 
 
-class Files:
+class MediaReader:
     """The files of one split, readable inside `map`.
 
-    paths: of videos or of images.  frames, stride: of the clip taken from a video.  resolution: H and W.
-    numbers: of the frame that each row shows, where rows are single frames of videos; beyond the end, the last one.
-    on_bad_video: raise or skip.  max_bad_fraction: share of unreadable rows above which reading stops.
+    Args:
+        paths: Videos or images.
+        resolution: H and W of the result, in pixels.
+        on_bad_video: "raise" or "skip".
+        max_bad_fraction: Share of unreadable rows above which reading stops.
+        frames: T, frames of the clip taken from a video.
+        stride: Distance between them, in frames of the video.
+        frame_numbers: If rows are single frames of videos, the number of each row's frame; a number
+            beyond the end means the last frame.
+
+    Raises:
+        ValueError: There are no paths.
     """
 
     def __init__(
-        self, paths, resolution, on_bad_video, max_bad_fraction, frames=1, stride=1, numbers=None
-    ):
+        self,
+        paths: Sequence[MediaPath],
+        resolution: int,
+        on_bad_video: str,
+        max_bad_fraction: float,
+        frames: int = 1,
+        stride: int = 1,
+        frame_numbers: np.ndarray | None = None,
+    ) -> None:
         if not paths:
-            raise ValueError("No files to read: the split is empty.")
+            raise ValueError("There are no files to read: the split is empty.")
         self.paths, self.resolution = tuple(paths), resolution
-        self.frames, self.stride, self.numbers = frames, stride, numbers
+        self.frames, self.stride, self.frame_numbers = frames, stride, frame_numbers
         self.on_bad_video, self.max_bad_fraction = on_bad_video, max_bad_fraction
-        self.bad = {}  # row: message
+        self.unreadable_rows: dict[int, str] = {}  # row: message
         self._lock = threading.Lock()
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.paths)
 
     @property
-    def videos(self):
-        """Whether a row is a whole video; a split holds one kind."""
-        return self.numbers is None and any(map(frame_reader.is_video, self.paths))
+    def holds_videos(self) -> bool:
+        """Whether a row is a whole video; a split contains either videos or images."""
+        return self.frame_numbers is None and any(map(limits.is_video_path, self.paths))
 
-    def read(self, row, moment, windows):
-        """The pixels of one row, as TensorFlow ops.
+    def read(
+        self, row: tf.Tensor, moment: tf.Tensor, windows: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Read one row, as TensorFlow ops.
 
-        row: int64 [].  time: float32 [] in [0, 1]: where in a video the clip begins.
-        windows: float32 [V, 3]: (factor, y, x) of each of V views.
-        Returns uint8 [V, T, H, W, 3] (an image has T = 1), and the row that was read instead if this one is unreadable.
+        Args:
+            row: int64 scalar.
+            moment: float32 scalar in [0, 1]: where in a video the clip begins.
+            windows: float32 ``[V, 3]``: (factor, y, x) of the crop window of each of V views.
+
+        Returns:
+            (pixels, row): uint8 ``[V, T, H, W, 3]``, with T = 1 for an image; and the row that was
+            read instead if this one is unreadable, else the same row.
         """
-        # stateful=False is true, and under op determinism a stateful op would read one file at a time.
-        pixels, used = tf.numpy_function(
+        # stateful=False is true, and under op determinism a stateful op would read one file at a
+        # time.
+        pixels, used_row = tf.numpy_function(
             self._read_or_next, [row, moment, windows], [tf.uint8, tf.int64], stateful=False
         )
-        side = self.resolution
-        return tf.ensure_shape(
-            pixels, [windows.shape[0], self.frames, side, side, 3]
-        ), tf.ensure_shape(used, [])
+        shape = [windows.shape[0], *self._clip_shape]
+        return tf.ensure_shape(pixels, shape), tf.ensure_shape(used_row, [])
 
-    def read_some(self, rows, moments, windows):
-        """read() of n rows by one call, for the price of which a small image is read two or three times.
+    def read_batch(
+        self, rows: tf.Tensor, moments: tf.Tensor, windows: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Read n rows in one call into Python, which costs more than reading a small image.
 
-        rows: int64 [n].  moments: float32 [n].  windows: float32 [n, V, 3].
-        Returns uint8 [n, V, T, H, W, 3] and int64 [n].
+        Args:
+            rows: int64 ``[n]``.
+            moments: float32 ``[n]``.
+            windows: float32 ``[n, V, 3]``.
+
+        Returns:
+            (pixels, rows): uint8 ``[n, V, T, H, W, 3]`` and int64 ``[n]``; each as in `read`.
         """
-        pixels, used = tf.numpy_function(
-            self._read_some, [rows, moments, windows], [tf.uint8, tf.int64], stateful=False
+        pixels, used_rows = tf.numpy_function(
+            self._read_batch, [rows, moments, windows], [tf.uint8, tf.int64], stateful=False
         )
-        side = self.resolution
-        return tf.ensure_shape(
-            pixels, [*windows.shape[:2], self.frames, side, side, 3]
-        ), tf.ensure_shape(used, rows.shape)
+        shape = [*windows.shape[:2], *self._clip_shape]
+        return tf.ensure_shape(pixels, shape), tf.ensure_shape(used_rows, rows.shape)
 
-    def _read_some(self, rows, moments, windows):
-        pixels, used = zip(*(self._read_or_next(*one) for one in zip(rows, moments, windows)))
-        return np.stack(pixels), np.stack(used)
+    @property
+    def _clip_shape(self) -> tuple[int, int, int, int]:
+        return self.frames, self.resolution, self.resolution, 3
 
-    def _read_or_next(self, row, moment, windows):
-        with reading() as ending:
-            if ending:  # nobody will look at it
-                return np.zeros(
-                    (len(windows), self.frames, self.resolution, self.resolution, 3), np.uint8
-                ), row
-            return self._first_readable(row, moment, windows)
+    def _read_batch(
+        self, rows: np.ndarray, moments: np.ndarray, windows: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        examples = [self._read_or_next(*args) for args in zip(rows, moments, windows, strict=True)]
+        pixels, used_rows = zip(*examples, strict=True)
+        return np.stack(pixels), np.stack(used_rows)
 
-    def _first_readable(self, row, moment, windows):
+    def _read_or_next(
+        self, row: np.int64, moment: float, windows: np.ndarray
+    ) -> tuple[np.ndarray, np.int64]:
+        with guard_read() as is_ending:
+            if is_ending:  # nobody will use the result
+                return np.zeros((len(windows), *self._clip_shape), np.uint8), row
+            return self._read_first_readable(row, moment, windows)
+
+    def _read_first_readable(
+        self, row: np.int64, moment: float, windows: np.ndarray
+    ) -> tuple[np.ndarray, np.int64]:
         for step in range(len(self.paths)):
-            used = (int(row) + step) % len(self.paths)
+            used_row = (int(row) + step) % len(self.paths)
             try:
-                return self._read(used, moment, windows), np.int64(used)
-            except frame_reader.MediaError as error:
-                self._note(used, str(error))
-        raise frame_reader.MediaError(
-            f"None of the {len(self)} files can be read; the first: {self.bad[min(self.bad)]}"
+                return self._read(used_row, moment, windows), np.int64(used_row)
+            except limits.MediaError as error:
+                self._record_unreadable(used_row, str(error))
+        first_message = self.unreadable_rows[min(self.unreadable_rows)]
+        raise limits.MediaError(
+            f"None of the {len(self)} files can be read; the first: {first_message}"
         )
 
-    def _read(self, row, moment, windows):
+    def _read(self, row: int, moment: float, windows: np.ndarray) -> np.ndarray:
         path, side = self.paths[row], self.resolution
-        if not frame_reader.is_video(path):
-            return image_io.read_image(path, side, side, windows)[:, None]
-        choose = self.choose(row, moment)
-        return np.stack(
-            [frame_reader.read_frames(path, choose, side, side, view) for view in windows]
-        )
+        if not limits.is_video_path(path):
+            crops = cast(Sequence[scaling.Crop], windows)  # rows of an array serve as tuples
+            return image_io.read_image(path, side, side, crops)[:, None]
+        choose = self.make_frame_chooser(row, moment)
+        views = [frame_reader.read_frames(path, choose, side, side, window) for window in windows]
+        return np.stack(views)
 
-    def choose(self, row, moment):
-        """Function of a video's number of frames that returns the numbers of those that are shown."""
-        if self.numbers is not None:
-            return lambda num_frames: [min(self.numbers[row], num_frames - 1)]
-        return lambda num_frames: sampling.frame_indices(
-            num_frames, self.frames, self.stride, moment
-        )
+    def make_frame_chooser(self, row: int, moment: float) -> Callable[[int], Iterable[int]]:
+        """Return the function that selects the frames of one row.
 
-    def _note(self, row, message):
-        """Count an unreadable row, name it once in the log, stop where that is asked for."""
+        Args:
+            row: Row number.
+            moment: Where in a video the clip begins, in [0, 1].
+
+        Returns:
+            A function from a video's number of frames to the frame numbers of the clip.
+        """
+        numbers = self.frame_numbers
+        if numbers is not None:
+            return lambda num_frames: [min(numbers[row], num_frames - 1)]
+
+        def choose_clip(num_frames: int) -> np.ndarray:
+            return sampling.choose_frame_indices(num_frames, self.frames, self.stride, moment)
+
+        return choose_clip
+
+    def _record_unreadable(self, row: int, message: str) -> None:
+        """Count an unreadable row and log it once; raise if the settings do not tolerate it."""
         with self._lock:
-            new = row not in self.bad
-            self.bad[row] = message
-            count = len(self.bad)
+            is_new = row not in self.unreadable_rows
+            self.unreadable_rows[row] = message
+            count = len(self.unreadable_rows)
         if self.on_bad_video == "raise":
-            raise frame_reader.MediaError(
+            raise limits.MediaError(
                 f"{message} (--on_bad_video=skip would read the next file instead.)"
             )
-        if new:
+        if is_new:
             logging.warning(
-                "Unreadable file %d of %d: %s The next one takes its place.",
+                "Unreadable file %d of %d: %s The next file is read instead.",
                 count,
                 len(self),
                 message,
             )
         if count > self.max_bad_fraction * len(self):
-            raise frame_reader.MediaError(
-                f"{count} of {len(self)} files cannot be read, more than --max_bad_fraction={self.max_bad_fraction:g} "
-                f"allows; the last: {message}"
+            raise limits.MediaError(
+                f"{count} of {len(self)} files cannot be read, more than "
+                f"--max_bad_fraction={self.max_bad_fraction:g} allows; the last: {message}"
             )
 
 
-class _Ending:
+class _ShutdownGuard:
     """Lets a program end while files are being read ahead.
 
-    Once Python shuts down, a thread that asks for its lock never returns, and TensorFlow, which waits for the reads of
-    a data set that is still open, would wait for ever. So reading ends before that: what is under way is waited for,
-    what comes later is answered without reading until the data set has enough.
+    Once Python shuts down, a thread that waits for the interpreter lock never returns, and
+    TensorFlow, which waits for the reads of a dataset that is still open, would hang. So reading
+    ends before that: reads in progress are waited for, and later ones are answered without reading
+    until the dataset stops asking.
     """
 
-    def __init__(self):
-        self.closed, self.under_way, self.last = False, 0, 0.0
+    def __init__(self) -> None:
+        self.closed = False
+        self.reads_in_progress = 0
+        self.last_read_time = 0.0
         self.lock = threading.Lock()
         atexit.register(self.close)
 
     @contextlib.contextmanager
-    def read(self):
-        """Around one read; gives whether the program is ending."""
+    def read(self) -> Iterator[bool]:
+        """Enclose one read; yields whether the program is ending."""
         with self.lock:
-            self.under_way += 1
+            self.reads_in_progress += 1
         try:
             yield self.closed
         finally:
             with self.lock:
-                self.under_way -= 1
-                self.last = time.monotonic()
+                self.reads_in_progress -= 1
+                self.last_read_time = time.monotonic()
 
-    def close(self, quiet=0.1, patience=10.0):
-        """Return when no read has been asked for in `quiet` seconds, or after `patience` seconds."""
-        self.closed, self.last, begin = True, time.monotonic(), time.monotonic()
-        while time.monotonic() - begin < patience and (
-            self.under_way or time.monotonic() - self.last < quiet
-        ):
+    def close(self, quiet_seconds: float = 0.1, max_seconds: float = 10.0) -> None:
+        """Wait until nothing has been read for a while.
+
+        Args:
+            quiet_seconds: Return when there was no read for this long.
+            max_seconds: Return after this time in any case.
+        """
+        begin = time.monotonic()
+        self.closed, self.last_read_time = True, begin
+        while time.monotonic() - begin < max_seconds:
+            idle_seconds = time.monotonic() - self.last_read_time
+            if not self.reads_in_progress and idle_seconds >= quiet_seconds:
+                break
             time.sleep(0.01)
 
 
-reading = _Ending().read
+guard_read = _ShutdownGuard().read
 
 
 @contextlib.contextmanager
-def clear_errors(*kinds):
-    """Turn TensorFlow's wrapping of an error in Python back into that error, one line: for loops over batches.
+def unwrap_errors(*kinds: type[Exception]) -> Iterator[None]:
+    """Turn an error raised inside a dataset back into the Python error that caused it.
 
-    kinds: exceptions beside MediaError, an unreadable file.  TensorFlow makes several lines of each, with a traceback
-    and names of graph nodes.
+    TensorFlow wraps each such error in several lines, with a traceback and names of graph nodes.
+    Use this around loops over batches.
+
+    Args:
+        *kinds: Exceptions to restore besides MediaError, an unreadable file.
     """
     try:
         yield
     except tf.errors.OpError as error:
-        for kind in (frame_reader.MediaError, *kinds):
-            if found := re.search(rf"\b{kind.__name__}: (.*)", str(error)):
-                raise kind(found[1].strip()) from None
+        restorable: tuple[type[Exception], ...] = (limits.MediaError, *kinds)
+        for kind in restorable:
+            match = re.search(rf"\b{kind.__name__}: (.*)", str(error))
+            if match:
+                raise kind(match[1].strip()) from None
         raise

@@ -1,117 +1,124 @@
-"""What data sets hold: classes, attributes, lengths, sizes, and what chance alone would score on them."""
+"""What data sets contain: classes, attributes, lengths, sizes, and scores at chance level."""
 
 import collections
 import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tqdm
 
 from tfanon.data import verify
+from tfanon.data.batch import Examples
+from tfanon.data.dataset_index import IndexedDataset
+from tfanon.data.options import DataOptions
 from tfanon.media import worker_pool
 from tfanon.metrics import scores
 
 SCHEMA_VERSION = 1
-WIDEST = 8  # classes and sizes that the text shows
+MAX_COUNTS_SHOWN = 8  # classes and sizes in the text
 
 
-def describe(data_sets, settings):
-    """The report: {"schema_version", "data_sets": {name: {"splits", "files", "examples"}}}, as JSON takes it.
+def describe_datasets(datasets: Sequence[IndexedDataset], options: DataOptions) -> dict[str, Any]:
+    """Count what data sets contain. Packets of videos are counted; no frame is decoded.
 
-    data_sets: of whole.read.  settings: of data/settings.py.  Packets are counted, no frame is decoded.
+    Args:
+        datasets: As `dataset_index.read_datasets` returns them.
+        options: How files are examined.
+
+    Returns:
+        {"schema_version", "data_sets": {name: {"splits", "files", "examples"}}}, ready for JSON.
     """
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "data_sets": {
-            data_set.name: {
-                "splits": data_set.catalog.counts(),
-                "files": _files(data_set, settings),
-                "examples": {
-                    kind: {split: _examples(examples) for split, examples in chosen.items()}
-                    for kind, chosen in data_set.kinds().items()
-                },
-            }
-            for data_set in data_sets
-        },
-    }
+    descriptions = {dataset.name: _describe_dataset(dataset, options) for dataset in datasets}
+    return {"schema_version": SCHEMA_VERSION, "data_sets": descriptions}
 
 
-def _files(data_set, settings):
-    """Lengths in frames and sizes of the files that are there and can be opened."""
-    paths = [path for path in verify.full_paths(data_set.catalog) if os.path.isfile(path)]
-    done = worker_pool.examine_files(paths, False, settings.seconds_per_file, settings.workers)
-    answers = [
-        answer
-        for _, answer in tqdm.tqdm(done, data_set.name, len(paths), unit="file", disable=None)
-    ]
-    read = [answer for answer in answers if "error" not in answer]
-    sizes = collections.Counter(f"{answer['width']}x{answer['height']}" for answer in read)
-    frames = [answer["frames"] for answer in read]
-    lengths = (
-        dict(zip(("least", "median", "most"), np.percentile(frames, (0, 50, 100)).tolist()))
-        if frames
-        else {}
-    )
+def _describe_dataset(dataset: IndexedDataset, options: DataOptions) -> dict[str, Any]:
+    split_counts = dataset.catalog.count_rows()
+    file_statistics = _describe_files(dataset, options)
+    examples: dict[str, dict[str, Any]] = {}
+    for kind, splits in dataset.make_kinds().items():
+        examples[kind] = {split: _describe_examples(rows) for split, rows in splits.items()}
+    return {"splits": split_counts, "files": file_statistics, "examples": examples}
+
+
+def _describe_files(dataset: IndexedDataset, options: DataOptions) -> dict[str, Any]:
+    """Return lengths in frames and sizes in pixels of the files that exist and can be opened."""
+    paths = [path for path in verify.list_full_paths(dataset.catalog) if os.path.isfile(path)]
+    examined = worker_pool.examine_files(paths, False, options.seconds_per_file, options.workers)
+    progress = tqdm.tqdm(examined, dataset.name, len(paths), unit="file", disable=None)
+    opened = [answer for _, answer in progress if "error" not in answer]
+    sizes = collections.Counter(f"{answer['width']}x{answer['height']}" for answer in opened)
+    lengths: dict[str, float] = {}
+    if opened:
+        frame_counts = [answer["frames"] for answer in opened]
+        quantiles = np.percentile(frame_counts, (0, 50, 100)).tolist()
+        lengths = dict(zip(("least", "median", "most"), quantiles, strict=True))
     return {
-        "listed": len(data_set.catalog),
-        "opened": len(read),
+        "listed": len(dataset.catalog),
+        "opened": len(opened),
         "frames": lengths,
         "sizes": dict(sizes.most_common()),
     }
 
 
-def _examples(examples):
-    """Rows, frequencies and chance floors of one split."""
-    about = {"rows": len(examples)}
+def _describe_examples(examples: Examples) -> dict[str, Any]:
+    """Return the rows, frequencies and chance levels of one split."""
+    description: dict[str, Any] = {"rows": len(examples)}
     if not len(examples):
-        return about
+        return description
     if examples.labels is not None:
         counts = np.bincount(examples.labels, minlength=len(examples.classes)).tolist()
-        about |= {
-            "classes": dict(zip(examples.classes, counts)),
-            "top1_chance": scores.top1_chance(examples.labels),
-        }
+        description["classes"] = dict(zip(examples.classes, counts, strict=True))
+        description["top1_chance"] = scores.top1_chance(examples.labels)
     if examples.attributes is not None:
         counts = examples.attributes.sum(axis=0).astype(int).tolist()
-        about |= {
-            "attributes": dict(zip(examples.attribute_names, counts)),
-            "cmap_chance": scores.cmap_chance(examples.attributes),
-            "f1_chance": scores.macro_f1_chance(examples.attributes),
-        }
-    return about
+        description["attributes"] = dict(zip(examples.attribute_names, counts, strict=True))
+        description["cmap_chance"] = scores.cmap_chance(examples.attributes)
+        description["f1_chance"] = scores.macro_f1_chance(examples.attributes)
+    return description
 
 
-def text(report):
-    """The report to read."""
-    return "\n\n".join(
-        "\n".join([name, *_text(about)]) for name, about in report["data_sets"].items()
-    )
+def format_description(report: Mapping[str, Any]) -> str:
+    """Format the report of `describe_datasets` as text."""
+    blocks: list[str] = []
+    for name, description in report["data_sets"].items():
+        blocks.append("\n".join([name, *_format_dataset(description)]))
+    return "\n\n".join(blocks)
 
 
-def _text(about):
-    files = about["files"]
+def _format_dataset(description: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines on one data set."""
+    files = description["files"]
     yield f"  {files['listed']} files listed, {files['opened']} opened"
     if files["frames"]:
-        yield "  frames: " + ", ".join(
-            f"{name} {number:g}" for name, number in files["frames"].items()
-        )
-        yield f"  sizes: {_most(files['sizes'])}"
-    for division, words in about["splits"].items():
-        yield f"  split {division}: " + ", ".join(
-            f"{word} {count}" for word, count in words.items()
-        )
-    for kind, splits in about["examples"].items():
+        lengths = ", ".join(f"{name} {number:g}" for name, number in files["frames"].items())
+        yield f"  frames: {lengths}"
+        yield f"  sizes: {_format_largest(files['sizes'])}"
+    for division, counts in description["splits"].items():
+        rows = ", ".join(f"{word} {count}" for word, count in counts.items())
+        yield f"  split {division}: {rows}"
+    for kind, splits in description["examples"].items():
         for split, examples in splits.items():
             yield f"  {kind}, {split}: {examples['rows']} rows"
-            if examples.get("classes"):
-                yield f"    classes: {_most(examples['classes'])}; chance top-1 {examples['top1_chance']:.3f}"
-            if examples.get("attributes"):
-                for name, count in examples["attributes"].items():
-                    yield f"    {name:36}{count:8}{count / examples['rows']:8.3f}"
-                yield f"    chance cMAP {examples['cmap_chance']:.3f}, F1 {examples['f1_chance']:.3f}"
+            yield from _format_examples(examples)
 
 
-def _most(counts):
-    """The largest counts, and how many others there are."""
+def _format_examples(examples: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines on the classes and attributes of one split."""
+    if examples.get("classes"):
+        classes = _format_largest(examples["classes"])
+        yield f"    classes: {classes}; chance top-1 {examples['top1_chance']:.3f}"
+    if examples.get("attributes"):
+        for name, count in examples["attributes"].items():
+            yield f"    {name:36}{count:8}{count / examples['rows']:8.3f}"
+        yield f"    chance cMAP {examples['cmap_chance']:.3f}, F1 {examples['f1_chance']:.3f}"
+
+
+def _format_largest(counts: Mapping[str, int]) -> str:
+    """Format the largest counts, and how many more there are."""
     ranked = collections.Counter(counts).most_common()
-    more = f" and {len(ranked) - WIDEST} more" if len(ranked) > WIDEST else ""
-    return ", ".join(f"{name} {count}" for name, count in ranked[:WIDEST]) + more
+    text = ", ".join(f"{name} {count}" for name, count in ranked[:MAX_COUNTS_SHOWN])
+    if len(ranked) > MAX_COUNTS_SHOWN:
+        text += f" and {len(ranked) - MAX_COUNTS_SHOWN} more"
+    return text

@@ -1,4 +1,4 @@
-"""The settings of `python -m tfanon.data` beside those of an experiment; field names are flag names."""
+"""Options of `tfanon-data` besides those of an experiment; field names are flag names."""
 
 import dataclasses
 
@@ -6,11 +6,14 @@ from tfanon.core.config import flag
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
-    """What is looked at with how much patience, and where the result goes."""
+class DataOptions:
+    """How files are examined and where the result is written."""
 
     output: str = flag(
-        "", "File to write; empty: verify.json, describe.json or peek.png.", short="o"
+        "",
+        "File to write; empty: verify.json, describe.json or peek.png.",
+        short="o",
+        group="Examining data sets",
     )
     workers: int = flag(0, "Files examined at once; 0: one per core.", low=0, high=256)
     seconds_per_file: float = flag(

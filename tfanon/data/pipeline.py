@@ -1,286 +1,438 @@
-"""index -> decode -> sample -> augment -> batch: every data set is a pure function of (seed, position).
+"""The input pipelines: index, decode, sample, augment, batch.
 
-Training sets take `first` and `last`, counted in steps from the start of a phase: steps first..last-1 of a set are bit
-for bit the same whatever `first` is, so resuming in the middle of an epoch costs nothing. There is no shuffle buffer.
+Every dataset is a pure function of (seed, position). Datasets for training take `first` and `last`,
+counted in steps from the start of a phase: steps first..last-1 are the same bit for bit, whatever
+`first` is, so resuming in the middle of an epoch costs nothing. There is no shuffle buffer.
+
+Shapes: N clips, images or frames in a batch, T frames, H x W pixels, P private attributes. All
+pixels are float32 RGB in [0, 1].
 """
 
 import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from tfanon.core import processes
+from tfanon.core.config import Config
 from tfanon.data import augment, sampling, stateless_random, tfds_store
-from tfanon.data.decode import Files
+from tfanon.data.batch import Examples
+from tfanon.data.decode import MediaReader
 
-READERS = 16  # each holds an example that waits for its turn
-TOGETHER = 8  # images that one call reads: a call from TensorFlow into Python costs more than a small image
+MAX_READ_THREADS = 16  # each holds an example that waits for its turn
+# One call from TensorFlow into Python costs more than reading a small image.
+IMAGES_PER_CALL = 8
+
+# A function from a position, int64 [], to an example.
+ExampleFunction = Callable[[tf.Tensor], Any]
 
 
-def anonymization(clips, images, config, first, last, extras=()):
-    """Steps of Algorithm 1: pairs (batch of step 1, batch of step 2), each a dict as in data.batch.
+def make_anonymization_dataset(
+    clips: Examples,
+    images: Examples,
+    config: Config,
+    first: int,
+    last: int,
+    extra_keys: Sequence[str] = (),
+) -> tf.data.Dataset:
+    """Make the dataset of Algorithm 1: one element per step.
 
-    clips, images: Examples; the clips have labels.  extras: what the batches hold beside clips, labels and pairs; the
-    examples have the attributes that are asked for.  Step s takes the clip batches 2s and 2s + 1 (Figure 1), or batch s
-    twice with config.same_batch.
+    Step s takes the clip batches 2s and 2s + 1 (Figure 1), or batch s twice with config.same_batch.
+
+    Args:
+        clips: X_action, with labels.
+        images: X_privacy.
+        config: Settings of the experiment.
+        first: First step.
+        last: Step after the last one.
+        extra_keys: What the batches contain besides clips, labels and pairs; see `data.batch`. The
+            examples have the attributes that are requested.
+
+    Returns:
+        Pairs (batch of step 1, batch of step 2), each a dict as described in `data.batch`.
     """
-    clip = _clip(clips, config, "anonymization clips", extras)
-    view = _pair(images, config, "anonymization pairs", extras)
-    both = tf.data.Dataset.zip(
-        _two_batches(clip, config.batch_clips, config, first, last),
-        _two_batches(view, config.batch_pairs, config, first, last),
+    make_clip = _make_clip_function(clips, config, "anonymization clips", extra_keys)
+    make_pair = _make_pair_function(images, config, "anonymization pairs", extra_keys)
+    steps = tf.data.Dataset.zip(
+        _make_batch_pairs(make_clip, config.batch_clips, config, first, last),
+        _make_batch_pairs(make_pair, config.batch_pairs, config, first, last),
     )
 
-    def dicts(clip_batches, pair_batches):
-        one, two = ({**c, **p} for c, p in zip(clip_batches, pair_batches))
-        return one, two
+    def merge(
+        clip_batches: tuple[dict, dict], pair_batches: tuple[dict, dict]
+    ) -> tuple[dict, dict]:
+        (clips_1, clips_2), (pairs_1, pairs_2) = clip_batches, pair_batches
+        return {**clips_1, **pairs_1}, {**clips_2, **pairs_2}
 
-    return _finish(both.map(dicts))
+    return _prefetch(steps.map(merge))
 
 
-def reconstruction(clips, images, config, first, last):
-    """Frames [N, H, W, 3] of Eq. 5, augmented as images: an image at even positions, a frame of a clip at odd ones."""
-    image = _views(images, config, "reconstruction images")
-    frame = _views(clips, config, "reconstruction frames")
+def make_reconstruction_dataset(
+    clips: Examples, images: Examples, config: Config, first: int, last: int
+) -> tf.data.Dataset:
+    """Make the dataset of Eq. 5: an image at even positions, a frame of a clip at odd ones.
 
-    def example(position):
-        of_kind = position[None] // 2
+    Args:
+        clips: X_action.
+        images: X_privacy.
+        config: Settings of the experiment.
+        first: First step.
+        last: Step after the last one.
+
+    Returns:
+        Frames ``[N, H, W, 3]``, all augmented as images are.
+    """
+    read_images = _make_view_function(images, config, "reconstruction images")
+    read_frames = _make_view_function(clips, config, "reconstruction frames")
+
+    def make_example(position: tf.Tensor) -> tf.Tensor:
+        positions = position[None] // 2  # in the stream of images or of frames
         return tf.cond(
-            position % 2 == 0, lambda: image(of_kind)[0][0], lambda: frame(of_kind)[0][0]
+            position % 2 == 0,
+            lambda: read_images(positions)[0][0],
+            lambda: read_frames(positions)[0][0],
         )
 
-    return _finish(_batches(example, config.batch_reconstruct, config, first, last))
+    return _prefetch(_make_batches(make_example, config.batch_reconstruct, config, first, last))
 
 
-def actions(clips, config, first, last):
-    """(clips [N, T, H, W, 3], labels [N]) to train f_T'."""
-    batches = _batches(_clip(clips, config, "actions"), config.batch_action, config, first, last)
-    return _finish(batches.map(lambda batch: (batch["clips"], batch["labels"])))
+def make_action_dataset(clips: Examples, config: Config, first: int, last: int) -> tf.data.Dataset:
+    """Make the dataset that trains an action evaluator, f_T'.
 
+    Args:
+        clips: Labelled clips.
+        config: Settings of the experiment.
+        first: First step.
+        last: Step after the last one.
 
-def attributes(examples, config, first, last):
-    """(images [N, H, W, 3], attributes [N, P]) to train f_B'; of a video, one random frame, seen as an image."""
-    views, batch = _views(examples, config, "attributes"), config.batch_privacy
-    targets = tf.constant(examples.attributes)
-
-    def some(positions):
-        pixels, rows = views(positions)
-        return pixels, tf.gather(targets, rows)
-
-    positions = tf.data.Dataset.range(first * batch, last * batch).batch(
-        math.gcd(batch, TOGETHER), drop_remainder=True
-    )
-    return _finish(_map(positions, some, config).unbatch().batch(batch, drop_remainder=True))
-
-
-def clip_attributes(clips, config, first, last):
-    """(clips [N, T, H, W, 3], attributes [N, P]) to train who reads whole clips; batches as those of f_T'."""
-    example = _clip(clips, config, "clip attributes", ("clip_attributes",))
-    batches = _batches(example, config.batch_action, config, first, last)
-    return _finish(batches.map(lambda batch: (batch["clips"], batch["clip_attributes"])))
-
-
-def evaluation_clips(clips, config):
-    """(clips [N, T, H, W, 3], labels [N], video index [N]): config.eval_clips clips of each video, evenly spread.
-
-    Centre crop of config.eval_crop. The last batch is smaller. An unreadable video gives the clips of the next one,
-    with that one's label and index: a mean per index is unchanged by them.
+    Returns:
+        (clips ``[N, T, H, W, 3]``, labels ``[N]``).
     """
-    return _evaluation(clips, clips.labels, config)
+    make_clip = _make_clip_function(clips, config, "actions")
+    batches = _make_batches(make_clip, config.batch_action, config, first, last)
+    return _prefetch(batches.map(lambda batch: (batch["clips"], batch["labels"])))
 
 
-def evaluation_clip_attributes(clips, config):
-    """(clips [N, T, H, W, 3], attributes [N, P], video index [N]), as evaluation_clips."""
-    return _evaluation(clips, clips.attributes, config)
+def make_attribute_dataset(
+    examples: Examples, config: Config, first: int, last: int
+) -> tf.data.Dataset:
+    """Make the dataset that trains an attacker on single frames, f_B'.
+
+    Args:
+        examples: Images or videos with attributes; a video is shown as one random frame.
+        config: Settings of the experiment.
+        first: First step.
+        last: Step after the last one.
+
+    Returns:
+        (images ``[N, H, W, 3]``, attributes ``[N, P]``).
+    """
+    read_views = _make_view_function(examples, config, "attributes")
+    attributes = tf.constant(examples.attributes)
+    batch_size = config.batch_privacy
+
+    def make_examples(positions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        pixels, rows = read_views(positions)
+        return pixels, tf.gather(attributes, rows)
+
+    # The greatest common divisor, so that every group of positions is full.
+    group_size = math.gcd(batch_size, IMAGES_PER_CALL)
+    positions = tf.data.Dataset.range(first * batch_size, last * batch_size)
+    groups = positions.batch(group_size, drop_remainder=True)
+    rows = _map_positions(groups, make_examples, config).unbatch()
+    return _prefetch(rows.batch(batch_size, drop_remainder=True))
 
 
-def _evaluation(clips, targets, config):
-    files, targets = _files(clips, config, config.frames, config.stride), tf.constant(targets)
+def make_clip_attribute_dataset(
+    clips: Examples, config: Config, first: int, last: int
+) -> tf.data.Dataset:
+    """Make the dataset that trains an attacker on whole clips; its batch size is that of f_T'.
 
-    def example(position):
-        pixels, row = _central(files, position, config)
+    Args:
+        clips: Clips with attributes.
+        config: Settings of the experiment.
+        first: First step.
+        last: Step after the last one.
+
+    Returns:
+        (clips ``[N, T, H, W, 3]``, attributes ``[N, P]``).
+    """
+    make_clip = _make_clip_function(clips, config, "clip attributes", ("clip_attributes",))
+    batches = _make_batches(make_clip, config.batch_action, config, first, last)
+    return _prefetch(batches.map(lambda batch: (batch["clips"], batch["clip_attributes"])))
+
+
+def make_clip_evaluation_dataset(clips: Examples, config: Config) -> tf.data.Dataset:
+    """Make the dataset that scores actions: config.eval_clips clips per video, evenly spread.
+
+    Each clip is the centre crop of config.eval_crop. The last batch is smaller. An unreadable video
+    is replaced by the clips of the next one with that video's label and index, which leaves a mean
+    per index unchanged.
+
+    Args:
+        clips: Labelled clips.
+        config: Settings of the experiment.
+
+    Returns:
+        (clips ``[N, T, H, W, 3]``, labels ``[N]``, video index ``[N]``).
+    """
+    return _make_clip_evaluation(clips, clips.labels, config)
+
+
+def make_clip_attribute_evaluation_dataset(clips: Examples, config: Config) -> tf.data.Dataset:
+    """Make the dataset that scores attackers on whole clips.
+
+    Args:
+        clips: Clips with attributes.
+        config: Settings of the experiment.
+
+    Returns:
+        (clips ``[N, T, H, W, 3]``, attributes ``[N, P]``, video index ``[N]``), as in
+        `make_clip_evaluation_dataset`.
+    """
+    return _make_clip_evaluation(clips, clips.attributes, config)
+
+
+def _make_clip_evaluation(
+    clips: Examples, targets: np.ndarray | None, config: Config
+) -> tf.data.Dataset:
+    reader = _make_reader(clips, config, config.frames, config.stride)
+    targets = tf.constant(targets)
+
+    def make_example(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        pixels, row = _read_central_crop(reader, position, config.eval_clips, config)
         return pixels, tf.gather(targets, row), row
 
-    return _finish(_in_order(example, len(files) * config.eval_clips, config.batch_action, config))
+    count = len(reader) * config.eval_clips
+    return _prefetch(_make_ordered_batches(make_example, count, config.batch_action, config))
 
 
-def evaluation_images(examples, config):
-    """(images [N, H, W, 3], attributes [N, P], example index [N]), as evaluation_clips.
+def make_image_evaluation_dataset(examples: Examples, config: Config) -> tf.data.Dataset:
+    """Make the dataset that scores attackers on single frames.
 
-    An image comes once, as does a row that is one frame, a video config.eval_clips times, one frame each. The released
-    code cuts images to a square; here the crop is that of the clips, so that both come at the scale of the training
-    windows.
+    An image, or a row that is a single frame, is shown once; a video config.eval_clips times, one
+    frame each. The released code crops images to a square; here they are cropped like clips, so
+    that both have the scale of the training windows.
+
+    Args:
+        examples: Images or videos with attributes.
+        config: Settings of the experiment.
+
+    Returns:
+        (images ``[N, H, W, 3]``, attributes ``[N, P]``, example index ``[N]``), as in
+        `make_clip_evaluation_dataset`.
     """
-    files, targets = _files(examples, config), tf.constant(examples.attributes)
-    each = config.eval_clips if files.videos else 1
+    reader = _make_reader(examples, config)
+    targets = tf.constant(examples.attributes)
+    views_per_row = config.eval_clips if reader.holds_videos else 1
 
-    def example(position):
-        pixels, row = _central(files, position, config, each)
+    def make_example(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        pixels, row = _read_central_crop(reader, position, views_per_row, config)
         return pixels[0], tf.gather(targets, row), row
 
-    return _finish(_in_order(example, len(files) * each, config.batch_privacy, config))
+    count = len(reader) * views_per_row
+    return _prefetch(_make_ordered_batches(make_example, count, config.batch_privacy, config))
 
 
-def _clip(clips, config, stream, extras=()):
-    """Function position -> {"clips": augmented clip [T, H, W, 3], "labels": label} and what extras ask of a clip.
+def _make_clip_function(
+    clips: Examples, config: Config, stream: str, extra_keys: Sequence[str] = ()
+) -> ExampleFunction:
+    """Return a function from a position to {"clips": augmented clip [T, H, W, 3], "labels": label}.
 
-    Clips that have attributes alone have no label.
+    The dict has no label if the clips have none, and the extra keys that concern clips.
     """
-    files = _files(clips, config, config.frames, config.stride)
-    key = stateless_random.stream_key(config.seed, stream)
+    reader = _make_reader(clips, config, config.frames, config.stride)
+    key = stateless_random.make_stream_key(config.seed, stream)
 
-    def example(position):
-        u = stateless_random.uniform(position, 1 + augment.WINDOW + augment.CLIP, key)
-        windows = augment.window(u[None, 1:4], config.min_crop)
-        pixels, row = files.read(stateless_random.row_at(position, len(files), key), u[0], windows)
-        found = {"clips": augment.clip(_to_float(pixels[0]), u[4:])}
+    def make_example(position: tf.Tensor) -> dict[str, tf.Tensor]:
+        num_draws = 1 + augment.WINDOW_DRAWS + augment.CLIP_DRAWS
+        u = stateless_random.draw_uniform(position, num_draws, key)
+        windows = augment.scale_window(u[None, 1:4], config.min_crop)
+        shuffled_row = stateless_random.choose_row(position, len(reader), key)
+        pixels, row = reader.read(shuffled_row, u[0], windows)
+        example = {"clips": augment.augment_clip(_to_float(pixels[0]), u[4:])}
         if clips.labels is not None:
-            found["labels"] = tf.gather(tf.constant(clips.labels), row)
-        if "clip_attributes" in extras:
-            found["clip_attributes"] = tf.gather(tf.constant(clips.attributes), row)
-        if "others" in extras:
-            others = stateless_random.stream_key(config.seed, f"{stream} others")
-            found["others"] = _others(files, row, u[0], position, others, config)
-        return found
+            example["labels"] = tf.gather(tf.constant(clips.labels), row)
+        if "clip_attributes" in extra_keys:
+            example["clip_attributes"] = tf.gather(tf.constant(clips.attributes), row)
+        if "others" in extra_keys:
+            other_key = stateless_random.make_stream_key(config.seed, f"{stream} others")
+            example["others"] = _read_other_views(reader, row, u[0], position, other_key, config)
+        return example
 
-    return example
+    return make_example
 
 
-def _others(files, row, moment, position, key, config):
-    """[2, T, H, W, 3]: the clip that begins at a moment of a video with other draws, and one that begins elsewhere."""
-    u = tf.reshape(
-        stateless_random.uniform(position, 2 * (1 + augment.WINDOW + augment.CLIP), key), [2, -1]
-    )
-    away = (
-        moment + 0.25 + 0.5 * u[1, 0]
-    ) % 1.0  # at least a quarter of the possible moments from the first
-    views = []
-    for draw, begin in zip(tf.unstack(u), (moment, away)):
-        pixels, _ = files.read(row, begin, augment.window(draw[None, 1:4], config.min_crop))
-        views.append(augment.clip(_to_float(pixels[0]), draw[4:]))
+def _read_other_views(
+    reader: MediaReader,
+    row: tf.Tensor,
+    moment: tf.Tensor,
+    position: tf.Tensor,
+    key: np.ndarray,
+    config: Config,
+) -> tf.Tensor:
+    """Read two more clips of a video, ``[2, T, H, W, 3]``.
+
+    The first begins at the same moment and is augmented anew; the second begins elsewhere, at least
+    a quarter of the possible starts away.
+    """
+    num_draws = 2 * (1 + augment.WINDOW_DRAWS + augment.CLIP_DRAWS)
+    u = tf.reshape(stateless_random.draw_uniform(position, num_draws, key), [2, -1])
+    other_moment = (moment + 0.25 + 0.5 * u[1, 0]) % 1.0
+    views: list[tf.Tensor] = []
+    for draws, begin in zip(tf.unstack(u), (moment, other_moment), strict=True):
+        windows = augment.scale_window(draws[None, 1:4], config.min_crop)
+        pixels, _ = reader.read(row, begin, windows)
+        views.append(augment.augment_clip(_to_float(pixels[0]), draws[4:]))
     return tf.stack(views)
 
 
-def _pair(images, config, stream, extras=()):
-    """Function position -> {"pairs": two augmented views [2, H, W, 3] of one image, each with draws of its own, ..}.
+def _make_pair_function(
+    images: Examples, config: Config, stream: str, extra_keys: Sequence[str] = ()
+) -> ExampleFunction:
+    """Return a function from a position to {"pairs": two views [2, H, W, 3] of one image}.
 
-    extras: "attributes" adds those of the image.
+    The views are augmented independently. The extra key "attributes" adds those of the image.
     """
-    files = _files(images, config)
-    key = stateless_random.stream_key(config.seed, stream)
+    reader = _make_reader(images, config)
+    key = stateless_random.make_stream_key(config.seed, stream)
 
-    def example(position):
-        u = stateless_random.uniform(position, 1 + 2 * (augment.WINDOW + augment.IMAGE), key)
-        draws = tf.reshape(u[1:], [2, augment.WINDOW + augment.IMAGE])
-        windows = augment.window(draws[:, : augment.WINDOW], config.min_crop)
-        pixels, row = files.read(stateless_random.row_at(position, len(files), key), u[0], windows)
-        views = [augment.image(_to_float(pixels[v]), draws[v, augment.WINDOW :]) for v in range(2)]
-        found = {"pairs": tf.concat(views, axis=0)}
-        if "attributes" in extras:
-            found["attributes"] = tf.gather(tf.constant(images.attributes), row)
-        return found
+    def make_example(position: tf.Tensor) -> dict[str, tf.Tensor]:
+        draws_per_view = augment.WINDOW_DRAWS + augment.IMAGE_DRAWS
+        u = stateless_random.draw_uniform(position, 1 + 2 * draws_per_view, key)
+        draws = tf.reshape(u[1:], [2, draws_per_view])
+        windows = augment.scale_window(draws[:, : augment.WINDOW_DRAWS], config.min_crop)
+        shuffled_row = stateless_random.choose_row(position, len(reader), key)
+        pixels, row = reader.read(shuffled_row, u[0], windows)
+        views = [
+            augment.augment_image(_to_float(pixels[view]), draws[view, augment.WINDOW_DRAWS :])
+            for view in range(2)
+        ]
+        example = {"pairs": tf.concat(views, axis=0)}
+        if "attributes" in extra_keys:
+            example["attributes"] = tf.gather(tf.constant(images.attributes), row)
+        return example
 
-    return example
-
-
-def _views(examples, config, stream):
-    """Function positions [n] -> (an augmented view of an image or of a random frame of a video each [n, H, W, 3], rows [n])."""
-    files = _files(examples, config)
-    key = stateless_random.stream_key(config.seed, stream)
-
-    def views(positions):
-        each = tf.unstack(positions)
-        u = tf.stack(
-            [
-                stateless_random.uniform(position, 1 + augment.WINDOW + augment.IMAGE, key)
-                for position in each
-            ]
-        )
-        wanted = tf.stack([stateless_random.row_at(position, len(files), key) for position in each])
-        pixels, rows = files.read_some(
-            wanted, u[:, 0], augment.window(u[:, None, 1:4], config.min_crop)
-        )
-        images = zip(tf.unstack(_to_float(pixels[:, 0])), tf.unstack(u[:, 4:]))
-        return tf.concat([augment.image(*image) for image in images], axis=0), rows
-
-    return views
+    return make_example
 
 
-def _central(files, position, config, each=None):
-    """(pixels [T, H, W, 3], row) of evaluation's clip at a position: `each` clips of a row, then the next row."""
-    each = each or config.eval_clips
-    time = tf.gather(tf.constant(sampling.spread(each)), position % each)
-    pixels, row = files.read(position // each, time, tf.constant([[config.eval_crop, 0.5, 0.5]]))
+def _make_view_function(
+    examples: Examples, config: Config, stream: str
+) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+    """Return a function from positions ``[n]`` to (augmented views ``[n, H, W, 3]``, rows ``[n]``).
+
+    A view shows an image or a random frame of a video.
+    """
+    reader = _make_reader(examples, config)
+    key = stateless_random.make_stream_key(config.seed, stream)
+    num_draws = 1 + augment.WINDOW_DRAWS + augment.IMAGE_DRAWS
+
+    def read_views(positions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        draws: list[tf.Tensor] = []
+        shuffled_rows: list[tf.Tensor] = []
+        for position in tf.unstack(positions):
+            draws.append(stateless_random.draw_uniform(position, num_draws, key))
+            shuffled_rows.append(stateless_random.choose_row(position, len(reader), key))
+        u = tf.stack(draws)
+        windows = augment.scale_window(u[:, None, 1:4], config.min_crop)
+        pixels, rows = reader.read_batch(tf.stack(shuffled_rows), u[:, 0], windows)
+        images = tf.unstack(_to_float(pixels[:, 0]))
+        views = [
+            augment.augment_image(image, draw)
+            for image, draw in zip(images, tf.unstack(u[:, 4:]), strict=True)
+        ]
+        return tf.concat(views, axis=0), rows
+
+    return read_views
+
+
+def _read_central_crop(
+    reader: MediaReader, position: tf.Tensor, views_per_row: int, config: Config
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return (pixels ``[T, H, W, 3]``, row) at a position of an evaluation.
+
+    Positions run over all views of a row, then over those of the next row.
+    """
+    moments = tf.constant(sampling.spread_clip_positions(views_per_row))
+    moment = tf.gather(moments, position % views_per_row)
+    window = tf.constant([[config.eval_crop, 0.5, 0.5]])
+    pixels, row = reader.read(position // views_per_row, moment, window)
     return _to_float(pixels[0]), row
 
 
-def _files(examples, config, frames=1, stride=1):
-    kind = (
-        tfds_store.Frames
-        if config.data_format == "tfds" and examples.paths[0].store.side
-        else Files
-    )
-    return kind(
+def _make_reader(
+    examples: Examples, config: Config, frames: int = 1, stride: int = 1
+) -> MediaReader:
+    holds_jpeg_frames = config.data_format == "tfds" and tfds_store.holds_frames(examples.paths[0])
+    reader_class = tfds_store.StoredFrameReader if holds_jpeg_frames else MediaReader
+    return reader_class(
         examples.paths,
         config.resolution,
         config.on_bad_video,
         config.max_bad_fraction,
         frames,
         stride,
-        examples.frames,
+        examples.frame_numbers,
     )
 
 
-def _to_float(pixels):
-    """uint8 -> float32 in [0, 1]."""
+def _to_float(pixels: tf.Tensor) -> tf.Tensor:
+    """Convert uint8 to float32 in [0, 1]."""
     return tf.cast(pixels, tf.float32) * (1.0 / 255.0)
 
 
-def _batches(example, batch, config, first, last):
-    """Steps first..last-1: step s holds the positions s * batch ... (s + 1) * batch - 1."""
-    positions = tf.data.Dataset.range(first * batch, last * batch)
-    return _map(positions, example, config).batch(batch, drop_remainder=True)
+def _make_batches(
+    make_example: ExampleFunction, batch_size: int, config: Config, first: int, last: int
+) -> tf.data.Dataset:
+    """Return steps first..last-1; step s has the positions from s * batch_size on."""
+    positions = tf.data.Dataset.range(first * batch_size, last * batch_size)
+    examples = _map_positions(positions, make_example, config)
+    return examples.batch(batch_size, drop_remainder=True)
 
 
-def _two_batches(example, batch, config, first, last):
-    """Steps of two batches each: (batch 2s, batch 2s + 1), or (batch s, batch s) with config.same_batch.
+def _make_batch_pairs(
+    make_example: ExampleFunction, batch_size: int, config: Config, first: int, last: int
+) -> tf.data.Dataset:
+    """Return steps of two batches: (batch 2s, batch 2s + 1), or batch s twice if same_batch is set.
 
-    One element of the map makes an example of either batch, so the batches are cut by `batch` alone: that is what
-    tf.distribute knows how to share out among replicas.
+    One element of the mapped dataset is an example of either batch, so that the dataset is batched
+    only once: tf.distribute can split such a dataset among replicas.
     """
     if config.same_batch:
-        return _batches(example, batch, config, first, last).map(
-            lambda *one: (_single(one), _single(one))
-        )
+        batches = _make_batches(make_example, batch_size, config, first, last)
+        return batches.map(lambda batch: (batch, batch))
 
-    def examples(index):
-        position = index // batch * 2 * batch + index % batch
-        return example(position), example(position + batch)
+    def make_two_examples(index: tf.Tensor) -> tuple[Any, Any]:
+        position = index // batch_size * 2 * batch_size + index % batch_size
+        return make_example(position), make_example(position + batch_size)
 
-    return _map(tf.data.Dataset.range(first * batch, last * batch), examples, config).batch(
-        batch, drop_remainder=True
-    )
+    return _make_batches(make_two_examples, batch_size, config, first, last)
 
 
-def _single(parts):
-    return parts[0] if len(parts) == 1 else parts
+def _make_ordered_batches(
+    make_example: ExampleFunction, count: int, batch_size: int, config: Config
+) -> tf.data.Dataset:
+    """Return the positions 0..count-1 in order; the last batch may be smaller."""
+    positions = tf.data.Dataset.range(count)
+    return _map_positions(positions, make_example, config).batch(batch_size)
 
 
-def _in_order(example, count, batch, config):
-    return _map(tf.data.Dataset.range(count), example, config).batch(batch)
+def _map_positions(
+    positions: tf.data.Dataset, make_example: ExampleFunction, config: Config
+) -> tf.data.Dataset:
+    num_threads = config.read_threads or min(MAX_READ_THREADS, processes.count_cores())
+    # No Python branch in the pipelines depends on a tensor, so AutoGraph has nothing to convert.
+    make_example = tf.autograph.experimental.do_not_convert(make_example)
+    return positions.map(make_example, num_parallel_calls=num_threads, deterministic=True)
 
 
-def _map(positions, example, config):
-    threads = config.read_threads or min(READERS, processes.count_cores())
-    example = tf.autograph.experimental.do_not_convert(
-        example
-    )  # no Python branch on a tensor in here
-    return positions.map(example, num_parallel_calls=threads, deterministic=True)
-
-
-def _finish(dataset):
+def _prefetch(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Prefetch batches and set the options that all pipelines share."""
     options = tf.data.Options()
     options.deterministic = True
-    # Its thread sleeps for as long as a minute; at times the end of a data set waits until it wakes.
+    # The autotuner's thread sleeps for up to a minute, and the end of a dataset may wait for it.
     options.autotune.enabled = False
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
     return dataset.prefetch(tf.data.AUTOTUNE).with_options(options)

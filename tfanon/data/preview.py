@@ -1,21 +1,31 @@
-"""The first training batch as rows of pictures: clips and pairs augmented exactly as the networks see them."""
+"""The first training batch as rows of pictures, augmented exactly as the networks see it."""
 
+import numpy as np
+
+from tfanon.core.config import Config
 from tfanon.data import pipeline
+from tfanon.data.splits import ExperimentData
 
-CLIPS, PAIRS = 6, 6  # rows at most
+MAX_CLIPS, MAX_PAIRS = 6, 6  # rows of each kind
 
 
-def rows(tables, config):
-    """{name: frames [n, H, W, 3] float32 in [0, 1]}: a clip's T frames, or the two views of an image, per row.
+def make_preview_rows(data: ExperimentData, config: Config) -> dict[str, np.ndarray]:
+    """Return the clips and pairs of the first step of Algorithm 1; --seed decides which.
 
-    tables: of data/tables.py.  They are the first step of Algorithm 1, so --seed decides what is shown.
+    Args:
+        data: The data sets of the experiment.
+        config: Its settings.
+
+    Returns:
+        {name: frames ``[n, H, W, 3]`` float32 in [0, 1]}: the T frames of a clip, or the two views
+        of an image.
     """
-    ((batch, _),) = pipeline.anonymization(tables.clips.train, tables.images.train, config, 0, 1)
-    classes = tables.clips.train.classes
-    clips = {
-        f"{number} {classes[label]}": clip.numpy()
-        for number, (clip, label) in enumerate(zip(batch["clips"][:CLIPS], batch["labels"]), 1)
-    }
-    return clips | {
-        f"pair {number}": pair.numpy() for number, pair in enumerate(batch["pairs"][:PAIRS], 1)
-    }
+    steps = pipeline.make_anonymization_dataset(data.clips.train, data.images.train, config, 0, 1)
+    ((batch, _),) = steps
+    rows: dict[str, np.ndarray] = {}
+    labelled_clips = zip(batch["clips"][:MAX_CLIPS], batch["labels"], strict=False)
+    for number, (clip, label) in enumerate(labelled_clips, 1):
+        rows[f"{number} {data.clips.train.classes[label]}"] = clip.numpy()
+    for number, pair in enumerate(batch["pairs"][:MAX_PAIRS], 1):
+        rows[f"pair {number}"] = pair.numpy()
+    return rows

@@ -1,11 +1,14 @@
-"""What a data set's own lists say about its files: every row, every label, nothing chosen from it yet.
+"""What a data set's own lists say about its files: every row and every label, nothing selected yet.
 
-The sources read their authors' files into a Catalog; training chooses its splits from it, `python -m tfanon.data`
-compares it with what is on disk, and the TensorFlow Datasets builders store it beside the files.
+Sources read their authors' files into a `DatasetCatalog`. Training selects its splits from it,
+`tfanon-data` compares it with the files on disk, and the TensorFlow Datasets builders store it
+beside the files.
 """
 
 import dataclasses
 import os
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,61 +16,101 @@ from tfanon.data.batch import Examples
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Catalog:
-    """One row per file.
+class DatasetCatalog:
+    """The lists of one data set, one row per file.
 
-    root: folder that the paths are relative to.  paths: with '/' between folder and file.
-    splits: {name of a division: array [n] of words}, such as {"1": ["train", "test", "unused", ..]}.
-    labels, classes, attributes, attribute_names: as in data.batch.Examples, of all rows.
-    frame_values: of each row uint8 [frames, 5], the private values in each frame as sources/_annotations.py has them.
-    records: of each row what is read where that is no file below root, as data/records.py has it.
+    Attributes:
+        root: Folder that the paths are relative to.
+        paths: The n files, with "/" between folder and file.
+        splits: {name of a division: array ``[n]`` of words}, for example
+            {"1": ["train", "test", "unused", ..]}.
+        labels: Of all rows, as in `data.batch.Examples`.
+        classes: As in `data.batch.Examples`.
+        attributes: Of all rows, as in `data.batch.Examples`.
+        attribute_names: As in `data.batch.Examples`.
+        frame_values: For each row uint8 ``[frames, 5]``, the private values in each frame as
+            `data.parsing.annotations` describes them.
+        records: For each row what is read instead of a file below root: a `tfds_store.TfdsRecord`.
     """
 
     root: str
-    paths: tuple
-    splits: dict
+    paths: tuple[str, ...]
+    splits: dict[str, np.ndarray]
     labels: np.ndarray | None = None
-    classes: tuple = ()
+    classes: tuple[str, ...] = ()
     attributes: np.ndarray | None = None
-    attribute_names: tuple = ()
-    frame_values: tuple | None = None
-    records: tuple | None = None
+    attribute_names: tuple[str, ...] = ()
+    frame_values: tuple[np.ndarray, ...] | None = None
+    records: tuple[Any, ...] | None = None
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.paths)
 
-    def examples(self, rows, group=None):
-        """Examples of the rows of a mask or of indices, with whatever labels and attributes there are.
+    def make_examples(
+        self, rows: np.ndarray | Sequence[int], group: Callable[[str], str] | None = None
+    ) -> Examples:
+        """Return some rows as Examples, with all labels and attributes that exist.
 
-        group: function path -> name of its group.
+        Args:
+            rows: Row numbers, or a mask of all rows.
+            group: Function from a path to the name of its group; None: rows have no groups.
         """
-        paths = self.records or tuple(os.path.join(self.root, path) for path in self.paths)
-        groups = tuple(map(group, self.paths)) if group else ()
-        return Examples(
-            paths, self.labels, self.classes, self.attributes, self.attribute_names, groups=groups
-        ).take(rows)
+        paths = self.records
+        if not paths:
+            paths = tuple(os.path.join(self.root, path) for path in self.paths)
+        groups: tuple[str, ...] = ()
+        if group:
+            groups = tuple(map(group, self.paths))
+        examples = Examples(
+            paths,
+            self.labels,
+            self.classes,
+            self.attributes,
+            self.attribute_names,
+            groups=groups,
+        )
+        return examples.take(rows)
 
-    def counts(self):
-        """{division: {word: rows}}."""
-        return {
-            name: dict(zip(*(part.tolist() for part in np.unique(words, return_counts=True))))
-            for name, words in self.splits.items()
-        }
+    def count_rows(self) -> dict[str, dict[str, int]]:
+        """Return {division: {word: rows}}."""
+        counts: dict[str, dict[str, int]] = {}
+        for division, words in self.splits.items():
+            names, sizes = np.unique(words, return_counts=True)
+            counts[division] = dict(zip(names.tolist(), sizes.tolist(), strict=True))
+        return counts
 
 
-def train_and_test(catalog, division, keep=True, group=None):
-    """{"train": Examples, "test": Examples} of one division.
+def make_train_and_test(
+    catalog: DatasetCatalog,
+    division: str,
+    keep: np.ndarray | bool = True,
+    group: Callable[[str], str] | None = None,
+) -> dict[str, Examples]:
+    """Return {"train": Examples, "test": Examples} of one division.
 
-    keep: mask of the rows that may be trained on.  group: as in Catalog.examples.
+    Args:
+        catalog: The data set.
+        division: A key of `catalog.splits`.
+        keep: Mask of the rows that may be trained on.
+        group: As in `DatasetCatalog.make_examples`.
     """
     words = catalog.splits[division]
     return {
-        "train": catalog.examples((words == "train") & keep, group),
-        "test": catalog.examples(words == "test", group),
+        "train": catalog.make_examples((words == "train") & keep, group),
+        "test": catalog.make_examples(words == "test", group),
     }
 
 
-def check_kind(source, kind, kinds):
-    """ValueError for a kind of examples that a data set does not have."""
+def check_kind(source: str, kind: str, kinds: Sequence[str]) -> None:
+    """Check that a data set has a kind of examples.
+
+    Args:
+        source: Name of the data set.
+        kind: The requested kind, such as "clips".
+        kinds: The kinds that the data set has.
+
+    Raises:
+        ValueError: It does not have this kind.
+    """
     if kind not in kinds:
         raise ValueError(f"The data set {source} has no '{kind}'; it has {', '.join(kinds)}.")

@@ -1,101 +1,121 @@
-"""The examples of a run: three splits of each data set, the held-out one cut from training."""
+"""The examples of an experiment: three splits of each data set, one held out from training."""
 
 import dataclasses
 import os
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from absl import logging
 
 from tfanon.core import registry
+from tfanon.core.config import Config
 from tfanon.data import holdout
 from tfanon.data.batch import Examples
 from tfanon.data.parsing import text_lists
 
 
 @dataclasses.dataclass(frozen=True)
-class Splits:
-    """One data set: `train` is trained on, `held_out` selects the epoch, `test` is looked at once."""
+class DatasetSplits:
+    """The splits of one data set.
+
+    Attributes:
+        train: Trained on.
+        held_out: Selects the epoch; cut from the official training split, may be empty.
+        test: Scored once, at the end.
+    """
 
     train: Examples
     held_out: Examples
     test: Examples
 
     @property
-    def tuning(self):
-        """What thresholds are chosen on: `held_out`, or `train` where nothing is held out."""
+    def tuning(self) -> Examples:
+        """The split that thresholds are chosen on: `held_out`, or `train` if that is empty."""
         return self.held_out if len(self.held_out) else self.train
 
 
 @dataclasses.dataclass(frozen=True)
-class Tables:
-    """What a run sees.
+class ExperimentData:
+    """The data sets of an experiment.
 
-    clips: X_action.  images: X_privacy.  action: the clips of Criterion 1, which may be of another data set than
-    X_action.  probes: name -> the data sets whose attributes are attacked, Criterion 2.
-    notes: what a reader of the results has to know about them.
+    Attributes:
+        clips: X_action, the labelled clips that f_A is trained on.
+        images: X_privacy, the images with private attributes that f_A is trained on.
+        privacy_tasks: {name: data set whose private attributes are attacked}, Criterion 2.
+        action_task: The clips of Criterion 1: X_action, or another data set.
+        notes: What a reader of the results has to know about the data, a line each.
     """
 
-    clips: Splits
-    images: Splits
-    probes: dict
-    action: Splits = None
-    notes: tuple = ()
-
-    def __post_init__(self):
-        if self.action is None:
-            object.__setattr__(self, "action", self.clips)
+    clips: DatasetSplits
+    images: DatasetSplits
+    privacy_tasks: Mapping[str, DatasetSplits]
+    action_task: DatasetSplits
+    notes: tuple[str, ...] = ()
 
 
-def load(config):
-    """The Tables of a Config.  Raises ValueError that names the folder, file, column or split at fault."""
+def load_experiment_data(config: Config) -> ExperimentData:
+    """Load the data sets of an experiment.
+
+    Args:
+        config: Its settings.
+
+    Raises:
+        ValueError: The settings contradict each other, or a folder, file, column or split is
+            missing or wrong; the message names it.
+    """
     if config.init_action_from_raw and config.eval_clip_source:
         raise ValueError(
-            "--init_action_from_raw starts f_T as the judge of raw clips, so --eval_clip_source must be empty: "
-            "f_T learns the actions of --clip_source."
+            "--init_action_from_raw starts f_T from the action evaluator of raw clips, so "
+            "--eval_clip_source must be empty: f_T learns the actions of --clip_source."
         )
-    clips = _splits("clips", config.clip_source, config.clip_folder, config)
+    clips = _load_splits("clips", config.clip_source, config.clip_folder, config)
     if config.private_labels == "clips":
-        clips = dataclasses.replace(clips, train=_with_attributes(clips.train, config))
-    images = _splits("images", config.image_source, config.image_folder, config)
-    judged = (
-        (config.eval_clip_source, "")
-        if config.eval_clip_source
-        else (config.clip_source, config.clip_folder)
-    )
-    action = _splits("clips", *judged, config) if config.eval_clip_source else clips
-    action = _tested_on("clips", config.test_clip_source, action, config)
-    probes = {}
+        clips = dataclasses.replace(clips, train=_add_clip_attributes(clips.train, config))
+    images = _load_splits("images", config.image_source, config.image_folder, config)
+    if config.eval_clip_source:
+        eval_source, eval_folder = config.eval_clip_source, ""
+        action_task = _load_splits("clips", eval_source, eval_folder, config)
+    else:
+        eval_source, eval_folder = config.clip_source, config.clip_folder
+        action_task = clips
+    action_task = _replace_test_split("clips", config.test_clip_source, action_task, config)
+    privacy_tasks: dict[str, DatasetSplits] = {}
     if images.train.attributes is not None:
-        probes["images"] = _tested_on("images", config.test_image_source, images, config)
+        privacy_tasks["images"] = _replace_test_split(
+            "images", config.test_image_source, images, config
+        )
     if config.clip_private_columns or config.attack_clips:
-        probes["clips"] = _splits("private_clips", *judged, config)
-    return Tables(clips, images, probes, action, _notes(clips, images, action, probes))
+        privacy_tasks["clips"] = _load_splits("private_clips", eval_source, eval_folder, config)
+    notes = _note_leaks(clips, images, action_task, privacy_tasks)
+    return ExperimentData(clips, images, privacy_tasks, action_task, notes)
 
 
-def _splits(kind, source, folder, config):
-    loaded = _load(kind, source, folder, config)
-    if "train" not in loaded:
+def _load_splits(kind: str, source: str, folder: str, config: Config) -> DatasetSplits:
+    examples = _load_examples(kind, source, folder, config)
+    if "train" not in examples:
         raise ValueError(
             f"The data set {source} is for evaluation only: it has no training split. Give it as "
             "--test_clip_source or --test_image_source."
         )
-    train, held_out = holdout.hold_out(loaded["train"], config.validation_split, config.seed)
-    return Splits(train, held_out, loaded["test"])
+    train, held_out = holdout.hold_out_examples(
+        examples["train"], config.validation_split, config.seed
+    )
+    return DatasetSplits(train, held_out, examples["test"])
 
 
-def _with_attributes(clips, config):
-    """The clips with the private attributes that their data set has for them, under whatever split it has them."""
+def _add_clip_attributes(clips: Examples, config: Config) -> Examples:
+    """Add the private attributes that the clips' data set has, in whichever split it has them."""
     if clips.attributes is not None:
         return clips
-    loaded = _load("private_clips", config.clip_source, config.clip_folder, config)
-    if loaded["train"].attributes is None:
+    private_clips = _load_examples("private_clips", config.clip_source, config.clip_folder, config)
+    if private_clips["train"].attributes is None:
         return clips
-    known = {
-        path: row
-        for examples in loaded.values()
-        for path, row in zip(examples.paths, examples.attributes)
-    }
-    missing = [path for path in clips.paths if path not in known]
+    attributes_by_path: dict[Any, np.ndarray] = {}
+    for examples in private_clips.values():
+        assert examples.attributes is not None
+        attributes_by_path.update(zip(examples.paths, examples.attributes, strict=True))
+    missing = [path for path in clips.paths if path not in attributes_by_path]
     if missing:
         raise ValueError(
             f"--private_labels=clips: {len(missing)} of the {len(clips)} training clips of "
@@ -103,57 +123,75 @@ def _with_attributes(clips, config):
         )
     return dataclasses.replace(
         clips,
-        attributes=np.stack([known[path] for path in clips.paths]),
-        attribute_names=loaded["train"].attribute_names,
+        attributes=np.stack([attributes_by_path[path] for path in clips.paths]),
+        attribute_names=private_clips["train"].attribute_names,
     )
 
 
-def _tested_on(kind, source, splits, config):
-    """The splits with the test split of another data set, whose classes or attributes must be the same."""
+def _replace_test_split(
+    kind: str, source: str, splits: DatasetSplits, config: Config
+) -> DatasetSplits:
+    """Use the test split of another data set, whose classes or attributes must be the same."""
     if not source:
         return splits
-    test = _load(kind, source, "", config)["test"]
-    for name in ("classes",) if kind == "clips" else ("attribute_names",):
-        trained, tested = getattr(splits.train, name), getattr(test, name)
-        if trained != tested:
-            raise ValueError(
-                f"--test_{kind[:-1]}_source={source} has other {name.replace('_', ' ')} than what is "
-                f"trained on: {', '.join(tested[:8])} .. and {', '.join(trained[:8])} .."
-            )
+    test = _load_examples(kind, source, "", config)["test"]
+    field = "classes" if kind == "clips" else "attribute_names"
+    trained_names, test_names = getattr(splits.train, field), getattr(test, field)
+    if trained_names != test_names:
+        raise ValueError(
+            f"--test_{kind[:-1]}_source={source} has other {field.replace('_', ' ')} than the "
+            f"training data: {', '.join(test_names[:8])} .. instead of "
+            f"{', '.join(trained_names[:8])} .."
+        )
     return dataclasses.replace(splits, test=test)
 
 
-def _load(kind, source, folder, config):
-    """{split: Examples}; an empty split is a ValueError, missing files are counted."""
-    module = registry.load_module("sources", source)
+def _load_examples(kind: str, source: str, folder: str, config: Config) -> dict[str, Examples]:
+    """Return {split: Examples}; missing files are counted.
+
+    Raises:
+        ValueError: A split is empty, or too many files are missing.
+    """
+    module: Any = registry.load_module("sources", source)
+    examples: dict[str, Examples]
     if config.data_format == "tfds":
-        from tfanon.data import tfds_store  # TensorFlow, for which reading lists need not wait
+        from tfanon.data import tfds_store  # imports TensorFlow, which reading lists does not need
 
-        loaded = module.choose(kind, tfds_store.read(source, config), config)
+        examples = module.choose(kind, tfds_store.read_catalog(source, config), config)
     else:
-        loaded = module.load(kind, os.path.join(config.data_dir, folder or source), config)
-    for name, examples in loaded.items():
-        if not len(examples):
-            raise ValueError(f"The data set {source} has no {kind} to {name} on with these flags.")
-        text_lists.check_files_exist(examples, config)
-    return loaded
+        examples = module.load(kind, os.path.join(config.data_dir, folder or source), config)
+    for split, rows in examples.items():
+        if not len(rows):
+            raise ValueError(f"The data set {source} has no {kind} to {split} on with these flags.")
+        text_lists.check_files_exist(rows, config)
+    return examples
 
 
-def _notes(clips, images, action, probes):
-    """A line for each test split of which a part was trained on."""
-    trained = {
+def _note_leaks(
+    clips: DatasetSplits,
+    images: DatasetSplits,
+    action_task: DatasetSplits,
+    privacy_tasks: Mapping[str, DatasetSplits],
+) -> tuple[str, ...]:
+    """Return, and log, a line for each test split of which a part was trained on."""
+    trained_paths = {
         *clips.train.paths,
         *clips.held_out.paths,
         *images.train.paths,
         *images.held_out.paths,
     }
-    lines = []
-    for name, splits in {"action": action, **probes}.items():
-        tested = set(splits.test.paths)
-        seen = tested & (trained | {*splits.train.paths, *splits.held_out.paths})
-        if seen:
+    lines: list[str] = []
+    for name, splits in {"action": action_task, **privacy_tasks}.items():
+        test_paths = set(splits.test.paths)
+        # An evaluator or attacker is trained on its own data set besides.
+        seen_paths = test_paths & {
+            *trained_paths,
+            *splits.train.paths,
+            *splits.held_out.paths,
+        }
+        if seen_paths:
             lines.append(
-                f"{len(seen)} of the {len(tested)} files that the test of {name} looks at were trained on."
+                f"{len(seen_paths)} of the {len(test_paths)} test files of {name} were trained on."
             )
     for line in lines:
         logging.warning(line)

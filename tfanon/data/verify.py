@@ -1,41 +1,68 @@
-"""Whether data sets are on disk as their authors published them. Files are read, never changed or deleted.
+"""Check that data sets are on disk as their authors published them. Files are only read.
 
-What is looked for, by the names in the report:
+The kinds of problems, by their names in the report:
 
-    counts        rows of a split, classes or listed files other than the published ones
-    missing       listed, not on disk
-    unreadable    not every frame of it can be decoded, within the time and the limits
-    too_short     fewer frames than a clip has (--frames)
+    counts        the number of rows of a split, of classes or of listed files is not the published
+                  one
+    missing       the file is listed, but not on disk
+    unreadable    not every frame can be decoded, within the time and the limits
+    too_short     the video has fewer frames than a clip (--frames)
     duplicates    files with the same bytes
-    leaks         the same bytes, or takes of one UCF101 group, in a training and in a test list
+    leaks         a training and a test list contain the same bytes, or clips of one UCF101 group
 """
 
 import collections
 import os
 import re
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 import tqdm
 
-from tfanon.data.probe_cache import Journal
+from tfanon.data.dataset_index import IndexedDataset
+from tfanon.data.options import DataOptions
+from tfanon.data.probe_cache import ProbeCache
+from tfanon.data.published_split import DatasetCatalog
 from tfanon.media import limits, worker_pool
 
 SCHEMA_VERSION = 1
-KINDS = ("counts", "missing", "unreadable", "too_short", "duplicates", "leaks")
-UNUSED = "val"  # the word of VISPR's validation list
-GROUP = re.compile(r"v_\w+_g\d\d(?=_c\d\d\.avi$)")  # UCF101: clips of one group come from one video
+PROBLEM_KINDS = ("counts", "missing", "unreadable", "too_short", "duplicates", "leaks")
+OPTIONAL_WORD = "val"  # VISPR's validation list, which training does not need
+# UCF101: all clips of a group were cut from one video.
+UCF101_GROUP = re.compile(r"v_\w+_g\d\d(?=_c\d\d\.avi$)")
+
+Answers = Mapping[str, dict[str, Any]]  # {path: answer of `media.probe.examine_file`}
 
 
-def verify(data_sets, frames, settings, journal, notes=()):
-    """The report: {"schema_version", "problems": number, "notes", "data_sets": {name: {.., kind of problem: [..]}}}.
+def verify_datasets(
+    datasets: Sequence[IndexedDataset],
+    frames: int,
+    options: DataOptions,
+    cache_path: str,
+    notes: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Decode every file of some data sets and compare them with what was published.
 
-    data_sets: of whole.read.  frames: T.  settings: of data/settings.py.  journal: path of the file of answers.
-    notes: of data/tables.py: test files of an experiment that it trains on, a problem each.
+    Args:
+        datasets: As `dataset_index.read_datasets` returns them.
+        frames: T, frames of a clip.
+        options: How files are examined.
+        cache_path: File that keeps the results of examined files, for the next run.
+        notes: As `dataset_index.find_leaks` returns them; each counts as a problem.
+
+    Returns:
+        {"schema_version", "problems": number, "notes", "data_sets": {name: {.., kind: [..]}}},
+        ready for JSON.
     """
-    paths = dict.fromkeys(path for data_set in data_sets for path in full_paths(data_set.catalog))
-    with Journal(journal) as known:
-        answers = examine([path for path in paths if os.path.isfile(path)], known, settings)
-    reports = {data_set.name: _report(data_set, answers, frames) for data_set in data_sets}
-    problems = len(notes) + sum(len(report[kind]) for report in reports.values() for kind in KINDS)
+    paths: dict[str, None] = {}  # each once, in order
+    for dataset in datasets:
+        paths.update(dict.fromkeys(list_full_paths(dataset.catalog)))
+    with ProbeCache(cache_path) as cache:
+        answers = probe_files([path for path in paths if os.path.isfile(path)], cache, options)
+    reports = {dataset.name: _check_dataset(dataset, answers, frames) for dataset in datasets}
+    problems = len(notes)
+    for report in reports.values():
+        problems += sum(len(report[kind]) for kind in PROBLEM_KINDS)
     return {
         "schema_version": SCHEMA_VERSION,
         "problems": problems,
@@ -44,122 +71,157 @@ def verify(data_sets, frames, settings, journal, notes=()):
     }
 
 
-def full_paths(catalog):
-    """Where each file of the catalog should be."""
+def list_full_paths(catalog: DatasetCatalog) -> list[str]:
+    """Return where each file of a catalog should be."""
     return [os.path.join(catalog.root, path) for path in catalog.paths]
 
 
-def examine(paths, known, settings):
-    """{path: answer of media/probe.py}, from the journal where it is known there."""
-    answers = {path: answer for path in paths if (answer := known.get(path))}
-    todo = [path for path in paths if path not in answers]
-    done = worker_pool.examine_files(todo, True, settings.seconds_per_file, settings.workers)
-    for path, answer in tqdm.tqdm(done, "verify", len(todo), unit="file", disable=None):
-        known.add(path, answer)
+def probe_files(
+    paths: Sequence[str], cache: ProbeCache, options: DataOptions
+) -> dict[str, dict[str, Any]]:
+    """Examine files in child processes, except those whose results are cached.
+
+    Args:
+        paths: Files that exist.
+        cache: Results of earlier runs; new ones are added.
+        options: Time limit and number of processes.
+
+    Returns:
+        {path: answer of `media.probe.examine_file`}.
+    """
+    answers: dict[str, dict[str, Any]] = {}
+    remaining: list[str] = []
+    for path in paths:
+        cached = cache.get(path)
+        if cached:
+            answers[path] = cached
+        else:
+            remaining.append(path)
+    examined = worker_pool.examine_files(remaining, True, options.seconds_per_file, options.workers)
+    for path, answer in tqdm.tqdm(examined, "verify", len(remaining), unit="file", disable=None):
+        cache.add(path, answer)
         answers[path] = answer
     return answers
 
 
-def _report(data_set, answers, frames):
-    catalog = data_set.catalog
-    found = {path: answers.get(full) for path, full in zip(catalog.paths, full_paths(catalog))}
-    read = {path: answer for path, answer in found.items() if answer and "error" not in answer}
-    same = _groups({path: answer["sha256"] for path, answer in read.items()})
+def _check_dataset(dataset: IndexedDataset, answers: Answers, frames: int) -> dict[str, Any]:
+    """Return the report on one data set."""
+    catalog = dataset.catalog
+    missing: list[str] = []
+    unreadable: list[dict[str, Any]] = []
+    too_short: list[dict[str, Any]] = []
+    digests: dict[str, str] = {}  # of the readable files
+    # A list may repeat a path; each file is reported once.
+    full_paths = dict(zip(catalog.paths, list_full_paths(catalog), strict=True))
+    for path, full_path in full_paths.items():
+        answer = answers.get(full_path)
+        if not answer:
+            missing.append(path)
+        elif "error" in answer:
+            unreadable.append({"path": path, "error": answer["error"]})
+        else:
+            digests[path] = answer["sha256"]
+            if limits.is_video_path(path) and answer["frames"] < frames:
+                too_short.append({"path": path, "frames": answer["frames"]})
+    duplicates = _group_by_value(digests)
     return {
         "listed": len(catalog),
-        "readable": len(read),
-        "splits": catalog.counts(),
-        "published": data_set.published,
-        "counts": _counts(data_set),
-        "missing": [path for path, answer in found.items() if not answer],
-        "unreadable": [
-            {"path": path, "error": answer["error"]}
-            for path, answer in found.items()
-            if answer and "error" in answer
-        ],
-        "too_short": [
-            {"path": path, "frames": answer["frames"]}
-            for path, answer in read.items()
-            if limits.is_video_path(path) and answer["frames"] < frames
-        ],
-        "duplicates": same,
-        "leaks": _leaks(catalog, same),
+        "readable": len(digests),
+        "splits": catalog.count_rows(),
+        "published": dataset.published,
+        "counts": _compare_counts(dataset),
+        "missing": missing,
+        "unreadable": unreadable,
+        "too_short": too_short,
+        "duplicates": duplicates,
+        "leaks": _find_leaks(catalog, duplicates),
     }
 
 
-def _counts(data_set):
-    """Lines 'split 1 train: 9537 published, 9536 listed'; an official validation list may be absent."""
-    catalog, published = data_set.catalog, data_set.published
-    listed, splits = {"files": len(catalog), "classes": len(catalog.classes)}, catalog.counts()
-    pairs = {name: (published[name], count) for name, count in listed.items() if name in published}
-    for division, words in published.get("splits", {}).items():
-        absent = {UNUSED} - set(splits[division])
-        if absent & set(words):
-            del pairs["files"]
-        pairs |= {
-            f"split {division} {word}": (count, splits[division].get(word, 0))
-            for word, count in words.items()
-            if word not in absent
-        }
-    return [
-        f"{what}: {count} published, {there} listed"
-        for what, (count, there) in pairs.items()
-        if count != there
-    ]
+def _compare_counts(dataset: IndexedDataset) -> list[str]:
+    """Return lines such as "split 1 train: 9537 published, 9536 listed".
+
+    An official validation list may be absent; the number of files is not compared then.
+    """
+    catalog, published = dataset.catalog, dataset.published
+    split_counts = catalog.count_rows()
+    counts: dict[str, tuple[int, int]] = {}  # {description: (published, listed)}
+    for name, listed in (("files", len(catalog)), ("classes", len(catalog.classes))):
+        if name in published:
+            counts[name] = published[name], listed
+    for division, published_words in published.get("splits", {}).items():
+        listed_words = split_counts[division]
+        is_absent = OPTIONAL_WORD in published_words and OPTIONAL_WORD not in listed_words
+        if is_absent:
+            del counts["files"]
+        for word, published_count in published_words.items():
+            if not (is_absent and word == OPTIONAL_WORD):
+                counts[f"split {division} {word}"] = published_count, listed_words.get(word, 0)
+    lines: list[str] = []
+    for description, (published_count, listed_count) in counts.items():
+        if published_count != listed_count:
+            lines.append(f"{description}: {published_count} published, {listed_count} listed")
+    return lines
 
 
-def _groups(values):
-    """Lists of the keys that share a value with another."""
-    groups = collections.defaultdict(list)
+def _group_by_value(values: Mapping[str, Hashable]) -> list[list[str]]:
+    """Return lists of the keys that share a value with another key."""
+    groups: dict[Hashable, list[str]] = collections.defaultdict(list)
     for key, value in values.items():
         groups[value].append(key)
     return [keys for keys in groups.values() if len(keys) > 1]
 
 
-def _leaks(catalog, same):
-    """Groups of files, each group in a training and in a test list."""
-    takes = _groups({path: group[0] for path in catalog.paths if (group := GROUP.search(path))})
-    leaks = []
+def _find_leaks(catalog: DatasetCatalog, duplicates: list[list[str]]) -> list[dict[str, Any]]:
+    """Return groups of related files that are in a training list and in a test list."""
+    group_names: dict[str, str] = {}
+    for path in catalog.paths:
+        match = UCF101_GROUP.search(path)
+        if match:
+            group_names[path] = match[0]
+    related = duplicates + _group_by_value(group_names)
+    leaks: list[dict[str, Any]] = []
     for division, words in catalog.splits.items():
-        word = dict(zip(catalog.paths, words.tolist()))
-        leaks += [
-            {"split": division, "paths": group}
-            for group in same + takes
-            if {"train", "test"} <= {word[path] for path in group}
-        ]
+        split_by_path = dict(zip(catalog.paths, words.tolist(), strict=True))
+        for paths in related:
+            if {"train", "test"} <= {split_by_path[path] for path in paths}:
+                leaks.append({"split": division, "paths": paths})
     return leaks
 
 
-def summary(report, path):
-    """One screen: a line per data set, and the first problem of each kind.  path: of the whole report."""
-    lines = [
-        f"{'data set':24}{'listed':>8}{'readable':>10}" + "".join(f"{kind:>12}" for kind in KINDS)
-    ]
-    for name, about in report["data_sets"].items():
+def format_summary(report: Mapping[str, Any], path: str) -> str:
+    """Format a report as one screen: a line per data set, and the first problem of each kind.
+
+    Args:
+        report: As `verify_datasets` returns it.
+        path: File that the whole report is written to.
+    """
+    heads = "".join(f"{kind:>12}" for kind in PROBLEM_KINDS)
+    lines = [f"{'data set':24}{'listed':>8}{'readable':>10}{heads}"]
+    for name, dataset_report in report["data_sets"].items():
+        counts = "".join(f"{len(dataset_report[kind]):12}" for kind in PROBLEM_KINDS)
         lines.append(
-            f"{name:24}{about['listed']:8}{about['readable']:10}"
-            + "".join(f"{len(about[kind]):12}" for kind in KINDS)
+            f"{name:24}{dataset_report['listed']:8}{dataset_report['readable']:10}{counts}"
         )
-    for name, about in report["data_sets"].items():
-        for kind in KINDS:
-            if about[kind]:
-                more = f" (and {len(about[kind]) - 1} more)" if about[kind][1:] else ""
-                lines.append(f"{name}, {kind}: {_line(about[kind][0])}{more}")
+    for name, dataset_report in report["data_sets"].items():
+        for kind in PROBLEM_KINDS:
+            findings = dataset_report[kind]
+            if findings:
+                more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
+                lines.append(f"{name}, {kind}: {_format_finding(findings[0])}{more}")
+    lines += report["notes"]
     problems = report["problems"]
-    return "\n".join(
-        [
-            *lines,
-            *report["notes"],
-            f"{problems or 'No'} problem{'' if problems == 1 else 's'}; {path} has all of it.",
-        ]
-    )
+    ending = "" if problems == 1 else "s"
+    lines.append(f"{problems or 'No'} problem{ending}; the full report is in {path}.")
+    return "\n".join(lines)
 
 
-def _line(finding):
+def _format_finding(finding: Any) -> str:
+    """Format one entry of a report on one line."""
     if isinstance(finding, list):
         return " = ".join(finding)
-    if isinstance(finding, dict):
-        return finding.get("error") or ", ".join(
-            f"{name} {_line(value)}" for name, value in finding.items()
-        )
-    return str(finding)
+    if not isinstance(finding, dict):
+        return str(finding)
+    if finding.get("error"):
+        return finding["error"]
+    return ", ".join(f"{name} {_format_finding(value)}" for name, value in finding.items())

@@ -1,141 +1,179 @@
-"""A protocol on everything that is to be attacked: the entries of results.json, and the gates that vouch for them."""
+"""Run a protocol on every anonymizer: the entries of results.json, and their controls."""
 
 import dataclasses
 import functools
+from collections.abc import Mapping
+from typing import Any
 
 from tfanon.attacks import fresh
 from tfanon.attacks.common import attack_run
+from tfanon.attacks.common.attack_plan import AttackPlan
+from tfanon.attacks.common.attack_run import AttackRun, Entry
 from tfanon.core import registry
 from tfanon.data import pipeline
 from tfanon.metrics import criteria
 from tfanon.training import phases
 
 SCHEMA_VERSION = 1
+# Values of the key "gate" in results.json.
+POSITIVE_CONTROL = "raw is read"
+NEGATIVE_CONTROL = "noise leaks nothing"
 
 
-def run_protocol(run, plan, targets, min_raw_leakage):
-    """What results.json of an evaluation holds, but for protocol, seed and command.
+def run_protocol(
+    run: AttackRun,
+    plan: AttackPlan,
+    targets: Mapping[str, attack_run.Anonymizer],
+    min_raw_leakage: float,
+) -> dict[str, Any]:
+    """Attack every anonymizer and evaluate its utility, as a protocol plans it.
 
-    run: attackers' Run.  targets: {name: f_A}.  min_raw_leakage: share of the way from floor to 1, as Settings has it.
-    Raises ValueError where there is nothing to attack.
+    Args:
+        run: The evaluation.
+        plan: Attacks and action evaluators.
+        targets: Name of each anonymizer to the anonymizer.
+        min_raw_leakage: As in `check_positive_control`.
+
+    Returns:
+        The contents of results.json except those that describe the command.
+
+    Raises:
+        ValueError: The plan has attacks and the data has no private attributes.
     """
-    if plan.attacks and not run.tables.probes:
+    if plan.attacks and not run.data.privacy_tasks:
         raise ValueError(
             "There is nothing to attack: neither the images nor the clips of this run have private "
-            "attributes."
+            "attributes. Use a data set that has some, or --protocol=action_networks."
         )
-    count = len(targets) * (len(plan.actions) + len(plan.attacks)) + 2 * bool(plan.attacks)
-    run = dataclasses.replace(run, count=count)
-    gates, run = _run_controls(run, plan, min_raw_leakage)
-    actions, attacks, flicker, nothing = [], [], [], {}
+    control_count = 2 if plan.attacks else 0
+    count = len(targets) * (len(plan.action_networks) + len(plan.attacks)) + control_count
+    run = dataclasses.replace(run, attack_count=count)
+    controls, run = _run_controls(run, plan, min_raw_leakage)
+    actions: list[Entry] = []
+    attacks: list[Entry] = []
+    flicker: list[Entry] = []
+    skipped: dict[str, str] = {}
     for name, f_A in targets.items():
         flicker += _measure_flicker(run, name, f_A)
-        for network in plan.actions:
+        for network in plan.action_networks:
             actions.append(_evaluate_action(run, name, f_A, network))
             run = _advance_progress(run)
-        for attacker, choice in plan.attacks:
+        for attacker, settings in plan.attacks:
             module = registry.load_module("attackers", attacker)
-            found = module.attack(run, name, f_A, **choice)
-            nothing |= (
-                {}
-                if found
-                else {attacker: f"{attacker} attacked nothing: it needs {module.REQUIRED}."}
-            )
-            attacks += found
+            entries = module.attack(run, name, f_A, **settings)
+            if not entries:
+                skipped[attacker] = f"{attacker} was skipped: it needs {module.REQUIRED}."
+            attacks += entries
             run = _advance_progress(run)
     return {
         "schema_version": SCHEMA_VERSION,
         "actions": actions,
         "attacks": attacks,
         "flicker": flicker,
-        "gates": gates,
-        "notes": [*run.tables.notes, *plan.notes, *nothing.values()],
+        "gates": controls,
+        "notes": [*run.data.notes, *plan.notes, *skipped.values()],
     }
 
 
-def _advance_progress(run):
-    return dataclasses.replace(run, number=run.number + 1)
+def _advance_progress(run: AttackRun) -> AttackRun:
+    return dataclasses.replace(run, attack_number=run.attack_number + 1)
 
 
-def _run_controls(run, plan, min_raw_leakage):
-    """(entries, run): on raw data every fresh attacker must be strong, on pure noise the first must find nothing."""
+def _run_controls(
+    run: AttackRun, plan: AttackPlan, min_raw_leakage: float
+) -> tuple[list[Entry], AttackRun]:
+    """Return the control entries and the run after them.
+
+    Every retrained attacker of the plan must be strong on raw video; the first of them must find
+    nothing in noise.
+    """
     if not plan.attacks:
         return [], run
-    choices = [choice for attacker, choice in plan.attacks if attacker == "fresh"] or [{}]
-    raw = [
-        entry
-        for choice in choices
-        for entry in fresh.attack(run, "raw", attack_run.build_raw_anonymizer(), **choice)
-    ]
+    choices = [settings for attacker, settings in plan.attacks if attacker == "fresh"]
+    if not choices:
+        choices = [{}]
+    raw_entries = []
+    for settings in choices:
+        raw_entries += fresh.attack(run, "raw", attack_run.build_raw_anonymizer(), **settings)
     run = _advance_progress(run)
-    noise = fresh.attack(
-        run, "noise", registry.load_module("anonymizers", "noise").build(), **choices[0]
-    )
-    return [
-        *(check_positive_control(entry, min_raw_leakage) for entry in raw),
-        *(check_negative_control(entry) for entry in noise),
-    ], _advance_progress(run)
+    noise = registry.load_module("anonymizers", "noise").build()
+    noise_entries = fresh.attack(run, "noise", noise, **choices[0])
+    controls = [check_positive_control(entry, min_raw_leakage) for entry in raw_entries]
+    controls += [check_negative_control(entry) for entry in noise_entries]
+    return controls, _advance_progress(run)
 
 
-def check_positive_control(entry, share):
-    """The gate of an attack on raw data: at least that share of the way from its floor to 1."""
-    bound = entry["cmap_chance"] + share * (1 - entry["cmap_chance"])
-    return _make_control_entry("raw is read", entry, bound)
+def check_positive_control(entry: Entry, min_raw_leakage: float) -> Entry:
+    """Check that an attacker is strong on raw video.
 
+    Args:
+        entry: Result of an attack on raw video.
+        min_raw_leakage: Fraction of the way from chance level to 1 that its cMAP must reach.
 
-def check_negative_control(entry):
-    """The gate of an attack on noise: no more than what its answers score once in a thousand times by chance.
-
-    The interval around its cMAP would not do: a few examples score above the floor by chance, and clips of one person
-    are not independent.
+    Returns:
+        The control as results.json stores it.
     """
-    return _make_control_entry("noise leaks nothing", entry, entry["cmap_by_chance"][1])
+    chance = entry["cmap_chance"]
+    bound = chance + min_raw_leakage * (1 - chance)
+    return _make_control_entry(POSITIVE_CONTROL, entry, bound, entry["cmap"] >= bound)
 
 
-def _make_control_entry(name, entry, bound):
-    passed = entry["cmap"] >= bound if name == "raw is read" else entry["cmap"] <= bound
+def check_negative_control(entry: Entry) -> Entry:
+    """Check that an attacker finds nothing in noise.
+
+    Its cMAP must stay below what its answers score by chance once in a thousand times. The
+    confidence interval of the cMAP would not do: a few examples score above chance level by luck,
+    and clips of one person are not independent.
+
+    Args:
+        entry: Result of an attack on noise.
+
+    Returns:
+        The control as results.json stores it.
+    """
+    bound = entry["cmap_by_chance"][1]
+    return _make_control_entry(NEGATIVE_CONTROL, entry, bound, entry["cmap"] <= bound)
+
+
+def _make_control_entry(name: str, entry: Entry, bound: float, passed: bool) -> Entry:
+    attacker = {key: entry[key] for key in ("attacker", "network", "start", "probe")}
     return {
         "gate": name,
-        **{key: entry[key] for key in ("attacker", "network", "start", "probe")},
+        **attacker,
         "value": entry["cmap"],
         "bound": bound,
         "passed": bool(passed),
     }
 
 
-def _evaluate_action(run, name, f_A, network):
-    """Criterion 1 by one network, started as in the run where it is the run's own."""
-    own = network == run.config.action_evaluator_network
+def _evaluate_action(run: AttackRun, name: str, f_A: attack_run.Anonymizer, network: str) -> Entry:
+    """Measure Criterion 1 with one network, which starts as in the run if it is the run's own."""
+    weights = ""
+    if network == run.config.action_evaluator_network:
+        weights = run.config.eval_action_weights
     config = dataclasses.replace(
-        run.config,
-        eval_action_network=network,
-        eval_action_weights=run.config.eval_action_weights if own else "",
+        run.config, eval_action_network=network, eval_action_weights=weights
     )
-    found = phases.measure_utility(
-        dataclasses.replace(run, config=config), f"{network}-{name}", f_A
-    )
-    return {
-        "anonymizer": name,
-        "network": network,
-        **found,
-        "parameters": _count_parameters(network, len(run.tables.action.train.classes)),
-    }
+    network_run = dataclasses.replace(run, config=config)
+    scores = phases.measure_utility(network_run, f"{network}-{name}", f_A)
+    parameters = _count_parameters(network, len(run.data.action_task.train.classes))
+    return {"anonymizer": name, "network": network, **scores, "parameters": parameters}
 
 
 @functools.cache
-def _count_parameters(network, classes):
-    """How many weights a judge of the action has."""
+def _count_parameters(network: str, classes: int) -> int:
+    """Return the number of weights of an action network."""
     return registry.load_module("actions", network).build(classes=classes).count_params()
 
 
-def _measure_flicker(run, name, f_A):
-    """An entry, where clips have two frames or more; measured once, as an attack is made once."""
+def _measure_flicker(run: AttackRun, name: str, f_A: attack_run.Anonymizer) -> list[Entry]:
+    """Return the flicker of an anonymizer, which is stored like an attack; nothing for images."""
     if run.config.frames < 2:
         return []
     phase = run.get_phase(f"flicker-{name}")
-    if (found := phase.load_result()) is None:
-        clips = pipeline.evaluation_clips(
-            run.tables.action.test, dataclasses.replace(run.config, eval_clips=1)
-        )
-        found = phase.save_result(None, {"flicker": criteria.measure_flicker(f_A, clips)})
-    return [{"anonymizer": name, **found}]
+    result = phase.load_result()
+    if result is None:
+        one_clip = dataclasses.replace(run.config, eval_clips=1)
+        clips = pipeline.make_clip_evaluation_dataset(run.data.action_task.test, one_clip)
+        result = phase.save_result(None, {"flicker": criteria.measure_flicker(f_A, clips)})
+    return [{"anonymizer": name, **result}]

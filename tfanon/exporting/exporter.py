@@ -1,9 +1,13 @@
-"""f_A as files that run without Keras, kept only if they agree with it.
+"""An anonymizer as files that run without Keras, kept only if they agree with it.
 
-saved_model/                 signatures frames_uint8 (also serving_default), frames_float, clip_uint8, image_bytes
-anonymizer.tflite            float32, built-in operators only, one H x W; batch 1 until it is resized
-anonymizer_float16.tflite, anonymizer_dynamic.tflite, anonymizer_int8.tflite, anonymizer.onnx   where asked for
-export.json                  how far each is from Keras, names of inputs and outputs, sizes, SHA-256, versions
+saved_model/                  signatures frames_uint8 (also serving_default), frames_float,
+                              clip_uint8, image_bytes
+anonymizer.tflite             float32, built-in operators only, one H x W; batch size 1 until
+                              it is resized
+anonymizer_float16.tflite, anonymizer_dynamic.tflite, anonymizer_int8.tflite, anonymizer.onnx
+                              on request
+export.json                   distance of each from Keras, names of inputs and outputs, sizes,
+                              SHA-256, versions
 """
 
 import dataclasses
@@ -11,82 +15,101 @@ import json
 import os
 import pathlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib import metadata
+from typing import Any
 
+import keras
 import numpy as np
 from absl import logging
 
 from tfanon.core import files
-from tfanon.exporting import aware, compare, onnx_file, saved_model, signatures, tflite
-from tfanon.inference import tflite as lite
-from tfanon.models import per_frame
+from tfanon.exporting import compare, onnx_file, saved_model, signatures, tflite
+from tfanon.inference.loaders import tflite as tflite_loader
 
 SCHEMA_VERSION = 1
-TOLERANCE = (
-    1e-3  # on [0, 1], a quarter of a grey level; float32 sums in another order reach a tenth of it
-)
-PSNR = 35.0  # dB: least of a file whose numbers are not float32
+# On [0, 1], a quarter of a grey level; summing float32 in another order reaches a tenth of it.
+DEFAULT_TOLERANCE = 1e-3
+DEFAULT_MIN_PSNR = 35.0  # dB, of files that do not compute in float32
 FORMATS = ("saved_model", "tflite", "onnx")
-RECORD = "export.json"
-NAMES = (saved_model.NAME, *tflite.NAMES.values(), onnx_file.NAME, RECORD)
-PACKAGES = ("tfanon", "tensorflow", "keras", "numpy", "ai-edge-litert", "onnxruntime")
+RECORD_FILE = "export.json"
+OUTPUT_NAMES = (
+    saved_model.SAVED_MODEL_FOLDER,
+    *tflite.TFLITE_FILES.values(),
+    onnx_file.ONNX_FILE,
+    RECORD_FILE,
+)
+RECORDED_PACKAGES = ("tfanon", "tensorflow", "keras", "numpy", "ai-edge-litert", "onnxruntime")
+
+Record = dict[str, Any]
 
 
-def export(
-    f_A,
-    folder,
-    frames,
-    formats=FORMATS[:2],
-    quantize=("none",),
-    fixed=False,
-    representative=None,
-    tolerance=TOLERANCE,
-    psnr=PSNR,
-    examine=lambda path: {},
-    about=None,
-    aware_steps=0,
-    trained_size=None,
-):
-    """Write f_A to `folder`, and run each file in its own runtime before it is kept.
+def _examine_nothing(path: pathlib.Path) -> Record:
+    """Return no further measurements of a file."""
+    return {}
 
-    f_A: keras.Model built under float32: [N, H, W, 3] or [N, T, H, W, 3] in [0, 1] -> the same shape.
-    folder: only the names above are replaced in it, and only once every comparison is done.
-    frames: real frames to compare on, [n, H, W, 3], uint8 or float in [0, 1]; their H x W is that of the files.
-    formats, quantize: some of FORMATS and of tflite.NAMES.  fixed: the SavedModel too takes that H x W alone.
-    representative: frames for "int8", as tflite.convert wants them.
-    tolerance: the largest difference from Keras that a pixel may have, on [0, 1]; psnr: in dB, for what is quantized.
-    aware_steps: of fine-tuning under 8-bit rounding where an int8 file would be refused, see aware; 0: none.
-    trained_size: (H, W) at which f_A was trained, which the files say where theirs is another; None: theirs.
-    examine(path): what else the record should say of a file; may raise compare.Refused.  about: and of the whole.
-    Returns what export.json holds.  A quantized file that is refused is left out and named under "refused".
-    Raises ValueError that names the file, the difference and the tolerance where a float32 one is refused; where f_A is
-    not float32; where TFLite's built-in operators do not suffice.  A previous export survives all of these.
+
+def export_anonymizer(
+    f_A: keras.Model,
+    folder: str | os.PathLike,
+    frames: np.ndarray,
+    formats: Sequence[str] = FORMATS[:2],
+    quantize: Sequence[str] = ("none",),
+    fixed: bool = False,
+    representative: np.ndarray | None = None,
+    tolerance: float = DEFAULT_TOLERANCE,
+    psnr: float = DEFAULT_MIN_PSNR,
+    examine: Callable[[pathlib.Path], Record] = _examine_nothing,
+    about: Mapping[str, Any] | None = None,
+    trained_size: tuple[int, int] | None = None,
+) -> Record:
+    """Write f_A to a folder, and run each file in its own runtime before it is kept.
+
+    Args:
+        f_A: Built under float32: `[N, H, W, 3]` or `[N, T, H, W, 3]` in [0, 1] to the same shape.
+        folder: Only OUTPUT_NAMES are replaced in it, after every comparison is done.
+        frames: Real frames `[n, H, W, 3]` to compare on, uint8 or floating point in [0, 1]; the
+            files are made for their H x W.
+        formats: Some of FORMATS.
+        quantize: Some of the keys of `tflite.TFLITE_FILES`.
+        fixed: The SavedModel and the ONNX file accept that H x W only.
+        representative: Frames for "int8", as `tflite.convert_to_tflite` takes them.
+        tolerance: Largest difference of a pixel from Keras, on [0, 1], for float32 files.
+        psnr: Smallest PSNR to Keras in dB, for quantized files.
+        examine: Measures what else the record says of a file; may raise QualityError.
+        about: What else the record says of the whole export.
+        trained_size: (H, W) at which f_A was trained; None: that of the frames.
+
+    Returns:
+        The content of export.json. A quantized file that is not good enough is not kept, and is
+        named under "refused".
+
+    Raises:
+        QualityError: A float32 file differs from Keras; the previous export stays.
+        ValueError: f_A does not compute in float32, TFLite's built-in operators do not suffice,
+            or an argument is invalid; the previous export stays.
     """
-    levels = _levels(frames)
-    check(formats, quantize)
+    levels = _convert_to_levels(frames)
+    check_formats(formats, quantize)
     if "tflite" in formats and "int8" in quantize and representative is None:
         raise ValueError("An int8 file needs representative frames.")
     folder = pathlib.Path(folder).resolve()
-    stage = (
-        folder.parent / f".{folder.name}.partial"
-    )  # beside it: a rename must not cross a file system
-    shutil.rmtree(stage, ignore_errors=True)  # left by a run that was killed here
+    # Beside the folder, since a rename must not cross a file system.
+    stage = folder.parent / f".{folder.name}.partial"
+    shutil.rmtree(stage, ignore_errors=True)  # left by a process that was killed
     stage.mkdir(parents=True)
     try:
-        module = signatures.Anonymizer(f_A, levels.shape[1:3], trained_size)
-        record = {
-            **_record(levels, tolerance, psnr),
-            "trained_size": list(module.trained_size),
-            **(about or {}),
-        }
-        for wanted in _wanted(
-            f_A, module, formats, quantize, fixed, representative, tolerance, psnr, aware_steps
+        module = signatures.ServingModule(f_A, levels.shape[1:3], trained_size)
+        record = _start_record(levels, tolerance, psnr)
+        record["trained_size"] = list(module.trained_size)
+        record.update(about or {})
+        for target in _list_targets(
+            f_A, module, formats, quantize, fixed, representative, tolerance, psnr
         ):
-            _make(wanted, stage, f_A, levels, examine, record)
-        record["files"] = _files(stage)
-        (stage / RECORD).write_text(json.dumps(record, indent=2) + "\n")
+            _write_and_prove(target, stage, f_A, levels, examine, record)
+        record["files"] = _list_files(stage)
+        (stage / RECORD_FILE).write_text(json.dumps(record, indent=2) + "\n")
         _publish(stage, folder)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
@@ -95,95 +118,103 @@ def export(
 
 
 @dataclasses.dataclass(frozen=True)
-class Wanted:
-    """One file asked for.  write(path); prove(path, f_A, levels) -> comparisons, or raises Refused.
+class ExportTarget:
+    """One file to export.
 
-    exact: it computes in float32, so a difference is a fault and no matter of degree.
-    again(path): another way to write it, where the first is refused.
+    Attributes:
+        name: Name of the file or folder.
+        write: Writes it to a path.
+        prove: Compares the file at a path with f_A on levels; raises QualityError.
+        exact: Whether it computes in float32, so that a difference is a fault, not a loss.
     """
 
     name: str
-    write: Callable
-    prove: Callable
+    write: Callable[[pathlib.Path], Any]
+    prove: Callable[..., dict[str, compare.Comparison]]
     exact: bool = True
-    again: Callable | None = None
 
 
-def _wanted(f_A, module, formats, quantize, fixed, representative, tolerance, psnr, aware_steps):
-    def write(network, kind, path):
-        path.write_bytes(tflite.convert(network, module.size, kind, representative))
+def _list_targets(
+    f_A: keras.Model,
+    module: signatures.ServingModule,
+    formats: Sequence[str],
+    quantize: Sequence[str],
+    fixed: bool,
+    representative: np.ndarray | None,
+    tolerance: float,
+    psnr: float,
+) -> Iterator[ExportTarget]:
+    """Yield the files to export in the order in which they are made."""
+
+    def write_tflite(kind: str, path: pathlib.Path) -> None:
+        path.write_bytes(tflite.convert_to_tflite(f_A, module.size, kind, representative))
         if module.trained_size != module.size:
-            lite.write_metadata(path, {"trained_size": module.trained_size})
-
-    def tuned(path):
-        write(aware.fine_tuned(f_A, representative, aware_steps), "int8", path)
+            tflite_loader.write_metadata(path, {"trained_size": module.trained_size})
 
     if "saved_model" in formats:
-        yield Wanted(
-            saved_model.NAME,
-            lambda path: saved_model.write(module, path, fixed),
-            partial(compare.saved_model_files, tolerance=tolerance),
+        yield ExportTarget(
+            saved_model.SAVED_MODEL_FOLDER,
+            partial(saved_model.write_saved_model, module, fixed=fixed),
+            partial(compare.compare_saved_model, tolerance=tolerance),
         )
-    for kind in quantize if "tflite" in formats else ():
-        exact = kind == "none"
-        tunable = (
-            kind == "int8" and aware_steps and isinstance(f_A, per_frame.PerFrame)
-        )  # others look beyond a frame
-        yield Wanted(
-            tflite.NAMES[kind],
-            partial(write, f_A, kind),
-            partial(compare.file, **{"tolerance": tolerance} if exact else {"psnr": psnr}),
-            exact,
-            tuned if tunable else None,
-        )
+    if "tflite" in formats:
+        for kind in quantize:
+            exact = kind == "none"
+            bound = {"tolerance": tolerance} if exact else {"psnr": psnr}
+            yield ExportTarget(
+                tflite.TFLITE_FILES[kind],
+                partial(write_tflite, kind),
+                partial(compare.compare_file, **bound),
+                exact,
+            )
     if "onnx" in formats:
-        yield Wanted(
-            onnx_file.NAME,
-            lambda path: onnx_file.write(module, path, fixed),
-            partial(compare.file, tolerance=tolerance),
+        yield ExportTarget(
+            onnx_file.ONNX_FILE,
+            partial(onnx_file.write_onnx, module, fixed=fixed),
+            partial(compare.compare_file, tolerance=tolerance),
         )
 
 
-def _make(wanted, stage, f_A, levels, examine, record):
-    """Write one file, and note it in the record; or note there why it is not kept, and remove it."""
-    path = stage / wanted.name
-    refused = _attempt(wanted, wanted.write, path, f_A, levels, examine, record)
-    if refused and wanted.again:
-        record["fine_tuned"][wanted.name] = refused
-        refused = _attempt(wanted, wanted.again, path, f_A, levels, examine, record)
-    if refused and wanted.exact:
-        raise compare.Refused(f"{refused}, so nothing was kept.")
-    if refused:
-        record["refused"][wanted.name] = refused
+def _write_and_prove(
+    target: ExportTarget,
+    stage: pathlib.Path,
+    f_A: keras.Model,
+    levels: np.ndarray,
+    examine: Callable[[pathlib.Path], Record],
+    record: Record,
+) -> None:
+    """Write one file and record its measurements, or record why it is not kept and remove it."""
+    path = stage / target.name
+    target.write(path)
+    try:
+        comparisons = target.prove(path, f_A, levels)
+        record["artefacts"][target.name] = examine(path)
+        record["comparisons"].update(comparisons)
+    except compare.QualityError as reason:
+        if target.exact:
+            raise compare.QualityError(f"{reason}, so nothing was kept.") from None
+        record["refused"][target.name] = str(reason)
         path.unlink()
 
 
-def _attempt(wanted, write, path, f_A, levels, examine, record):
-    """Write a file and note it in the record; returns why it is refused, or ''."""
-    write(path)
-    try:
-        comparisons = wanted.prove(path, f_A, levels)
-        record["artefacts"][wanted.name] = examine(path)
-        record["comparisons"] |= comparisons
-    except compare.Refused as reason:
-        return str(reason)
-    return ""
+def check_formats(formats: Sequence[str], quantize: Sequence[str]) -> None:
+    """Refuse formats that do not exist or cannot be written here.
 
-
-def check(formats, quantize):
-    """Raises ValueError for what cannot be asked for, and for what cannot be made here."""
-    for name, asked, known in (
+    Raises:
+        ValueError: An unknown format, or a package that is not installed.
+    """
+    for flag, names, known in (
         ("formats", formats, FORMATS),
-        ("quantize", quantize, tuple(tflite.NAMES)),
+        ("quantize", quantize, tuple(tflite.TFLITE_FILES)),
     ):
-        if not asked or set(asked) - set(known):
-            raise ValueError(f"--{name} is a list of {', '.join(known)}, not '{','.join(asked)}'.")
+        if not names or set(names) - set(known):
+            raise ValueError(f"--{flag} is a list of {', '.join(known)}, not '{','.join(names)}'.")
     if "onnx" in formats:
-        onnx_file.check()
+        onnx_file.check_onnx_packages()
 
 
-def _levels(frames):
-    """Frames as uint8 [n, H, W, 3], so that every artefact and Keras see the same numbers."""
+def _convert_to_levels(frames: np.ndarray) -> np.ndarray:
+    """Return frames as uint8 `[n, H, W, 3]`, so that every file and Keras get the same numbers."""
     frames = np.asarray(frames)
     if frames.ndim != 4 or frames.shape[-1] != 3 or not len(frames):
         raise ValueError(
@@ -198,7 +229,8 @@ def _levels(frames):
     return np.round(frames * 255).astype(np.uint8)
 
 
-def _record(levels, tolerance, psnr):
+def _start_record(levels: np.ndarray, tolerance: float, psnr: float) -> Record:
+    """Return export.json before any file is written."""
     return {
         "schema_version": SCHEMA_VERSION,
         "tolerance": tolerance,
@@ -209,36 +241,40 @@ def _record(levels, tolerance, psnr):
         "comparisons": {},
         "artefacts": {},
         "refused": {},
-        "fine_tuned": {},
-        "versions": _versions(),
+        "versions": _list_versions(),
     }
 
 
-def _versions():
+def _list_versions() -> dict[str, str]:
+    """Return the versions of the installed packages that decide how files look."""
     installed = {
         distribution.name: distribution.version for distribution in metadata.distributions()
     }
-    return {name: installed[name] for name in PACKAGES if name in installed}
+    return {name: installed[name] for name in RECORDED_PACKAGES if name in installed}
 
 
-def _files(stage):
-    return {
-        path.relative_to(stage).as_posix(): {
-            "bytes": path.stat().st_size,
-            "sha256": files.compute_sha256(path),
-        }
-        for path in sorted(stage.rglob("*"))
-        if path.is_file()
-    }
+def _list_files(stage: pathlib.Path) -> Record:
+    """Return size and SHA-256 of every file, by its path in the export's folder."""
+    listed = {}
+    for path in sorted(stage.rglob("*")):
+        if path.is_file():
+            listed[path.relative_to(stage).as_posix()] = {
+                "bytes": path.stat().st_size,
+                "sha256": files.compute_sha256(path),
+            }
+    return listed
 
 
-def _publish(stage, folder):
-    """Move what was made into place.  The record goes first and comes last: where it is, the files belong to it."""
+def _publish(stage: pathlib.Path, folder: pathlib.Path) -> None:
+    """Move the files into place; a record beside files always belongs to them.
+
+    The record is removed before the old files and comes last.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (RECORD, *NAMES):
+    for name in (RECORD_FILE, *OUTPUT_NAMES):
         if (folder / name).is_dir():
             shutil.rmtree(folder / name)
         (folder / name).unlink(missing_ok=True)
-    for name in NAMES:
+    for name in OUTPUT_NAMES:
         if (stage / name).exists():
             os.replace(stage / name, folder / name)

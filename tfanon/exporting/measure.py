@@ -2,10 +2,11 @@
 
     python -m tfanon.exporting.measure PATH HEIGHT WIDTH THREADS REPEATS
 
-prints one line of JSON. Linux tells a process its own peak of memory; elsewhere it is left out.
+prints one line of JSON. Only Linux tells a process its own peak memory; elsewhere it is null.
 """
 
 import json
+import os
 import pathlib
 import re
 import signal
@@ -13,100 +14,112 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from typing import Any
 
-WARM_UP = 3  # frames that are not timed
+WARM_UP_FRAMES = 3  # not timed
 
 
-def measure(path, size, threads=1, repeats=30):
-    """{"milliseconds": .., "cpu_milliseconds": .., "peak_mib": ..} of one frame after the other, in a fresh process.
+def measure_cost(
+    path: str | os.PathLike, size: tuple[int, int], threads: int = 1, repeats: int = 30
+) -> dict[str, Any]:
+    """Measure time and memory of an exported file in a fresh process, one frame after the other.
 
-    Both times are medians; the second counts what all cores together worked, whoever else used the machine meanwhile.
+    Args:
+        path: Any exported file or folder.
+        size: (H, W) of the frames in pixels.
+        threads: Number of threads.
+        repeats: Number of frames that are timed.
 
-    path: of any exported file or folder.  size: (H, W) of the frames.
-    Raises ValueError where it fails, which ends in the process's last line, or in the signal that ended it.
+    Returns:
+        `milliseconds` per frame, `cpu_milliseconds` that all cores together worked on it, whoever
+        else used the machine meanwhile (both medians), and `peak_mib`.
+
+    Raises:
+        ValueError: The process failed; the message ends in its last line or the signal that ended
+            it.
     """
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "tfanon.exporting.measure",
-            str(path),
-            *map(str, size),
-            str(threads),
-            str(repeats),
-        ],
-        capture_output=True,
-        text=True,
-    )
+    numbers = [*size, threads, repeats]
+    command = [sys.executable, "-m", "tfanon.exporting.measure", str(path), *map(str, numbers)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise ValueError(f"{path} could not be measured: {_why(done)}")
+        raise ValueError(f"{path} could not be measured: {_describe_failure(done)}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _why(done):
-    if done.returncode < 0:  # as where memory runs out: what it said before is no reason
-        return (
-            f"signal {-done.returncode} ({signal.strsignal(-done.returncode)}) ended its process."
-        )
-    return (
-        done.stderr.strip().splitlines() or [f"its process ended with status {done.returncode}."]
-    )[-1]
+def _describe_failure(done: subprocess.CompletedProcess) -> str:
+    """Return why a process failed in one sentence."""
+    if done.returncode < 0:  # such as out of memory: the lines before that are no reason
+        name = signal.strsignal(-done.returncode)
+        return f"signal {-done.returncode} ({name}) ended its process."
+    lines = done.stderr.strip().splitlines()
+    return lines[-1] if lines else f"its process ended with status {done.returncode}."
 
 
-def costs(path, size, threads=(1, 2), repeats=30):
-    """Time on each number of threads, work and memory on the first of them, as export.json has them."""
-    found = {count: measure(path, size, count, repeats) for count in threads}
+def measure_costs(
+    path: str | os.PathLike,
+    size: tuple[int, int],
+    threads: Sequence[int] = (1, 2),
+    repeats: int = 30,
+) -> dict[str, Any]:
+    """Measure time per number of threads; processor time and memory with the first of them.
+
+    Returns:
+        The part of export.json about the cost of a file.
+    """
+    costs = {count: measure_cost(path, size, count, repeats) for count in threads}
+    first = costs[threads[0]]
     return {
-        "milliseconds": {str(count): cost["milliseconds"] for count, cost in found.items()},
-        "cpu_milliseconds": found[threads[0]]["cpu_milliseconds"],
-        "peak_mib": found[threads[0]]["peak_mib"],
+        "milliseconds": {str(count): cost["milliseconds"] for count, cost in costs.items()},
+        "cpu_milliseconds": first["cpu_milliseconds"],
+        "peak_mib": first["peak_mib"],
     }
 
 
-def size_of(path):
-    """Bytes of a file, or of all files of a folder."""
+def count_bytes(path: pathlib.Path) -> int:
+    """Return the size of a file, or of all files in a folder, in bytes."""
     return sum(part.stat().st_size for part in [path, *path.rglob("*")] if part.is_file())
 
 
-def _clock(path, height, width, threads, repeats):
+def _time_frames(path: str, height: int, width: int, threads: int, repeats: int) -> dict[str, Any]:
+    """Anonymize frames of noise and return the medians; runs in the fresh process."""
     import numpy as np
 
-    network = _load(pathlib.Path(path), threads)
+    network = _load_network(pathlib.Path(path), threads)
     frame = np.random.default_rng(0).integers(0, 256, (1, height, width, 3), np.uint8)
-    times, works = [], []
-    for _ in range(WARM_UP + repeats):
-        time_before, work_before = time.perf_counter(), time.process_time()
+    times, processor_times = [], []
+    for _ in range(WARM_UP_FRAMES + repeats):
+        start, processor_start = time.perf_counter(), time.process_time()
         network(frame)
-        times.append(1000 * (time.perf_counter() - time_before))
-        works.append(1000 * (time.process_time() - work_before))
+        times.append(1000 * (time.perf_counter() - start))
+        processor_times.append(1000 * (time.process_time() - processor_start))
     return {
-        "milliseconds": statistics.median(times[WARM_UP:]),
-        "cpu_milliseconds": statistics.median(works[WARM_UP:]),
-        "peak_mib": _peak(),
+        "milliseconds": statistics.median(times[WARM_UP_FRAMES:]),
+        "cpu_milliseconds": statistics.median(processor_times[WARM_UP_FRAMES:]),
+        "peak_mib": _read_peak_mib(),
     }
 
 
-def _load(path, threads):
-    """The network, without TensorFlow in memory where it is not needed."""
-    if path.suffix == ".onnx":
-        from tfanon.exporting import onnx_file
-
-        return onnx_file.load(path, threads)
+def _load_network(path: pathlib.Path, threads: int) -> Any:
+    """Load a file without TensorFlow in memory where its runtime does not need it."""
     if path.is_dir():
         import tensorflow as tf
 
         tf.config.threading.set_inter_op_parallelism_threads(1)
-    from tfanon.inference import network
+    from tfanon.inference import loaders
 
-    return network.load_network(str(path), threads=threads)
+    return loaders.load_network(str(path), threads=threads, accept_onnx=True)
 
 
-def _peak():
-    """MiB that were in memory at most; ru_maxrss would count the parent's."""
+def _read_peak_mib() -> float | None:
+    """Return the peak memory of this process in MiB; ru_maxrss would count the parent's."""
     status = pathlib.Path("/proc/self/status")
-    found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text()) if status.exists() else None
-    return round(int(found[1]) / 1024, 1) if found else None
+    if not status.exists():
+        return None
+    match = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())
+    return round(int(match[1]) / 1024, 1) if match else None
 
 
 if __name__ == "__main__":
-    print(json.dumps(_clock(sys.argv[1], *map(int, sys.argv[2:]))))
+    measured = _time_frames(sys.argv[1], *map(int, sys.argv[2:]))
+    print(json.dumps(measured))

@@ -1,39 +1,30 @@
-"""f_A as a SavedModel, with what its signatures do not say beside it."""
+"""An anonymizer as a SavedModel, with a file of what its signatures do not say."""
 
-import contextlib
 import json
 import pathlib
 
 import tensorflow as tf
-from absl import logging
 
-from tfanon.inference import network
+from tfanon.exporting.signatures import ServingModule
+from tfanon.inference.loaders.saved_model import SAVED_MODEL_METADATA
 
-NAME = "saved_model"
-
-
-def write(module, folder, fixed=False):
-    """Write a signatures.Anonymizer to `folder`.  fixed: its frames have the module's H x W and no other."""
-    with _quiet():
-        tf.saved_model.save(module, str(folder), signatures=module.signatures(fixed))
-    about = pathlib.Path(folder) / network.SAVED_MODEL_METADATA
-    about.parent.mkdir()
-    about.write_text(
-        json.dumps(
-            {"size": module.size, "trained_size": module.trained_size, "multiple": module.multiple}
-        )
-        + "\n"
-    )
+SAVED_MODEL_FOLDER = "saved_model"
 
 
-@contextlib.contextmanager
-def _quiet():
-    """TensorFlow tells of every tensor that it renames, kilobytes of it, in the middle of our lines."""
-    own, levels = tf.get_logger(), (logging.get_verbosity(), tf.get_logger().level)
-    logging.set_verbosity(logging.WARNING)
-    own.setLevel("WARNING")
-    try:
-        yield
-    finally:
-        logging.set_verbosity(levels[0])
-        own.setLevel(levels[1])
+def write_saved_model(module: ServingModule, folder: pathlib.Path, fixed: bool = False) -> None:
+    """Write a SavedModel.
+
+    Args:
+        module: The anonymizer with its signatures.
+        folder: Folder to write.
+        fixed: Accept frames of the module's H x W only.
+    """
+    tf.saved_model.save(module, str(folder), signatures=module.make_signatures(fixed))
+    path = pathlib.Path(folder) / SAVED_MODEL_METADATA
+    path.parent.mkdir()
+    described = {
+        "size": module.size,
+        "trained_size": module.trained_size,
+        "multiple": module.multiple,
+    }
+    path.write_text(json.dumps(described) + "\n")

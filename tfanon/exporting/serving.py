@@ -1,11 +1,11 @@
-"""An exported SavedModel laid out for TensorFlow Serving; needs the extra `serving`.
+"""A folder for TensorFlow Serving, made from an exported SavedModel; needs the extra `serving`.
 
-    models.config                --model_config_file: one model, its newest version, no request logging
-    batching.config              --batching_parameters_file, with --enable_batching
-    monitoring.config            --monitoring_config_file: Prometheus
-    <name>/<version>/            the SavedModel, with assets.extra/tf_serving_warmup_requests in it
+    models.config         --model_config_file: one model, its newest version, no request logging
+    batching.config       --batching_parameters_file, with --enable_batching
+    monitoring.config     --monitoring_config_file: Prometheus
+    <name>/<version>/     the SavedModel, with assets.extra/tf_serving_warmup_requests in it
 
-A version appears under its number when it is whole: the server loads whatever has a number.
+A version gets its number only when it is complete: the server loads every folder with a number.
 """
 
 import os
@@ -15,14 +15,15 @@ import shutil
 
 from tfanon.core import files
 from tfanon.exporting import saved_model, serving_protos, warmup
+from tfanon.exporting.options import ExportOptions
 
-BATCHING = """\
+BATCHING_CONFIG = """\
 max_batch_size { value: 8 }
 batch_timeout_micros { value: 2000 }
 max_enqueued_batches { value: 16 }
 num_batch_threads { value: 2 }
 """
-MONITORING = """\
+MONITORING_CONFIG = """\
 prometheus_config {
   enable: true
   path: "/monitoring/prometheus/metrics"
@@ -30,55 +31,75 @@ prometheus_config {
 """
 
 
-def check(settings):
-    """Raises ValueError where the settings do not allow a layout, before anything is made."""
-    if "saved_model" not in settings.formats:
+def check_serving_options(options: ExportOptions) -> None:
+    """Refuse options under which no serving folder can be made, before anything is exported.
+
+    Raises:
+        ValueError: No SavedModel is exported, the model's name is invalid, or the extra is not
+            installed.
+    """
+    if "saved_model" not in options.formats:
         raise ValueError("--serving_dir needs saved_model among --formats.")
-    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", settings.serving_name):
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", options.serving_name):
         raise ValueError(
-            f"--serving_name is letters, digits, '_', '.' and '-', not '{settings.serving_name}'."
+            f"--serving_name is letters, digits, '_', '.' and '-', not '{options.serving_name}'."
         )
-    serving_protos.messages()
+    serving_protos.import_messages()
 
 
-def write(exported, folder, name="tfanon", root=""):
-    """Add the SavedModel of the folder `exported` as a new version below `folder`; returns the version's path.
+def add_serving_version(
+    exported: str | os.PathLike, folder: str | os.PathLike, name: str = "tfanon", root: str = ""
+) -> pathlib.Path:
+    """Add an exported SavedModel to a serving folder as its newest version.
 
-    name: of the model.  root: the path under which the server sees `folder`; empty: the folder's own.
-    Raises ValueError where a warm-up request fails on the model it is for.
+    Args:
+        exported: Folder of the export.
+        folder: Serving folder; made if it does not exist.
+        name: Name of the model.
+        root: Path under which the server sees `folder`; empty: the same path.
+
+    Returns:
+        Folder of the version.
+
+    Raises:
+        ValueError: A warm-up request fails.
     """
     folder = pathlib.Path(folder).resolve()
-    stage = folder / f".{name}.partial"  # no number: the server does not look at it
-    shutil.rmtree(stage, ignore_errors=True)  # left by a process that was killed here
+    stage = folder / f".{name}.partial"  # not a number, so the server ignores it
+    shutil.rmtree(stage, ignore_errors=True)  # left by a process that was killed
     try:
-        shutil.copytree(pathlib.Path(exported) / saved_model.NAME, stage)
-        warmup.write(stage, name)
-        version = folder / name / str(_newest(folder / name) + 1)
+        shutil.copytree(pathlib.Path(exported) / saved_model.SAVED_MODEL_FOLDER, stage)
+        warmup.write_warmup_requests(stage, name)
+        version = folder / name / str(_find_newest_version(folder / name) + 1)
         version.parent.mkdir(exist_ok=True)
         os.rename(stage, version)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
-    for file, text in (
-        ("batching.config", BATCHING),
-        ("monitoring.config", MONITORING),
-        ("models.config", _models(name, pathlib.PurePosixPath(root or folder) / name)),
+    for file_name, text in (
+        ("batching.config", BATCHING_CONFIG),
+        ("monitoring.config", MONITORING_CONFIG),
+        (
+            "models.config",
+            _format_models_config(name, pathlib.PurePosixPath(root or folder) / name),
+        ),
     ):
-        with files.write_atomically(folder / file) as unfinished:
+        with files.write_atomically(folder / file_name) as unfinished:
             unfinished.write_text(text)
     return version
 
 
-def _newest(folder):
-    """The largest version number in a folder; 0 where there is none."""
-    return max((int(path.name) for path in folder.glob("*") if path.name.isdigit()), default=0)
+def _find_newest_version(folder: pathlib.Path) -> int:
+    """Return the largest version number in a folder; 0 without any."""
+    numbers = [int(path.name) for path in folder.glob("*") if path.name.isdigit()]
+    return max(numbers, default=0)
 
 
-def _models(name, path):
+def _format_models_config(name: str, path: pathlib.PurePosixPath) -> str:
+    """Return models.config for one model that serves its newest version."""
     from google.protobuf import text_format
 
-    configs, _, _ = serving_protos.messages()
+    configs, _, _ = serving_protos.import_messages()
     model = configs.ModelConfig(name=name, base_path=str(path), model_platform="tensorflow")
     model.model_version_policy.latest.num_versions = 1
-    return text_format.MessageToString(
-        configs.ModelServerConfig(model_config_list=configs.ModelConfigList(config=[model]))
-    )
+    models = configs.ModelConfigList(config=[model])
+    return text_format.MessageToString(configs.ModelServerConfig(model_config_list=models))

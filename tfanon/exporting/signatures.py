@@ -1,84 +1,110 @@
 """The signatures of an exported f_A: everything between frames in and frames out is inside.
 
-Scaling from uint8, f_A's own normalisation, clipping and rounding are in the graph: no caller can
-get them wrong.
+Scaling from uint8, f_A's own normalisation, clipping and rounding are in the graph, so that no
+caller can get them wrong.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
+import keras
 import tensorflow as tf
 
 JPEG_QUALITY = 95
 
-HEADER = 1 << 18  # bytes of a JPEG in which its Exif is looked for; a segment has up to 65537
+# Exif is searched in this many bytes of a JPEG; a segment has up to 65537.
+EXIF_SEARCH_BYTES = 1 << 18
 EXIF, APP1, START_OF_SCAN = b"Exif\0\0", 0xE1, 0xDA
-ORIENTATION, TIFF_MAGIC, TIFF_ENTRY = 0x0112, 42, 12  # tag; what a header holds; bytes of an entry
-LONG = 4  # type of a value of 32 bits; an orientation has 16
-MAX_ENTRIES = 1024  # looked at
+# Tag of the orientation, content of a TIFF header, bytes of a directory entry.
+ORIENTATION, TIFF_MAGIC, TIFF_ENTRY = 0x0112, 42, 12
+TIFF_LONG = 4  # type of a 32-bit value; an orientation usually has 16 bits
+MAX_TIFF_ENTRIES = 1024  # entries that are searched
 
 
-class Anonymizer(tf.Module):
+class ServingModule(tf.Module):
     """f_A with everything between uint8 frames in and uint8 frames out.
 
-    Holds f_A's variables and not the Keras model: a SavedModel of the latter stores every weight
+    It holds f_A's variables, not the Keras model: a SavedModel of the latter stores every weight
     twice.
-    f_A: [N, H, W, 3] or [N, T, H, W, 3] in [0, 1] -> the same shape, float32.
-    size: (H, W) at which it works.
-    trained_size: (H, W) at which it was trained; None: that too.
+
+    Args:
+        f_A: `[N, H, W, 3]` or `[N, T, H, W, 3]` in [0, 1] to the same shape, float32.
+        size: (H, W) at which it works.
+        trained_size: (H, W) at which it was trained; None: the same.
     """
 
-    def __init__(self, f_A, size, trained_size=None):
+    def __init__(
+        self,
+        f_A: keras.Model,
+        size: Sequence[int],
+        trained_size: Sequence[int] | None = None,
+    ) -> None:
         super().__init__()
-        self.size, self.multiple = tuple(size), getattr(f_A, "multiple", 1)
+        self.size = tuple(size)
+        self.multiple = getattr(f_A, "multiple", 1)
         self.trained_size = tuple(trained_size or size)
         self._unclipped = lambda x: f_A(x, training=False)
         self._weights = [getattr(variable, "value", variable) for variable in f_A.variables]
 
-    def signatures(self, fixed=False):
-        """name -> concrete function; N and T are open, H and W too unless `fixed` to the size."""
-        frames = [None, *(self.size if fixed else (None, None)), 3]
-        frames_uint8 = self.concrete("frames", frames, tf.uint8)
+    def make_signatures(self, fixed: bool = False) -> dict[str, Any]:
+        """Return the concrete functions of a SavedModel by name.
+
+        N and T are open; H and W too unless `fixed` to the size.
+        """
+        size = self.size if fixed else (None, None)
+        frames = [None, *size, 3]
+        frames_uint8 = self.make_concrete_function("frames", frames, tf.uint8)
         return {
             "serving_default": frames_uint8,
             "frames_uint8": frames_uint8,
-            "frames_float": self.concrete("frames", frames, tf.float32),
-            "clip_uint8": self.concrete("clips", [None, *frames], tf.uint8),
-            "image_bytes": self.image_bytes(),
+            "frames_float": self.make_concrete_function("frames", frames, tf.float32),
+            "clip_uint8": self.make_concrete_function("clips", [None, *frames], tf.uint8),
+            "image_bytes": self.make_image_bytes_function(),
         }
 
-    def concrete(self, name, shape, dtype, clipped=True):
-        """{name: [..., H, W, 3]} -> {"anonymized": the same shape and dtype}.
+    def make_concrete_function(
+        self, name: str, shape: Any, dtype: tf.DType, clipped: bool = True
+    ) -> Any:
+        """Trace `{name: [..., H, W, 3]}` to `{"anonymized": same shape and dtype}`.
 
-        clipped: to [0, 1]; an 8-bit file has limits of its own.
-        Raises ValueError where a step is not float32.
+        Args:
+            name: Name of the input.
+            shape: Its shape; None is open.
+            dtype: tf.uint8, or tf.float32 in [0, 1].
+            clipped: Clip a float32 output to [0, 1]; 8-bit files have limits of their own.
+
+        Raises:
+            ValueError: An operation does not compute in float32.
         """
-        call = self._levels if dtype == tf.uint8 else self._clipped if clipped else self._unclipped
+        call = self._clipped if clipped else self._unclipped
+        if dtype == tf.uint8:
+            call = self._levels
         function = tf.function(lambda x: {"anonymized": call(x)}, autograph=False)
         concrete = function.get_concrete_function(tf.TensorSpec(shape, dtype, name=name))
         _refuse_low_precision(concrete)
         return concrete
 
-    def image_bytes(self):
-        """{"image_bytes": [N] of JPEG} -> {"anonymized_bytes": [N] of JPEG}, each at its own size.
+    def make_image_bytes_function(self) -> Any:
+        """Trace `{"image_bytes": [N] JPEGs}` to `{"anonymized_bytes": [N] JPEGs}`.
 
-        The Exif orientation of a photograph is obeyed: f_A was trained on upright pictures, and the
-        answer, which is upright, has no tags. Colour profiles are not converted.
-        Images are squeezed to the size at which f_A works and stretched back, since it was judged
-        at that size.
-        TensorFlow Serving's REST interface knows by the ending `_bytes` that a string is binary.
+        Each image keeps its size. The Exif orientation of a photograph is applied, since f_A was
+        trained on upright pictures; the output is upright and has no tags. Colour profiles are not
+        converted. Images are squeezed to the size at which f_A works and stretched back, since it
+        was evaluated at that size. The suffix `_bytes` tells TensorFlow Serving's REST interface
+        that a string is binary.
         """
         function = tf.function(
             lambda x: {"anonymized_bytes": tf.map_fn(self._jpeg, x)}, autograph=False
         )
         return function.get_concrete_function(tf.TensorSpec([None], tf.string, name="image_bytes"))
 
-    def _clipped(self, x):
+    def _clipped(self, x: tf.Tensor) -> tf.Tensor:
         return tf.clip_by_value(self._unclipped(x), 0.0, 1.0)
 
-    def _levels(self, x):
+    def _levels(self, x: tf.Tensor) -> tf.Tensor:
         return _to_levels(self._clipped(tf.cast(x, tf.float32) / 255.0))
 
-    def _jpeg(self, image):
+    def _jpeg(self, image: tf.Tensor) -> tf.Tensor:
         upright = turn_upright(tf.io.decode_jpeg(image, channels=3), read_orientation(image))
         x = tf.cast(upright, tf.float32) / 255.0
         squeezed = tf.image.resize(x[None], self.size, antialias=True)
@@ -87,7 +113,12 @@ class Anonymizer(tf.Module):
 
 
 def turn_upright(pixels: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
-    """[H, W, C] as shown by an Exif orientation, int32 [] of 1 to 8; 5 to 8 exchange H and W."""
+    """Turn `[H, W, C]` upright.
+
+    Args:
+        pixels: As stored.
+        orientation: Exif orientation, int32 `[]`, 1 to 8; 5 to 8 exchange H and W.
+    """
 
     def flip(x: tf.Tensor, values: list[int], axis: int) -> tf.Tensor:
         applies = tf.reduce_any(orientation == tf.constant(values))
@@ -98,16 +129,18 @@ def turn_upright(pixels: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
 
 
 def read_orientation(image: tf.Tensor) -> tf.Tensor:
-    """The Exif orientation of a JPEG, as TensorFlow ops.
+    """Read the Exif orientation of a JPEG with TensorFlow operations.
 
     Args:
-        image: string ``[]``, the bytes of a file, which may be anything.
+        image: string `[]`, the bytes of a file of any kind.
 
     Returns:
-        int32 ``[]``, 1 to 8; 1, upright, where no Exif says anything else.
+        int32 `[]`, 1 to 8; 1, upright, without Exif.
     """
-    content = tf.cast(tf.io.decode_raw(tf.strings.substr(image, 0, HEADER), tf.uint8), tf.int64)
-    content = tf.pad(content, [[0, 1]])  # whatever lies outside is read as this zero
+    content = tf.cast(
+        tf.io.decode_raw(tf.strings.substr(image, 0, EXIF_SEARCH_BYTES), tf.uint8), tf.int64
+    )
+    content = tf.pad(content, [[0, 1]])  # reading outside returns this zero
     end = tf.size(content, tf.int64) - 1
 
     def byte(place: tf.Tensor) -> tf.Tensor:
@@ -115,7 +148,7 @@ def read_orientation(image: tf.Tensor) -> tf.Tensor:
         return tf.gather(content, tf.where(inside, place, end))
 
     segment, stop = _find_exif(byte, end)
-    start = segment + len(EXIF)  # of the TIFF header, which all offsets count from
+    start = segment + len(EXIF)  # of the TIFF header; offsets are relative to it
     little = byte(start) == ord("I")
 
     def number(place: tf.Tensor, width: int) -> tf.Tensor:
@@ -125,14 +158,17 @@ def read_orientation(image: tf.Tensor) -> tf.Tensor:
         return tf.where(little, low, high)
 
     directory = start + number(start + 4, 4)
-    entries = directory + 2 + TIFF_ENTRY * tf.range(tf.minimum(number(directory, 2), MAX_ENTRIES))
+    entries = (
+        directory + 2 + TIFF_ENTRY * tf.range(tf.minimum(number(directory, 2), MAX_TIFF_ENTRIES))
+    )
     is_orientation = (number(entries, 2) == ORIENTATION) & (entries + TIFF_ENTRY <= stop)
-    found = tf.concat([tf.boolean_mask(entries, is_orientation), [end]], 0)[0]
-    value = tf.where(number(found + 2, 2) == LONG, number(found + 8, 4), number(found + 8, 2))
+    entry = tf.concat([tf.boolean_mask(entries, is_orientation), [end]], 0)[0]
+    is_long = number(entry + 2, 2) == TIFF_LONG
+    value = tf.where(is_long, number(entry + 8, 4), number(entry + 8, 2))
     valid = (
         (segment > 0)
         & (number(start + 2, 2) == TIFF_MAGIC)
-        & (found < end)
+        & (entry < end)
         & (value >= 1)
         & (value <= 8)
     )
@@ -142,42 +178,48 @@ def read_orientation(image: tf.Tensor) -> tf.Tensor:
 def _find_exif(
     byte: Callable[[tf.Tensor], tf.Tensor], end: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """(first byte, first byte behind it) of a JPEG's Exif, int64 []; (0, 0) without one.
+    """Find the Exif segment of a JPEG.
 
-    byte: gives the byte at any place.  end: number of bytes.
+    Args:
+        byte: Returns the byte at a position.
+        end: Number of bytes.
+
+    Returns:
+        First position of the Exif data and the position after it, int64 `[]`; (0, 0) without Exif.
     """
 
-    def is_exif(place: tf.Tensor) -> tf.Tensor:
-        letters = [byte(place + 4 + offset) == letter for offset, letter in enumerate(EXIF)]
-        return (byte(place + 1) == APP1) & tf.reduce_all(letters)
+    def is_exif(position: tf.Tensor) -> tf.Tensor:
+        letters = [byte(position + 4 + offset) == letter for offset, letter in enumerate(EXIF)]
+        return (byte(position + 1) == APP1) & tf.reduce_all(letters)
 
-    def is_before_exif(place: tf.Tensor) -> tf.Tensor:
-        marker = byte(place + 1)
-        return (place < end) & (byte(place) == 0xFF) & (marker != START_OF_SCAN) & ~is_exif(place)
+    def is_before_exif(position: tf.Tensor) -> tf.Tensor:
+        marker = byte(position + 1)
+        is_marker = (position < end) & (byte(position) == 0xFF)
+        return is_marker & (marker != START_OF_SCAN) & ~is_exif(position)
 
-    def skip(place: tf.Tensor) -> tuple[tf.Tensor]:
-        marker, length = byte(place + 1), 256 * byte(place + 2) + byte(place + 3)
-        alone = (marker >= 0xD0) & (
-            marker <= 0xD9
-        )  # without content: restarts, start and end of an image
-        step = tf.where(alone, tf.constant(2, tf.int64), 2 + tf.maximum(length, 2))
-        return (
-            place + tf.where(marker == 0xFF, tf.constant(1, tf.int64), step),
-        )  # a 0xFF in front of one fills up
+    def skip_segment(position: tf.Tensor) -> tuple[tf.Tensor]:
+        marker = byte(position + 1)
+        length = 256 * byte(position + 2) + byte(position + 3)
+        # Restart markers, start and end of an image have no content.
+        is_empty = (marker >= 0xD0) & (marker <= 0xD9)
+        step = tf.where(is_empty, tf.constant(2, tf.int64), 2 + tf.maximum(length, 2))
+        # A marker may be preceded by any number of fill bytes 0xFF.
+        return (position + tf.where(marker == 0xFF, tf.constant(1, tf.int64), step),)
 
-    (place,) = tf.while_loop(is_before_exif, skip, (tf.constant(0, tf.int64),))
-    found = (byte(place) == 0xFF) & is_exif(place)
-    stop = place + 2 + 256 * byte(place + 2) + byte(place + 3)
+    (position,) = tf.while_loop(is_before_exif, skip_segment, (tf.constant(0, tf.int64),))
+    exists = (byte(position) == 0xFF) & is_exif(position)
+    stop = position + 2 + 256 * byte(position + 2) + byte(position + 3)
     nothing = tf.constant(0, tf.int64)
-    return tf.where(found, place + 4, nothing), tf.where(found, stop, nothing)
+    return tf.where(exists, position + 4, nothing), tf.where(exists, stop, nothing)
 
 
-def _to_levels(x):
-    """[0, 1] -> grey levels in uint8."""
+def _to_levels(x: tf.Tensor) -> tf.Tensor:
+    """Return [0, 1] as grey levels in uint8."""
     return tf.cast(tf.round(255.0 * x), tf.uint8)
 
 
-def _refuse_low_precision(concrete):
+def _refuse_low_precision(concrete: Any) -> None:
+    """Raise ValueError if an operation computes in 16 bits."""
     for operation in concrete.graph.get_operations():
         for tensor in operation.outputs:
             if tensor.dtype in (tf.bfloat16, tf.float16):

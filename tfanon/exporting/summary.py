@@ -1,69 +1,90 @@
-"""export.json as a table: what each file costs, how far it is from Keras, and what the judges make of it."""
+"""export.json as a table: cost of each file, its distance from Keras, its utility and leakage."""
 
-NONE = "-"
+from collections.abc import Sequence
+from typing import Any
+
+MISSING = "-"
+HEAD = (
+    "file",
+    "MB",
+    "CPU ms",
+    "ms, 1 thread",
+    "ms, 2 threads",
+    "peak MiB",
+    "largest",
+    "PSNR dB",
+)
+
+Row = list[str]
 
 
-def format_table(record, markdown=False):
-    """One line per file that was kept, below Keras where there are judges."""
-    lines = [_line(record, name, entry) for name, entry in record["artefacts"].items()]
-    probes = [name for name, value in record.get("keras", {}).items() if isinstance(value, dict)]
-    judged = [_judged(entry.get("judged"), probes) for entry in record["artefacts"].values()]
-    head = [
-        "file",
-        "MB",
-        "CPU ms",
-        "ms, 1 thread",
-        "ms, 2 threads",
-        "peak MiB",
-        "largest",
-        "PSNR dB",
-    ]
-    rows = [[*line, *scores] for line, scores in zip(lines, judged)]
+def format_export_table(record: dict[str, Any], markdown: bool = False) -> str:
+    """Format one line per file that was kept, after Keras where quality was measured.
+
+    Args:
+        record: Content of export.json.
+        markdown: As a Markdown table instead of aligned text.
+    """
+    keras_measured = record.get("keras", {})
+    tasks = [name for name, value in keras_measured.items() if isinstance(value, dict)]
+    head = list(HEAD)
+    rows: list[Row] = []
     if "keras" in record:
-        rows = [["Keras", *[NONE] * (len(head) - 1), *_judged(record["keras"], probes)], *rows]
-        head += ["top-1", *(f"{probe} cMAP" for probe in probes)]
-    return _markdown(head, rows) if markdown else _plain(head, rows)
+        missing = [MISSING] * (len(HEAD) - 1)
+        rows.append(["Keras", *missing, *_format_quality(keras_measured, tasks)])
+        head += ["top-1", *(f"{task} cMAP" for task in tasks)]
+    for name, entry in record["artefacts"].items():
+        cost = _format_cost(record, name, entry)
+        rows.append([*cost, *_format_quality(entry.get("judged"), tasks)])
+    return _format_markdown(head, rows) if markdown else _format_plain(head, rows)
 
 
-def _line(record, name, entry):
+def _format_cost(record: dict[str, Any], name: str, entry: dict[str, Any]) -> Row:
+    """Return the cells of HEAD for one file."""
     times = entry.get("milliseconds", {})
-    own = [value for key, value in record["comparisons"].items() if key.split(":")[0] == name]
-    exact = [
-        value for value in own if value["dtype"] != "string"
-    ]  # a JPEG's own loss would hide the file's
+    comparisons = []
+    for key, comparison in record["comparisons"].items():
+        # JPEG's own loss would hide the loss of the file.
+        if key.split(":")[0] == name and comparison["dtype"] != "string":
+            comparisons.append(comparison)
+    largest = max(comparison["largest_difference"] for comparison in comparisons)
     return [
         name,
-        _number(entry.get("bytes"), 1e6, 2),
-        _number(entry.get("cpu_milliseconds"), 1, 1),
-        _number(times.get("1"), 1, 1),
-        _number(times.get("2"), 1, 1),
-        _number(entry.get("peak_mib"), 1, 0),
-        f"{max(value['largest_difference'] for value in exact):.2g}",
-        _number(min(value["psnr"] for value in exact), 1, 1),
+        _format_number(entry.get("bytes"), 1e6, 2),
+        _format_number(entry.get("cpu_milliseconds"), 1, 1),
+        _format_number(times.get("1"), 1, 1),
+        _format_number(times.get("2"), 1, 1),
+        _format_number(entry.get("peak_mib"), 1, 0),
+        f"{largest:.2g}",
+        _format_number(min(comparison["psnr"] for comparison in comparisons), 1, 1),
     ]
 
 
-def _judged(scores, probes):
-    if scores is None:
+def _format_quality(measured: dict[str, Any] | None, tasks: Sequence[str]) -> Row:
+    """Return top-1 and the cMAP of each privacy task in per cent; nothing if not measured."""
+    if measured is None or "action_top1" not in measured:
         return []
-    return [
-        f"{100 * scores['action_top1']:.1f}",
-        *(f"{100 * scores[probe]['cmap']:.1f}" for probe in probes),
-    ]
+    leakage = [f"{100 * measured[task]['cmap']:.1f}" for task in tasks]
+    return [f"{100 * measured['action_top1']:.1f}", *leakage]
 
 
-def _number(value, unit, digits):
-    return NONE if value is None else f"{value / unit:.{digits}f}"
+def _format_number(value: float | None, unit: float, digits: int) -> str:
+    if value is None:
+        return MISSING
+    return f"{value / unit:.{digits}f}"
 
 
-def _plain(head, rows):
-    widths = [max(map(len, column)) for column in zip(head, *rows)]
-    cells = (
-        [row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in [head, *rows]
-    )
-    return "\n".join("  ".join(line) for line in cells)
+def _format_plain(head: Row, rows: list[Row]) -> str:
+    """Align columns: the first to the left, all others to the right."""
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    lines = []
+    for row in [head, *rows]:
+        cells = [row[0].ljust(widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        lines.append("  ".join(cells))
+    return "\n".join(lines)
 
 
-def _markdown(head, rows):
+def _format_markdown(head: Row, rows: list[Row]) -> str:
     rule = ["---", *["---:"] * (len(head) - 1)]
     return "\n".join(f"| {' | '.join(row)} |" for row in [head, rule, *rows])

@@ -1,40 +1,62 @@
-"""Anonymizer: frames in, anonymized frames out, and nothing at all where something is wrong."""
+"""Anonymizer: frames in, anonymized frames out, and an error instead of an unsafe frame."""
 
 import dataclasses
+import os
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from absl import logging
 
-from tfanon.inference import network, output_check, tested_size, tiling
+from tfanon.inference import loaders, output_check, tested_size, tiling
+from tfanon.inference.network import Network
+from tfanon.inference.tested_size import Size
+
+LAYOUTS = ("squeeze", "tile", "whole")
 
 
 class Anonymizer:
-    """A network, the size at which it sees frames, and the guard behind it.
+    """A network, the size at which it sees frames, and the check of its output.
 
+    Example:
+        ```python
         anonymize = tfanon.Anonymizer.load("runs/quickstart")
         anonymized = anonymize(frames)
-        for frame in anonymize.stream("in.mp4"): ...
+        for frame in anonymize.stream("in.mp4"):
+            ...
+        ```
 
-    network: a network.Network.  size: (H, W) that frames are squeezed to; None for the network's own.
-    layout: "squeeze", "tile" (tiles of `size` at full resolution, `overlap` pixels shared) or "whole" (at full size).
-    allow_untested_size: work at a size far from the one at which the network's privacy was measured;
-        in the layouts tile and whole that is the size of the frames.
-    warnings: lines on what the network's figures do not say at this size; they are logged too.
-    Raises ValueError where these do not fit the network.
+    Args:
+        network: The network.
+        size: (H, W) to which frames are resized for the network; None for the network's own size.
+        layout: "squeeze" to `size` and back, "tile" (tiles of `size` at full resolution) or "whole"
+            (frames at full size).
+        overlap: Pixels that neighbouring tiles share.
+        allow_untested_size: Work at a size far from the one at which the network's privacy was
+            measured. In the layouts "tile" and "whole" that is the size of the frames.
+
+    Attributes:
+        network: The network, with the size that was chosen.
+        warnings: Lines on what the network's privacy figures do not cover at this size; they are
+            logged too.
+
+    Raises:
+        ValueError: The arguments do not fit the network.
     """
 
-    def __init__(self, network, size=None, layout="squeeze", overlap=16, allow_untested_size=False):
-        self.network, self.layout, self.overlap = (
-            _resolve_network_size(network, size, layout),
-            layout,
-            overlap,
-        )
+    def __init__(
+        self,
+        network: Network,
+        size: Size | None = None,
+        layout: str = "squeeze",
+        overlap: int = 16,
+        allow_untested_size: bool = False,
+    ) -> None:
+        self.network = _resolve_network_size(network, size, layout)
+        self.layout = layout
+        self.overlap = overlap
         self.allow_untested_size = allow_untested_size
-        if layout == "tile" and not 0 <= overlap < min(self.network.size) // 2:
-            raise ValueError(
-                f"The overlap of tiles of {self.network.size} is 0 to {min(self.network.size) // 2 - 1} "
-                f"pixels, not {overlap}."
-            )
+        if layout == "tile":
+            self._check_overlap()
         self._refuse_far_network_size()
         self.warnings = self._list_warnings()
         for line in self.warnings:
@@ -43,98 +65,159 @@ class Anonymizer:
     @classmethod
     def load(
         cls,
-        model="",
-        mode="",
-        size=None,
-        layout="squeeze",
-        overlap=16,
-        threads=0,
-        allow_untested_size=False,
-    ):
-        """From a run's folder, a SavedModel's or a .tflite file, or with mode="blur", pixelate, blacken or downsample.
+        model: str = "",
+        mode: str = "",
+        size: Size | None = None,
+        layout: str = "squeeze",
+        overlap: int = 16,
+        threads: int = 0,
+        allow_untested_size: bool = False,
+    ) -> "Anonymizer":
+        """Load an anonymizer.
 
-        The rest as for the class; threads: of TFLite.  Raises ValueError where nothing can be loaded.
+        Args:
+            model: Folder of a run, folder of a SavedModel, or a `.tflite` file.
+            mode: "blacken", "blur", "downsample" or "pixelate", instead of a model.
+            size: As for the class.
+            layout: As for the class.
+            overlap: As for the class.
+            threads: Threads of the network; 0 leaves the choice to the runtime.
+            allow_untested_size: As for the class.
+
+        Raises:
+            ValueError: Nothing can be loaded, or the other arguments do not fit the network.
         """
-        return cls(
-            network.load_network(model, mode, threads), size, layout, overlap, allow_untested_size
-        )
+        network = loaders.load_network(model, mode, threads)
+        return cls(network, size, layout, overlap, allow_untested_size)
 
-    def view(self, height, width):
-        """(H, W) of the arrays that `run` wants for upright frames of this size.
+    def get_input_size(self, height: int, width: int) -> Size:
+        """Return (H, W) of the arrays that `anonymize_batch` takes, for upright frames of a size.
 
-        Raises ValueError where they are far larger than what the network's privacy was measured on.
+        Args:
+            height: Height of the frames.
+            width: Width of the frames.
+
+        Raises:
+            ValueError: The frames are far larger than those on which the network's privacy was
+                measured.
         """
         if self.layout == "squeeze":
-            return self.network.size
+            return self._get_network_size()
         self._refuse_far_frames((height, width))
         return height, width
 
-    def run(self, frames, first=0):
-        """uint8 [n, h, w, 3] of the view's size -> the same, anonymized.
+    def anonymize_batch(self, frames: np.ndarray, first_number: int = 0) -> np.ndarray:
+        """Anonymize frames of the input size.
 
-        first: number of the first frame, for messages.  Raises network.Unsafe: see guard.check and Network.
+        Args:
+            frames: uint8 `[N, H, W, 3]`, of the size that `get_input_size` returns.
+            first_number: Number of the first frame, for messages.
+
+        Returns:
+            Anonymized frames of the same shape.
+
+        Raises:
+            UnsafeOutputError: The output must not be shown: see `output_check` and `Network`.
         """
         if self.layout == "squeeze":
-            answer = self.network(frames)
+            anonymized = self.network(frames)
         elif self.layout == "tile":
-            answer = tiling.run_on_tiles(self.network, frames, self.overlap)
+            anonymized = tiling.run_on_tiles(self.network, frames, self.overlap)
         else:
-            answer = tiling.run_on_whole_frames(self.network, frames)
-        output_check.check_frames_changed(frames, answer, first)
-        return answer
+            anonymized = tiling.run_on_whole_frames(self.network, frames)
+        output_check.check_frames_changed(frames, anonymized, first_number)
+        return anonymized
 
-    def __call__(self, frames):
-        """RGB frames of any size, anonymized: uint8 [n, H, W, 3], or one [H, W, 3] -> the same shape.
+    def __call__(self, frames: np.ndarray) -> np.ndarray:
+        """Anonymize RGB frames of any size.
 
-        Raises ValueError for another shape or type, network.Unsafe where a result must not be shown.
+        Args:
+            frames: uint8 `[N, H, W, 3]`, or one frame `[H, W, 3]`.
+
+        Returns:
+            Anonymized frames of the same shape.
+
+        Raises:
+            ValueError: The frames have another shape or type.
+            UnsafeOutputError: The output must not be shown.
         """
         frames = np.asarray(frames)
         if frames.dtype != np.uint8 or frames.ndim not in (3, 4) or frames.shape[-1] != 3:
             raise ValueError(
-                f"Frames are uint8 [n, H, W, 3] or [H, W, 3], not {frames.dtype} {list(frames.shape)}."
+                "Frames are uint8 [N, H, W, 3] or [H, W, 3], not "
+                f"{frames.dtype} {list(frames.shape)}."
             )
-        if frames.ndim == 3:
+        if frames.ndim == 3:  # a single frame has no axis N
             return self(frames[None])[0]
-        return np.concatenate(
-            [
-                self._anonymize_any_size(frames[first : first + self.network.batch], first)
-                for first in range(0, len(frames), self.network.batch)
-            ]
-            or [frames]
-        )
+        if not len(frames):
+            return frames
+        batches = []
+        for first in range(0, len(frames), self.network.batch):
+            batch = frames[first : first + self.network.batch]
+            batches.append(self._anonymize_any_size(batch, first))
+        return np.concatenate(batches)
 
-    def stream(self, source, ca_file=""):
-        """Anonymized frames of a source, one by one: uint8 [H, W, 3], upright.
+    def stream(
+        self, source: str | int | os.PathLike | Iterable[np.ndarray], ca_file: str = ""
+    ) -> Iterator[np.ndarray]:
+        """Anonymize the frames of a source one by one.
 
-        source: path of a video, a camera's number, an rtsp:// or http:// address, or an iterable of frames.
-        authority: PEM file that the certificate of an rtsps:// or https:// server is checked against; empty: the
-            system's.
-        Of a live source every whole frame is handed out: none is dropped for being late, so a slow caller falls behind,
-        and a lost stream is not asked for again.
-        Raises as __call__ does, and media.limits.MediaError where the source breaks.
+        Every whole frame of a live source is yielded: none is dropped for being late, so a slow
+        caller falls behind, and a lost stream is not reconnected.
+
+        Args:
+            source: Path of a video, number of a camera, rtsp:// or http:// address, or an iterable
+                of frames.
+            ca_file: PEM file that the certificate of an rtsps:// or https:// server is checked
+                against; empty: the system's.
+
+        Yields:
+            Anonymized frames, uint8 `[H, W, 3]`, upright, at the size of the source.
+
+        Raises:
+            UnsafeOutputError: The output must not be shown.
+            MediaError: The source cannot be read.
         """
+        # Decoding needs PyAV, which a caller that has frames already can do without.
         from tfanon.inference import frame_streams
 
         yield from frame_streams.stream_anonymized_frames(self, source, ca_file)
 
+    def _get_network_size(self) -> Size:
+        """Return the size of the network's frames, which every layout but "whole" has."""
+        size = self.network.size
+        assert size is not None, "_resolve_network_size has refused it"
+        return size
+
+    def _check_overlap(self) -> None:
+        """Raise ValueError unless tiles overlap by less than half of their shorter side."""
+        size = self._get_network_size()
+        limit = min(size) // 2
+        if not 0 <= self.overlap < limit:
+            raise ValueError(
+                f"The overlap of tiles of {tested_size.format_size(size)} pixels is between 0 and "
+                f"{limit - 1} pixels, not {self.overlap}."
+            )
+
     def _refuse_far_network_size(self) -> None:
         """Raise ValueError for a network size far from the tested one, unless that is allowed."""
-        size, tested = self.network.size, self.network.tested_size
+        tested = self.network.tested_size
         if tested is None or self.layout == "whole":
             return
         if self.network.scale_invariant or self.allow_untested_size:
             return
+        size = self._get_network_size()
         if tested_size.is_far(size, tested):
-            known = tested_size.format_size(tested)
             tested_size.refuse_untested_size(
                 self.network.name,
                 f"at {tested_size.format_size(size)}",
                 tested,
-                f"Give --network_size={known}, or a model of another size",
+                f"Give --network_size={tested_size.format_size(tested)}, or a model of another "
+                "size",
             )
 
-    def _refuse_far_frames(self, size: tuple[int, int]) -> None:
-        """Raise ValueError for frames seen at a size far larger than the tested one, unless allowed."""
+    def _refuse_far_frames(self, size: Size) -> None:
+        """Raise ValueError for frames far larger than the tested size, unless that is allowed."""
         tested = self.network.tested_size
         if tested is None or self.allow_untested_size or self._is_scale_invariant():
             return
@@ -145,48 +228,56 @@ class Anonymizer:
             )
 
     def _is_scale_invariant(self) -> bool:
-        """Whether the network hides as much in frames of any size; a tile is a part of one."""
+        """Return whether frames of any size are hidden as much; a tile is only part of a frame."""
         return self.network.scale_invariant and self.layout != "tile"
 
     def _list_warnings(self) -> tuple[str, ...]:
-        """What is to be said of the sizes before work begins."""
+        """Return the warnings about the size that are due before work begins."""
         size, tested = self.network.size, self.network.tested_size
         if tested is None or self._is_scale_invariant():
             return ()
         if self.layout != "squeeze":
             where = f"at the full size of each frame (--layout={self.layout})"
-        elif size != tested:
+        elif size is not None and size != tested:
             where = f"at {tested_size.format_size(size)}"
         else:
             return ()
         return (tested_size.describe_untested_size(self.network.name, where, tested),)
 
-    def _anonymize_any_size(self, frames, first):
+    def _anonymize_any_size(self, frames: np.ndarray, first_number: int) -> np.ndarray:
+        """Anonymize one batch of frames of any size."""
         from tfanon.media import scaling
 
         height, width = frames.shape[1:3]
-        view = self.view(height, width)
-        return scaling.resize_frames(
-            self.run(scaling.resize_frames(frames, *view), first), height, width
-        )
+        resized = scaling.resize_frames(frames, *self.get_input_size(height, width))
+        anonymized = self.anonymize_batch(resized, first_number)
+        return scaling.resize_frames(anonymized, height, width)
 
 
-def _resolve_network_size(network, size, layout):
-    """The network with the size decided at which it sees frames."""
-    if layout not in ("squeeze", "tile", "whole"):
+def _resolve_network_size(network: Network, size: Size | None, layout: str) -> Network:
+    """Return the network with the size at which it sees frames.
+
+    Raises:
+        ValueError: Layout or size do not fit the network.
+    """
+    if layout not in LAYOUTS:
         raise ValueError(f"The layout is squeeze, tile or whole, not '{layout}'.")
-    if network.fixed_size and (layout == "whole" or size and tuple(size) != network.size):
+    if network.fixed_size and network.size is not None:
+        changes_size = size is not None and tuple(size) != network.size
+        if layout == "whole" or changes_size:
+            raise ValueError(
+                f"{network.name} takes frames of {tested_size.format_size(network.size)} only: use "
+                "--layout=squeeze or tile, and no other network size."
+            )
+    chosen = (size[0], size[1]) if size else network.size
+    if layout != "whole" and chosen is None:
         raise ValueError(
-            f"{network.name} takes frames of {network.size[0]}x{network.size[1]} only: "
-            "layouts squeeze and tile, and no other network size, suit it."
+            f"{network.name} does not record at which size it works: give one, such as "
+            "--network_size=224x224 (height x width)."
         )
-    size = tuple(size) if size else network.size
-    if layout != "whole" and size is None:
+    if chosen and any(side < 1 or side % network.multiple for side in chosen):
         raise ValueError(
-            f"{network.name} does not say at which size it works: give one, such as 224x224 (H x W)."
+            f"{network.name} works at multiples of {network.multiple}, not at "
+            f"{tested_size.format_size(chosen)}."
         )
-    if size and any(side < 1 or side % network.multiple for side in size):
-        raise ValueError(
-            f"{network.name} works at multiples of {network.multiple}, not at {size[0]}x{size[1]}."
-        )
-    return dataclasses.replace(network, size=size)
+    return dataclasses.replace(network, size=chosen)

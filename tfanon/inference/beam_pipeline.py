@@ -1,12 +1,15 @@
 """An archive as an Apache Beam pipeline, one file per element; the only module that knows Beam.
 
-Every worker writes as tfanon.anonymize does: whole and checked, or not at all. What became of a file stands in a record
-of its own, OUTPUT/.records/NAME.json, since workers cannot share a journal; the records become one manifest at the end.
+Every worker writes as tfanon.anonymize does: a complete and verified file, or none. What became of
+a file is stored in a manifest of its own, OUTPUT/.records/NAME.json, since workers cannot share a
+journal. At the end these are merged into one manifest.
 """
 
 import json
 import logging
 import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -14,94 +17,131 @@ from apache_beam.utils import shared
 
 from tfanon.core import files
 from tfanon.inference import job_runner
+from tfanon.inference.jobs import Job
 from tfanon.inference.manifest import Manifest, get_folder_manifest_path
+from tfanon.inference.options import AnonymizeOptions
 
 RECORDS_FOLDER = ".records"
-# Beam's own choice would first try to download another direct runner.
+# Beam's own default would first try to download another direct runner.
 DEFAULT_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
+# What every worker says of the run as a whole.
+RUN_INFO_KEYS = ("model", "settings", "tested_size", "warnings", "versions")
 
 
 class AnonymizeFileDoFn(beam.DoFn):
-    """An inputs.Job -> nothing; its record says what became of it.
+    """Anonymizes the file of a `Job`; its record says what became of it.
 
-    The model is loaded once per worker process, whichever number of threads it has.  retries: further attempts at a
-    file that failed.
+    The model is loaded once per worker process, however many threads that has.
+
+    Args:
+        options: How files are anonymized.
+        retries: Further attempts at a file that failed.
     """
 
-    def __init__(self, settings, retries):
-        self.settings, self.retries, self.shared_anonymizer = settings, retries, shared.Shared()
+    def __init__(self, options: AnonymizeOptions, retries: int) -> None:
+        self.options = options
+        self.retries = retries
+        self.shared_anonymizer = shared.Shared()
 
-    def setup(self):
-        """Called by Beam before the first element."""
+    def setup(self) -> None:
+        """Load the model; Beam calls this before the first element."""
         self.anonymizer = self.shared_anonymizer.acquire(
-            lambda: job_runner.load_anonymizer(self.settings)
+            lambda: job_runner.load_anonymizer(self.options)
         )
 
-    def process(self, job):
-        """Called by Beam with each element."""
+    def process(self, job: Job) -> None:
+        """Anonymize one file; Beam calls this with each element."""
         for _ in range(1 + self.retries):
-            one = job_runner.JobRunner(
+            runner = job_runner.JobRunner(
                 self.anonymizer,
-                self.settings,
-                get_record_path(job, self.settings),
+                self.options,
+                get_record_path(job, self.options),
                 report_line=logging.info,
             )
-            if not one.run([job]):
+            if not runner.run([job]):
                 return
 
 
-def get_record_path(job, settings):
-    """Path of the record of one file."""
-    return files.shorten_path(pathlib.Path(settings.output) / RECORDS_FOLDER / f"{job.name}.json")
+def get_record_path(job: Job, options: AnonymizeOptions) -> pathlib.Path:
+    """Return the path of the record of one file."""
+    return files.shorten_path(pathlib.Path(options.output) / RECORDS_FOLDER / f"{job.name}.json")
 
 
-def run_pipeline(todo, settings, retries=2, options=(), left_out=None):
-    """Anonymize the Jobs; returns {name: entry} of those that failed, and leaves one manifest for all.
+def run_pipeline(
+    jobs: Sequence[Job],
+    options: AnonymizeOptions,
+    retries: int = 2,
+    beam_options: Sequence[str] = (),
+    left_out: Mapping[str, dict] | None = None,
+) -> dict[str, dict[str, Any]]:
+    """Anonymize files on Beam and write one manifest for all.
 
-    options: of Beam, as on its command line.  left_out: as for a Manifest.  Paths must be the same
-    for every worker.
-    Raises what the runner raises where the pipeline as a whole breaks; finished files stay and count when run again.
+    Where the pipeline as a whole breaks, finished files stay and are not made again.
+
+    Args:
+        jobs: The files, with paths that are the same for every worker.
+        options: How files are anonymized.
+        retries: Further attempts at a file that failed.
+        beam_options: Options of Beam, as on its command line.
+        left_out: As for `Manifest`.
+
+    Returns:
+        The manifest entries of the files that failed, by name.
+
+    Raises:
+        RuntimeError: The runner failed.
     """
-    if not any(option.startswith("--runner") for option in options):
-        options = [f"--runner={DEFAULT_RUNNER}", *options]
+    if not any(option.startswith("--runner") for option in beam_options):
+        beam_options = [f"--runner={DEFAULT_RUNNER}", *beam_options]
     try:
-        with beam.Pipeline(options=PipelineOptions(list(options))) as pipeline:
+        with beam.Pipeline(options=PipelineOptions(list(beam_options))) as pipeline:
             (
                 pipeline
-                | beam.Create(todo)
+                | beam.Create(jobs)
                 | beam.Reshuffle()
-                | beam.ParDo(AnonymizeFileDoFn(settings, retries))
+                | beam.ParDo(AnonymizeFileDoFn(options, retries))
             )
-    except RuntimeError as problem:
-        raise _find_signal(problem) or problem
-    return merge_records(todo, settings, left_out)
+    except RuntimeError as error:
+        # Beam wraps Ctrl-C, and an exit after SIGTERM, in this process too.
+        signal_error = _find_signal(error)
+        if signal_error is not None:
+            raise signal_error from None
+        raise
+    return merge_records(jobs, options, left_out)
 
 
-def _find_signal(problem):
-    """Ctrl-C or the exit that Beam met while it ran a file in this process, and made a RuntimeError of; None without."""
-    while problem and not isinstance(problem, (KeyboardInterrupt, SystemExit)):
-        problem = problem.__context__
-    return problem
+def _find_signal(error: BaseException | None) -> BaseException | None:
+    """Return the KeyboardInterrupt or SystemExit during which an error arose; None without one."""
+    while error is not None and not isinstance(error, (KeyboardInterrupt, SystemExit)):
+        error = error.__context__
+    return error
 
 
-def merge_records(todo, settings, left_out=None):
-    """The records become the manifest; returns {name: entry} of the failures.
+def merge_records(
+    jobs: Sequence[Job], options: AnonymizeOptions, left_out: Mapping[str, dict] | None = None
+) -> dict[str, dict[str, Any]]:
+    """Merge the records of all files into the manifest.
 
-    left_out: as for a Manifest.
+    Args:
+        jobs: The files, at least one.
+        options: How they were anonymized.
+        left_out: As for `Manifest`.
+
+    Returns:
+        The manifest entries of the files that failed, by name.
     """
-    records = [
-        json.loads(get_record_path(job, settings).read_text(encoding="utf-8")) for job in todo
-    ]
-    about = {
-        name: records[0][name]
-        for name in ("model", "settings", "tested_size", "warnings", "versions")
-    }
-    manifest = Manifest(get_folder_manifest_path(settings), about, left_out)
+    records = []
+    for job in jobs:
+        text = get_record_path(job, options).read_text(encoding="utf-8")
+        records.append(json.loads(text))
+    run_info = {key: records[0][key] for key in RUN_INFO_KEYS}
+    manifest = Manifest(get_folder_manifest_path(options), run_info, left_out)
     for record in records:
         manifest.unsaved |= record["files"]
     manifest.write()
-    return {
-        job.name: manifest.files[job.name]
-        for job in todo
-        if manifest.files[job.name]["status"] != "done"
-    }
+    failed = {}
+    for job in jobs:
+        entry = manifest.files[job.name]
+        if entry["status"] != "done":
+            failed[job.name] = entry
+    return failed

@@ -1,101 +1,130 @@
-"""The newest frame of a live source, whatever happens to the connection."""
+"""The newest frame of a live source, which is reconnected when it is lost."""
 
 import threading
 import time
+from collections.abc import Iterator
+from typing import Self
+
+import av
 
 from tfanon.media import live_source
 from tfanon.media.limits import MediaError
 
-RECONNECT_PAUSE_SECONDS = 0.5  # seconds before a lost stream is asked for again
+RECONNECT_PAUSE_SECONDS = 0.5  # between two attempts to reconnect
+POLL_SECONDS = 0.1  # how long a deadline, or the end of the work, can be overlooked
 
 
 class ConnectionLostError(MediaError):
-    """The source is gone and stays so."""
+    """A live source was lost and could not be reconnected."""
 
 
 class FrameGrabber:
-    """Reads a camera or an address in a thread of its own: iterate for (time of arrival, frame).
+    """Reads a camera or an address in its own thread; iterate for (time of arrival, frame).
 
-    A frame that nobody has taken when the next one comes is dropped, or, with `keep`, waited for.
-    reconnect: seconds for which a lost stream is asked for again, after which iteration raises Lost; an address that
-    never answered raises at once.  seconds: after which iteration ends; 0: when the source does, or at close().
-    authority: as for live.opened.
-    Times are those of time.monotonic().
+    A frame that nobody has taken when the next one arrives is dropped. Times are those of
+    time.monotonic(). Use it in a `with` block, which starts and ends the thread.
+
+    Args:
+        source: Number of a camera, or an address.
+        reconnect_seconds: How long to try to reconnect to a lost stream; then iteration raises
+            ConnectionLostError. An address that never answered is not tried again.
+        keep_all: Drop no frame: the source waits until each is taken.
+        max_seconds: When iteration ends; 0: when the source does, or at close().
+        ca_file: PEM file that a server's certificate is checked against; empty: the system's.
+
+    Attributes:
+        dropped: Number of frames that were dropped.
+        connections: How often the source was connected.
     """
 
-    def __init__(self, given, reconnect_seconds=60.0, keep_all=False, max_seconds=0.0, ca_file=""):
-        self.given, self.reconnect_seconds, self.keep, self.authority = (
-            given,
-            reconnect_seconds,
-            keep_all,
-            ca_file,
-        )
-        self.end = time.monotonic() + max_seconds if max_seconds else float("inf")
-        self.dropped = self.connections = 0
-        self._changed, self._frame, self._error, self._closed = (
-            threading.Condition(),
-            None,
-            None,
-            False,
-        )
+    def __init__(
+        self,
+        source: str,
+        reconnect_seconds: float = 60.0,
+        keep_all: bool = False,
+        max_seconds: float = 0.0,
+        ca_file: str = "",
+    ) -> None:
+        self.source = source
+        self.reconnect_seconds = reconnect_seconds
+        self.keep_all = keep_all
+        self.ca_file = ca_file
+        self.deadline = time.monotonic() + max_seconds if max_seconds else float("inf")
+        self.dropped = 0
+        self.connections = 0
+        self._changed = threading.Condition()  # guards what follows
+        self._frame: tuple[float, av.VideoFrame] | None = None
+        self._error: Exception | None = None
+        self._closed = False
         self._thread = threading.Thread(target=self._read_frames, daemon=True)
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.close()
         self._thread.join(live_source.TIMEOUT_SECONDS)
 
-    def close(self):
-        """End the iteration after the frame that waits; may be called by a signal's handler or another thread."""
+    def close(self) -> None:
+        """End the iteration after the waiting frame; signal handlers and other threads may call."""
+        # Without the lock: a signal handler may interrupt the thread that holds it.
         self._closed = True
 
-    def __iter__(self):
-        while time.monotonic() < self.end:
+    def __iter__(self) -> Iterator[tuple[float, av.VideoFrame]]:
+        while time.monotonic() < self.deadline:
             with self._changed:
-                self._changed.wait_for(
-                    lambda: self._frame or self._error or self._closed, timeout=0.1
-                )
-                entry, self._frame = self._frame, None
+                self._changed.wait_for(self._has_news, timeout=POLL_SECONDS)
+                arrived, self._frame = self._frame, None
                 self._changed.notify_all()
-            if entry:
-                yield entry
+            if arrived:
+                yield arrived
             elif self._error:
                 raise self._error
             elif self._closed:
                 return
 
-    def _read_frames(self):
-        lost = None
+    def _has_news(self) -> bool:
+        return bool(self._frame or self._error or self._closed)
+
+    def _read_frames(self) -> None:
+        """Offer frames until the source ends, stays lost, or close() is called; in the thread."""
+        lost_since = None
         while not self._closed:
             try:
-                with live_source.open_live_source(self.given, ca_file=self.authority) as frames:
+                with live_source.open_live_source(self.source, ca_file=self.ca_file) as frames:
                     self.connections += 1
                     for frame in frames:
-                        lost = None
+                        lost_since = None
                         self._offer_frame(frame)
                         if self._closed:
                             return
-                return self.close()  # it had an end, and this was it
+                # Only a source that has an end, such as a file on a server, comes here.
+                self.close()
+                return
             except MediaError as error:
-                lost = lost or time.monotonic()
-                if not self.connections or time.monotonic() - lost >= self.reconnect_seconds:
-                    return self._fail(ConnectionLostError(error))
-            except Exception as error:  # whatever it is, the one who waits must hear of it
-                return self._fail(error)
+                now = time.monotonic()
+                if lost_since is None:
+                    lost_since = now
+                if not self.connections or now - lost_since >= self.reconnect_seconds:
+                    self._fail(ConnectionLostError(error))
+                    return
+            except Exception as error:  # whatever it is: who iterates waits for it
+                self._fail(error)
+                return
             time.sleep(RECONNECT_PAUSE_SECONDS)
 
-    def _offer_frame(self, frame):
+    def _offer_frame(self, frame: av.VideoFrame) -> None:
+        """Make a frame the newest one, and count the one that it replaces."""
         with self._changed:
-            while self.keep and self._frame and not self._closed:
-                self._changed.wait(timeout=0.1)
+            while self.keep_all and self._frame and not self._closed:
+                self._changed.wait(timeout=POLL_SECONDS)
             self.dropped += self._frame is not None
             self._frame = time.monotonic(), frame
             self._changed.notify_all()
 
-    def _fail(self, error):
+    def _fail(self, error: Exception) -> None:
+        """Raise an error where the frames are taken."""
         with self._changed:
             self._error = error
             self._changed.notify_all()

@@ -1,37 +1,52 @@
-"""Anonymized frames of whatever gives frames, one by one, for programs of one's own."""
+"""Anonymized frames of any source, one by one, for programs that use this package."""
 
 import contextlib
 import os
+from collections.abc import Iterable, Iterator
+
+import numpy as np
 
 from tfanon.inference import video
-from tfanon.inference.prefetch import prefetch
+from tfanon.inference.anonymizer import Anonymizer
 from tfanon.media import live_source, scaling, video_reader
 
 
-def stream_anonymized_frames(anonymizer, source, ca_file=""):
-    """uint8 [H, W, 3], upright, at the source's size.  given, authority: as for Anonymizer.stream."""
+def stream_anonymized_frames(
+    anonymizer: Anonymizer,
+    source: str | int | os.PathLike | Iterable[np.ndarray],
+    ca_file: str = "",
+) -> Iterator[np.ndarray]:
+    """Yield anonymized frames, uint8 `[H, W, 3]`, upright, at the size of the source.
+
+    Args:
+        anonymizer: The anonymizer.
+        source: As for `Anonymizer.stream`.
+        ca_file: As for `Anonymizer.stream`.
+
+    Yields:
+        The frames.
+    """
     if not isinstance(source, (str, int, os.PathLike)):
         yield from map(anonymizer, source)
-    elif live_source.is_live_input(source):
-        with live_source.open_live_source(source, ca_file=ca_file) as frames:
-            scaler, find_turn = scaling.Scaler(), scaling.OrientationFinder()
-            for frame in frames:
-                pixels = scaler.to_pixels(frame, frame.height, frame.width)
-                upright = scaling.make_upright(pixels, find_turn(frame))
-                yield anonymizer(upright)
+    elif isinstance(source, int) or live_source.is_live_input(source):
+        yield from _stream_live_source(anonymizer, str(source), ca_file)
     else:
         yield from _stream_file(anonymizer, os.fspath(source))
 
 
-def _stream_file(anonymizer, path):
-    """Read ahead while the caller is busy with the frame before."""
+def _stream_live_source(anonymizer: Anonymizer, address: str, ca_file: str) -> Iterator[np.ndarray]:
+    scaler, find_orientation = scaling.Scaler(), scaling.OrientationFinder()
+    with live_source.open_live_source(address, ca_file=ca_file) as frames:
+        for frame in frames:
+            pixels = scaler.to_pixels(frame, frame.height, frame.width)
+            yield anonymizer(scaling.make_upright(pixels, find_orientation(frame)))
+
+
+def _stream_file(anonymizer: Anonymizer, path: str) -> Iterator[np.ndarray]:
+    """Yield the frames of a video file; later ones are prepared while the caller is busy."""
     with video_reader.open_video(path) as opened, contextlib.ExitStack() as stages:
-        decoded = stages.enter_context(
-            prefetch(video.decode_frames(opened, anonymizer), video.PREFETCH_FRAMES)
-        )
-        for frame in stages.enter_context(
-            prefetch(video.anonymize_frames(decoded, anonymizer), video.PREFETCH_FRAMES)
-        ):
-            info = opened.info
-            size = (info.width, info.height) if info.rotation % 2 else (info.height, info.width)
-            yield scaling.resize_frames(frame.pixels[None], *size)[0]
+        info = opened.info
+        size = (info.width, info.height) if info.rotation % 2 else (info.height, info.width)
+        for frame in video.run_stages(stages, opened, anonymizer):
+            if isinstance(frame, video.UprightFrame):  # sound is not asked for
+                yield scaling.resize_frames(frame.pixels[None], *size)[0]

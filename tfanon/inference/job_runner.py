@@ -1,10 +1,14 @@
-"""Many files, one after the other: what fails costs its own file and no other, and what is done is not done again."""
+"""Many files, one after the other: a failure costs its own file only, and nothing is done twice."""
 
 import contextlib
 import os
+import pathlib
 import time
-from importlib import metadata as installed
+from collections.abc import Callable, Mapping, Sequence
+from importlib import metadata
+from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 import tfanon
@@ -13,156 +17,186 @@ from tfanon.inference import video
 from tfanon.inference.anonymizer import Anonymizer
 from tfanon.inference.jobs import Job
 from tfanon.inference.manifest import Manifest
-from tfanon.inference.options import parse_size
+from tfanon.inference.options import AnonymizeOptions, parse_size
 from tfanon.media import image_io, limits, video_reader
 
+# Packages whose versions a manifest records: those that can change an output.
 RECORDED_PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "av", "numpy", "pillow")
+
+OnWritten = Callable[[pathlib.Path, dict[str, Any]], None]
 
 
 class JobRunner:
-    """The jobs of one command, under one manifest.
+    """Runs the jobs of one command and keeps their manifest.
 
-    anonymizer: an Anonymizer.  settings: a Settings.  manifest: path of the record.
-    quiet: without progress bars.  show(pixels): the preview.  tell(line): the report.  Neither is
-    part of the work: what they raise is suppressed.
-    left_out: {folder or pattern: what is left out of it}, for the record.
+    Args:
+        anonymizer: The anonymizer.
+        options: How files are read and written.
+        manifest: Path of the manifest.
+        quiet: Show no progress bars.
+        show_frame: Called with each anonymized frame, for a preview.
+        report_line: Called with one line per file.
+        left_out: What is left out of each input folder or pattern, for the manifest.
+
+    `show_frame` and `report_line` are not part of the work: their errors are suppressed.
     """
 
     def __init__(
         self,
-        anonymizer,
-        settings,
-        manifest,
-        quiet=True,
-        show_frame=lambda pixels: None,
-        report_line=print,
-        left_out=None,
-    ):
-        self.anonymizer, self.settings, self.quiet = anonymizer, settings, quiet
-        self.show_frame, self.tell = (
-            exit_status.suppress_errors(show_frame),
-            exit_status.suppress_errors(report_line),
-        )
-        self.encoding = settings.encoding()
-        self.manifest = Manifest(manifest, describe_run(anonymizer, settings), left_out)
+        anonymizer: Anonymizer,
+        options: AnonymizeOptions,
+        manifest: str | os.PathLike,
+        quiet: bool = True,
+        show_frame: Callable[[np.ndarray], Any] = lambda pixels: None,
+        report_line: Callable[[str], Any] = print,
+        left_out: Mapping[str, dict] | None = None,
+    ) -> None:
+        self.anonymizer = anonymizer
+        self.options = options
+        self.quiet = quiet
+        self.show_frame = exit_status.suppress_errors(show_frame)
+        self.report_line = exit_status.suppress_errors(report_line)
+        self.encoding = options.make_encoding()
+        self.manifest = Manifest(manifest, describe_run(anonymizer, options), left_out)
 
-    def run(self, jobs):
-        """Do what is not done yet; returns the number of failures.  One line per file goes to `tell`."""
-        with exit_status.tolerate_output_errors():  # the bars are no part of the work either
+    def run(self, jobs: Sequence[Job]) -> int:
+        """Run the jobs that are not done yet, and report one line per file.
+
+        Args:
+            jobs: The jobs.
+
+        Returns:
+            The number of files that failed.
+        """
+        # Progress bars are not part of the work either.
+        with exit_status.tolerate_output_errors():
             return self._run_all(jobs)
 
-    def _run_all(self, jobs: list[Job]) -> int:
+    def _run_all(self, jobs: Sequence[Job]) -> int:
         failures = 0
-        with tqdm(
-            jobs, unit="file", disable=self.quiet or len(jobs) < 2, dynamic_ncols=True
-        ) as bar:
+        hides_bar = self.quiet or len(jobs) < 2  # a single file has a bar of its own
+        with tqdm(jobs, unit="file", disable=hides_bar, dynamic_ncols=True) as bar:
             for job in bar:
-                failures += not self._one(job)
+                failures += not self._run_job(job)
         self.manifest.write()
         return failures
 
-    def _one(self, job):
-        """Whether the job's result is there, now or already."""
+    def _run_job(self, job: Job) -> bool:
+        """Return whether the result exists, made now or before."""
         try:
-            files.remove_leftovers(job.target)
-            done = f"{job.given} -> {job.target}: done before" if self._is_finished(job) else None
-            self.tell(exit_status.escape_name(done or self._make_result(job)))
+            files.remove_leftovers(job.output_path)
+            if self._is_finished(job):
+                line = f"{job.input_path} -> {job.output_path}: done before"
+            else:
+                line = self._make_result(job)
+            self.report_line(exit_status.escape_name(line))
             return True
-        except (
-            files.OutputExistsError
-        ):  # by another command's hand: it is looked at as one that was there before
-            return self._one(job)
-        except (
-            Exception
-        ) as error:  # the one place where everything is caught: the other files of a batch go on
+        except files.OutputExistsError:
+            # Another command has made it meanwhile: treat it like a file that existed before.
+            return self._run_job(job)
+        # The only place that catches everything: the other files of a batch go on.
+        except Exception as error:
             reason = describe_error(error, job)
-            with contextlib.suppress(
-                OSError
-            ):  # the disk may be full; manifest.json is tried again at the end
+            # The disk may be full; the entry is written again with manifest.json.
+            with contextlib.suppress(OSError):
                 self.manifest.add_entry(
-                    job.name, status="failed", input=str(job.given), error=reason
+                    job.name, status="failed", input=str(job.input_path), error=reason
                 )
-            self.tell(
-                exit_status.escape_name(f"{job.given}: FAILED, nothing was written: {reason}")
-            )
+            line = f"{job.input_path}: FAILED, nothing was written: {reason}"
+            self.report_line(exit_status.escape_name(line))
             return False
 
-    def _is_finished(self, job):
-        """Whether the result is there.  Raises ValueError where something else is there that must stay."""
-        entry = job.name, job.given, job.target
-        if self.manifest.finished(*entry):
+    def _is_finished(self, job: Job) -> bool:
+        """Return whether the result exists; raise ValueError where another file must stay."""
+        names = job.name, job.input_path, job.output_path
+        if self.manifest.is_finished(*names):
             return True
-        if self.settings.overwrite or not job.target.exists():
+        if self.options.overwrite or not job.output_path.exists():
             return False
-        self.manifest.read()  # another command may have made it since this one began
-        if self.manifest.finished(*entry):
+        # Another command may have made it since this one began.
+        self.manifest.reload()
+        if self.manifest.is_finished(*names):
             return True
         raise ValueError(
-            f"{job.target} exists and was not made from this input with these settings; "
+            f"{job.output_path} exists and was not made from this input with these settings; "
             "give --overwrite, or another -o."
         )
 
-    def _make_result(self, job):
-        """Make one result; returns its line."""
-        begin, state, digest = time.monotonic(), os.stat(job.given), files.compute_sha256(job.given)
+    def _make_result(self, job: Job) -> str:
+        """Anonymize one file; return the line that reports it."""
+        start = time.monotonic()
+        state = os.stat(job.input_path)
+        digest = files.compute_sha256(job.input_path)
 
-        def written(
-            path, record
-        ):  # noted before the file gets its name: a kill in between leaves no stranger there
-            now = os.stat(job.given)
-            if (now.st_mtime_ns, now.st_size) != (state.st_mtime_ns, state.st_size):
-                raise ValueError(f"{job.given} changed while it was read.")
+        # Called before the file gets its name: a kill in between leaves no file without an entry.
+        def add_entry(unfinished: pathlib.Path, record: dict[str, Any]) -> None:
+            current_state = os.stat(job.input_path)
+            if (current_state.st_mtime_ns, current_state.st_size) != (
+                state.st_mtime_ns,
+                state.st_size,
+            ):
+                raise ValueError(f"{job.input_path} changed while it was read.")
             self.manifest.add_entry(
                 job.name,
                 status="done",
-                input=str(job.given),
+                input=str(job.input_path),
                 input_sha256=digest,
-                output=str(job.target),
+                output=str(job.output_path),
                 output_sha256=record["sha256"],
                 frames=record["frames"],
                 seconds=record["seconds"],
                 sound=record["sound"],
                 notes=record["notes"],
-                took=round(time.monotonic() - begin, 3),
+                took=round(time.monotonic() - start, 3),
             )
 
-        record = (
-            self._anonymize_video if limits.is_video_path(str(job.given)) else self._anonymize_image
-        )(job, written)
-        return _format_result_line(job, record, time.monotonic() - begin)
+        if limits.is_video_path(str(job.input_path)):
+            record = self._anonymize_video(job, add_entry)
+        else:
+            record = self._anonymize_image(job, add_entry)
+        return _format_result_line(job, record, time.monotonic() - start)
 
-    def _anonymize_video(self, job, written):
-        keep = self.settings.audio == "keep"
+    def _anonymize_video(self, job: Job, on_written: OnWritten) -> dict[str, Any]:
+        """Anonymize a video; return the record of `video.anonymize_video`."""
         with (
             video_reader.open_video(
-                str(job.given), keep, on_damage=self.settings.on_damage
+                str(job.input_path),
+                self.options.audio == "keep",
+                on_damage=self.options.on_damage,
             ) as opened,
             tqdm(
                 total=opened.expected_frames,
-                desc=exit_status.escape_name(job.given.name),
+                desc=exit_status.escape_name(job.input_path.name),
                 unit="frame",
                 leave=False,
                 disable=self.quiet,
                 dynamic_ncols=True,
             ) as bar,
         ):
+
+            def on_frame(pixels: np.ndarray) -> None:
+                bar.update()
+                self.show_frame(pixels)
+
             return video.anonymize_video(
                 opened,
-                job.target,
+                job.output_path,
                 self.anonymizer,
                 self.encoding,
-                self.settings.metadata == "keep",
-                lambda pixels: (bar.update(), self.show_frame(pixels)),
-                written,
-                self.settings.overwrite,
+                self.options.metadata == "keep",
+                on_frame,
+                on_written,
+                self.options.overwrite,
             )
 
-    def _anonymize_image(self, job, written):
-        pixels = self.anonymizer(image_io.read_full_image(str(job.given)))
-        with files.write_atomically(job.target, replace=self.settings.overwrite) as unfinished:
+    def _anonymize_image(self, job: Job, on_written: OnWritten) -> dict[str, Any]:
+        """Anonymize an image; return a record like that of a video."""
+        pixels = self.anonymizer(image_io.read_full_image(str(job.input_path)))
+        overwrite = self.options.overwrite
+        with files.write_atomically(job.output_path, replace=overwrite) as unfinished:
             image_io.write_image(unfinished, pixels, self.encoding.quality)
             if image_io.read_full_image(str(unfinished)).shape != pixels.shape:
-                raise ValueError(f"{job.target} could not be read back.")
+                raise ValueError(f"{job.output_path} could not be read back.")
             record = {
                 "frames": 1,
                 "seconds": 0.0,
@@ -170,74 +204,82 @@ class JobRunner:
                 "notes": [],
                 "sha256": files.compute_sha256(unfinished),
             }
-            written(unfinished, record)
+            on_written(unfinished, record)
         self.show_frame(pixels)
         return record
 
 
-def _format_result_line(job: Job, record: dict, took: float) -> str:
-    """The line of a file that was made.  took: in seconds."""
+def _format_result_line(job: Job, record: Mapping[str, Any], seconds: float) -> str:
+    """Return the line that reports a file, which took some seconds."""
     sound = "" if record["sound"] == "none" else f", sound {record['sound']}"
     notes = "".join(f"; {note}" for note in record["notes"])
     return (
-        f"{job.given} -> {job.target}: {record['frames']} frames, {record['seconds']:.2f} s"
-        f"{sound}, in {took:.2f} s ({record['frames'] / took:.1f} fps), "
-        f"SHA-256 {record['sha256'][:12]}{notes}"
+        f"{job.input_path} -> {job.output_path}: {record['frames']} frames, "
+        f"{record['seconds']:.2f} s{sound}, in {seconds:.2f} s "
+        f"({record['frames'] / seconds:.1f} fps), SHA-256 {record['sha256'][:12]}{notes}"
     )
 
 
 def describe_error(error: Exception, job: Job) -> str:
-    """Why a file could not be made, in one line."""
+    """Return in one line why a file could not be made.
+
+    Args:
+        error: The error.
+        job: The file; its own paths are left out of the line, which names them anyway.
+    """
     text = str(error)
     if isinstance(error, OSError) and error.strerror:
-        place = error.filename2 or error.filename
-        known = place in (None, job.given, str(job.given))
-        text = error.strerror if known else f"{error.strerror}: {place}"
-    for path in (str(job.given), str(job.target)):  # a line break in a name does not end the line
+        path = error.filename2 or error.filename
+        is_input = path in (None, job.input_path, str(job.input_path))
+        text = error.strerror if is_input else f"{error.strerror}: {path}"
+    for path in (str(job.input_path), str(job.output_path)):
+        # A line break in a name does not end the line.
         text = text.replace(path, exit_status.escape_name(path))
     lines = text.strip().splitlines() or [type(error).__name__]
     return exit_status.escape_name(lines[0])
 
 
-def load_anonymizer(settings):
-    """The Anonymizer that the settings describe, and their limits on media, for this process.
+def load_anonymizer(options: AnonymizeOptions) -> Anonymizer:
+    """Load the anonymizer that the options describe, and set their limits on media files.
 
-    Raises ValueError as Anonymizer.load does.
+    Args:
+        options: The options; the limits hold for this process.
+
+    Raises:
+        ValueError: As `Anonymizer.load`.
     """
-    limits.set_limits(**settings.limits())
+    limits.set_limits(**options.limits())
     return Anonymizer.load(
-        settings.model,
-        settings.mode,
-        parse_size(settings.network_size, "network_size"),
-        settings.layout,
-        settings.overlap,
-        settings.threads,
-        settings.allow_untested_size,
+        options.model,
+        options.mode,
+        parse_size(options.network_size, "network_size"),
+        options.layout,
+        options.overlap,
+        options.threads,
+        options.allow_untested_size,
     )
 
 
-def describe_run(anonymizer, settings):
-    """What a manifest says of the run as a whole."""
+def describe_run(anonymizer: Anonymizer, options: AnonymizeOptions) -> dict[str, Any]:
+    """Return what a manifest says of the run as a whole."""
     network = anonymizer.network
-    shaping = settings.get_output_options() | {
+    output_options = options.get_output_options() | {
         "network_size": list(network.size or ()),
         "batch": network.batch,
     }
     return {
         "model": {"name": network.name, "sha256": network.sha256},
-        "settings": shaping,
+        "settings": output_options,
         "tested_size": list(network.tested_size or ()),
         "warnings": list(anonymizer.warnings),
         "versions": get_package_versions(),
     }
 
 
-def get_package_versions():
-    """Of tfanon and of what it stands on, as far as it is installed."""
-    found = {"tfanon": tfanon.__version__}
+def get_package_versions() -> dict[str, str]:
+    """Return the versions of tfanon and of the packages that it uses, as far as installed."""
+    versions = {"tfanon": tfanon.__version__}
     for package in RECORDED_PACKAGES:
-        try:
-            found[package] = installed.version(package)
-        except installed.PackageNotFoundError:
-            continue
-    return found
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[package] = metadata.version(package)
+    return versions

@@ -1,101 +1,168 @@
-"""Live: a camera or a stream, with a latency that has a bound. A late frame is dropped; none is shown as it came."""
+"""Live anonymization: a camera or a stream, with a bounded latency.
+
+A frame that is late is dropped; no frame is shown as it came.
+"""
 
 import array
 import contextlib
 import fractions
+import os
 import pathlib
 import signal
 import time
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO, Protocol
+
+import av
+import numpy as np
 
 from tfanon.core import files
 from tfanon.inference import video
-from tfanon.inference.frame_grabber import FrameGrabber, ConnectionLostError
-from tfanon.media import frame_reader, scaling, video_reader, video_writer
-from tfanon.media import live_source as sources
+from tfanon.inference.anonymizer import Anonymizer
+from tfanon.inference.frame_grabber import ConnectionLostError, FrameGrabber
+from tfanon.media import frame_reader, live_source, scaling, video_reader, video_writer
 from tfanon.media.limits import MediaError
 
-TIME_BASE = fractions.Fraction(1, 1000)  # of the time stamps that are written: when a frame arrived
+TIME_BASE = fractions.Fraction(1, 1000)  # frames are written with their time of arrival in ms
+NOMINAL_RATE = fractions.Fraction(25)  # frames per second that a file declares; times are exact
+
+
+class Recorder(Protocol):
+    """Where anonymized frames of a live source go.
+
+    Attributes:
+        files: Number of frames by the path of each finished file.
+    """
+
+    files: dict[str, int]
+
+    def write(self, pixels: np.ndarray, size: tuple[int, int], arrival: float) -> None:
+        """Take an upright frame, uint8 `[H, W, 3]`, to be shown at a size (H, W).
+
+        Args:
+            pixels: The frame.
+            size: (H, W) of the source.
+            arrival: When the frame arrived, in seconds of a monotonic clock.
+        """
+
+    def finish(self) -> None:
+        """Complete what was written."""
+
+    def discard(self) -> None:
+        """Remove the file that is not complete."""
 
 
 class FileRecorder:
-    """Files of a live source, each whole before it gets its name.
+    """Video files of a live source; each gets its name after it is complete and verified.
 
-    target: the file, or with `segment` seconds the pattern of names: out.mkv becomes out-00001.mkv, out-00002.mkv, ...
-    finished(path, frames): called with each file when it has its name.
-    Raises MediaError or OSError where a file cannot be written; that file is then not there.
+    Args:
+        target: The file; with `segment_seconds` the pattern of names: out.mkv becomes
+            out-00001.mkv, out-00002.mkv, ...
+        encoding: How the files are encoded.
+        segment_seconds: When to start a new file; 0: never.
+        overwrite: Replace existing files.
+        on_file_finished: Called with path and number of frames once a file has its name.
+
+    Attributes:
+        files: Number of frames by the path of each finished file.
+
+    Raises:
+        ValueError: The file exists, or its container cannot hold live frames.
+        MediaError: Later, a file cannot be written; it then does not exist.
+        OSError: The same.
     """
 
     def __init__(
         self,
-        target,
-        encoding,
-        segment_seconds=0.0,
-        overwrite=False,
-        on_file_finished=lambda path, frames: None,
-    ):
-        self.target, self.encoding, self.segment_seconds, self.overwrite = (
-            pathlib.Path(target),
-            encoding,
-            segment_seconds,
-            overwrite,
-        )
-        self.finished = on_file_finished
-        self.open, self.files = None, {}  # path of each file: its frames
-        encoding.choose_encoder(self.target.suffix.lower())
-        if self.target.suffix.lower() == ".avi":
+        target: str | os.PathLike,
+        encoding: video_writer.EncodingOptions,
+        segment_seconds: float = 0.0,
+        overwrite: bool = False,
+        on_file_finished: Callable[[str, int], Any] = lambda path, frames: None,
+    ) -> None:
+        self.target = pathlib.Path(target)
+        self.encoding = encoding
+        self.segment_seconds = segment_seconds
+        self.overwrite = overwrite
+        self.on_file_finished = on_file_finished
+        self.files: dict[str, int] = {}
+        # Of the file that is being written: open contexts, arrival of the first frame, timestamps.
+        self._stack: contextlib.ExitStack | None = None
+        self._start = 0.0
+        self._timestamp = -1
+        self._timestamps = array.array("q")
+        ending = self.target.suffix.lower()
+        encoding.choose_encoder(ending)
+        if ending == ".avi":
             raise ValueError(
-                "Live frames come at uneven times, which an .avi file cannot hold; an .mkv file can."
+                "Live frames arrive at uneven times, which an .avi file cannot hold; an .mkv file "
+                "can."
             )
         self._claim_path(self._make_path(1))
 
-    def write(self, pixels, size, arrival):
-        """Append a frame.  pixels: upright, uint8 [h, w, 3].  size: (H, W) to show it at.  arrival: in seconds."""
-        if self.open and self.segment_seconds and arrival - self.began >= self.segment_seconds:
+    def write(self, pixels: np.ndarray, size: tuple[int, int], arrival: float) -> None:
+        """Append a frame; begin a file where none is open or the open one is long enough.
+
+        Args:
+            pixels: Upright frame, uint8 `[H, W, 3]`.
+            size: (H, W) at which a new file shows its frames.
+            arrival: When the frame arrived, in seconds of a monotonic clock.
+        """
+        if self._stack and self.segment_seconds and arrival - self._start >= self.segment_seconds:
             self.finish()
-        if not self.open:
+        if self._stack is None:
             self._start_file(size, arrival)
-        self.stamp = max(self.stamp + 1, round((arrival - self.began) / TIME_BASE))
-        self.stamps.append(self.stamp)
-        with frame_reader.name_file_in_errors(self.path):
-            self.sink.write(pixels, self.stamp, 0)
+        elapsed = round((arrival - self._start) / TIME_BASE)
+        # Two frames may arrive in one millisecond: timestamps must still rise.
+        self._timestamp = max(self._timestamp + 1, elapsed)
+        self._timestamps.append(self._timestamp)
+        with frame_reader.name_file_in_errors(self._path):
+            self._writer.write(pixels, self._timestamp, 0)
 
-    def finish(self):
-        """Make the file that is being written whole, check it, and give it its name."""
-        if self.open:
-            with self.open, frame_reader.name_file_in_errors(self.path):
-                self.sink.finish()
-                video_writer.verify_video_times(self.unfinished, self.stamps, TIME_BASE)
-            self.open, self.files[str(self.path)] = None, len(self.stamps)
-            self.finished(str(self.path), len(self.stamps))
+    def finish(self) -> None:
+        """Complete the file that is being written, verify it, and give it its name."""
+        if self._stack is None:
+            return
+        with self._stack, frame_reader.name_file_in_errors(self._path):
+            self._writer.finish()
+            video_writer.verify_video_times(self._unfinished, self._timestamps, TIME_BASE)
+        self._stack = None
+        path, frame_count = str(self._path), len(self._timestamps)
+        self.files[path] = frame_count
+        self.on_file_finished(path, frame_count)
 
-    def discard(self):
-        """Let the file that is being written vanish."""
-        if self.open:
-            with contextlib.suppress(InterruptedError), self.open:
-                raise InterruptedError
-            self.open = None
+    def discard(self) -> None:
+        """Remove the file that is being written."""
+        if self._stack is None:
+            return
+        # An unfinished file vanishes where its block is left by an error.
+        with contextlib.suppress(InterruptedError), self._stack:
+            raise InterruptedError
+        self._stack = None
 
-    def _start_file(self, size, arrival):
-        self.path = self._claim_path(self._make_path(len(self.files) + 1))
-        self.open = contextlib.ExitStack()
-        self.unfinished = self.open.enter_context(
-            files.write_atomically(self.path, replace=self.overwrite)
+    def _start_file(self, size: tuple[int, int], arrival: float) -> None:
+        """Open the next file; its first frame is at time 0."""
+        self._path = self._claim_path(self._make_path(len(self.files) + 1))
+        self._stack = contextlib.ExitStack()
+        self._unfinished = self._stack.enter_context(
+            files.write_atomically(self._path, replace=self.overwrite)
         )
-        form = video_reader.VideoInfo(*size, TIME_BASE, fractions.Fraction(25))
-        with frame_reader.name_file_in_errors(self.path):
-            self.sink = self.open.enter_context(
-                contextlib.closing(video_writer.VideoWriter(self.unfinished, form, self.encoding))
-            )
-        self.began, self.stamp, self.stamps = arrival, -1, array.array("q")
+        info = video_reader.VideoInfo(*size, TIME_BASE, NOMINAL_RATE)
+        with frame_reader.name_file_in_errors(self._path):
+            writer = video_writer.VideoWriter(self._unfinished, info, self.encoding)
+            self._writer = self._stack.enter_context(contextlib.closing(writer))
+        self._start = arrival
+        self._timestamp = -1
+        self._timestamps = array.array("q")
 
-    def _make_path(self, number):
-        return (
-            self.target.with_stem(f"{self.target.stem}-{number:05d}")
-            if self.segment_seconds
-            else self.target
-        )
+    def _make_path(self, number: int) -> pathlib.Path:
+        """Return the path of a file by its number, which begins at 1."""
+        if not self.segment_seconds:
+            return self.target
+        return self.target.with_stem(f"{self.target.stem}-{number:05d}")
 
-    def _claim_path(self, path):
+    def _claim_path(self, path: pathlib.Path) -> pathlib.Path:
+        """Return a path that may be written; raise ValueError where its file must stay."""
         if path.exists() and not self.overwrite:
             raise ValueError(f"{path} exists; give --overwrite, or another -o.")
         files.remove_leftovers(path)
@@ -103,69 +170,102 @@ class FileRecorder:
 
 
 class PipeRecorder:
-    """Raw RGB frames on a pipe, upright, where a Recorder would write files."""
+    """Raw RGB frames on a pipe, upright and at the size of the source.
 
-    def __init__(self, pipe):
-        self.pipe, self.files = pipe, {}
+    Args:
+        pipe: Binary file.
 
-    def write(self, pixels, size, arrival):
-        """Write a frame.  size: (H, W)."""
+    Attributes:
+        files: Empty: there are no files.
+    """
+
+    def __init__(self, pipe: BinaryIO) -> None:
+        self.pipe = pipe
+        self.files: dict[str, int] = {}
+
+    def write(self, pixels: np.ndarray, size: tuple[int, int], arrival: float) -> None:
+        """Write a frame, resized to (H, W)."""
         self.pipe.write(scaling.resize_frames(pixels[None], *size).tobytes())
         self.pipe.flush()
 
-    def finish(self):
-        """Nothing is held back."""
+    def finish(self) -> None:
+        """Do nothing: every frame has been written."""
 
-    discard = finish
+    def discard(self) -> None:
+        """Do nothing: what was written cannot be taken back."""
 
 
-class NullRecorder(PipeRecorder):
-    """For a preview alone."""
+class NullRecorder:
+    """Keeps no frame, for a preview alone.
 
-    def __init__(self):
-        super().__init__(None)
+    Attributes:
+        files: Empty: there are no files.
+    """
 
-    def write(self, pixels, size, arrival):
-        """Keep nothing."""
+    def __init__(self) -> None:
+        self.files: dict[str, int] = {}
+
+    def write(self, pixels: np.ndarray, size: tuple[int, int], arrival: float) -> None:
+        """Drop a frame."""
+
+    def finish(self) -> None:
+        """Do nothing."""
+
+    def discard(self) -> None:
+        """Do nothing."""
 
 
 def anonymize_live(
-    source,
-    recorder,
-    anonymizer,
-    max_latency=0.5,
-    max_seconds=0.0,
-    reconnect_seconds=60.0,
-    on_frame=lambda pixels: None,
-    ca_file="",
-):
-    """Anonymize a live source until it is over, a signal comes or `max_seconds` have passed; returns a record.
+    source: str,
+    recorder: Recorder,
+    anonymizer: Anonymizer,
+    max_latency: float = 0.5,
+    max_seconds: float = 0.0,
+    reconnect_seconds: float = 60.0,
+    on_frame: Callable[[np.ndarray], Any] = lambda pixels: None,
+    ca_file: str = "",
+) -> dict[str, Any]:
+    """Anonymize a live source until it ends, a signal arrives or the time is over.
 
-    recorder: a Recorder, or anything with its write, finish and discard.  max_latency: seconds from a frame's arrival
-    to its end, beyond which it is dropped; 0: none is, and the source waits.  authority: as for media.live.opened.
-    Raises MediaError where the source stays lost, and where no frame was in time; what was recorded is kept then.
-    Raises network.Unsafe where a frame must not be shown; the file that is being written is not kept then.
+    Args:
+        source: Number of a camera, or an address.
+        recorder: Where the frames go.
+        anonymizer: The anonymizer.
+        max_latency: Seconds from the arrival of a frame to the end of its anonymization, beyond
+            which it is dropped; 0: none is dropped, and the source waits.
+        max_seconds: When to stop; 0: when the source ends.
+        reconnect_seconds: How long to try to reconnect to a lost stream.
+        on_frame: Called with each anonymized frame, upright.
+        ca_file: PEM file that a server's certificate is checked against; empty: the system's.
+
+    Returns:
+        A record: "frames", "dropped", "connections", "seconds", and "files" {path: frames}.
+
+    Raises:
+        ConnectionLostError: The source stays lost; what was recorded is kept.
+        MediaError: No frame was anonymized in time.
+        UnsafeOutputError: A frame must not be shown. The file that is being written is removed.
     """
-    scaler, begin, shown, late = scaling.Scaler(), time.monotonic(), 0, 0
-    find_turn = scaling.OrientationFinder()
+    scaler, find_orientation = scaling.Scaler(), scaling.OrientationFinder()
+    start = time.monotonic()
+    frame_count = late_count = 0
+    keep_all = not max_latency
     with (
-        FrameGrabber(source, reconnect_seconds, not max_latency, max_seconds, ca_file) as grabber,
+        FrameGrabber(source, reconnect_seconds, keep_all, max_seconds, ca_file) as grabber,
         _close_on_signal(grabber),
     ):
         try:
             for arrival, frame in grabber:
-                rotation = find_turn(frame)
-                size = (frame.width, frame.height) if rotation % 2 else (frame.height, frame.width)
-                pixels = video.make_upright(
-                    frame, rotation, (frame.height, frame.width), anonymizer, scaler
-                )
-                answer = anonymizer.run(pixels[None], shown)[0]
+                rotation = find_orientation(frame)
+                stored_size = (frame.height, frame.width)
+                pixels = video.make_upright(frame, rotation, stored_size, anonymizer, scaler)
+                anonymized = anonymizer.anonymize_batch(pixels[None], frame_count)[0]
                 if max_latency and time.monotonic() - arrival > max_latency:
-                    late += 1
+                    late_count += 1
                     continue
-                recorder.write(answer, size, arrival)
-                on_frame(answer)
-                shown += 1
+                recorder.write(anonymized, get_upright_size(frame, rotation), arrival)
+                on_frame(anonymized)
+                frame_count += 1
         except ConnectionLostError:
             recorder.finish()
             raise
@@ -173,29 +273,35 @@ def anonymize_live(
             recorder.discard()
             raise
         recorder.finish()
-    if not shown:
+    dropped_count = grabber.dropped + late_count
+    if not frame_count:
         raise MediaError(
-            f"{sources.redact_address(source)}: no frame was anonymized in time; {grabber.dropped + late} came. A "
-            "larger --max_latency may help, or a model that was trained at a smaller size."
+            f"{live_source.redact_address(source)}: no frame was anonymized in time; "
+            f"{dropped_count} came. A larger --max_latency may help, or a model that was trained "
+            "at a smaller size."
         )
     return {
-        "frames": shown,
-        "dropped": grabber.dropped + late,
+        "frames": frame_count,
+        "dropped": dropped_count,
         "connections": grabber.connections,
-        "seconds": round(time.monotonic() - begin, 3),
+        "seconds": round(time.monotonic() - start, 3),
         "files": recorder.files,
     }
 
 
+def get_upright_size(frame: av.VideoFrame, rotation: int) -> tuple[int, int]:
+    """Return (H, W) of a decoded frame once it is turned upright."""
+    return (frame.width, frame.height) if rotation % 2 else (frame.height, frame.width)
+
+
 @contextlib.contextmanager
-def _close_on_signal(grabber):
-    """Ctrl-C and SIGTERM end a live source as its own end would: what was anonymized is a whole file."""
-    before = {
-        number: signal.signal(number, lambda *_: grabber.close())
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
+def _close_on_signal(grabber: FrameGrabber) -> Iterator[None]:
+    """End a live source at Ctrl-C and SIGTERM as if it had ended itself: the file is completed."""
+    previous_handlers = {}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        previous_handlers[number] = signal.signal(number, lambda *_: grabber.close())
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in previous_handlers.items():
             signal.signal(number, handler)

@@ -1,21 +1,30 @@
-"""The record of a batch: what became of each file, by what, and how to know the files again.
+r"""The manifest of a batch: what became of each file, by which model, and how to know files again.
 
-    manifest.json = {"schema_version": 1, "model": {"name", "sha256"}, "settings": {..},
-        "tested_size": [H, W] that the model's privacy figures hold for, "warnings": [..],
-        "versions": {..}, "left_out": {
-        folder or pattern: {"other_endings": {".txt": 2}, "hidden": 1, "linked_folders": 1, ..}},
-        "files": {
-        name: {"status": "done", "input": .., "input_sha256": .., "output": .., "output_sha256": .., "frames": ..,
-               "seconds": .., "sound": .., "notes": [..], "took": .., "recipe": ..} or {"status": "failed", "input": .., "error": ..}}}
+`manifest.json` holds:
 
-The file is ASCII. A byte of a file's name that is no text stands in it as Python keeps it, \\udc80
-to \\udcff, so that os.fsencode gives the name on the disk. "left_out" is what the last command
-found in an input and did not take; search.LeftOut says what there is. "notes" are phrases that say
-what is otherwise than in the input: HDR tone-mapped, odd sides padded, damage concealed.
+    schema_version   1
+    model            {"name": .., "sha256": ..}
+    settings         {option: value}, of the options that decide how an output looks
+    tested_size      [H, W] for which the privacy figures of the model hold
+    warnings         lines
+    versions         {package: version}
+    left_out         {folder or pattern: {"other_endings": {".txt": 2}, "hidden": 1, ..}}
+    files            {name: entry}
 
-Each file's entry is appended to a journal beside it as soon as it is known, so that a batch of any size can be stopped
-at any moment; the journal becomes part of manifest.json at the end, or when the batch is taken up again. Several commands
-may share both: each appends and merges only while it has the journal's lock, and merges what is on disk.
+An entry of a file that was anonymized has the keys "status" ("done"), "input", "input_sha256",
+"output", "output_sha256", "frames", "seconds", "sound", "notes", "took" and "recipe"; that of a
+file that failed has "status" ("failed"), "input", "error" and "recipe".
+
+The file is ASCII. A byte of a file name that is not valid text is stored as Python keeps it,
+\udc80 to \udcff, so that os.fsencode returns the name on the disk. "left_out" is what the last
+command found in an input and did not anonymize; its keys are those of
+`media_search.LeftOut.make_manifest_entry`. "notes" are phrases that say where an output differs
+from its input: HDR tone-mapped, odd sides padded, damage concealed.
+
+Each entry is appended to a journal beside the manifest as soon as it is known, so that a batch of
+any size can be interrupted at any moment. The journal is merged into manifest.json at the end, or
+when the batch is resumed. Several commands may share both: each appends and merges only while it
+holds the lock of the journal, and merges what is on disk.
 """
 
 import contextlib
@@ -24,106 +33,142 @@ import json
 import os
 import pathlib
 from collections.abc import Mapping
+from typing import Any
 
 from tfanon.core import files
+from tfanon.inference.options import AnonymizeOptions
 
 SCHEMA_VERSION = 1
 
 
 def get_file_manifest_path(path: str | os.PathLike) -> pathlib.Path:
-    """Path of the record of a single file: its own and '.manifest.json', as a disk can hold it."""
+    """Return the path of the manifest of a single output file, which lies beside it."""
     return files.shorten_path(f"{os.fspath(path)}.manifest.json")
 
 
-def get_folder_manifest_path(settings):
-    """Path of the record of a folder of results."""
-    return pathlib.Path(settings.manifest or os.path.join(settings.output, "manifest.json"))
+def get_folder_manifest_path(options: AnonymizeOptions) -> pathlib.Path:
+    """Return the path of the manifest of a folder of outputs."""
+    return pathlib.Path(options.manifest or os.path.join(options.output, "manifest.json"))
 
 
 class Manifest:
-    """The entries of one output.  path: of manifest.json.  about: model, settings and versions of this run.
+    """The entries of one output file or folder, on disk at any time.
 
-    left_out: {folder or pattern: what is left out of it}, {} where that is nothing; written with
-    the rest at the end.
-    Raises ValueError where the file there is something else.
+    Args:
+        path: Path of manifest.json.
+        run_info: What the manifest says of the run as a whole, as `job_runner.describe_run`
+            returns it.
+        left_out: What is left out of each input folder or pattern, as manifest entries; empty
+            where nothing is. Written with the rest at the end.
+
+    Attributes:
+        files: Entries by the name of the file.
+        recipe: Digest of the model and of the options that decide how an output looks.
+        unsaved: Entries that are not on disk yet, since writing them failed.
+
+    Raises:
+        ValueError: The file at `path` is not a manifest.
     """
 
-    def __init__(self, path, about, left_out: Mapping[str, dict] | None = None):
-        self.path, self.about, self.left_out = pathlib.Path(path), about, dict(left_out or {})
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        run_info: Mapping[str, Any],
+        left_out: Mapping[str, dict] | None = None,
+    ) -> None:
+        self.path = pathlib.Path(path)
+        self.run_info = run_info
+        self.left_out = dict(left_out or {})
         self.journal_path = self.path.with_name(files.shorten_name(f".{self.path.name}.journal"))
-        self.recipe = hashlib.sha256(
-            json.dumps([about["model"], about["settings"]], sort_keys=True).encode()
-        ).hexdigest()
-        self.unsaved = {}  # entries that are not on disk: the disk was full
-        self.read()
+        recipe = json.dumps([run_info["model"], run_info["settings"]], sort_keys=True)
+        self.recipe = hashlib.sha256(recipe.encode()).hexdigest()
+        self.unsaved: dict[str, dict[str, Any]] = {}
+        self.reload()
 
-    def read(self):
-        """Take in what other commands have noted since."""
-        noted = self._read_journal()  # first: another command may merge it into the whole meanwhile
-        found, self.previous_left_out = self._read_manifest()
-        self.files = found | noted | self.unsaved
+    def reload(self) -> None:
+        """Read the entries that other commands have added since."""
+        # The journal first: another command may merge it into the manifest meanwhile.
+        journal_entries = self._read_journal()
+        entries, self.previous_left_out = self._read_manifest()
+        self.files = entries | journal_entries | self.unsaved
 
-    def finished(self, name, given, target):
-        """Whether `target` is what this recipe makes of the file `given` as it is now.
+    def is_finished(
+        self, name: str, input_path: str | os.PathLike, output_path: pathlib.Path
+    ) -> bool:
+        """Return whether a file is what this recipe makes of an input as it is now.
 
-        What came through a pipe or from a camera has no digest of its input, and is no file's result.
+        A recording of a pipe or a camera has no digest of its input: it is never the result of a
+        file.
+
+        Args:
+            name: Name of the entry.
+            input_path: The input.
+            output_path: The file that may be its result.
         """
         entry = self.files.get(name, {})
         return (
             entry.get("status") == "done"
             and entry.get("recipe") == self.recipe
-            and target.is_file()
-            and entry.get("input_sha256") == files.compute_sha256(given)
-            and entry.get("output_sha256") == files.compute_sha256(target)
+            and output_path.is_file()
+            and entry.get("input_sha256") == files.compute_sha256(input_path)
+            and entry.get("output_sha256") == files.compute_sha256(output_path)
         )
 
-    def add_entry(self, name, **entry):
-        """Keep an entry, on disk before this returns."""
+    def add_entry(self, name: str, **entry: Any) -> None:
+        """Add or replace an entry; it is on disk when this returns.
+
+        Args:
+            name: Name of the file.
+            **entry: Keys and values of the entry, without the recipe.
+        """
         self.files[name] = self.unsaved[name] = entry | {"recipe": self.recipe}
         with files.lock_file(self.journal_path) as journal:
             for item in self.unsaved.items():
-                journal.write(
-                    "\n" + json.dumps(item)
-                )  # the line before may have been torn by a kill
+                # A kill may have torn the line before: begin a new one.
+                journal.write("\n" + json.dumps(item))
             journal.flush()
             os.fsync(journal.fileno())
         self.unsaved.clear()
 
-    def write(self):
-        """Everything that any command has noted into manifest.json; the journal is then done with."""
+    def write(self) -> None:
+        """Merge the entries of all commands into manifest.json and remove the journal."""
         with files.lock_file(self.journal_path):
-            self.read()
+            self.reload()
             files.remove_leftovers(self.path)
-            left_out = self.previous_left_out | self.left_out
-            left_out = {source: kinds for source, kinds in left_out.items() if kinds}
-            whole = {
+            merged = self.previous_left_out | self.left_out
+            content = {
                 "schema_version": SCHEMA_VERSION,
-                **self.about,
-                "left_out": left_out,
+                **self.run_info,
+                "left_out": {source: kinds for source, kinds in merged.items() if kinds},
                 "files": dict(sorted(self.files.items())),
             }
             with files.write_atomically(self.path) as unfinished:
-                unfinished.write_text(json.dumps(whole, indent=1) + "\n", encoding="ascii")
+                unfinished.write_text(json.dumps(content, indent=1) + "\n", encoding="ascii")
             self.journal_path.unlink(missing_ok=True)
         self.unsaved.clear()
 
-    def _read_manifest(self):
-        """(entries, what was left out) of manifest.json."""
+    def _read_manifest(self) -> tuple[dict[str, dict], dict[str, dict]]:
+        """Return the entries of manifest.json, and what was left out."""
         if not self.path.exists():
             return {}, {}
         try:
-            whole = json.loads(self.path.read_text(encoding="utf-8"))
-            return dict(whole["files"]), dict(whole.get("left_out", {}))
+            content = json.loads(self.path.read_text(encoding="utf-8"))
+            return dict(content["files"]), dict(content.get("left_out", {}))
         except (ValueError, KeyError, TypeError):
             raise ValueError(
-                f"{self.path} is no record of tfanon.anonymize; give another --manifest."
+                f"{self.path} is not a manifest of tfanon.anonymize; choose another file with "
+                "--manifest."
             ) from None
 
-    def _read_journal(self):
-        found = {}
-        with contextlib.suppress(FileNotFoundError):
-            for line in self.journal_path.read_text(encoding="utf-8", errors="replace").split("\n"):
-                with contextlib.suppress(ValueError):  # an empty line, or one that a kill has torn
-                    name, entry = json.loads(line)
-                    found[name] = entry
-        return found
+    def _read_journal(self) -> dict[str, dict]:
+        """Return the entries of the journal."""
+        try:
+            text = self.journal_path.read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return {}
+        entries = {}
+        for line in text.split("\n"):
+            with contextlib.suppress(ValueError):  # an empty line, or one that a kill has torn
+                name, entry = json.loads(line)
+                entries[name] = entry
+        return entries

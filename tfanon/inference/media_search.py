@@ -1,4 +1,4 @@
-"""What folders and patterns hold: the videos and images, and a count of what is left out."""
+"""Search of folders and patterns for videos and images, and a count of what is left out."""
 
 import collections
 import dataclasses
@@ -6,14 +6,16 @@ import fnmatch
 import os
 import pathlib
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from tfanon.core import exit_status
 from tfanon.media import image_io, limits, video_writer
 
 WILDCARDS = "*?["
-MATCH_ALL = ("**", "*")  # the pattern that a folder stands for
-COMMAND_LINE = "the command line"  # in whose name files are counted that were named one by one
-KIND_NAMES = {  # of each kind of what is left out: one of it, several
+RECURSIVE = "**"  # any number of folders
+MATCH_ALL = (RECURSIVE, "*")  # the pattern that a folder stands for
+COMMAND_LINE = "the command line"  # source of files that were named one by one
+KIND_NAMES = {  # singular and plural of each kind of entry that is left out
     "hidden": ("hidden", "hidden"),
     "folders": ("folder", "folders"),
     "linked_folders": ("linked folder", "linked folders"),
@@ -25,80 +27,83 @@ MAX_LISTED = 5  # endings, or folders that cannot be read, in one line
 
 @dataclasses.dataclass
 class LeftOut:
-    """What a folder or a pattern holds and is not anonymized.
+    """What a folder or a pattern contains and is not anonymized; true if there is anything.
 
     Attributes:
-        source: The folder or pattern, as it was given.
+        source: The folder or pattern, as given on the command line.
         endings: Number of files by their ending, in lower case.
-        kinds: Number of everything else, by the keys of WORDS.
+        kinds: Number of everything else, by the keys of `KIND_NAMES`.
         unreadable: Why a folder cannot be read, by its path.
     """
 
     source: str
-    endings: collections.Counter = dataclasses.field(default_factory=collections.Counter)
-    kinds: collections.Counter = dataclasses.field(default_factory=collections.Counter)
-    unreadable: dict = dataclasses.field(default_factory=dict)
+    endings: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+    kinds: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+    unreadable: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.endings or self.kinds or self.unreadable)
 
     def add_file(self, path: str | os.PathLike) -> None:
-        """Count a file that is no video and no image by its ending."""
+        """Count a file that is neither a video nor an image by its ending."""
         self.endings[pathlib.Path(path).suffix.lower()] += 1
 
-    def make_manifest_entry(self) -> dict:
-        """The same as the manifest has it."""
-        kinds = {kind: self.kinds[kind] for kind in KIND_NAMES}
-        found = {"other_endings": dict(sorted(self.endings.items()))}
-        found |= {**kinds, "unreadable": self.unreadable}
-        return {kind: value for kind, value in found.items() if value}
+    def make_manifest_entry(self) -> dict[str, Any]:
+        """Return what the manifest stores; kinds of which there are none are missing."""
+        entry: dict[str, Any] = {"other_endings": dict(sorted(self.endings.items()))}
+        for kind in KIND_NAMES:
+            entry[kind] = self.kinds[kind]
+        entry["unreadable"] = self.unreadable
+        return {kind: value for kind, value in entry.items() if value}
 
     def format_line(self) -> str:
-        """The same in one line for the terminal."""
+        """Return one line for the terminal, with the source."""
         count = self.endings.total() + self.kinds.total() + len(self.unreadable)
         entries = "1 entry is" if count == 1 else f"{count} entries are"
         return exit_status.escape_name(f"{self.source}: {entries} left out: {self.describe()}")
 
     def describe(self) -> str:
-        """The same without the source."""
-        return ", ".join(self._parts())
+        """Return the counts in one line, without the source."""
+        return ", ".join(self._describe_counts())
 
-    def _parts(self) -> Iterator[str]:
+    def _describe_counts(self) -> Iterator[str]:
         if self.endings:
             endings = _join_first(ending or "none" for ending in sorted(self.endings))
             yield f"{self.endings.total()} with other endings ({endings})"
-        for kind, (one, several) in KIND_NAMES.items():
-            if count := self.kinds[kind]:
-                yield f"{count} {one if count == 1 else several}"
+        for kind, (singular, plural) in KIND_NAMES.items():
+            count = self.kinds[kind]
+            if count:
+                yield f"{count} {singular if count == 1 else plural}"
         if self.unreadable:
             reasons = (f"{folder}: {reason}" for folder, reason in self.unreadable.items())
             yield f"{len(self.unreadable)} unreadable ({_join_first(reasons)})"
 
 
 def _join_first(names: Iterable[str]) -> str:
-    """The first few names, and that there are more."""
+    """Return the first few names, and '...' if there are more."""
     names = list(names)
     more = ["..."] if len(names) > MAX_LISTED else []
     return ", ".join(names[:MAX_LISTED] + more)
 
 
 def is_media(path: str | os.PathLike) -> bool:
-    """Whether `path` ends as a video or an image does that can be read or written."""
-    read = (*limits.VIDEO_ENDINGS, *limits.IMAGE_ENDINGS)
-    return pathlib.Path(path).suffix.lower() in (
-        *read,
+    """Return whether a path has the ending of a video or image that can be read or written."""
+    endings = {
+        *limits.VIDEO_ENDINGS,
+        *limits.IMAGE_ENDINGS,
         *video_writer.CONTAINER_FORMATS,
         *image_io.WRITE_FORMATS,
-    )
+    }
+    return pathlib.Path(path).suffix.lower() in endings
 
 
 def is_pattern(text: str) -> bool:
-    """Whether `text` has one of the signs that stand for several names."""
+    """Return whether a text contains a wildcard."""
     return any(sign in text for sign in WILDCARDS)
 
 
 def split_pattern(pattern: str) -> tuple[pathlib.Path, tuple[str, ...]]:
-    """The folders of a pattern before its first sign, and its parts from there on."""
+    """Split a pattern into the folder before its first wildcard and its parts from there on."""
     parts = pathlib.Path(pattern).parts
     count = next(number for number, part in enumerate(parts) if is_pattern(part))
     return pathlib.Path(*parts[:count]), parts[count:]
@@ -107,11 +112,11 @@ def split_pattern(pattern: str) -> tuple[pathlib.Path, tuple[str, ...]]:
 def find_media(
     base: pathlib.Path, parts: Sequence[str], output: pathlib.Path, left_out: LeftOut
 ) -> list[pathlib.Path]:
-    """The videos and images below a folder that match a pattern, by their endings.
+    """Find the videos and images below a folder that match a pattern, by their endings.
 
     Hidden files and folders, and links to folders, which may lead in circles, are left out unless
     the pattern names them. A link to nothing, and a file that may turn out to be unreadable, are
-    among the files: they then fail by themselves.
+    among the files: they then fail one by one.
 
     Args:
         base: The folder.
@@ -122,30 +127,43 @@ def find_media(
     Returns:
         Paths that begin with `base`, sorted, a folder's files before those of its folders.
     """
-    parts = [*parts, "*"] if parts[-1] == "**" else parts
-    parts = [part for part, after in zip(parts, [*parts[1:], ""]) if not part == after == "**"]
-    found, waiting = {}, [(base, parts)]
+    pattern = _normalize_pattern(parts)
+    media: dict[pathlib.Path, None] = {}  # a set that keeps the order
+    waiting = [(base, pattern)]
     while waiting:
-        folder, parts = waiting.pop()
+        folder, pattern = waiting.pop()
         try:
-            with os.scandir(folder) as listed:
-                entries = sorted(listed, key=lambda entry: entry.name)
+            with os.scandir(folder) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
         except OSError as error:
-            left_out.unreadable[str(folder)] = error.strerror
+            left_out.unreadable[str(folder)] = error.strerror or str(error)
             continue
-        below = []
+        subfolders = []
         for entry in entries:
-            below += _visit_entry(entry, parts, output, left_out, found)
-        waiting += reversed(below)
-    return list(found)
+            subfolders += _visit_entry(entry, pattern, output, left_out, media)
+        # The last one is popped first.
+        waiting += reversed(subfolders)
+    return list(media)
+
+
+def _normalize_pattern(parts: Sequence[str]) -> list[str]:
+    """Return a pattern that ends in a file name and has no two '**' in a row."""
+    parts = [*parts, "*"] if parts[-1] == RECURSIVE else list(parts)
+    following = [*parts[1:], ""]
+    pairs = zip(parts, following, strict=True)
+    return [part for part, after in pairs if not part == after == RECURSIVE]
 
 
 def _visit_entry(
-    entry: os.DirEntry, parts: list[str], output: pathlib.Path, left_out: LeftOut, found: dict
+    entry: os.DirEntry,
+    pattern: list[str],
+    output: pathlib.Path,
+    left_out: LeftOut,
+    media: dict[pathlib.Path, None],
 ) -> list[tuple[pathlib.Path, list[str]]]:
-    """Take in one entry of a folder; returns the folders to enter, each with its pattern."""
-    recursive = parts[0] == "**"
-    part, *rest = parts[1:] if recursive else parts
+    """Collect one entry of a folder; return the folders to enter, each with its pattern."""
+    recursive = pattern[0] == RECURSIVE
+    part, *rest = pattern[1:] if recursive else pattern
     matches = fnmatch.fnmatchcase(entry.name, part)
     if entry.name[0] == "." and part[0] != ".":
         if matches:
@@ -154,44 +172,47 @@ def _visit_entry(
     kind = _classify_entry(entry)
     if kind != "folder":
         if matches and not rest:
-            _collect_file(pathlib.Path(entry), kind, left_out, found)
+            _collect_file(pathlib.Path(entry), kind, left_out, media)
         return []
     if not matches and not recursive:
         return []
+    # A link that the pattern names is followed; one that a wildcard matches is not.
     if entry.is_symlink() and (recursive or is_pattern(part)):
         left_out.kinds["linked_folders"] += 1
         return []
     if is_same_file(entry, output):
         left_out.kinds["output_folder"] += 1
         return []
-    ways = [parts] if recursive else []
+    patterns_below = [pattern] if recursive else []
     if matches and rest:
-        ways.append(rest)
-    if not ways:
+        patterns_below.append(rest)
+    if not patterns_below:
         left_out.kinds["folders"] += 1
-    return [(pathlib.Path(entry), way) for way in ways]
+    return [(pathlib.Path(entry), pattern_below) for pattern_below in patterns_below]
 
 
 def _classify_entry(entry: os.DirEntry) -> str:
-    """'folder', 'file', or 'special' for a pipe, a socket or a device."""
+    """Return 'folder', 'file', or 'special' for a pipe, a socket or a device."""
     try:
         if entry.is_dir():
             return "folder"
         return "file" if entry.is_file() or not os.path.exists(entry) else "special"
-    except OSError:  # a link to itself, say: it fails when it is read
+    except OSError:  # a link to itself, for example: it fails when it is read
         return "file"
 
 
-def _collect_file(path: pathlib.Path, kind: str, left_out: LeftOut, found: dict) -> None:
-    """Note what matches and is no folder where it belongs."""
+def _collect_file(
+    path: pathlib.Path, kind: str, left_out: LeftOut, media: dict[pathlib.Path, None]
+) -> None:
+    """Add a file that matches to the media, or to what is left out."""
     if kind == "special":
         left_out.kinds["special_files"] += 1
     elif is_media(path):
-        found[path] = None
+        media[path] = None
     else:
         left_out.add_file(path)
 
 
-def is_same_file(one: str | os.PathLike, other: str | os.PathLike) -> bool:
-    """Whether two paths lead to one file or folder that is there."""
-    return os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other)
+def is_same_file(path: str | os.PathLike, other: str | os.PathLike) -> bool:
+    """Return whether two paths lead to the same existing file or folder."""
+    return os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other)

@@ -1,6 +1,6 @@
-"""What every anonymizer is to the rest of this package: a function of frames and what is known of it.
+"""What every anonymizer is to this package: a function of frames, and what is known of it.
 
-How one is loaded, from a run, a SavedModel, a TFLite or an ONNX file, lies in `loaders/`.
+`loaders` loads one from a run, a SavedModel, a TFLite file or an ONNX file.
 """
 
 import dataclasses

@@ -1,13 +1,16 @@
-"""Every setting of tfanon.anonymize and tfanon.anonymize_archive; field names are flag names."""
+"""Options of tfanon.anonymize and tfanon.anonymize_archive; field names are flag names."""
 
 import dataclasses
 import re
+from typing import Any
 
 from tfanon.core.config import Limits, flag
-from tfanon.inference import network
+from tfanon.inference.anonymizer import LAYOUTS
+from tfanon.inference.loaders.keras_model import MODES
 from tfanon.media import video_writer
 
-# What decides how an output looks: a file made with other values of these is made again.
+# Options that decide how an output looks: a file made with other values is made again. A manifest
+# holds their names, and a digest of names and values.
 OUTPUT_OPTIONS = (
     "mode",
     "network_size",
@@ -25,97 +28,116 @@ OUTPUT_OPTIONS = (
 
 @dataclasses.dataclass(frozen=True)
 class AnonymizeOptions(Limits):
-    """What anonymizes files, and how the results are written."""
+    """How files are anonymized and how the results are written."""
 
     output: str = flag(
-        "", "File or folder to write; '-': raw RGB frames on standard output.", short="o"
+        "",
+        "File or folder to write; '-': raw RGB frames on standard output.",
+        short="o",
+        group="Input, output and model",
     )
     model: str = flag("", "A run's folder, a SavedModel's folder or a .tflite file.")
-    mode: str = flag(
-        "", f"Without a model: {', '.join(network.MODES)}.", choices=("", *network.MODES)
-    )
+    mode: str = flag("", "Fixed anonymizer to use without a model.", choices=("", *MODES))
     network_size: str = flag(
         "",
-        "HxW at which the network sees frames; empty: at which it was trained or exported. The "
-        "privacy figures of a run's table hold for the trained size alone; far from it people may be "
-        "recognisable: that needs --allow_untested_size.",
+        "HxW to which frames are resized for the network; empty: the size at which it was trained "
+        "or exported. The privacy figures of a run's table hold for the trained size alone; far "
+        "from it people may be recognisable, which needs --allow_untested_size.",
         alias="working_size",
+        group="Size of frames",
     )
     layout: str = flag(
         "squeeze",
-        "Frames are squeezed to the network size and stretched back, cut into tiles of it, or "
-        "seen whole. In tiles and whole the network sees people larger than in training: the privacy "
-        "figures of its table hold for squeezed frames alone, and frames far larger than the trained size "
-        "need --allow_untested_size.",
-        choices=("squeeze", "tile", "whole"),
+        "squeeze: resize frames to the network size and back; tile: cut them into tiles of that "
+        "size; whole: process them at full size. With tile and whole the network sees people "
+        "larger than in training: the privacy figures of its table hold for squeeze alone, and "
+        "frames far larger than the trained size need --allow_untested_size.",
+        choices=LAYOUTS,
     )
     allow_untested_size: bool = flag(
         False,
-        "Work where a side is more than 1.5 times the one at which the network was "
-        "trained, or less than 1/1.5 of it, although it may hide far less there than the "
-        "privacy figures of its table say.",
+        "Work where a side is more than 1.5 times the trained one, or less than 1/1.5 of it, "
+        "although the network may hide far less there than the privacy figures of its table say.",
     )
     overlap: int = flag(16, "Pixels that neighbouring tiles share.", low=0, high=512)
     on_damage: str = flag(
         "refuse",
-        "Damage in the middle of a video: refuse the file, or conceal it as players do; what "
-        "was concealed is counted.",
+        "What to do about damage in the middle of a video: refuse the file, or conceal the damage "
+        "as players do and count it.",
         choices=("refuse", "conceal"),
+        group="Reading and writing files",
     )
 
-    audio: str = flag("drop", "Sound: voices identify people.", choices=("drop", "keep"))
+    audio: str = flag(
+        "drop", "Drop or keep sound. Voices identify people.", choices=("drop", "keep")
+    )
     metadata: str = flag(
         "drop",
-        "What a video's container says of place, device and time; an image's is dropped always.",
+        "Drop or keep what a video's container says of place, device and time; an image's metadata "
+        "is always dropped.",
         choices=("drop", "keep"),
     )
-    codec: str = flag("", "Encoder; empty: libx264, or libvpx-vp9 for .webm.")
+    codec: str = flag("", "Encoder of videos; empty: libx264, or libvpx-vp9 for .webm.")
     quality: int = flag(
         -1,
-        "On the codec's own scale, smaller is better; images: 1 to 100; -1: its default.",
+        "Quality on the codec's own scale, where smaller is better; of images from 1 to 100, where "
+        "larger is better; -1: the codec's default.",
         low=-1,
         high=100,
     )
-    preset: str = flag("", "Of libx264 (empty: superfast) and libx265 (veryfast), such as medium.")
-    encoder_threads: int = flag(
-        0, "0: half of the cores. The bytes of an output depend on it.", low=0, high=64
+    preset: str = flag(
+        "", "Preset of libx264 (empty: superfast) and libx265 (empty: veryfast), such as medium."
     )
-    threads: int = flag(0, "Of the network; 0: all cores but one.", low=0, high=256)
+    encoder_threads: int = flag(
+        0,
+        "Threads of the encoder; 0: half of the cores. The bytes of an output depend on it.",
+        low=0,
+        high=64,
+    )
+    threads: int = flag(
+        0, "Threads of the network; 0: all cores but one for a .tflite file.", low=0, high=256
+    )
 
-    overwrite: bool = flag(False, "Replace outputs that exist.")
+    overwrite: bool = flag(False, "Replace existing outputs.")
     manifest: str = flag(
         "",
-        "File of the record; empty: manifest.json in the output folder, OUTPUT.manifest.json "
+        "File of the manifest; empty: manifest.json in the output folder, or OUTPUT.manifest.json "
         "beside a single file.",
     )
 
-    def encoding(self):
-        """How videos are written."""
+    def make_encoding(self) -> video_writer.EncodingOptions:
+        """Return how videos are encoded."""
         quality = None if self.quality < 0 else self.quality
         return video_writer.EncodingOptions(self.codec, quality, self.preset, self.encoder_threads)
 
-    def get_output_options(self):
-        """Name and value of each setting that shapes an output."""
+    def get_output_options(self) -> dict[str, Any]:
+        """Return name and value of each option that decides how an output looks."""
         return {name: getattr(self, name) for name in OUTPUT_OPTIONS}
 
 
 @dataclasses.dataclass(frozen=True)
 class AnonymizeCommandOptions(AnonymizeOptions):
-    """The same for one machine, which also shows what it does and takes what comes live."""
+    """The same for one machine, with a preview, live sources and raw frames on pipes."""
 
-    preview: bool = flag(False, "Show the anonymized frames in a window.")
+    preview: bool = flag(
+        False, "Show the anonymized frames in a window.", group="Cameras, streams and pipes"
+    )
     max_latency: float = flag(
         0.5,
-        "Live: seconds after which a frame is too late and dropped; 0: none is dropped.",
+        "Live: drop a frame that is later than this many seconds; 0: drop none.",
         low=0.0,
         high=60.0,
     )
-    max_seconds: float = flag(0.0, "Live: end after so many seconds; 0: at Ctrl-C.", low=0.0)
+    max_seconds: float = flag(
+        0.0,
+        "Live: stop after this many seconds; 0: at the end of the source, or at Ctrl-C.",
+        low=0.0,
+    )
     segment_seconds: float = flag(
-        0.0, "Live: start a new file after so many seconds; 0: one file.", low=0.0
+        0.0, "Live: start a new file after this many seconds; 0: write one file.", low=0.0
     )
     reconnect_seconds: float = flag(
-        60.0, "Live: for how long a lost stream is asked for again.", low=0.0
+        60.0, "Live: try to reconnect to a lost stream for this many seconds.", low=0.0
     )
     ca_file: str = flag(
         "",
@@ -123,14 +145,25 @@ class AnonymizeCommandOptions(AnonymizeOptions):
         "empty: the system's.",
         alias="authority",
     )
-    raw_size: str = flag("", "HxW of the RGB frames on standard input.")
-    raw_rate: float = flag(25.0, "Frames per second on standard input.", low=0.01, high=1000.0)
+    raw_size: str = flag("", "HxW of raw RGB frames on standard input.")
+    raw_rate: float = flag(
+        25.0, "Frames per second of raw frames on standard input.", low=0.01, high=1000.0
+    )
 
 
-def parse_size(text, name):
-    """(H, W) of 'HxW', None of ''.  Raises ValueError that names the flag."""
+def parse_size(text: str, name: str) -> tuple[int, int] | None:
+    """Return (H, W) of 'HxW', or None of an empty text.
+
+    Args:
+        text: Value of a flag.
+        name: Name of the flag, for the message.
+
+    Raises:
+        ValueError: The text is not a size.
+    """
     if not text:
         return None
-    if not (found := re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)):
+    match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
+    if match is None:
         raise ValueError(f"--{name} is HxW in pixels, such as 480x640, not '{text}'.")
-    return int(found[1]), int(found[2])
+    return int(match[1]), int(match[2])

@@ -1,55 +1,76 @@
-"""A frame that came back as it went in is not anonymized, whatever the network was meant to do."""
+"""A check for frames that a network returned unchanged: they are not anonymized."""
 
 import numpy as np
 
 from tfanon.inference.network import UnsafeOutputError
 
-BLOCK_PIXELS = 8  # pixels
-MIN_DETAIL_LEVELS = 4.0  # grey levels of mean deviation inside a block, above which there is something to be recognised
-MIN_RELATIVE_CHANGE = 0.1  # of its detail by which a block must have changed to count as changed
-MAX_UNCHANGED_FRACTION = 0.5  # share of detailed blocks that may look unchanged
-MIN_FAINT_DETAIL_LEVELS = (
-    1.0  # as DETAIL, in frames that did not change in a single pixel: darkness can be brightened
-)
+BLOCK_PIXELS = 8
+# Mean absolute deviation inside a block, in grey levels, above which something may be recognised.
+MIN_DETAIL_LEVELS = 4.0
+# A block counts as changed where it changed by more than this fraction of its own detail.
+MIN_RELATIVE_CHANGE = 0.1
+# Fraction of the detailed blocks of a frame that may look unchanged.
+MAX_UNCHANGED_FRACTION = 0.5
+# As MIN_DETAIL_LEVELS, in frames in which no pixel changed: a dark frame can be brightened.
+MIN_FAINT_DETAIL_LEVELS = 1.0
 
 
-def check_frames_changed(before, after, first=0):
-    """Raise Unsafe where a frame is unchanged: more than half of its detailed blocks differ by less than a tenth of
-    their own detail, or nothing differs at all. A frame without detail, such as a black one, has nothing to hide.
+def check_frames_changed(before: np.ndarray, after: np.ndarray, first_number: int = 0) -> None:
+    """Refuse a batch with a frame that came back unchanged.
 
-    before, after: uint8 [n, H, W, 3].  first: number of the first frame, for the message.
+    A frame is unchanged where more than half of its detailed blocks differ by less than a tenth of
+    their own detail, or where no pixel differs. A frame without detail, such as a black one, has
+    nothing to hide.
+
+    Args:
+        before: Frames, uint8 `[N, H, W, 3]`.
+        after: The same frames, anonymized.
+        first_number: Number of the first frame, for the message.
+
+    Raises:
+        UnsafeOutputError: A frame is unchanged.
     """
-    for number, (x, y) in enumerate(zip(before, after), start=first):
-        share = measure_unchanged_fraction(x, y)
-        if share > MAX_UNCHANGED_FRACTION:
+    pairs = zip(before, after, strict=True)
+    for number, (frame, anonymized) in enumerate(pairs, start=first_number):
+        fraction = measure_unchanged_fraction(frame, anonymized)
+        if fraction > MAX_UNCHANGED_FRACTION:
             raise UnsafeOutputError(
-                f"Frame {number} came back unchanged from the network ({share:.0%} of its detail)."
+                f"Frame {number} came back unchanged from the network ({fraction:.0%} of its "
+                "detail)."
             )
 
 
-def measure_unchanged_fraction(x, y):
-    """Share of the detailed blocks of x that y leaves as they are; 0 where there is no detail, 1 where x is y.
+def measure_unchanged_fraction(frame: np.ndarray, anonymized: np.ndarray) -> float:
+    """Return the fraction of the detailed blocks of a frame that anonymization left unchanged.
 
-    x, y: uint8 [H, W, 3].  Green alone is looked at: it carries most of the brightness.
+    Only green is compared: it carries most of the brightness.
+
+    Args:
+        frame: uint8 `[H, W, 3]`.
+        anonymized: The same frame, anonymized.
+
+    Returns:
+        A number in [0, 1]: 0 where there is no detail, 1 where no pixel changed.
     """
-    same = np.array_equal(x, y)
-    x, y = _split_into_blocks(x), _split_into_blocks(y)
-    detail = np.abs(x - x.mean(axis=(1, 3), keepdims=True)).mean(axis=(1, 3))
-    if same:
+    blocks, anonymized_blocks = _split_into_blocks(frame), _split_into_blocks(anonymized)
+    deviation = np.abs(blocks - blocks.mean(axis=(1, 3), keepdims=True))
+    detail = deviation.mean(axis=(1, 3))
+    if np.array_equal(frame, anonymized):
         return float((detail >= MIN_FAINT_DETAIL_LEVELS).any())
-    change = np.abs(x - y).mean(axis=(1, 3))
     detailed = detail >= MIN_DETAIL_LEVELS
-    return (
-        float(np.mean(change[detailed] < MIN_RELATIVE_CHANGE * detail[detailed]))
-        if detailed.any()
-        else 0.0
-    )
+    if not detailed.any():
+        return 0.0
+    change = np.abs(blocks - anonymized_blocks).mean(axis=(1, 3))
+    unchanged = change[detailed] < MIN_RELATIVE_CHANGE * detail[detailed]
+    return float(np.mean(unchanged))
 
 
-def _split_into_blocks(x):
-    """float32 [H / b, b, W / b, b]; rows and columns that fill no block are left out."""
-    side = min(BLOCK_PIXELS, *x.shape[:2])
-    height, width = x.shape[0] // side, x.shape[1] // side
-    return (
-        x[: height * side, : width * side, 1].reshape(height, side, width, side).astype(np.float32)
-    )
+def _split_into_blocks(frame: np.ndarray) -> np.ndarray:
+    """Return the green of a frame as float32 `[rows, B, columns, B]` in blocks of B x B pixels.
+
+    Pixels at the right and lower edge that fill no block are left out.
+    """
+    side = min(BLOCK_PIXELS, *frame.shape[:2])
+    rows, columns = frame.shape[0] // side, frame.shape[1] // side
+    green = frame[: rows * side, : columns * side, 1]
+    return green.reshape(rows, side, columns, side).astype(np.float32)

@@ -1,19 +1,31 @@
-"""Stages that overlap: each works in a thread of its own, a bounded number of items ahead of the next."""
+"""Overlapping stages: each runs in its own thread, a bounded number of items ahead of the next."""
 
 import contextlib
 import queue
 import threading
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 END_OF_ITEMS = object()
+POLL_SECONDS = 0.1  # how long a full queue can delay the end of a thread
 
 
 @contextlib.contextmanager
-def prefetch(items, depth):
-    """An iterator over `items`, made in a thread, at most `depth` of them waiting.
+def prefetch(items: Iterable[Any], depth: int) -> Iterator[Iterator[Any]]:
+    """Iterate over items that a thread produces in advance.
 
-    What iteration raises there is raised here. Leaving the block ends the thread; nothing is left running.
+    Leaving the block ends the thread and closes `items`, wherever the iteration stands.
+
+    Args:
+        items: What is iterated over, in the thread.
+        depth: Number of items that may wait.
+
+    Yields:
+        An iterator over the items. It raises what the iteration in the thread raised, after the
+        items before it.
     """
-    waiting, leaving = queue.Queue(depth), threading.Event()
+    waiting: queue.Queue[tuple[Any, BaseException | None]] = queue.Queue(depth)
+    leaving = threading.Event()
     thread = threading.Thread(target=_produce_items, args=(items, waiting, leaving), daemon=True)
     thread.start()
     try:
@@ -23,29 +35,30 @@ def prefetch(items, depth):
         thread.join()
 
 
-def _produce_items(items, waiting, leaving):
+def _produce_items(items: Iterable[Any], waiting: queue.Queue, leaving: threading.Event) -> None:
+    """Put items, then the end or the error that ended them, into the queue."""
     try:
         for item in items:
             if not _put_unless_stopped(waiting, (item, None), leaving):
                 break
         _put_unless_stopped(waiting, (END_OF_ITEMS, None), leaving)
-    except BaseException as error:  # noqa: B036  whatever it is, the one who waits must hear of it
+    except BaseException as error:  # whatever it is: the consumer waits for it
         _put_unless_stopped(waiting, (END_OF_ITEMS, error), leaving)
     finally:
-        if hasattr(items, "close"):
+        if hasattr(items, "close"):  # a generator
             items.close()
 
 
-def _put_unless_stopped(waiting, entry, leaving):
-    """Whether there was room before the block was left."""
+def _put_unless_stopped(waiting: queue.Queue, entry: tuple, leaving: threading.Event) -> bool:
+    """Return whether an entry found room in the queue before the block was left."""
     while not leaving.is_set():
         with contextlib.suppress(queue.Full):
-            waiting.put(entry, timeout=0.1)
+            waiting.put(entry, timeout=POLL_SECONDS)
             return True
     return False
 
 
-def _consume_items(waiting):
+def _consume_items(waiting: queue.Queue) -> Iterator[Any]:
     while True:
         item, error = waiting.get()
         if error is not None:

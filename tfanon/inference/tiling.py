@@ -1,47 +1,78 @@
-"""How a frame of any size meets a network of one: squeezed to its size, as a whole at full size, or in tiles."""
+"""Frames of any size through a network of one size: whole, or cut into tiles that overlap."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
-
-def pad_frames(frames, size):
-    """[n, H, W, 3] with the last row and column repeated up to `size`."""
-    missing = [max(0, wanted - have) for wanted, have in zip(size, frames.shape[1:3])]
-    return np.pad(frames, [(0, 0), (0, missing[0]), (0, missing[1]), (0, 0)], mode="edge")
+from tfanon.inference.network import Network
 
 
-def run_on_whole_frames(network, frames):
-    """The network on frames at their own size, padded to what its depth divides."""
+def pad_frames(frames: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    """Repeat the last row and column of frames `[N, H, W, 3]` up to a size.
+
+    Args:
+        frames: Frames; a side that is long enough stays.
+        size: (H, W) of the result at least.
+    """
     height, width = frames.shape[1:3]
-    size = [-(-side // network.multiple) * network.multiple for side in (height, width)]
+    below, right = max(0, size[0] - height), max(0, size[1] - width)
+    return np.pad(frames, [(0, 0), (0, below), (0, right), (0, 0)], mode="edge")
+
+
+def run_on_whole_frames(network: Network, frames: np.ndarray) -> np.ndarray:
+    """Anonymize frames, uint8 `[N, H, W, 3]`, at their own size.
+
+    They are padded to the next multiple of what the network's depth divides by, and cropped again.
+    """
+    height, width = frames.shape[1:3]
+    size = [_round_up(side, network.multiple) for side in (height, width)]
     return network(pad_frames(frames, size))[:, :height, :width]
 
 
-def run_on_tiles(network, frames, overlap):
-    """The network on tiles of its own size that overlap, blended where they do.
+def _round_up(length: int, multiple: int) -> int:
+    return -(-length // multiple) * multiple
 
-    overlap: pixels, less than half a tile.  A frame smaller than a tile is padded.
+
+def run_on_tiles(network: Network, frames: np.ndarray, overlap: int) -> np.ndarray:
+    """Anonymize frames, uint8 `[N, H, W, 3]`, in tiles of the network's own size.
+
+    Tiles are blended where they overlap. A frame that is smaller than a tile is padded.
+
+    Args:
+        network: A network of a known size.
+        frames: The frames.
+        overlap: Pixels that neighbouring tiles share at least; less than half a tile.
     """
-    tall, wide = network.size
+    if network.size is None:
+        raise ValueError(f"{network.name} does not record the size of its tiles.")
+    tile_height, tile_width = network.size
     height, width = frames.shape[1:3]
-    frames = pad_frames(frames, (tall, wide))
-    answer = np.zeros(frames.shape, np.float32)
+    frames = pad_frames(frames, network.size)
+    total = np.zeros(frames.shape, np.float32)
     weights = np.zeros((*frames.shape[1:3], 1), np.float32)
-    ramp = (_make_blend_ramp(tall, overlap)[:, None] * _make_blend_ramp(wide, overlap))[..., None]
-    for top in compute_tile_starts(frames.shape[1], tall, overlap):
-        for left in compute_tile_starts(frames.shape[2], wide, overlap):
-            window = np.s_[:, top : top + tall, left : left + wide]
-            answer[window] += ramp * network(np.ascontiguousarray(frames[window]))
+    column, row = _make_blend_ramp(tile_height, overlap), _make_blend_ramp(tile_width, overlap)
+    ramp = (column[:, None] * row)[..., None]
+    for top in compute_tile_starts(frames.shape[1], tile_height, overlap):
+        for left in compute_tile_starts(frames.shape[2], tile_width, overlap):
+            window = np.s_[:, top : top + tile_height, left : left + tile_width]
+            total[window] += ramp * network(np.ascontiguousarray(frames[window]))
             weights[window[1:]] += ramp
-    return np.rint(answer / weights).astype(np.uint8)[:, :height, :width]
+    return np.rint(total / weights).astype(np.uint8)[:, :height, :width]
 
 
-def compute_tile_starts(length, tile, overlap):
-    """Where tiles begin: evenly spread, the first at 0, the last at the end, at least `overlap` pixels shared."""
+def compute_tile_starts(length: int, tile: int, overlap: int) -> list[int]:
+    """Return where tiles begin along one side, evenly spread from the first pixel to the last.
+
+    Args:
+        length: Length of the side in pixels, at least `tile`.
+        tile: Length of a tile.
+        overlap: Pixels that neighbouring tiles share at least.
+    """
     count = max(1, -(-(length - overlap) // (tile - overlap)))
     return [round(number * (length - tile) / max(1, count - 1)) for number in range(count)]
 
 
-def _make_blend_ramp(length, overlap):
-    """Weights that rise over `overlap` pixels from either end; never 0."""
+def _make_blend_ramp(length: int, overlap: int) -> np.ndarray:
+    """Return weights that rise over `overlap` pixels from either end; they are never 0."""
     distance = np.minimum(np.arange(length), np.arange(length)[::-1]) + 1
     return np.minimum(distance / (overlap + 1), 1).astype(np.float32)

@@ -1,25 +1,60 @@
-"""One video, from file to file: decoding, the network and encoding overlap, in memory that does not grow.
+"""Anonymization of one video, from file to file, in memory that does not grow with its length.
 
-The output has the frames of the input at their times, and appears when it was found to have them all.
+Decoding, the network and encoding overlap. The output has the frames of the input at their times,
+and appears only after it was found to have all of them.
 """
 
 import array
 import contextlib
 import dataclasses
+import os
 import pathlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol
 
+import av
 import numpy as np
 
 from tfanon.core import files
+from tfanon.inference.anonymizer import Anonymizer
 from tfanon.inference.prefetch import prefetch
-from tfanon.media import avi_check, frame_reader, scaling, video_reader, video_writer
+from tfanon.media import (
+    avi_check,
+    frame_reader,
+    limits,
+    live_source,
+    scaling,
+    video_reader,
+    video_writer,
+)
 
-PREFETCH_FRAMES = 8  # frames that may wait between two stages
+PREFETCH_FRAMES = 8  # that may wait between two stages
+
+InputVideo = video_reader.VideoReader | live_source.RawVideoReader
+
+
+class FrameWriter(Protocol):
+    """Where anonymized frames of a file go; see `video_writer.VideoWriter`."""
+
+    def write(self, pixels: np.ndarray, timestamp: int, duration: int) -> None:
+        """Append a frame as it is stored, uint8 `[H, W, 3]`."""
+
+    def finish(self) -> None:
+        """Write what is held back."""
+
+    def close(self) -> None:
+        """Release the file."""
 
 
 @dataclasses.dataclass
 class UprightFrame:
-    """A frame on its way: pixels are upright, [h, w, 3] uint8 of the anonymizer's view."""
+    """A frame between two stages.
+
+    Attributes:
+        timestamp: In units of the video's time base.
+        duration: In the same units.
+        pixels: Upright, uint8 `[H, W, 3]`, of the anonymizer's input size.
+    """
 
     timestamp: int
     duration: int
@@ -27,51 +62,67 @@ class UprightFrame:
 
 
 def anonymize_video(
-    video,
-    target,
-    anonymizer,
-    encoding,
-    keep_metadata=False,
-    on_frame=lambda frame: None,
-    on_written=lambda path, about: None,
-    overwrite=True,
-):
-    """Anonymize an open source.Video (or one like it) into the file `target`.
+    video: InputVideo,
+    target: str | os.PathLike,
+    anonymizer: Anonymizer,
+    encoding: video_writer.EncodingOptions,
+    keep_metadata: bool = False,
+    on_frame: Callable[[np.ndarray], Any] = lambda pixels: None,
+    on_written: Callable[[pathlib.Path, dict[str, Any]], Any] = lambda path, record: None,
+    overwrite: bool = True,
+) -> dict[str, Any]:
+    """Anonymize an open video into a file.
 
-    metadata: whether it is kept.  seen(pixels): called with each anonymized frame, upright.
-    written(path, record): called when the file is whole and checked, just before it gets its name.
-    overwrite: a file that has appeared at `target` by then.
-    Returns {"frames": .., "seconds": .., "sound": .., "notes": [..], "sha256": ..}; notes: phrases that say what is
-    otherwise than in the original.  Raises MediaError, network.Unsafe, ValueError or
-    OSError; then no file is left.
+    Args:
+        video: The video, not yet iterated.
+        target: The file; after an error there is none.
+        anonymizer: The anonymizer.
+        encoding: How the file is encoded.
+        keep_metadata: Copy the metadata of the container.
+        on_frame: Called with each anonymized frame, upright, uint8 `[H, W, 3]`.
+        on_written: Called with the temporary path and the record when the file is complete and
+            verified, just before it gets its name.
+        overwrite: Replace a file that has appeared at `target` meanwhile.
+
+    Returns:
+        The record: "frames", "seconds", "sound", "notes" (phrases that say where the file differs
+        from the original) and "sha256".
+
+    Raises:
+        MediaError: The video cannot be read, or the file does not have all of its frames.
+        UnsafeOutputError: A frame must not be shown.
+        ValueError: The container cannot hold what it should.
+        OSError: The file cannot be written.
     """
-    ending, notes = pathlib.Path(target).suffix.lower(), []
+    ending = pathlib.Path(target).suffix.lower()
+    notes: list[str] = []
 
-    def make(form):
+    def open_writer(info: video_reader.VideoInfo) -> video_writer.VideoWriter:
         if ending == ".avi" and isinstance(video, video_reader.VideoReader):
-            form = avi_check.fit_to_avi(video)
-        output = video_writer.VideoWriter(
+            info = avi_check.fit_to_avi(video)
+        writer = video_writer.VideoWriter(
             unfinished,
-            form,
+            info,
             encoding,
             ending,
             video.sound_tracks,
             video.metadata if keep_metadata else None,
         )
-        notes.extend(output.notes)
-        return output
+        notes.extend(writer.notes)
+        return writer
 
     with files.write_atomically(target, replace=overwrite) as unfinished:
         with frame_reader.name_file_in_errors(target):
-            stamps, end = write_anonymized_frames(video, make, anonymizer, on_frame)
-            if len(stamps) != video.frame_count:
-                raise video_writer.MediaError(
-                    f"{len(stamps)} of {video.frame_count} frames were written."
+            timestamps, end = write_anonymized_frames(video, open_writer, anonymizer, on_frame)
+            if len(timestamps) != video.frame_count:
+                raise limits.MediaError(
+                    f"{len(timestamps)} of {video.frame_count} frames were written."
                 )
-            video_writer.verify_video_times(unfinished, stamps, video.info.time_base, ending)
+            time_base = video.info.time_base
+            video_writer.verify_video_times(unfinished, timestamps, time_base, ending)
         record = {
-            "frames": len(stamps),
-            "seconds": round(float((end - stamps[0]) * video.info.time_base), 6),
+            "frames": len(timestamps),
+            "seconds": round(float((end - timestamps[0]) * time_base), 6),
             "sound": video.sound_status,
             "notes": [*video.notes, *notes],
             "sha256": files.compute_sha256(unfinished),
@@ -80,49 +131,72 @@ def anonymize_video(
     return record
 
 
-def write_anonymized_frames(video, open_sink, anonymizer, on_frame=lambda frame: None):
-    """Write every frame, anonymized, to the sink that make(form) opens; returns (time stamps, end of the last frame)."""
-    stamps, end = array.array("q"), 0
+def write_anonymized_frames(
+    video: InputVideo,
+    open_sink: Callable[[video_reader.VideoInfo], FrameWriter],
+    anonymizer: Anonymizer,
+    on_frame: Callable[[np.ndarray], Any] = lambda pixels: None,
+) -> tuple[array.array, int]:
+    """Write every frame of a video, anonymized.
+
+    Args:
+        video: The video, not yet iterated.
+        open_sink: Opens the writer for a video of these properties. Where the video yields packets
+            of sound, it also has a method `write_sound`.
+        anonymizer: The anonymizer.
+        on_frame: Called with each anonymized frame, upright.
+
+    Returns:
+        The timestamps of the frames, and the end of the last one, in the video's time base.
+    """
+    timestamps, end = array.array("q"), 0
+    stored_orientation = scaling.invert_orientation(video.info.rotation)
     with contextlib.ExitStack() as stages:
-        output = stages.enter_context(contextlib.closing(open_sink(video.info)))
-        for item in _run_stages(stages, video, anonymizer):
+        writer: Any = stages.enter_context(contextlib.closing(open_sink(video.info)))
+        for item in run_stages(stages, video, anonymizer):
             if not isinstance(item, UprightFrame):
-                output.write_sound(item)
+                writer.write_sound(item)
                 continue
-            output.write(
-                scaling.make_upright(item.pixels, scaling.invert_orientation(video.info.rotation)),
-                item.timestamp,
-                item.duration,
-            )
+            pixels = scaling.make_upright(item.pixels, stored_orientation)
+            writer.write(pixels, item.timestamp, item.duration)
             on_frame(item.pixels)
-            stamps.append(item.timestamp)
+            timestamps.append(item.timestamp)
             end = item.timestamp + item.duration
-        output.finish()
-    return stamps, end
+        writer.finish()
+    return timestamps, end
 
 
-def _run_stages(stages, video, anonymizer):
-    """Anonymized frames of the video, and its packets of sound; decoder and network in threads of their own."""
-    made = stages.enter_context(prefetch(decode_frames(video, anonymizer), PREFETCH_FRAMES))
-    return stages.enter_context(prefetch(anonymize_frames(made, anonymizer), PREFETCH_FRAMES))
+def run_stages(
+    stages: contextlib.ExitStack, video: InputVideo, anonymizer: Anonymizer
+) -> Iterator[UprightFrame | av.Packet]:
+    """Return anonymized frames and packets of sound; decoder and network each have a thread."""
+    decoded = stages.enter_context(prefetch(decode_frames(video, anonymizer), PREFETCH_FRAMES))
+    anonymized = anonymize_frames(decoded, anonymizer)
+    return stages.enter_context(prefetch(anonymized, PREFETCH_FRAMES))
 
 
-def decode_frames(video, anonymizer):
-    """A Frame for every Picture of the video; packets of sound as they are."""
+def decode_frames(video: InputVideo, anonymizer: Anonymizer) -> Iterator[UprightFrame | av.Packet]:
+    """Yield the frames of a video as the anonymizer takes them, and packets of sound unchanged."""
     scaler = scaling.Scaler()
     for item in video:
-        if isinstance(item, video_reader.TimedFrame):
-            info = video.info  # to whose size a frame of another one is brought
-            pixels = make_upright(
-                item.frame, info.rotation, (info.height, info.width), anonymizer, scaler
-            )
-            item = UprightFrame(item.timestamp, item.duration, pixels)
-        yield item
+        if not isinstance(item, video_reader.TimedFrame):
+            yield item
+            continue
+        # A frame of another size is brought to that of the first.
+        size = (video.info.height, video.info.width)
+        pixels = make_upright(item.frame, video.info.rotation, size, anonymizer, scaler)
+        yield UprightFrame(item.timestamp, item.duration, pixels)
 
 
-def anonymize_frames(items, anonymizer):
-    """The same with anonymized pixels; in batches of a fixed size, so that no result depends on how fast frames came."""
-    batch, count = [], 0
+def anonymize_frames(
+    items: Iterable[UprightFrame | av.Packet], anonymizer: Anonymizer
+) -> Iterator[UprightFrame | av.Packet]:
+    """Yield anonymized frames, and packets of sound unchanged.
+
+    Batches have a fixed size, so that no result depends on how fast frames arrive.
+    """
+    batch: list[UprightFrame] = []
+    count = 0
     for item in items:
         if not isinstance(item, UprightFrame):
             yield item
@@ -130,23 +204,46 @@ def anonymize_frames(items, anonymizer):
         batch.append(item)
         if len(batch) == anonymizer.network.batch:
             yield from _anonymize_batch(batch, count, anonymizer)
-            batch, count = [], count + len(batch)
+            count += len(batch)
+            batch = []
     if batch:
         yield from _anonymize_batch(batch, count, anonymizer)
 
 
-def _anonymize_batch(batch, first, anonymizer):
-    answer = anonymizer.run(np.stack([frame.pixels for frame in batch]), first)
-    return [dataclasses.replace(frame, pixels=pixels) for frame, pixels in zip(batch, answer)]
+def _anonymize_batch(
+    batch: list[UprightFrame], first_number: int, anonymizer: Anonymizer
+) -> list[UprightFrame]:
+    """Return the frames of a batch, anonymized."""
+    pixels = np.stack([frame.pixels for frame in batch])
+    anonymized = anonymizer.anonymize_batch(pixels, first_number)
+    pairs = zip(batch, anonymized, strict=True)
+    return [dataclasses.replace(frame, pixels=pixels) for frame, pixels in pairs]
 
 
-def make_upright(frame, rotation, size, anonymizer, scaler):
-    """Pixels of a decoded frame as the anonymizer wants them: people stand, as they did in training.
+def make_upright(
+    frame: av.VideoFrame,
+    rotation: int,
+    size: tuple[int, int],
+    anonymizer: Anonymizer,
+    scaler: scaling.Scaler,
+) -> np.ndarray:
+    """Return the pixels of a decoded frame as the anonymizer takes them: people stand upright.
 
-    size: (height, width) as frames are stored.
+    Args:
+        frame: The frame.
+        rotation: What turns it upright, as `scaling.find_orientation` defines it.
+        size: (H, W) of stored frames.
+        anonymizer: The anonymizer, which decides the size.
+        scaler: The scaler of this stream of frames.
+
+    Returns:
+        uint8 `[H, W, 3]` of the anonymizer's input size.
     """
-    turns = rotation % 2
-    tall, wide = size[::-1] if turns else size
-    height, width = anonymizer.view(tall, wide)
-    pixels = scaler.to_pixels(frame, *((width, height) if turns else (height, width)))
+    swaps_sides = rotation % 2
+    if swaps_sides:
+        height, width = size
+        input_height, input_width = anonymizer.get_input_size(width, height)
+        pixels = scaler.to_pixels(frame, input_width, input_height)
+    else:
+        pixels = scaler.to_pixels(frame, *anonymizer.get_input_size(*size))
     return scaling.make_upright(pixels, rotation)

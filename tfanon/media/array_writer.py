@@ -44,7 +44,7 @@ def write_video(
 
     Args:
         path: Name of the file; ends in .mp4 or .avi.
-        frames: uint8 RGB `[H, W, 3]` each; H and W are even, as the codecs halve the colour planes.
+        frames: uint8 RGB ``[H, W, 3]`` each; H and W are even, as the codecs halve colour planes.
         fps: Frames per second.
         codec: "libx264" or "mpeg4".
         gop: Frames between key frames, at most; decoding a clip starts at the key frame before it.
@@ -83,7 +83,7 @@ def write_jpeg(
 
     Args:
         path: Name of the file.
-        image: uint8 RGB `[H, W, 3]`.
+        image: uint8 RGB ``[H, W, 3]``.
         quality: From 1 to 100.
     """
     encoded = tf.io.encode_jpeg(image, quality=quality).numpy()

@@ -1,60 +1,68 @@
-"""Sheets and moving pictures of what each anonymizer makes of the same samples."""
+"""Draws contact sheets and animations of the same samples under each anonymizer."""
 
+import os
 import pathlib
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-SAMPLES_PER_SHEET = 6  # samples of a sheet
-GAP_PIXELS, TEXT_HEIGHT = 4, 14  # pixels between pictures; height of the letters
+SAMPLES_PER_SHEET = 6
+GAP_PIXELS = 4  # between pictures
+TEXT_HEIGHT = 14  # pixels
 BACKGROUND_COLOUR, TEXT_COLOUR = (255, 255, 255), (30, 30, 30)
 
 
-def to_uint8(frames):
-    """Frames in [0, 1] as uint8, clipped and rounded as the export does it; uint8 passes as it is."""
+def to_uint8(frames: np.ndarray) -> np.ndarray:
+    """Convert frames in [0, 1] to uint8 as the export does: clipped, then rounded.
+
+    Args:
+        frames: Floats in [0, 1], or uint8, which are returned as they are.
+    """
     frames = np.asarray(frames)
-    return (
-        frames
-        if frames.dtype == np.uint8
-        else np.round(255 * np.clip(frames, 0, 1)).astype(np.uint8)
-    )
+    if frames.dtype == np.uint8:
+        return frames
+    return np.round(255 * np.clip(frames, 0, 1)).astype(np.uint8)
 
 
-def draw_sheet(rows, titles=(), scale=1):
-    """One sheet: a row per anonymizer with its name in front, a column per sample with its title above.
+def draw_sheet(
+    rows: Mapping[str, np.ndarray], titles: Sequence[str] = (), scale: int = 1
+) -> np.ndarray:
+    """Draw a sheet: a row per anonymizer after its name, a column per sample under its title.
 
-    rows: {name: frames [n, H, W, 3]}, uint8 or float in [0, 1]; shorter rows end early, H and W are one size.
-    titles: up to n strings.  scale: each pixel becomes scale x scale.  Returns uint8 [height, width, 3].
-    Raises ValueError where there is nothing to show or sizes differ.
+    Args:
+        rows: Frames ``[N, H, W, 3]`` by the name of the row, uint8 or floats in [0, 1]. Rows may
+            differ in N, but not in H and W.
+        titles: Up to N titles.
+        scale: Side of the square that each pixel becomes.
+
+    Returns:
+        uint8 ``[height, width, 3]``.
+
+    Raises:
+        ValueError: There are no rows, or frames differ in size.
     """
     rows = {name: to_uint8(frames) for name, frames in rows.items()}
-    shapes = {frames.shape[1:] if frames.ndim == 4 else None for frames in rows.values()}
-    if len(shapes) != 1 or None in shapes:
+    shapes = {name: frames.shape for name, frames in rows.items()}
+    has_frames = all(len(shape) == 4 for shape in shapes.values())
+    frame_shapes = {shape[1:] for shape in shapes.values()}
+    if not has_frames or len(frame_shapes) != 1:
         raise ValueError(
-            f"A grid takes rows [n, H, W, 3] of one size; it was given "
-            f"{ {name: frames.shape for name, frames in rows.items()} }."
+            f"A sheet needs rows [N, H, W, 3] of frames of one size; their shapes are {shapes}."
         )
-    height, width = (scale * side for side in next(iter(shapes))[:2])
-    columns, font = (
-        max(len(frames) for frames in rows.values()),
-        ImageFont.load_default(TEXT_HEIGHT),
-    )
+    frame_height, frame_width, _ = frame_shapes.pop()
+    height, width = scale * frame_height, scale * frame_width
+    columns = max(len(frames) for frames in rows.values())
+    font = ImageFont.load_default(TEXT_HEIGHT)
     left = 2 * GAP_PIXELS + max(int(font.getlength(name)) for name in rows)
     top = TEXT_HEIGHT + 2 * GAP_PIXELS if titles else GAP_PIXELS
-    sheet = Image.new(
-        "RGB",
-        (left + columns * (width + GAP_PIXELS), top + len(rows) * (height + GAP_PIXELS)),
-        BACKGROUND_COLOUR,
-    )
+    sheet_width = left + columns * (width + GAP_PIXELS)
+    sheet_height = top + len(rows) * (height + GAP_PIXELS)
+    sheet = Image.new("RGB", (sheet_width, sheet_height), BACKGROUND_COLOUR)
     draw = ImageDraw.Draw(sheet)
     for column, title in enumerate(titles):
-        draw.text(
-            (left + column * (width + GAP_PIXELS) + width // 2, GAP_PIXELS),
-            title,
-            TEXT_COLOUR,
-            font,
-            anchor="ma",
-        )
+        x = left + column * (width + GAP_PIXELS) + width // 2
+        draw.text((x, GAP_PIXELS), title, TEXT_COLOUR, font, anchor="ma")
     for row, (name, frames) in enumerate(rows.items()):
         y = top + row * (height + GAP_PIXELS)
         draw.text((left - GAP_PIXELS, y + height // 2), name, TEXT_COLOUR, font, anchor="rm")
@@ -63,62 +71,95 @@ def draw_sheet(rows, titles=(), scale=1):
     return np.asarray(sheet)
 
 
-def cut_sheet(sheet, rows, columns):
-    """The pictures of each row of a `grid` of square ones without titles, [rows, columns, side, side, 3].
+def cut_sheet(sheet: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """Cut the pictures out of a sheet of draw_sheet with square frames and without titles.
 
-    sheet: uint8 [height, width, 3].  Raises ValueError where that is no such sheet.
+    Args:
+        sheet: uint8 ``[height, width, 3]``.
+        rows: Number of rows of the sheet.
+        columns: Number of columns of the sheet.
+
+    Returns:
+        uint8 ``[rows, columns, side, side, 3]``.
+
+    Raises:
+        ValueError: The size of the sheet is not that of so many pictures.
     """
-    side, rest = divmod(sheet.shape[0] - GAP_PIXELS, rows)
-    side -= GAP_PIXELS
-    left = sheet.shape[1] - columns * (side + GAP_PIXELS)
+    height, width, _ = sheet.shape
+    pitch, rest = divmod(height - GAP_PIXELS, rows)
+    side = pitch - GAP_PIXELS
+    left = width - columns * pitch
     if rest or side < 1 or left < GAP_PIXELS:
         raise ValueError(
-            f"A sheet of {sheet.shape[1]} x {sheet.shape[0]} pixels has no {rows} rows of {columns} squares."
+            f"A sheet of {width} x {height} pixels has no {rows} rows of {columns} squares."
         )
-    return np.stack(
-        [
-            [
-                sheet[y : y + side, x : x + side]
-                for x in range(left, sheet.shape[1], side + GAP_PIXELS)
-            ]
-            for y in range(GAP_PIXELS, sheet.shape[0], side + GAP_PIXELS)
-        ]
-    )
+    pictures = []
+    for y in range(GAP_PIXELS, height, pitch):
+        pictures.append([sheet[y : y + side, x : x + side] for x in range(left, width, pitch)])
+    return np.stack(pictures)
 
 
-def draw_strip(clip, scale=1):
-    """The frames of a clip [T, H, W, 3] side by side: uint8 [H, T (W + gap) - gap, 3]."""
+def draw_strip(clip: np.ndarray, scale: int = 1) -> np.ndarray:
+    """Draw the frames of a clip side by side.
+
+    Args:
+        clip: ``[T, H, W, 3]``, uint8 or floats in [0, 1].
+        scale: Side of the square that each pixel becomes.
+
+    Returns:
+        uint8 ``[scale * H, T * (scale * W + GAP_PIXELS) - GAP_PIXELS, 3]``.
+    """
     clip = to_uint8(clip).repeat(scale, axis=1).repeat(scale, axis=2)
     gap = np.full_like(clip[0, :, :GAP_PIXELS], 255)
-    return np.concatenate([piece for frame in clip for piece in (gap, frame)][1:], axis=1)
+    pieces = [clip[0]]
+    for frame in clip[1:]:
+        pieces += [gap, frame]
+    return np.concatenate(pieces, axis=1)
 
 
-def save_sheet(path, image):
-    """Write one picture, uint8 [height, width, 3], in the format that the ending of `path` names."""
+def save_sheet(path: str | os.PathLike[str], image: np.ndarray) -> None:
+    """Write a picture; its folder is made if it is missing.
+
+    Args:
+        path: Path of the file; its extension decides the format.
+        image: uint8 ``[height, width, 3]``.
+    """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(image).save(path)
 
 
-def save_animation(path, rows, titles=(), scale=1, fps=8):
-    """A grid that moves, endlessly repeated.
+def save_animation(
+    path: str | os.PathLike[str],
+    rows: Mapping[str, np.ndarray],
+    titles: Sequence[str] = (),
+    scale: int = 1,
+    fps: float = 8,
+) -> None:
+    """Write a sheet whose pictures move, repeated without end.
 
-    path: ends in .gif, .webp or .png (animated PNG).  rows: {name: clips [n, T, H, W, 3]}, all of one T.
-    fps: frames per second; a GIF knows hundredths of a second only.
+    Args:
+        path: Path of the file, which ends in .gif, .webp or .png (animated PNG).
+        rows: Clips ``[N, T, H, W, 3]`` by the name of the row, all of one T.
+        titles: As in draw_sheet.
+        scale: As in draw_sheet.
+        fps: Frames per second; GIF stores hundredths of a second only.
+
+    Raises:
+        ValueError: There are no rows, or clips differ in length or size.
     """
-    clips = {name: to_uint8(clips) for name, clips in rows.items()}
-    lengths = {clip.shape[1] if clip.ndim == 5 else None for clip in clips.values()}
-    if len(lengths) != 1 or None in lengths:
+    clips = {name: to_uint8(clip) for name, clip in rows.items()}
+    shapes = {name: clip.shape for name, clip in clips.items()}
+    has_clips = all(len(shape) == 5 for shape in shapes.values())
+    lengths = {shape[1] for shape in shapes.values()}
+    if not has_clips or len(lengths) != 1:
         raise ValueError(
-            f"An animation takes rows [n, T, H, W, 3] of one T; it was given "
-            f"{ {name: clip.shape for name, clip in clips.items()} }."
+            f"An animation needs rows [N, T, H, W, 3] of one T; their shapes are {shapes}."
         )
-    sheets = [
-        Image.fromarray(
-            draw_sheet({name: clip[:, t] for name, clip in clips.items()}, titles, scale)
-        )
-        for t in range(lengths.pop())
-    ]
+    sheets = []
+    for t in range(lengths.pop()):
+        frames = {name: clip[:, t] for name, clip in clips.items()}
+        sheets.append(Image.fromarray(draw_sheet(frames, titles, scale)))
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     sheets[0].save(
@@ -126,6 +167,6 @@ def save_animation(path, rows, titles=(), scale=1, fps=8):
     )
 
 
-def _enlarge(frame, scale):
-    """Pixels stay square blocks: a smoothed enlargement would look like an anonymizer's work."""
+def _enlarge(frame: np.ndarray, scale: int) -> Image.Image:
+    """Repeat pixels: a smoothed enlargement would look like the work of an anonymizer."""
     return Image.fromarray(frame.repeat(scale, axis=0).repeat(scale, axis=1))

@@ -5,12 +5,11 @@ A process has one such cache, as it has one set of limits. It keeps nothing unti
 
 import threading
 from collections.abc import Callable, Hashable
-
-import av
+from typing import Any
 
 from tfanon.media import limits
 
-Frames = dict[int, av.VideoFrame]
+Frames = dict[int, Any]  # by number: an av.VideoFrame; for an image, (frame, orientation)
 
 
 class FrameCache:
@@ -32,7 +31,7 @@ class FrameCache:
         self.set_limit(0)
 
     def set_limit(self, limit: int) -> None:
-        """Forget everything, and keep up to `limit` bytes from now on."""
+        """Forget everything, and keep up to ``limit`` bytes from now on."""
         self.limit = limit
         self.used = 0
         self.files: dict[Hashable, Frames | None] = {}

@@ -112,12 +112,12 @@ def read_frames(
             a number may be repeated.
         height: Of the result, in pixels.
         width: Of the result, in pixels.
-        crop: (factor, y, x): the window is `factor` times as high and wide as the frame, and its
+        crop: (factor, y, x): the window is ``factor`` times as high and wide as the frame, and its
             top left corner lies at the fractions y and x in [0, 1] of the remaining space. It is
             scaled to height x width, whatever its own aspect ratio is.
 
     Returns:
-        uint8 RGB `[T, height, width, 3]`.
+        uint8 RGB ``[T, height, width, 3]``.
 
     Raises:
         MediaError: The file cannot be read, or one of the frames cannot be decoded; the message
@@ -207,7 +207,7 @@ def copy_decoder(stream: av.VideoStream, options: dict[str, str]) -> av.VideoCod
 
 @contextlib.contextmanager
 def name_file_in_errors(name: object) -> Iterator[None]:
-    """Turn every error of libav in the block into a one-line MediaError that begins with `name`."""
+    """Turn errors of libav in the block into a one-line MediaError that begins with ``name``."""
     try:
         yield
     except (av.FFmpegError, EOFError, MemoryError) as error:
@@ -364,7 +364,7 @@ def _decode_from_key_frame(
     wanted: set[int],
     convert: FrameConverter[Converted],
 ) -> dict[int, Converted]:
-    """Decode as `_decode_frames` does, from the key frame before the first wanted frame.
+    """Decode as ``_decode_frames`` does, from the key frame before the first wanted frame.
 
     Frames that no other frame refers to are only decoded if they are wanted. The result is
     incomplete, or empty, if the file's own index is wrong.
@@ -399,7 +399,7 @@ def _decode_from_start(
     wanted: set[int],
     convert: FrameConverter[Converted],
 ) -> dict[int, Converted]:
-    """Decode as `_decode_frames` does, from the first packet.
+    """Decode as ``_decode_frames`` does, from the first packet.
 
     Without timestamps, frames are numbered in the order in which they are decoded.
     """

@@ -163,7 +163,7 @@ class _CountedPackets:
     """
 
     def __init__(self, codec: str) -> None:
-        """Start before the first packet; `codec` is libav's canonical name."""
+        """Start before the first packet; ``codec`` is libav's canonical name."""
         self.codec = codec
         self.last_timestamp: int | None = None
         self._held = 0  # packets that hold a frame
@@ -204,7 +204,7 @@ class NumberedSlots(_CountedPackets):
     """Times in AVI, where a packet's decoding time is the number of its slot."""
 
     def __init__(self, codec: str) -> None:
-        """Start before the first packet; `codec` is libav's canonical name."""
+        """Start before the first packet; ``codec`` is libav's canonical name."""
         super().__init__(codec)
         self._first_slot: int | None = None
         self._delay = 0  # slots by which the decoder is behind
@@ -274,7 +274,7 @@ class SortedTimes(_CountedPackets):
     """
 
     def __init__(self, codec: str) -> None:
-        """Start before the first packet; `codec` is libav's canonical name."""
+        """Start before the first packet; ``codec`` is libav's canonical name."""
         super().__init__(codec)
         self._times: list[int] = []  # heap of the packets' times
 

@@ -176,7 +176,7 @@ def _find_ca_file(ca_file: str) -> str | None:
 
 
 class RawVideoReader:
-    """Raw RGB frames from a pipe, with the interface of `video_reader.VideoReader`.
+    """Raw RGB frames from a pipe, with the interface of ``video_reader.VideoReader``.
 
     Attributes:
         pipe: Binary file with the frames.
@@ -232,7 +232,7 @@ class RawVideoReader:
 
 
 class RawVideoWriter:
-    """Raw RGB frames into a pipe, with the interface of `video_writer.VideoWriter`."""
+    """Raw RGB frames into a pipe, with the interface of ``video_writer.VideoWriter``."""
 
     def __init__(self, pipe: BinaryIO, info: video_reader.VideoInfo) -> None:
         """Prepare to write into a pipe.
@@ -248,7 +248,7 @@ class RawVideoWriter:
         """Write a frame, stretched to the size of the original.
 
         Args:
-            pixels: uint8 RGB `[h, w, 3]`.
+            pixels: uint8 RGB ``[h, w, 3]``.
             timestamp: Not used.
             duration: Not used.
         """

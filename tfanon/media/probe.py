@@ -3,7 +3,7 @@
     python -m tfanon.media.probe '{"whole": true, "limits": {..}}'
 
 reads the path of a file as a line of JSON and answers with a line of JSON, until its input ends.
-`worker_pool` starts it, and starts it again.
+``worker_pool`` starts it, and starts it again.
 """
 
 import json
@@ -25,7 +25,7 @@ def examine_file(path: str, whole: bool) -> dict[str, Any]:
             frames are only counted.
 
     Returns:
-        {"frames": .., "height": .., "width": ..}, with "sha256" if `whole`; or {"error": line}.
+        {"frames": .., "height": .., "width": ..}, with "sha256" if ``whole``; or {"error": line}.
     """
     try:
         height, width = _read_size(path)

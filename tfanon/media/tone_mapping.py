@@ -340,7 +340,7 @@ def _view_packed_pixels(frame: av.VideoFrame, kind: type) -> np.ndarray:
     """View a packed RGB frame as ``[height, width, 3]``, without a copy."""
     plane = frame.planes[0]
     levels = np.frombuffer(memoryview(plane), np.uint8)
-    lines = levels.reshape(frame.height, plane.line_size).view(kind)
+    lines: np.ndarray = levels.reshape(frame.height, plane.line_size).view(kind)
     return lines[:, : 3 * frame.width].reshape(frame.height, frame.width, 3)
 
 

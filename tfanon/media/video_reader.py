@@ -17,14 +17,12 @@ from av.stream import Stream
 from tfanon.media import frame_reader, frame_times, limits, scaling, tone_mapping, truncation
 from tfanon.media.limits import MediaError
 from tfanon.media.sound_check import SoundChecker
+from tfanon.media.tone_mapping import ColourTags
 
 DAMAGE_POLICIES = ("refuse", "conceal")
 CONCEAL_HINT = "; --on_damage=conceal decodes the rest, as players do"
 DEFAULT_FRAME_RATE = fractions.Fraction(25)  # of a stream that declares none
 RGB_MATRIX = 0  # matrix coefficients of ITU-T H.273 for RGB
-
-# (matrix, range, primaries, transfer) in the numbers of ITU-T H.273
-ColourTags = tuple[int, int, int, int]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +35,7 @@ class VideoInfo:
         time_base: Seconds per unit of a timestamp.
         rate: Average frames per second.
         matrix: libav's display matrix, nine integers; None if there is none.
-        rotation: What turns a stored frame upright, as `scaling.find_orientation` defines it.
+        rotation: What turns a stored frame upright, as ``scaling.find_orientation`` defines it.
         aspect: Width of a pixel divided by its height; None if unknown.
         colour: (matrix, range, primaries, transfer) in the numbers of ITU-T H.273.
     """
@@ -321,7 +319,7 @@ class VideoReader:
         self._observed_damage += 1
 
     def _record_missing(self, number: int) -> None:
-        """Count frames that the decoder should have returned, as `_record_damage` counts one."""
+        """Count frames that the decoder should have returned, as ``_record_damage`` counts one."""
         if number and not self._strict_decoder:
             total = self.frame_count + number
             raise MediaError(
@@ -414,7 +412,7 @@ def _describe_sound(tracks: int, kept: int) -> str:
 
 
 def _find_origin(tracks: Sequence[Stream], time_base: fractions.Fraction) -> int:
-    """Return when a file's clock starts, in units of `time_base`; kept sound may come first."""
+    """Return when a file's clock starts, in units of ``time_base``; kept sound may come first."""
     starts = []
     for track in tracks:
         if track.start_time is not None and track.time_base is not None:

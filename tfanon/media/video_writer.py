@@ -311,7 +311,7 @@ class VideoWriter:
         """Encode a frame, stretched to the size of the original.
 
         Args:
-            pixels: uint8 RGB `[h, w, 3]`.
+            pixels: uint8 RGB ``[h, w, 3]``.
             timestamp: In units of the original's time base.
             duration: In the same units; 0 if unknown.
 
@@ -322,7 +322,8 @@ class VideoWriter:
         duration = round(duration * self._given_time_base / self.info.time_base)
         if (self.height, self.width) != (self.info.height, self.info.width):
             pixels = self._pad(pixels)
-        colour = (self.colour[0], self._get_colour_range())
+        matrix, _, primaries, transfer = self.colour
+        colour = (matrix, self._get_colour_range(), primaries, transfer)
         frame = self.scaler.to_frame(
             pixels, self.height, self.width, self.codec.pixel_format, colour
         )
@@ -466,7 +467,7 @@ def verify_video_times(
 
     Args:
         path: The file.
-        timestamps: Of the frames that were written, ascending, in units of `time_base`. The unit
+        timestamps: Of the frames that were written, ascending, in units of ``time_base``. The unit
             of the container may be coarser, up to MAX_TIME_ERROR_SECONDS.
         time_base: Seconds per unit.
         ending: The container's, if not the path's.

@@ -21,7 +21,7 @@ PROBE_COMMAND = (sys.executable, "-m", "tfanon.media.probe")
 
 
 class ProbeProcess:
-    """One process that runs `tfanon.media.probe`; started when needed, and again after it died."""
+    """One process that runs ``tfanon.media.probe``; started again after it died."""
 
     def __init__(self, whole: bool, seconds: float) -> None:
         """Prepare a process, without starting it.
@@ -43,7 +43,7 @@ class ProbeProcess:
             path: The file.
 
         Returns:
-            The answer of `probe.examine_file`; or {"error": line} if the process did not answer.
+            The answer of ``probe.examine_file``; or {"error": line} if the process did not answer.
         """
         process = self._start_if_needed()
         assert process.stdin and process.stdout, "both are pipes"
@@ -111,7 +111,7 @@ def examine_files(
         workers: Files at once; 0: one per core.
 
     Yields:
-        (path, answer of `probe.examine_file`), in the order in which they finish.
+        (path, answer of ``probe.examine_file``), in the order in which they finish.
     """
     workers = workers or processes.count_cores()
     with contextlib.ExitStack() as stack:

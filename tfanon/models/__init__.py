@@ -2,4 +2,5 @@
 
 from tfanon.core import keras_setup
 
-keras_setup.apply_keras_settings()  # before any network is built, also where Keras was there before tfanon
+# Before any network is built, also where Keras was imported before tfanon.
+keras_setup.apply_keras_settings()

@@ -54,11 +54,11 @@ def _operation_cost(operation: Any) -> int:
 
 def _einsum_cost(operation: Any) -> int:
     """One multiply-add per combination of all letters of the equation."""
-    inputs, _ = operation.get_attr("equation").decode().split("->")
+    inputs = operation.get_attr("equation").decode().split("->")[0]
     sizes: dict[str, int] = {}
-    for letters, tensor in zip(inputs.split(","), operation.inputs, strict=True):
+    for letters, tensor in zip(inputs.split(","), operation.inputs, strict=False):
         _element_count(tensor)
-        sizes.update(zip(letters, tensor.shape, strict=True))
+        sizes.update(zip(letters, tensor.shape, strict=False))
     return math.prod(sizes.values())
 
 

@@ -245,7 +245,7 @@ class BatchNorm(keras.layers.BatchNormalization):
             is_training=training,
         )
         if training:
-            for average, value in zip(moving_averages, batch_statistics, strict=False):
+            for average, value in zip(moving_averages, batch_statistics, strict=True):
                 average.assign(average * self.momentum + value * (1 - self.momentum))
         return y
 

@@ -70,11 +70,14 @@ def conv2plus1d_bn(
     Returns:
         Features ``[N, T', H', W', channels]``.
     """
-    time_stride, *space_strides = strides
     x = conv3d_bn(
-        x, middle or channels, (1, kernel, kernel), (1, *space_strides), name=f"{name}_space"
+        x,
+        middle or channels,
+        (1, kernel, kernel),
+        (1, strides[1], strides[2]),
+        name=f"{name}_space",
     )
-    return conv3d_bn(x, channels, (3, 1, 1), (time_stride, 1, 1), relu, name=f"{name}_time")
+    return conv3d_bn(x, channels, (3, 1, 1), (strides[0], 1, 1), relu, name=f"{name}_time")
 
 
 @keras.saving.register_keras_serializable("tfanon")
@@ -123,7 +126,7 @@ class Conv3D(keras.layers.Conv3D):
         return per_frame.split_time(y, x)
 
     def _convolve_time(self, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-        """Convolve every pixel separately: an image ``[N, T, H * W, C]`` with a kernel ``[t, 1]``."""
+        """Convolve every pixel separately: images ``[N, T, H * W, C]``, kernel ``[t, 1]``."""
         size = tf.shape(x)
         image = tf.reshape(x, [size[0], size[1], size[2] * size[3], x.shape[-1]])
         kernel = tf.reshape(kernel, [kernel.shape[0], 1, *kernel.shape[-2:]])

@@ -1,1 +1,1 @@
-"""Published weights for the networks of this package: found, read, checked, put in their places."""
+"""Published weights: found, downloaded, converted to our networks and loaded."""

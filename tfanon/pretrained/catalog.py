@@ -1,8 +1,8 @@
-"""Public weights by name: where they are, and what of their SHA-256 is known.
+"""Public weights by name: where they are and what is known of their SHA-256.
 
-torchvision's file names end in the first eight digits of the file's SHA-256, which is all that its makers publish; the
-whole digests below are those that third parties recorded and that agree with the name. Where no digest is published, the
-one who downloads has to bring it.
+The names of torchvision's files end in the first eight digits of the file's SHA-256, which is all
+that its authors publish. The full digests below were recorded by third parties and agree with the
+names. If no digest is published, the user has to provide one.
 """
 
 import dataclasses
@@ -13,7 +13,15 @@ KINETICS, IMAGENET = "Kinetics-400", "ImageNet-1k"
 
 @dataclasses.dataclass(frozen=True)
 class PublishedWeights:
-    """network, layout: as in tfanon.pretrained.  digest: first digits of the SHA-256, 64 or 8; "" where unpublished."""
+    """A file of weights that anyone may download.
+
+    Attributes:
+        url: Where it is.
+        network: Our network that it fits, a file of tfanon/models.
+        layout: How it names its tensors, a file of tfanon/pretrained/layouts.
+        trained_on: Data set, for people.
+        digest: The first digits of its SHA-256, 8 or all 64; "" if none is published.
+    """
 
     url: str
     network: str
@@ -22,17 +30,21 @@ class PublishedWeights:
     digest: str = ""
 
     @property
-    def file(self):
+    def file_name(self) -> str:
+        """The last part of the URL."""
         return self.url.rsplit("/", 1)[1]
 
 
-def _make_torchvision_entry(network, file, layout, trained_on, digest=""):
+def _make_torchvision_entry(
+    network: str, file_name: str, layout: str, trained_on: str, digest: str = ""
+) -> PublishedWeights:
+    """Make the entry of a file whose name ends in "-<8 digits>.pth"."""
     return PublishedWeights(
-        TORCHVISION_URL + file, network, layout, trained_on, digest or file[-12:-4]
+        TORCHVISION_URL + file_name, network, layout, trained_on, digest or file_name[-12:-4]
     )
 
 
-PUBLISHED_WEIGHTS = {
+PUBLISHED_WEIGHTS: dict[str, PublishedWeights] = {
     "r3d_18": _make_torchvision_entry(
         "r3d_18", "r3d_18-b3b3357e.pth", "torchvision_video", KINETICS
     ),
@@ -76,7 +88,8 @@ PUBLISHED_WEIGHTS = {
         "resnet152", "resnet152-394f9c45.pth", "torchvision_resnet", IMAGENET
     ),
     "resnet50_simclr": PublishedWeights(
-        "https://dl.fbaipublicfiles.com/vissl/model_zoo/simclr_rn50_800ep_simclr_8node_resnet_16_07_20.7e8feed1/"
+        "https://dl.fbaipublicfiles.com/vissl/model_zoo/"
+        "simclr_rn50_800ep_simclr_8node_resnet_16_07_20.7e8feed1/"
         "model_final_checkpoint_phase799.torch",
         "resnet50",
         "vissl",
@@ -92,10 +105,18 @@ PUBLISHED_WEIGHTS = {
 }
 
 
-def find_published_weights(name):
-    """The Known of a name.  Raises ValueError that shows the names."""
+def find_published_weights(name: str) -> PublishedWeights:
+    """Return the published weights of a name.
+
+    Args:
+        name: A key of PUBLISHED_WEIGHTS.
+
+    Raises:
+        ValueError: The name is unknown; the message lists the names.
+    """
     if name not in PUBLISHED_WEIGHTS:
         raise ValueError(
-            f"No public weights called '{name}' are known: there are {', '.join(PUBLISHED_WEIGHTS)}."
+            f"There are no published weights called '{name}'; available: "
+            f"{', '.join(PUBLISHED_WEIGHTS)}."
         )
     return PUBLISHED_WEIGHTS[name]

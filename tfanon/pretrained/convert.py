@@ -1,150 +1,214 @@
-"""A published checkpoint becomes our `.weights.h5`, every tensor accounted for, with a JSON that says what it is."""
+"""Converts a published checkpoint to our `.weights.h5`, with a record of every tensor."""
 
 import pathlib
+from collections.abc import Iterable, Mapping
+from typing import Any
 
+import keras
 import numpy as np
 
 from tfanon.core import checkpoint, files, registry
 from tfanon.pretrained import layouts, weight_files, weights_record
+from tfanon.pretrained.layout import Layout
 
-MAX_NAMES_SHOWN = 5  # names in a message
+MAX_NAMES_SHOWN = 5  # in a message
+# The argument of build() that sets the number of outputs, by kind of network.
 OUTPUT_ARGUMENTS = {"actions": "classes", "privacy": "attributes"}
+# Width of the embedding of a privacy network whose published head is not one of ours; SimCLR's.
+EMBEDDING_SIZE = 128
 
 
-def convert_checkpoint(source, network, output, layout="", part="", dilated=False, source_url=""):
-    """Write `output` and the JSON beside it; returns what the JSON holds.
+def convert_checkpoint(
+    source: str | pathlib.Path,
+    network: str,
+    output: str | pathlib.Path,
+    layout: str = "",
+    part: str = "",
+    dilated: bool = False,
+    source_url: str = "",
+) -> dict[str, Any]:
+    """Convert a checkpoint and write `output` and the JSON record beside it.
 
-    source: see reading.read.  network: a file of tfanon/models.  output: ends in `.weights.h5`.
-    layout: a file of tfanon/pretrained/layouts; "": the one whose mark the file holds.  part: where in a PyTorch file of
-    several networks, "" where one fits.  dilated: the file is of SPAct's r3d_18.  address: where `source` is from.
-    Raises ValueError where the file is not of that network, naming the tensors that have no place, no source or
-    another shape; nothing is written then.
+    Args:
+        source: A PyTorch file or a TensorFlow checkpoint, as in `weight_files.read_tensors`.
+        network: A network of tfanon/models.
+        output: File to write; its name ends in `.weights.h5`.
+        layout: A file of tfanon/pretrained/layouts; "" chooses the one whose marker the
+            checkpoint has.
+        part: Where the network is in a PyTorch file of several networks; "" if only one fits.
+        dilated: The checkpoint is SPAct's variant of r3d_18.
+        source_url: Where `source` was downloaded, for the record.
+
+    Returns:
+        The record that was written.
+
+    Raises:
+        ValueError: The checkpoint is not one of that network; the message names tensors that are
+            missing, unknown or of another shape. Nothing is written then.
     """
     if not str(output).endswith(".weights.h5"):
-        raise ValueError(
-            f"The output's name ends in .weights.h5, which Keras wants; {output} does not."
-        )
+        raise ValueError(f"The name of the output must end in .weights.h5; {output} does not.")
     if dilated and network != "r3d_18":
         raise ValueError(f"Only r3d_18 has a dilated variant, not {network}.")
-    layout, about, tensors = choose_layout(
+    layout_name, chosen, tensors = choose_layout(
         layouts.find_layouts(network), weight_files.read_tensors(source), source, layout, part
     )
     kind = weights_record.find_network_kind(network)
-    arguments = {
-        **about.arguments,
-        **({"dilated": True} if dilated else {}),
-        **_infer_outputs(kind, about, tensors, source),
-    }
+    arguments: dict[str, Any] = dict(chosen.arguments)
+    if dilated:
+        arguments["dilated"] = True
+    arguments.update(_infer_outputs(kind, chosen, tensors, source))
     model = registry.load_module(kind, network).build(**arguments)
-    left_out, fresh = assign_tensors(model, tensors, about, network, source)
+    unused, initial = assign_tensors(model, tensors, chosen, network, source)
     digest = checkpoint.save_weights(model, output)
-    made = {
+    record = {
         "network": network,
         "kind": kind,
         "arguments": arguments,
-        "layout": layout,
+        "layout": layout_name,
         "sha256": digest,
         "bytes": pathlib.Path(output).stat().st_size,
-        "left_out": left_out,
-        "fresh": fresh,
+        "left_out": unused,
+        "fresh": initial,
         "source": {"address": source_url, "part": part, "files": _identify_files(source)},
     }
-    weights_record.write_record(output, made)
-    return made
+    weights_record.write_record(output, record)
+    return record
 
 
-def choose_layout(known, groups, source, layout="", part=""):
-    """(layout's name, layout, tensors): the one known layout whose mark a group of the file holds."""
-    if layout and layout not in known:
-        raise ValueError(f"No layout '{layout}' for this network; there are {', '.join(known)}.")
-    if part and part not in groups:
-        raise ValueError(
-            f"{source} has no part '{part}'; it has {_list_names(groups) or 'no named weights'}."
-        )
-    found = [
-        (name, about, place)
-        for name, about in known.items()
-        for place, tensors in groups.items()
-        if about.marker in tensors and layout in ("", name) and part in ("", place)
-    ]
-    if len(found) == 1:
-        name, about, place = found[0]
-        return name, about, groups[place]
-    if found:
-        raise ValueError(
-            f"{source} has several fitting parts: {_list_names(place for _, _, place in found)}. Choose by --part."
-        )
-    marks = ", ".join(
-        f"{about.marker} ({name})" for name, about in known.items() if layout in ("", name)
-    )
-    raise ValueError(
-        f"{source} is not of this network: it holds none of {marks}; "
-        f"it has {_list_names(name for tensors in groups.values() for name in tensors) or 'no named weights'}."
-    )
+def choose_layout(
+    candidates: Mapping[str, Layout],
+    groups: Mapping[str, Mapping[str, Any]],
+    source: str | pathlib.Path,
+    layout: str = "",
+    part: str = "",
+) -> tuple[str, Layout, Mapping[str, Any]]:
+    """Find the one layout and the one group of tensors that fit together.
 
+    Args:
+        candidates: Layouts of the network by name.
+        groups: Named tensors by their place in the file, as from `weight_files.read_tensors`.
+        source: The file, for the error message.
+        layout: Consider this layout only.
+        part: Consider this group only.
 
-def assign_tensors(model, tensors, layout, network, source):
-    """Give every variable of a built model its tensor; (names of the file left out, paths of ours left as they are).
+    Returns:
+        Name of the layout, the layout, and the tensors by name.
 
-    Raises ValueError before anything is changed where a tensor is missing, has another shape, or has no place.
+    Raises:
+        ValueError: None or several fit, or `layout` or `part` does not exist.
     """
-    places = {
-        path: (layout.tensor(path, network), variable)
-        for path, variable in weights_record.get_weights(model).items()
-    }
-    fresh = sorted(path for path, (name, _) in places.items() if name is None)
-    wanted = {path: place for path, place in places.items() if place[0] is not None}
-    used = {name for name, _ in wanted.values()}
-    left_out = sorted(name for name in tensors if name not in used and layout.is_ignored(name))
-    problems = {
-        f"{source} lacks what {network} needs": sorted(used - set(tensors)),
-        f"{source} has what {network} has no place for": sorted(
-            set(tensors) - used - set(left_out)
-        ),
-    }
-    turned = {
-        path: layout.transpose_to_keras(path, tensors[name])
-        for path, (name, _) in wanted.items()
-        if name in tensors
-    }
-    problems["Other shapes than expected"] = sorted(
-        f"{wanted[path][0]} ({wanted[path][1].path} is {tuple(wanted[path][1].shape)}, the file's would be {value.shape})"
-        for path, value in turned.items()
-        if value.shape != tuple(wanted[path][1].shape)
-    )
-    problems["Numbers that are not finite"] = sorted(
-        wanted[path][0] for path, value in turned.items() if not np.all(np.isfinite(value))
-    )
-    if any(problems.values()):
+    if layout and layout not in candidates:
         raise ValueError(
-            "; ".join(f"{what}: {_list_names(names)}" for what, names in problems.items() if names)
-            + "."
+            f"This network has no layout '{layout}'; available: {', '.join(candidates)}."
         )
-    for path, value in turned.items():
-        wanted[path][1].assign(value)
-    return left_out, fresh
+    if part and part not in groups:
+        parts = _list_names(groups) or "no named weights"
+        raise ValueError(f"{source} has no part '{part}'; it has: {parts}.")
+    considered = {name: each for name, each in candidates.items() if layout in ("", name)}
+    matches = []
+    for name, candidate in considered.items():
+        for place, tensors in groups.items():
+            if candidate.marker in tensors and part in ("", place):
+                matches.append((name, candidate, place))
+    if len(matches) > 1:
+        parts = _list_names(place for _, _, place in matches)
+        raise ValueError(f"{source} has several parts that fit: {parts}. Choose one by --part.")
+    if not matches:
+        markers = [f"{candidate.marker} ({name})" for name, candidate in considered.items()]
+        names = [name for tensors in groups.values() for name in tensors]
+        raise ValueError(
+            f"{source} does not hold this network: it has none of {', '.join(markers)}; it has: "
+            f"{_list_names(names) or 'no named weights'}."
+        )
+    name, candidate, place = matches[0]
+    return name, candidate, groups[place]
 
 
-def _infer_outputs(kind, layout, tensors, source):
-    """{"classes": K} or {"attributes": P} from the head's tensor; an embedding where the file's head is not ours."""
+def assign_tensors(
+    model: keras.Model,
+    tensors: Mapping[str, np.ndarray],
+    layout: Layout,
+    network: str,
+    source: str | pathlib.Path,
+) -> tuple[list[str], list[str]]:
+    """Assign the tensors of a file to the variables of a built model.
+
+    Args:
+        model: The model; changed in place.
+        tensors: Tensors of the file by name.
+        layout: How the file names them.
+        network: Name of the model's network.
+        source: The file, for the error message.
+
+    Returns:
+        Names of the file's tensors that are not used, and paths of the model's variables that
+        keep their initial values; both sorted.
+
+    Raises:
+        ValueError: A tensor is missing, unknown, of another shape or not finite. Nothing is
+            changed then.
+    """
+    variables = weights_record.get_weights(model)
+    names = {path: layout.get_tensor_name(path, network) for path in variables}
+    initial = sorted(path for path, name in names.items() if name is None)
+    sources = {path: name for path, name in names.items() if name is not None}
+    used = set(sources.values())
+    unused = sorted(name for name in tensors if name not in used and layout.is_ignored(name))
+    values = {}
+    for path, name in sources.items():
+        if name in tensors:
+            values[path] = layout.transpose_to_keras(path, tensors[name])
+    wrong_shapes, not_finite = [], []
+    for path, value in values.items():
+        expected = tuple(variables[path].shape)
+        if value.shape != expected:
+            wrong_shapes.append(
+                f"{sources[path]} ({path} has {expected}, the file's would be {value.shape})"
+            )
+        if not np.all(np.isfinite(value)):
+            not_finite.append(sources[path])
+    problems = {
+        f"{source} lacks tensors of {network}": used - set(tensors),
+        f"{source} has tensors that {network} does not use": set(tensors) - used - set(unused),
+        "Tensors have other shapes than expected": wrong_shapes,
+        "Tensors have values that are not finite": not_finite,
+    }
+    messages = [
+        f"{text}: {_list_names(sorted(found))}" for text, found in problems.items() if found
+    ]
+    if messages:
+        raise ValueError("; ".join(messages) + ".")
+    for path, value in values.items():
+        variables[path].assign(value)
+    return unused, initial
+
+
+def _infer_outputs(
+    kind: str, layout: Layout, tensors: Mapping[str, np.ndarray], source: str | pathlib.Path
+) -> dict[str, int]:
+    """Return the argument of build() that gives the network the outputs of the file's head."""
     if kind == "anonymizers":
         return {}
     if not layout.head:
-        return {"embedding": 128}
+        return {"embedding": EMBEDDING_SIZE}
     if layout.head not in tensors:
         raise ValueError(f"{source} lacks {layout.head}, whose rows are the network's outputs.")
     return {OUTPUT_ARGUMENTS[kind]: int(tensors[layout.head].shape[0])}
 
 
-def _identify_files(source):
-    return {
-        path.name: {"bytes": path.stat().st_size, "sha256": files.compute_sha256(path)}
-        for path in weight_files.list_checkpoint_files(source)
-    }
+def _identify_files(source: str | pathlib.Path) -> dict[str, dict[str, Any]]:
+    """Return size and SHA-256 of the files of a checkpoint, by name."""
+    identities = {}
+    for path in weight_files.list_checkpoint_files(source):
+        digest = files.compute_sha256(path)
+        identities[path.name] = {"bytes": path.stat().st_size, "sha256": digest}
+    return identities
 
 
-def _list_names(names):
+def _list_names(names: Iterable[str]) -> str:
+    """Join the first names of a list, and say how many more there are."""
     names = list(names)
-    return ", ".join(names[:MAX_NAMES_SHOWN]) + (
-        f" and {len(names) - MAX_NAMES_SHOWN} more" if len(names) > MAX_NAMES_SHOWN else ""
-    )
+    listed = ", ".join(names[:MAX_NAMES_SHOWN])
+    more = len(names) - MAX_NAMES_SHOWN
+    return f"{listed} and {more} more" if more > 0 else listed

@@ -1,19 +1,22 @@
-"""A network that starts from a file of weights: checked first, read into what our own code has built."""
+"""Builds networks that start from a file of weights.
+
+The file is checked first. Its numbers are then read into a network that our own code has built.
+"""
 
 import pathlib
+from typing import Any
 
 import h5py
+import keras
 from keras.ops import convert_to_numpy
 
 from tfanon.core import checkpoint, registry
 from tfanon.pretrained import weights_record
 
-HEAD_LAYERS = (
-    "logits",
-    "projection_0",
-    "projection_1",
-)  # the last layers: of another task they are left as they start
-ARGUMENT_TYPES = {  # what of a record's arguments may reach build(), and the type it must have
+# The last layers; for another task they keep their initial values.
+HEAD_LAYERS = ("logits", "projection_0", "projection_1")
+# The arguments of a record that may reach build(), and their types.
+ARGUMENT_TYPES = {
     "classes": int,
     "attributes": int,
     "embedding": int,
@@ -23,110 +26,164 @@ ARGUMENT_TYPES = {  # what of a record's arguments may reach build(), and the ty
     "output": str,
 }
 HEAD_ARGUMENTS = ("classes", "attributes", "embedding")
+MAX_NAMES_SHOWN = 5  # in a message
 
 
-def build_pretrained_network(kind, name, weights="", **arguments):
-    """registry.find(kind, name).build(**arguments), filled from `weights` where that is given.
+def build_pretrained_network(
+    kind: str, name: str, weights: str | pathlib.Path = "", **arguments: Any
+) -> keras.Model:
+    """Build a network and start it from a file of weights, if one is given.
 
-    weights: a `.weights.h5` with its JSON, as tfanon.weights writes them. The variant is the file's. The head is filled
-    too where it has as many outputs and is the file's own.
-    Raises ValueError as check and load do.
+    The variant is the file's. The head is also filled if it has as many outputs and was filled
+    from published weights.
+
+    Args:
+        kind: One of `weights_record.NETWORK_KINDS`.
+        name: Name of the network.
+        weights: A `.weights.h5` with its record, as tfanon-weights writes them; "" for none.
+        **arguments: Passed to the network's build().
+
+    Raises:
+        ValueError: As in `check_weights_record` and `load_pretrained_network`.
     """
     if not weights:
         return registry.load_module(kind, name).build(**arguments)
-    about = check_weights_record(kind, name, weights, **arguments)
-    variant = {key: value for key, value in about["arguments"].items() if key not in HEAD_ARGUMENTS}
-    model = registry.load_module(kind, name).build(**{**variant, **arguments})
-    _copy_weights(load_pretrained_network(weights), model, about, weights)
-    return model
-
-
-def check_weights_record(kind, name, weights, **arguments):
-    """The record of a file that may fill network `name` built with `arguments`; nothing of the file itself is read.
-
-    Raises ValueError where its JSON is missing or names another network or other arguments.
-    """
-    about = weights_record.read_record(weights)
-    if (about["kind"], about["network"]) != (kind, name):
-        raise ValueError(f"{weights} holds weights of {about['network']}, not of {name}.")
-    for key, asked in arguments.items():
-        given = about["arguments"].get(key, asked)
-        if given != asked and key not in HEAD_ARGUMENTS:
-            raise ValueError(
-                f"{weights} holds weights of {name} with {key}={given}, not {key}={asked}."
-            )
-    return about
-
-
-def load_pretrained_network(weights):
-    """The network whose weights a file holds.
-
-    Raises ValueError where the file is missing, is not the one of its JSON, or does not fit the network that names.
-    """
-    about = weights_record.read_record(weights)
-    arguments = {
-        key: value
-        for key, value in about["arguments"].items()
-        if isinstance(value, ARGUMENT_TYPES.get(key, ()))
+    record = check_weights_record(kind, name, weights, **arguments)
+    variant = {
+        key: value for key, value in record["arguments"].items() if key not in HEAD_ARGUMENTS
     }
-    if arguments != about["arguments"] or about["kind"] not in weights_record.NETWORK_KINDS:
-        raise ValueError(
-            f"{weights_record.get_record_path(weights)} names arguments that no network here takes: {about['arguments']}."
-        )
-    if (
-        pathlib.Path(weights).is_file()
-        and (size := pathlib.Path(weights).stat().st_size) != about["bytes"]
-    ):
-        raise ValueError(
-            f"{weights} was altered: it has {size:,} bytes, recorded are {about['bytes']:,}."
-        )
-    checkpoint.verify_digest(weights, about["sha256"])
-    model = registry.load_module(about["kind"], about["network"]).build(**arguments)
-    _check_stored_arrays(weights, model)
-    checkpoint.load_weights(model, weights, about["sha256"])
+    model = registry.load_module(kind, name).build(**{**variant, **arguments})
+    _copy_weights(load_pretrained_network(weights), model, record, weights)
     return model
 
 
-def _check_stored_arrays(weights, model):
-    """HDF5 can promise more than it holds, and point elsewhere: the file must hold what the network takes, itself."""
+def check_weights_record(
+    kind: str, name: str, weights: str | pathlib.Path, **arguments: Any
+) -> dict[str, Any]:
+    """Check that a file can fill a network; only its record is read.
+
+    Args:
+        kind: One of `weights_record.NETWORK_KINDS`.
+        name: Name of the network.
+        weights: The `.weights.h5`.
+        **arguments: What the network will be built with.
+
+    Returns:
+        The record.
+
+    Raises:
+        ValueError: The record is missing, or is of another network or of other arguments.
+    """
+    record = weights_record.read_record(weights)
+    if (record["kind"], record["network"]) != (kind, name):
+        raise ValueError(f"{weights} holds weights of {record['network']}, not of {name}.")
+    for key, requested in arguments.items():
+        stored = record["arguments"].get(key, requested)
+        if stored != requested and key not in HEAD_ARGUMENTS:
+            raise ValueError(
+                f"{weights} holds weights of {name} with {key}={stored}, not {key}={requested}."
+            )
+    return record
+
+
+def load_pretrained_network(weights: str | pathlib.Path) -> keras.Model:
+    """Build the network of a file and load its weights.
+
+    Args:
+        weights: A `.weights.h5` with its record.
+
+    Raises:
+        ValueError: The file is missing, is not the one of its record, or does not fit the network
+            that the record names.
+    """
+    record = weights_record.read_record(weights)
+    arguments = {}
+    for key, value in record["arguments"].items():
+        if isinstance(value, ARGUMENT_TYPES.get(key, ())):
+            arguments[key] = value
+    if arguments != record["arguments"] or record["kind"] not in weights_record.NETWORK_KINDS:
+        raise ValueError(
+            f"{weights_record.get_record_path(weights)} has arguments that no network takes: "
+            f"{record['arguments']}."
+        )
+    path = pathlib.Path(weights)
+    if path.is_file() and path.stat().st_size != record["bytes"]:
+        raise ValueError(
+            f"{weights} was altered: it has {path.stat().st_size:,} bytes, its record says "
+            f"{record['bytes']:,}."
+        )
+    checkpoint.verify_digest(weights, record["sha256"])
+    model = registry.load_module(record["kind"], record["network"]).build(**arguments)
+    _check_stored_arrays(weights, model)
+    checkpoint.load_weights(model, weights, record["sha256"])
+    return model
+
+
+def _check_stored_arrays(weights: str | pathlib.Path, model: keras.Model) -> None:
+    """Raise ValueError unless a file itself holds no more numbers than the network needs.
+
+    HDF5 may unpack to far more than the size of the file, and refer to other files.
+    """
     expected = sum(convert_to_numpy(variable).nbytes for variable in model.variables)
-    elsewhere, found = [], []
-
-    def visit(name, link):  # h5py lets no exception out of here
-        item = file[name] if isinstance(link, h5py.HardLink) else None
-        if item is None or isinstance(item, h5py.Dataset) and (item.external or item.is_virtual):
-            elsewhere.append(name)
-        elif isinstance(item, h5py.Dataset):
-            found.append(item.nbytes)
-
     try:
         with h5py.File(weights) as file:
-            file.visititems_links(visit)
-    except OSError as problem:
-        raise ValueError(f"{weights} is no HDF5 file: {str(problem).splitlines()[0]}.") from None
-    if elsewhere:
-        raise ValueError(f"{weights} points to other files or places ({', '.join(elsewhere[:5])}).")
-    if sum(found) > expected:
+            sizes, references = _list_stored_arrays(file)
+    except OSError as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{weights} is not an HDF5 file: {reason}.") from None
+    if references:
+        listed = ", ".join(references[:MAX_NAMES_SHOWN])
+        raise ValueError(f"{weights} refers to other files or places ({listed}).")
+    if sum(sizes) > expected:
         raise ValueError(
-            f"{weights} holds {sum(found):,} bytes of numbers, more than {model.name}'s {expected:,}."
+            f"{weights} holds {sum(sizes):,} bytes of numbers, more than the {expected:,} of "
+            f"{model.name}."
         )
 
 
-def _copy_weights(source, model, about, weights):
-    """Every variable by its path; heads of another task stay."""
-    given, taken = weights_record.get_weights(source), weights_record.get_weights(model)
-    if missing := sorted(set(taken) - set(given) - {path for path in taken if _is_head(path)}):
-        raise ValueError(f"{weights} lacks {', '.join(missing[:5])} of {model.name}.")
-    for path, variable in taken.items():
-        fits = path in given and tuple(given[path].shape) == tuple(variable.shape)
-        if not fits and not _is_head(path):
+def _list_stored_arrays(file: h5py.File) -> tuple[list[int], list[str]]:
+    """Return the sizes of the arrays in bytes, and the names of links that lead elsewhere."""
+    sizes: list[int] = []
+    references: list[str] = []
+
+    # h5py does not pass on exceptions of the visitor, so it collects instead of raising.
+    def visit(name: str, link: Any) -> None:
+        item = file[name] if isinstance(link, h5py.HardLink) else None
+        is_dataset = isinstance(item, h5py.Dataset)
+        if item is None or (is_dataset and (item.external or item.is_virtual)):
+            references.append(name)
+        elif is_dataset:
+            sizes.append(item.nbytes)
+
+    file.visititems_links(visit)
+    return sizes, references
+
+
+def _copy_weights(
+    source: keras.Model,
+    model: keras.Model,
+    record: dict[str, Any],
+    weights: str | pathlib.Path,
+) -> None:
+    """Copy every variable by its path; the head of another task keeps its initial values."""
+    stored, variables = weights_record.get_weights(source), weights_record.get_weights(model)
+    missing = [path for path in variables if path not in stored and not _is_in_head(path)]
+    if missing:
+        listed = ", ".join(sorted(missing)[:MAX_NAMES_SHOWN])
+        raise ValueError(f"{weights} lacks {listed} of {model.name}.")
+    for path, variable in variables.items():
+        shape = tuple(variable.shape)
+        fits = path in stored and tuple(stored[path].shape) == shape
+        if not fits and not _is_in_head(path):
             raise ValueError(
-                f"{weights} has {path} with the shape {tuple(given[path].shape)}, {model.name} takes "
-                f"{tuple(variable.shape)}."
+                f"{weights} has {path} with the shape {tuple(stored[path].shape)}, {model.name} "
+                f"needs {shape}."
             )
-        if fits and path not in about["fresh"]:
-            variable.assign(convert_to_numpy(given[path]))
+        if fits and path not in record["fresh"]:
+            variable.assign(convert_to_numpy(stored[path]))
 
 
-def _is_head(path):
-    return path.split("/")[0] in HEAD_LAYERS
+def _is_in_head(path: str) -> bool:
+    """Whether a variable belongs to one of HEAD_LAYERS."""
+    layer, _, _ = path.partition("/")
+    return layer in HEAD_LAYERS

@@ -1,4 +1,4 @@
-"""Every setting of tfanon.weights; field names are flag names."""
+"""The options of tfanon-weights; field names are flag names."""
 
 import dataclasses
 
@@ -7,25 +7,35 @@ from tfanon.core.config import flag
 
 @dataclasses.dataclass(frozen=True)
 class WeightsOptions:
-    """What is fetched or converted, and where it goes."""
+    """What is downloaded or converted, and where it is written."""
 
     output: str = flag(
-        "", "convert, fetch: the .weights.h5 to write; its JSON goes beside it.", short="o"
+        "",
+        "The .weights.h5 to write; its JSON record is written beside it. fetch without it only "
+        "downloads.",
+        short="o",
+        group="Output of fetch and convert",
     )
-    network: str = flag("", "convert: a network of tfanon/models.")
+    network: str = flag(
+        "", "Network that the file holds, a file of tfanon/models.", group="Input of convert"
+    )
     layout: str = flag(
-        "", "convert: a file of tfanon/pretrained/layouts; empty: the one whose names the file has."
+        "",
+        "How the file names its tensors, a file of tfanon/pretrained/layouts; empty: found by the "
+        "names in the file.",
     )
     part: str = flag(
-        "", "convert: where in a file of several networks this one is, such as 'model_state'."
+        "",
+        "Where in a file of several networks this one is, such as 'model_state'.",
     )
     dilated: bool = flag(
-        False, "convert: the file is of SPAct's r3d_18, which keeps time in its last stage."
+        False, "The file is of SPAct's r3d_18, which does not reduce time in its last stage."
     )
-    cache: str = flag("~/.cache/tfanon", "fetch: folder of downloaded files.")
+    cache: str = flag("~/.cache/tfanon", "Folder of downloaded files.", group="Download by fetch")
     sha256: str = flag(
-        "", "fetch: the digest that you trust, for weights whose makers publish none."
+        "", "The digest that you trust, for weights whose authors do not publish one."
     )
     mirror: str = flag(
-        "", "fetch: address of a folder that holds the same file; empty: where its makers have it."
+        "",
+        "URL of a folder that holds the same file; empty: download from the authors.",
     )

@@ -1,19 +1,32 @@
-"""Checkpoints as tensors by name: nothing in a file is executed, and nothing is read that is no tensor."""
+"""Reads published checkpoints as tensors by name.
+
+Nothing in a file is executed, and only tensors are read.
+"""
 
 import pathlib
 import pickle
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-MAX_WEIGHT_FILE_BYTES = 2 << 30  # bytes; the largest published file that a layout knows has 0.24e9
+MAX_WEIGHT_FILE_BYTES = 2 << 30  # the largest published file that a layout fits has 0.24e9
 
 
-def read_tensors(path):
-    """The named tensors of a checkpoint: {where in the file: {name: numpy array}}, "" for a file that is flat.
+def read_tensors(path: str | pathlib.Path) -> dict[str, dict[str, np.ndarray]]:
+    """Read the named tensors of a checkpoint.
 
-    path: a PyTorch file, or a TensorFlow checkpoint without its `.index`.
-    Raises ValueError where it is missing, too large, damaged, or holds more than tensors and plain values.
+    Args:
+        path: A PyTorch file, or a TensorFlow checkpoint without its `.index`.
+
+    Returns:
+        For each place in the file that holds named tensors, the tensors by name. The place is ""
+        in a flat file, and "a.b" in nested dictionaries.
+
+    Raises:
+        ValueError: The file is missing, too large or damaged, or holds more than tensors and plain
+            values.
     """
     path = pathlib.Path(path)
     is_tensorflow = path.with_name(f"{path.name}.index").exists()
@@ -21,77 +34,84 @@ def read_tensors(path):
         raise ValueError(
             f"{path} is not a file, and there is no TensorFlow checkpoint {path}.index."
         )
-    for part in list_checkpoint_files(path):
-        if part.stat().st_size > MAX_WEIGHT_FILE_BYTES:
+    for file in list_checkpoint_files(path):
+        size = file.stat().st_size
+        if size > MAX_WEIGHT_FILE_BYTES:
             raise ValueError(
-                f"{part} has {part.stat().st_size:,} bytes; weights of at most {MAX_WEIGHT_FILE_BYTES:,} are read."
+                f"{file} has {size:,} bytes; weights may have at most {MAX_WEIGHT_FILE_BYTES:,}."
             )
-    return (
-        {"": _read_tensorflow(path)}
-        if is_tensorflow
-        else dict(_find_weight_groups(_read_pytorch(path)))
-    )
+    if is_tensorflow:
+        return {"": _read_tensorflow(path)}
+    return dict(_find_weight_groups(_read_pytorch(path)))
 
 
-def list_checkpoint_files(path):
-    """The file, or the files of a TensorFlow checkpoint in alphabetical order."""
+def list_checkpoint_files(path: str | pathlib.Path) -> list[pathlib.Path]:
+    """List the files of a checkpoint, in alphabetical order.
+
+    Args:
+        path: As in `read_tensors`.
+    """
     path = pathlib.Path(path)
-    return [path] if path.is_file() else sorted(path.parent.glob(f"{path.name}.*"))
+    if path.is_file():
+        return [path]
+    return sorted(path.parent.glob(f"{path.name}.*"))
 
 
-def _read_tensorflow(path):
+def _read_tensorflow(path: pathlib.Path) -> dict[str, np.ndarray]:
+    """Read all variables of a TensorFlow checkpoint."""
     try:
         reader = tf.train.load_checkpoint(str(path))
         return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
-    except (tf.errors.OpError, ValueError) as problem:
-        raise ValueError(
-            f"{path} is no whole TensorFlow checkpoint: {str(problem).splitlines()[0]}"
-        ) from None
+    except (tf.errors.OpError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{path} is not a complete TensorFlow checkpoint: {reason}") from None
 
 
-def _read_pytorch(path):
-    """What torch.load returns under weights_only, which runs no code of the file's."""
+def _read_pytorch(path: pathlib.Path) -> Any:
+    """Read a PyTorch file with weights_only, under which the file cannot execute code."""
     try:
         import torch
     except ImportError:
         raise ValueError(
-            "PyTorch files are read by PyTorch: pip install 'tfanon[convert]'."
+            "Reading PyTorch files needs PyTorch: pip install 'tfanon[convert]'."
         ) from None
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as problem:
-        reason = str(problem).splitlines()[0]
+    except pickle.UnpicklingError as error:
+        reason = str(error).splitlines()[0]
         raise ValueError(
-            f"{path} asks for more than tensors and plain values, so it was not read: {reason}"
+            f"{path} contains more than tensors and plain values, so it was not read: {reason}"
         ) from None
-    except (RuntimeError, EOFError, KeyError, TypeError, AttributeError) as problem:
-        raise ValueError(
-            f"{path} is no whole PyTorch file: {str(problem).strip().splitlines()[0]}"
-        ) from None
+    except (RuntimeError, EOFError, KeyError, TypeError, AttributeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ValueError(f"{path} is not a complete PyTorch file: {reason}") from None
 
 
-def _find_weight_groups(value, where=""):
-    """Every dictionary inside `value` that holds named weights, with its place as "a.b"; "module." is taken off."""
+def _find_weight_groups(value: Any, place: str = "") -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    """Yield every dictionary inside `value` that holds named weights, with its place."""
     if not isinstance(value, dict):
         return
-    tensors = {
-        name: tensor
-        for name, tensor in value.items()
-        if isinstance(name, str) and hasattr(tensor, "detach")
-    }
+    tensors = {}
+    for name, item in value.items():
+        if isinstance(name, str) and hasattr(item, "detach"):
+            tensors[name] = item
     if any(name.endswith("weight") for name in tensors):
-        parallel = all(name.startswith("module.") for name in tensors)
+        # torch.nn.DataParallel puts this before every name.
+        prefix = "module." if all(name.startswith("module.") for name in tensors) else ""
         yield (
-            where,
+            place,
             {
-                name.removeprefix("module.") if parallel else name: _convert_to_numpy(tensor)
+                name.removeprefix(prefix): _convert_to_numpy(tensor)
                 for name, tensor in tensors.items()
             },
         )
     for name, inner in value.items():
-        yield from _find_weight_groups(inner, f"{where}.{name}".lstrip("."))
+        yield from _find_weight_groups(inner, f"{place}.{name}".lstrip("."))
 
 
-def _convert_to_numpy(tensor):
-    array = tensor.detach().float() if tensor.is_floating_point() else tensor.detach()
-    return np.asarray(array.numpy())
+def _convert_to_numpy(tensor: Any) -> np.ndarray:
+    """Convert a PyTorch tensor; floating-point numbers become float32."""
+    tensor = tensor.detach()
+    if tensor.is_floating_point():
+        tensor = tensor.float()
+    return np.asarray(tensor.numpy())

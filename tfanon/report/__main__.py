@@ -1,20 +1,21 @@
-"""One page about finished runs and sweeps, that opens from disk; its numbers as JSON, CSV and LaTeX beside it:
+"""Write one page about finished runs and sweeps, with its numbers as JSON, CSV and LaTeX.
 
     python -m tfanon.report runs/seed0 runs/seed1 runs/seed2 --output=report
     python -m tfanon.report runs/sweep --output=report
 
-Runs of one experiment under several seeds become one row. Where a gate has failed, the page says so first and the exit
-status is 1.
+The page opens from disk. Runs of one experiment with several seeds become one row. If a control
+failed, the page says so first and the exit status is 1.
 """
 
 import dataclasses
 import json
+import math
 import pathlib
 import sys
+from collections.abc import Sequence
+from typing import Any
 
-from absl import app
-
-from tfanon.core import config, exit_status, files
+from tfanon.core import command_line, config, exit_status, files
 from tfanon.core.config import flag
 from tfanon.report import (
     aggregate,
@@ -26,230 +27,277 @@ from tfanon.report import (
     plots,
     sections,
 )
-from tfanon.report import (
-    tables as sheets,
-)
+from tfanon.report import tables as report_tables
+from tfanon.report.aggregate import AnonymizerSummary
+from tfanon.report.load_runs import FinishedRun
+from tfanon.report.plots import Plot
+from tfanon.report.tables import Table
 
 SCHEMA_VERSION = 1
 
+Control = dict[str, Any]
+
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class ReportOptions:
     """Where the report goes and what it may show."""
 
     output: str = flag("report", "Folder of report.html, report.json and tables/.", short="o")
     pictures: str = flag(
         "synthetic",
-        "Whose pictures the page holds; real: people of real data sets too.",
+        "Pictures on the page: of synthetic people only, of real data sets too, or none.",
         choices=("synthetic", "real", "none"),
     )
 
 
-def main(arguments):
+def main(arguments: list[str]) -> int | None:
+    """Write the report of the folders on the command line; return the exit status."""
     return exit_status.run_with_exit_status(
-        "tfanon.report", lambda: work(arguments[1:], config.from_flags(Settings))
+        "tfanon.report", lambda: write_report(arguments[1:], config.from_flags(ReportOptions))
     )
 
 
-def work(paths, settings):
-    """Write the report; returns the exit status."""
+def write_report(paths: Sequence[str], options: ReportOptions) -> int:
+    """Write the report; return the exit status, 1 if a control failed.
+
+    Raises:
+        ValueError: No folder is given, or one holds no results.
+    """
     if not paths:
-        raise ValueError(
-            "Whose report? Give folders of runs (--workdir of tfanon.train) or of sweeps."
-        )
-    runs, missing = load_runs.load(paths)
-    marks, gates = aggregate.marks(runs), sections.gates(runs)
-    missing += sections.missing(marks, runs, gates)
-    found = tables(marks, runs)
-    drawn, series = plots.learning(marks, runs, sections.of)
-    missing += sections.still_learning(series)
-    failed = [gate for gate in gates if not gate.get("passed")]
-    folder = pathlib.Path(settings.output)
-    _write(folder / "report.html", _page(marks, runs, gates, missing, found, drawn, settings))
-    numbers = _clean(record(marks, runs, gates, missing, found))
-    _write(folder / "report.json", json.dumps(numbers, indent=1, allow_nan=False) + "\n")
-    for table in found:
-        _write(folder / "tables" / f"{table.name}.csv", sheets.to_csv(table))
-        _write(folder / "tables" / f"{table.name}.tex", sheets.to_latex(table))
-    print(f"{folder / 'report.html'}: {_counts(marks, runs)}, {len(missing)} things missing.")
-    for gate in failed:
-        print(f"tfanon.report: {_failed(gate)}", file=sys.stderr)
+        raise ValueError("Give at least one run or sweep folder (--workdir, --sweep_dir).")
+    runs, caveats = load_runs.load_runs(paths)
+    summaries = aggregate.summarize_anonymizers(runs)
+    controls = sections.list_controls(runs)
+    caveats += sections.list_caveats(summaries, runs, controls)
+    tables = make_tables(summaries, runs)
+    learning_plots, curves = plots.plot_learning(summaries, runs, sections.list_summary_attacks)
+    caveats += sections.describe_unfinished_attackers(curves)
+    folder = pathlib.Path(options.output)
+    content = _format_report(
+        summaries, runs, controls, caveats, tables, learning_plots, options.pictures
+    )
+    _write_text(folder / "report.html", content)
+    record = _replace_nan(make_record(summaries, runs, controls, caveats, tables))
+    _write_text(folder / "report.json", json.dumps(record, indent=1, allow_nan=False) + "\n")
+    for table in tables:
+        _write_text(folder / "tables" / f"{table.name}.csv", report_tables.to_csv(table))
+        _write_text(folder / "tables" / f"{table.name}.tex", report_tables.to_latex(table))
+    print(f"{folder / 'report.html'}: {_count(summaries, runs)}, {len(caveats)} caveats.")
+    failed = _describe_failures(controls)
+    for sentence in failed:
+        print(f"tfanon.report: {sentence}", file=sys.stderr)
     return 1 if failed else 0
 
 
-def tables(marks, runs):
-    """Every Table of the report, those of each setting of data and judges, and of each probe, apart."""
-    found, printed = [], set()
-    groups = aggregate.grouped(marks)
-    for number, ((setting, probe), own) in enumerate(groups.items()):
-        ours = [run for run in runs if run.setting == setting]
-        theirs = (
-            paper_tables.tables(own, ours) if setting not in printed else []
-        )  # it has one probe, pictures
-        printed.add(setting)
-        for table in (
-            sections.per_anonymizer(own),
-            sections.worth(own),
-            paired_differences.table(ours, probe),
-            sections.per_attacker(own, ours),
-            sections.per_attribute(own, ours),
-            sections.further(own),
-            *theirs,
-        ):
+def make_tables(summaries: Sequence[AnonymizerSummary], runs: Sequence[FinishedRun]) -> list[Table]:
+    """Make all tables, separately for each setting and privacy task."""
+    tables = []
+    done = set()
+    groups = aggregate.group_summaries(summaries)
+    for number, ((setting, probe), group) in enumerate(groups.items()):
+        group_runs = [run for run in runs if run.setting == setting]
+        candidates = [
+            sections.make_results_table(group),
+            sections.make_front_table(group),
+            paired_differences.make_difference_table(group_runs, probe),
+            sections.make_attacker_table(group, group_runs),
+            sections.make_attribute_table(group, group_runs),
+            sections.make_further_table(group),
+        ]
+        if setting not in done:  # the paper has one privacy task, images
+            candidates += paper_tables.make_paper_tables(group, group_runs)
+        done.add(setting)
+        for table in candidates:
             if table and len(groups) > 1:
-                table = dataclasses.replace(
-                    table,
-                    name=f"{table.name}_{number}",
-                    title=f"{table.title}: {_said(setting, probe)}",
-                )
-            found += [table] if table else []
-    return found
+                title = f"{table.title}: {_name_group(setting, probe)}"
+                table = dataclasses.replace(table, name=f"{table.name}_{number}", title=title)
+            if table:
+                tables.append(table)
+    return tables
 
 
-def _said(setting, probe):
-    """What a group of marks has in common, in words."""
-    return ", ".join(part for part in (setting, f"attributes of {probe}" if probe else "") if part)
+def _name_group(setting: str, probe: str) -> str:
+    """Return what the summaries of a group have in common."""
+    task = f"attributes of {probe}" if probe else ""
+    return ", ".join(filter(None, (setting, task)))
 
 
-def record(marks, runs, gates, missing, found):
-    """What report.json holds."""
-    unbeaten = {
-        (mark.group, mark.name)
-        for own in aggregate.grouped(marks).values()
-        for mark in aggregate.unbeaten(own)
-    }
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "missing": missing,
-        "gates": gates,
-        "runs": [
+def make_record(
+    summaries: Sequence[AnonymizerSummary],
+    runs: Sequence[FinishedRun],
+    controls: Sequence[Control],
+    caveats: Sequence[str],
+    tables: Sequence[Table],
+) -> dict[str, Any]:
+    """Return the content of report.json."""
+    optimal = set()
+    for group in aggregate.group_summaries(summaries).values():
+        for summary in aggregate.find_pareto_optimal(group):
+            optimal.add((summary.group, summary.name))
+    anonymizers = []
+    for summary in summaries:
+        anonymizers.append(
+            {
+                "name": summary.name,
+                "setting": summary.setting,
+                "probe": summary.probe,
+                "unbeaten": (summary.group, summary.name) in optimal,
+                "seeds": {str(seed): scores for seed, scores in summary.by_seed.items()},
+            }
+        )
+    described_runs = []
+    for run in runs:
+        described_runs.append(
             {
                 "folder": str(run.folder),
                 "seed": run.seed,
                 "label": run.label,
                 "setting": run.setting,
                 "protocols": sorted(run.evaluations),
-                "notes": _notes(run),
+                "notes": _list_notes(run),
             }
-            for run in runs
-        ],
-        "anonymizers": [
-            {
-                "name": mark.name,
-                "setting": mark.setting,
-                "probe": mark.probe,
-                "unbeaten": (mark.group, mark.name) in unbeaten,
-                "seeds": {str(seed): values for seed, values in mark.by_seed.items()},
-            }
-            for mark in marks
-        ],
-        "tables": {table.name: sheets.to_json(table) for table in found},
+        )
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "missing": list(caveats),
+        "gates": list(controls),
+        "runs": described_runs,
+        "anonymizers": anonymizers,
+        "tables": {table.name: report_tables.to_json(table) for table in tables},
     }
 
 
-def _page(marks, runs, gates, missing, found, drawn, settings):
-    failed = [_failed(gate) for gate in gates if not gate.get("passed")]
-    ours = [table for table in found if not table.name.startswith("paper")]
-    theirs = [table for table in found if table.name.startswith("paper")]
-    notes = list(dict.fromkeys(note for run in runs for note in _notes(run)))
-    frontiers = [(_said(*group), alike) for group, alike in aggregate.grouped(marks).items()]
-    about = (
-        "Further left leaks less, higher keeps more. Circles: trained; squares: fixed; diamond: raw video. Bars: "
-        "deviation over seeds, or the 95 % interval of one. Stairs: what no other beats."
+def _format_report(
+    summaries: Sequence[AnonymizerSummary],
+    runs: Sequence[FinishedRun],
+    controls: Sequence[Control],
+    caveats: Sequence[str],
+    tables: Sequence[Table],
+    learning_plots: Sequence[Plot],
+    pictures: str,
+) -> str:
+    """Return report.html."""
+    notes: dict[str, None] = {}
+    for run in runs:
+        notes.update(dict.fromkeys(_list_notes(run)))
+    seeds = sorted({run.seed for run in runs})
+    subtitle = (
+        f"{_count(summaries, runs)}, seeds {', '.join(map(str, seeds))}. Fractions in per cent "
+        "unless stated otherwise."
     )
-    return page.write(
-        "What is left and what leaks",
-        f"{_counts(marks, runs)}, seeds "
-        f"{', '.join(map(str, sorted({run.seed for run in runs})))}. Shares in per cent unless said otherwise.",
-        [
-            ("bad", "Not to be trusted: a gate failed", failed),
-            ("warn", "What is missing", missing),
-            ("warn", "Said by the runs", notes),
-        ],
-        [
-            (
-                "Frontier",
-                "".join(
-                    page.plots(plots.frontier(alike), f"{said}. {about}" if said else about)
-                    + page.numbered(plots.numbered(alike))
-                    for said, alike in frontiers
-                ),
-            ),
-            ("Results", page.tables(ours)),
-            ("Gates", page.tables([_gate_table(gates)] if gates else [])),
-            (
-                "How far the attackers had learned",
-                page.plots(drawn, "The held-out slice chooses the epoch; #: the seed."),
-            ),
-            ("Training of f_A", page.plots(plots.training(runs))),
-            ("Pictures", gallery.pages(runs, settings.pictures)),
-            ("Beside the paper", page.tables(theirs, paper_tables.APART)),
-            ("Model card", page.paragraphs(sections.card(runs))),
-        ],
-    )
-
-
-def _counts(marks, runs):
-    return f"{len(runs)} runs, {len({(mark.setting, mark.name) for mark in marks})} anonymizers"
-
-
-def _gate_table(gates):
-    return sheets.Table(
-        "gates",
-        "Gates",
-        ("gate", "run", "attacker", "value", "bound", "passed"),
-        tuple(
-            (
-                str(gate.get("gate")),
-                gate["run"],
-                str(gate.get("attacker")),
-                gate.get("value"),
-                gate.get("bound"),
-                "yes" if gate.get("passed") else "NO",
-            )
-            for gate in gates
-        ),
-        lead="On raw data an attacker must be strong, on pure noise it must find nothing; else no leak is measured.",
-    )
-
-
-def _failed(gate):
-    return (
-        f'"{gate.get("gate")}" in {gate["run"]} ({gate["protocol"]}): {gate.get("attacker")} came to '
-        f"{gate.get('value')}, the bound is {gate.get('bound')}."
-    )
-
-
-def _notes(run):
-    return [
-        str(note)
-        for found in (run.results, *run.evaluations.values())
-        for note in found.get("notes", [])
+    own_tables = [table for table in tables if not table.name.startswith("paper")]
+    tables_of_paper = [table for table in tables if table.name.startswith("paper")]
+    control_tables = [_make_control_table(controls)] if controls else []
+    alerts = [
+        ("bad", "Not to be trusted: a control failed", _describe_failures(controls)),
+        ("warn", "Caveats", caveats),
+        ("warn", "Notes of the runs", list(notes)),
     ]
+    content = [
+        ("Pareto front", _format_fronts(summaries)),
+        ("Results", page.format_tables(own_tables)),
+        ("Controls", page.format_tables(control_tables)),
+        (
+            "Convergence of the attackers",
+            page.format_plots(
+                learning_plots, "The epoch is selected on held-out data; #: the seed."
+            ),
+        ),
+        ("Training of f_A", page.format_plots(plots.plot_training(runs))),
+        ("Pictures", gallery.make_gallery(runs, pictures)),
+        (
+            "Beside the paper",
+            page.format_tables(tables_of_paper, paper_tables.COMPARISON_NOTE),
+        ),
+        ("Model card", page.format_paragraphs(sections.make_model_card(runs))),
+    ]
+    return page.format_page("Utility and privacy leakage", subtitle, alerts, content)
 
 
-def _clean(value):
-    """NaN and what is infinite become null: JSON has neither."""
-    if isinstance(value, dict):
-        return {key: _clean(part) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_clean(part) for part in value]
-    return (
-        None
-        if isinstance(value, float) and (value != value or abs(value) == float("inf"))
-        else value
+def _format_fronts(summaries: Sequence[AnonymizerSummary]) -> str:
+    """Return the Pareto plots of each group with their keys."""
+    note = (
+        "Further left leaks less, higher keeps more utility. Circles: trained; squares: fixed; "
+        "diamond: raw video. Bars: standard deviation over seeds, or the 95 % interval of one "
+        "seed. Steps: the Pareto front."
+    )
+    parts = []
+    for (setting, probe), group in aggregate.group_summaries(summaries).items():
+        name = _name_group(setting, probe)
+        group_note = f"{name}. {note}" if name else note
+        parts.append(page.format_plots(plots.plot_pareto_front(group), group_note))
+        parts.append(page.format_key(plots.list_numbered_names(group)))
+    return "".join(parts)
+
+
+def _count(summaries: Sequence[AnonymizerSummary], runs: Sequence[FinishedRun]) -> str:
+    anonymizers = {(summary.setting, summary.name) for summary in summaries}
+    return f"{len(runs)} runs, {len(anonymizers)} anonymizers"
+
+
+def _make_control_table(controls: Sequence[Control]) -> Table:
+    rows = []
+    for control in controls:
+        rows.append(
+            (
+                str(control.get("gate")),
+                control["run"],
+                str(control.get("attacker")),
+                control.get("value"),
+                control.get("bound"),
+                "yes" if control.get("passed") else "NO",
+            )
+        )
+    return Table(
+        "gates",
+        "Controls",
+        ("control", "run", "attacker", "value", "bound", "passed"),
+        tuple(rows),
+        lead="Positive control: an attacker must succeed on raw data. Negative control: it must find "
+        "nothing in noise. Otherwise no leakage is measured.",
     )
 
 
-def _write(path, words):
+def _describe_failures(controls: Sequence[Control]) -> list[str]:
+    """Return a sentence per control that failed."""
+    sentences = []
+    for control in controls:
+        if not control.get("passed"):
+            sentences.append(
+                f'"{control.get("gate")}" in {control["run"]} ({control["protocol"]}): '
+                f"{control.get('attacker')} reached {control.get('value')}, the bound is "
+                f"{control.get('bound')}."
+            )
+    return sentences
+
+
+def _list_notes(run: FinishedRun) -> list[str]:
+    """Return the notes of a run and of its evaluations."""
+    notes = []
+    for results in (run.results, *run.evaluations.values()):
+        notes += [str(note) for note in results.get("notes", [])]
+    return notes
+
+
+def _replace_nan(value: Any) -> Any:
+    """Replace NaN and infinite numbers by null, since JSON has neither."""
+    if isinstance(value, dict):
+        return {key: _replace_nan(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_replace_nan(part) for part in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _write_text(path: pathlib.Path, text: str) -> None:
     with files.write_atomically(path, sync=False) as unfinished:
-        unfinished.write_text(words, encoding="utf-8")
+        unfinished.write_text(text, encoding="utf-8")
 
 
-def run():
-    """Console command `tfanon-report`."""
-    config.define_flags(Settings)
-    app.run(main)
+def run() -> None:
+    """Run the console command `tfanon-report`."""
+    command_line.run_entry_point(main, [ReportOptions], __doc__)
 
 
 if __name__ == "__main__":

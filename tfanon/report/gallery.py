@@ -1,103 +1,118 @@
-"""The pictures of a report: the same samples under every anonymizer, each f_A side by side, and what was rebuilt."""
+"""Pictures of a report: the same samples through every anonymizer, and reconstructions."""
 
 import io
+import pathlib
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from PIL import Image
 
 from tfanon.media import contact_sheet
 from tfanon.report import aggregate, page
+from tfanon.report.load_runs import FinishedRun
 
-SHEETS = ("images.png", "clips.png")  # of a run's pictures/
-MOVING = "clips.gif"
-
-
-def pages(runs, allowed):
-    """The section of a report's page.  allowed: whose pictures it may hold, "synthetic", "real" (too) or "none"."""
-    firsts = (
-        list({(run.label, run.setting): run for run in reversed(runs)}.values())[::-1]
-        if allowed != "none"
-        else []
-    )
-    shown = [run for run in firsts if run.synthetic or allowed == "real"]
-    hidden = [run.folder.name for run in firsts if run not in shown]
-    said = (
-        [f"Not shown, since they may show real people (--pictures=real): {', '.join(hidden)}."]
-        if hidden
-        else []
-    )
-    alike = {}
-    for run in shown:
-        alike.setdefault(run.setting, []).append(run)
-    return page.bullets(said) + "".join(
-        part for same in alike.values() for part in [*_sheets(same), *_rebuilt(same)]
-    )
+SHEET_FILES = ("images.png", "clips.png")  # in a run's pictures/
+ANIMATION_FILE = "clips.gif"
 
 
-def _sheets(runs):
-    """Of the first run whole; of the others f_A alone, since all else is the same there.  runs: of one setting."""
+def make_gallery(runs: Sequence[FinishedRun], allowed: str) -> str:
+    """Return the section with pictures.
+
+    Args:
+        runs: The runs; of each experiment the first seed is shown.
+        allowed: Whose pictures the page may hold: "synthetic", "real" (both) or "none".
+    """
+    if allowed == "none":
+        return ""
+    experiments: dict[tuple[str, str], FinishedRun] = {}
+    for run in runs:
+        experiments.setdefault((run.label, run.setting), run)
+    hidden = []
+    by_setting: dict[str, list[FinishedRun]] = {}
+    for run in experiments.values():
+        if run.synthetic or allowed == "real":
+            by_setting.setdefault(run.setting, []).append(run)
+        else:
+            hidden.append(run.folder.name)
+    parts = []
+    if hidden:
+        sentence = "Not shown, since they may show real people (--pictures=real): "
+        parts.append(page.format_list([f"{sentence}{', '.join(hidden)}."]))
+    for same_setting in by_setting.values():
+        parts += _embed_sheets(same_setting)
+        parts += _embed_reconstructions(same_setting)
+    return "".join(parts)
+
+
+def _embed_sheets(runs: Sequence[FinishedRun]) -> Iterator[str]:
+    """Yield the sheets of the first run, and a sheet of the f_A of all runs.
+
+    Args:
+        runs: Of one setting, so that all other rows of their sheets are the same.
+    """
     first, *others = runs
-    for name in SHEETS:
-        yield from _file(first, first.folder / "pictures" / name)
-        rows = {
-            run.folder: row
-            for run in runs
-            if (row := _row(run, name, aggregate.TRAINED)) is not None
-        }
+    for name in SHEET_FILES:
+        yield from _embed_file(first, first.folder / "pictures" / name)
+        rows = {}
+        for run in runs:
+            row = _cut_row(run, name, aggregate.TRAINED)
+            if row is not None:
+                rows[run.folder] = row
         if others and rows:
-            raw = _row(first, name, aggregate.RAW)
-            named = {_name(run): rows[run.folder] for run in runs if run.folder in rows}
-            sheet = contact_sheet.draw_sheet(
-                named if raw is None else {aggregate.RAW: raw, **named}
-            )
-            yield page.picture(_png(sheet), "png", f"f_A side by side: {name}, seed {first.seed}")
-        yield from (
-            part
-            for run in others
-            if run.folder not in rows
-            for part in _file(run, run.folder / "pictures" / name)
-        )
-    yield from _file(first, first.folder / "pictures" / MOVING)
+            sheet_rows = {}
+            raw = _cut_row(first, name, aggregate.RAW)
+            if raw is not None:
+                sheet_rows[aggregate.RAW] = raw
+            for run in runs:
+                if run.folder in rows:
+                    sheet_rows[_get_title(run)] = rows[run.folder]
+            content = _encode_png(contact_sheet.draw_sheet(sheet_rows))
+            caption = f"f_A side by side: {name}, seed {first.seed}"
+            yield page.embed_picture(content, "png", caption)
+        for run in others:
+            if run.folder not in rows:
+                yield from _embed_file(run, run.folder / "pictures" / name)
+    yield from _embed_file(first, first.folder / "pictures" / ANIMATION_FILE)
 
 
-def _row(run, name, anonymizer):
-    """[n, side, side, 3] of one anonymizer in a run's sheet; None where there is none or it cannot be cut."""
-    rows, path = [row["anonymizer"] for row in run.results["rows"]], run.folder / "pictures" / name
-    if anonymizer not in rows or not path.is_file():
+def _cut_row(run: FinishedRun, name: str, anonymizer: str) -> np.ndarray | None:
+    """Return `[n, side, side, 3]` of one anonymizer in a run's sheet; None if it cannot be cut."""
+    names = [row["anonymizer"] for row in run.results["rows"]]
+    path = run.folder / "pictures" / name
+    if anonymizer not in names or not path.is_file():
         return None
     try:
         sheet = np.asarray(Image.open(path).convert("RGB"))
-        return contact_sheet.cut_sheet(sheet, len(rows), contact_sheet.SAMPLES_PER_SHEET)[
-            rows.index(anonymizer)
-        ]
-    except ValueError:  # a test split of fewer pictures than a sheet has
+        rows = contact_sheet.cut_sheet(sheet, len(names), contact_sheet.SAMPLES_PER_SHEET)
+    except ValueError:  # a test split of fewer images than a sheet has columns
         return None
+    return rows[names.index(anonymizer)]
 
 
-def _rebuilt(runs):
-    """What reconstruction attackers see, behind a fixed anonymizer once."""
-    fixed = set()
+def _embed_reconstructions(runs: Sequence[FinishedRun]) -> Iterator[str]:
+    """Yield the sheets of reconstruction attacks, on a fixed anonymizer only once."""
+    shown = set()
     for run in runs:
         for path in sorted(run.folder.glob("evaluation/*/phases/*/sheet.png")):
-            if path.parent.name not in fixed:
-                yield from _file(run, path)
-            if aggregate.TRAINED not in path.parent.name:
-                fixed.add(path.parent.name)
+            phase = path.parent.name
+            if phase not in shown:
+                yield from _embed_file(run, path)
+            if aggregate.TRAINED not in phase:
+                shown.add(phase)
 
 
-def _file(run, path):
-    """A picture file of a run, if it is there."""
+def _embed_file(run: FinishedRun, path: pathlib.Path) -> Iterator[str]:
+    """Yield a picture file of a run if it exists."""
     if path.is_file():
-        yield page.picture(
-            path.read_bytes(), path.suffix[1:], f"{_name(run)}: {path.relative_to(run.folder)}"
-        )
+        caption = f"{_get_title(run)}: {path.relative_to(run.folder)}"
+        yield page.embed_picture(path.read_bytes(), path.suffix[1:], caption)
 
 
-def _name(run):
+def _get_title(run: FinishedRun) -> str:
     return run.label or run.folder.name
 
 
-def _png(sheet):
+def _encode_png(sheet: np.ndarray) -> bytes:
     content = io.BytesIO()
     Image.fromarray(sheet).save(content, "png")
     return content.getvalue()

@@ -1,231 +1,275 @@
-"""The finished runs of a report: what their folders hold, and which of them are one experiment under several seeds."""
+"""The finished runs of a report: content of their folders, and which are one experiment.
+
+Runs that differ in nothing but the seed are one experiment and become one row.
+"""
 
 import dataclasses
 import json
 import pathlib
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from tfanon.core import config as settings
+from tfanon.core import config as config_module
+from tfanon.core.config import Config
 from tfanon.training import phase_cache
 
 SCHEMA_VERSION = 1  # of results.json, evaluation/*/results.json and sweep.json
-SYMBOLS = {"penalty_bound": "B", "penalty_weight": "\N{GREEK SMALL LETTER LAMDA}"}
-SYNTHETIC = {"synthetic", ""}
+FLAG_SYMBOLS = {"penalty_bound": "B", "penalty_weight": "\N{GREEK SMALL LETTER LAMDA}"}
+SYNTHETIC_SOURCES = {"synthetic", ""}
+MAX_LISTED = 6  # names of a list in a sentence
 
 
 @dataclasses.dataclass(frozen=True)
-class Run:
-    """One run's folder, read.
+class FinishedRun:
+    """Content of one run's folder.
 
-    evaluations: {protocol: results}; those on data that the run does not name are told by their "novel".
-    label: the objective, where runs have several, and the flags in which those of one objective differ, seed aside.
-    setting: what tells its data and judges from those of other runs: numbers compare only where it is equal.
+    Attributes:
+        folder: The folder.
+        config: Its configuration.
+        results: Content of results.json.
+        evaluations: Results by protocol. An evaluation on data that the run does not name has an
+            entry "novel".
+        label: The objective, if runs have several, and the flags in which runs of one objective
+            differ, seed aside.
+        setting: Data, evaluator and attackers, as far as runs differ in them: numbers of different
+            settings do not compare.
     """
 
     folder: pathlib.Path
-    config: settings.Config
-    results: dict
-    evaluations: dict
+    config: Config
+    results: dict[str, Any]
+    evaluations: dict[str, dict[str, Any]]
     label: str = ""
     setting: str = ""
 
     @property
-    def seed(self):
+    def seed(self) -> int:
+        """Seed of the run."""
         return self.config.seed
 
     @property
-    def comparable(self):
-        """The evaluations whose numbers are of the run's own data, so that they may stand beside its own."""
-        return {
-            protocol: found
-            for protocol, found in self.evaluations.items()
-            if not found.get("novel")
-        }
+    def comparable(self) -> dict[str, dict[str, Any]]:
+        """Evaluations on the run's own data, whose numbers compare with the run's results."""
+        comparable = {}
+        for protocol, evaluation in self.evaluations.items():
+            if not evaluation.get("novel"):
+                comparable[protocol] = evaluation
+        return comparable
 
     @property
-    def synthetic(self):
-        """Whether no picture of it can show a real person."""
-        c = self.config
-        return SYNTHETIC >= {
-            c.clip_source,
-            c.image_source,
-            c.eval_clip_source,
-            c.test_clip_source,
-            c.test_image_source,
+    def synthetic(self) -> bool:
+        """Whether none of its pictures can show a real person."""
+        sources = {
+            self.config.clip_source,
+            self.config.image_source,
+            self.config.eval_clip_source,
+            self.config.test_clip_source,
+            self.config.test_image_source,
         }
+        return sources <= SYNTHETIC_SOURCES
 
 
-def load(paths):
-    """(runs, missing) of folders of runs and of sweeps; missing: what is not there, a sentence each.
+def load_runs(paths: Iterable[str | pathlib.Path]) -> tuple[list[FinishedRun], list[str]]:
+    """Read folders of runs and of sweeps.
 
-    Raises ValueError where a path is neither, where a file is of another version, and where two runs are the same
-    experiment under the same seed.
+    Returns:
+        The runs, and a sentence about those without results, if any.
+
+    Raises:
+        ValueError: A path is neither, a file is of another version or damaged, no run has results,
+            or two runs are the same experiment with the same seed.
     """
-    runs, without = [], []
-    for path in map(pathlib.Path, paths):
-        for folder in _folders(path):
+    folders = [pathlib.Path(path) for path in paths]
+    runs, unfinished = [], []
+    for path in folders:
+        for folder in _list_run_folders(path):
             if (folder / "results.json").is_file() and (folder / "run.flags").is_file():
-                runs.append(_run(folder))
+                runs.append(_read_run(folder))
             else:
-                without.append(str(folder))
+                unfinished.append(str(folder))
     if not runs:
         raise ValueError(
-            f"No results in {', '.join(map(str, paths))}: a run has results.json and run.flags when it is "
-            "trained and judged."
+            f"No results in {', '.join(map(str, folders))}: a run has results.json and run.flags "
+            "once it is trained and evaluated."
         )
-    runs = _labelled(runs)
-    _refuse_twins(runs)
-    return runs, [f"No results yet, so left out: {in_short(without)}."] if without else []
+    runs = _add_labels(runs)
+    _refuse_duplicates(runs)
+    missing = []
+    if unfinished:
+        missing.append(f"No results yet, so left out: {shorten_list(unfinished)}.")
+    return runs, missing
 
 
-def in_short(names):
-    """A list of which the end is only counted where it is long."""
-    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+def shorten_list(names: Sequence[str]) -> str:
+    """Join names with commas; of a long list only the first, with the number of the others."""
+    text = ", ".join(names[:MAX_LISTED])
+    if len(names) > MAX_LISTED:
+        text += f" and {len(names) - MAX_LISTED} more"
+    return text
 
 
-def _folders(path):
+def _list_run_folders(path: pathlib.Path) -> list[pathlib.Path]:
+    """Return the run folders of a sweep, or the folder of a run itself."""
     if (path / "sweep.json").is_file():
-        return [
-            path / _inside(point["name"], path)
-            for point in _read(path / "sweep.json", "points")["points"]
-        ]
+        trials = _read_results(path / "sweep.json", "points")["points"]
+        return [path / _check_folder_name(trial["name"], path) for trial in trials]
     if (path / "results.json").is_file() or (path / "run.flags").is_file():
         return [path]
+    reason = "" if path.exists() else "; there is nothing at that path"
     raise ValueError(
-        f"{path} is neither a run (results.json, run.flags) nor a sweep (sweep.json)"
-        f"{'' if path.exists() else '; there is nothing at that path'}."
+        f"{path} is neither a run (results.json, run.flags) nor a sweep (sweep.json){reason}."
     )
 
 
-def _inside(name, path):
+def _check_folder_name(name: Any, sweep: pathlib.Path) -> str:
+    """Return a trial's name; raise ValueError if it would lead out of the sweep's folder."""
     if not isinstance(name, str) or pathlib.PurePath(name).name != name:
-        raise ValueError(f"{path / 'sweep.json'} names a point outside its folder: {name!r}.")
+        raise ValueError(f"{sweep / 'sweep.json'} names a trial outside its folder: {name!r}.")
     return name
 
 
-def _run(folder):
-    evaluations = {
-        path.parent.name: _read(path, "attacks")
-        for path in sorted(folder.glob("evaluation/*/results.json"))
-    }
-    config = settings.from_flagfile(folder / "run.flags")
-    return Run(folder, config, _read(folder / "results.json", "rows"), evaluations)
+def _read_run(folder: pathlib.Path) -> FinishedRun:
+    evaluations = {}
+    for path in sorted(folder.glob("evaluation/*/results.json")):
+        evaluations[path.parent.name] = _read_results(path, "attacks")
+    config = config_module.from_flagfile(folder / "run.flags")
+    return FinishedRun(folder, config, _read_results(folder / "results.json", "rows"), evaluations)
 
 
-def _read(path, needed):
-    """A JSON object of this version with a list under `needed`."""
+def _read_results(path: pathlib.Path, required: str) -> dict[str, Any]:
+    """Read a JSON object of this version with a list under the key `required`."""
     try:
-        found = json.loads(path.read_text())
+        results = json.loads(path.read_text())
     except (ValueError, UnicodeDecodeError) as problem:
-        raise ValueError(f"{path} is no JSON: {problem}.") from None
-    version = found.get("schema_version") if isinstance(found, dict) else None
-    key = "name" if needed == "points" else "anonymizer"
-    if version != SCHEMA_VERSION or not isinstance(found.get(needed), list):
+        raise ValueError(f"{path} is not JSON: {problem}.") from None
+    version = results.get("schema_version") if isinstance(results, dict) else None
+    if version != SCHEMA_VERSION or not isinstance(results.get(required), list):
         raise ValueError(
-            f"{path} has schema_version {version}; this tfanon reads version {SCHEMA_VERSION}, with a "
-            f"list of {needed}."
+            f"{path} has schema_version {version}; this version of tfanon reads version "
+            f"{SCHEMA_VERSION}, with a list of {required}."
         )
-    for part in (needed, "actions", "flicker"):
-        if any(
-            not isinstance(row, dict) or not isinstance(row.get(key), str)
-            for row in found.get(part, [])
-        ):
-            raise ValueError(f"{path}: not every entry of {part} has its {key}.")
-    return found
+    key = "name" if required == "points" else "anonymizer"
+    for part in (required, "actions", "flicker"):
+        for row in results.get(part, []):
+            if not isinstance(row, dict) or not isinstance(row.get(key), str):
+                raise ValueError(f"{path}: not every entry of {part} has its {key}.")
+    return results
 
 
-def _labelled(runs):
-    """The runs with their label and setting."""
-    judged = [_setting(run.config) for run in runs]
-    alike, told = {}, _fewest(judged)
-    for run, setting in zip(runs, told):
-        alike.setdefault(setting, []).append(run)
-    labels = {
-        run.folder: label
-        for same in alike.values()
-        for run, label in zip(same, _labels([*map(_own, same)]))
+def _add_labels(runs: Sequence[FinishedRun]) -> list[FinishedRun]:
+    """Return the runs with their label and setting."""
+    settings = _describe_fewest_differences([_get_evaluation_flags(run.config) for run in runs])
+    by_setting: dict[str, list[FinishedRun]] = {}
+    for run, setting in zip(runs, settings, strict=True):
+        by_setting.setdefault(setting, []).append(run)
+    labels = {}
+    for comparable in by_setting.values():
+        flags = [_get_training_flags(run) for run in comparable]
+        for run, label in zip(comparable, _make_labels(flags), strict=True):
+            labels[run.folder] = label
+    labelled = []
+    for run, setting in zip(runs, settings, strict=True):
+        labelled.append(dataclasses.replace(run, label=labels[run.folder], setting=setting))
+    return labelled
+
+
+def _get_training_flags(run: FinishedRun) -> dict[str, Any]:
+    """Return the flags that only the adversarial training depends on."""
+    others = {
+        *config_module.NON_TRAINING_FLAGS,
+        *_get_evaluation_flags(run.config),
+        "seed",
+        "data_dir",
     }
-    return [
-        dataclasses.replace(run, label=labels[run.folder], setting=setting)
-        for run, setting in zip(runs, told)
-    ]
+    flags = dataclasses.asdict(run.config)
+    return {name: value for name, value in flags.items() if name not in others}
 
 
-def _own(run):
-    """The flags that only the game depends on."""
-    elsewhere = {*settings.NON_TRAINING_FLAGS, *_setting(run.config), "seed", "data_dir"}
-    return {
-        name: value
-        for name, value in dataclasses.asdict(run.config).items()
-        if name not in elsewhere
-    }
+def _make_labels(experiments: Sequence[dict[str, Any]]) -> list[str]:
+    """Label experiments by their differences.
 
+    Experiments are compared within their objective: what comes with an objective, such as its
+    weights, is not part of the label. The objective is, if there are several.
 
-def _labels(given):
-    """For each dict the entries in which not all of its objective agree, after the objective's name if there are more.
-
-    What comes with an objective, such as its weights or its f_A, is no part of the label.
+    Args:
+        experiments: Flags of each experiment.
     """
-    objectives = [one.get("objective", "") for one in given]
-    alike = {
-        name: iter(_differences([one for one, own in zip(given, objectives) if own == name]))
-        for name in set(objectives)
-    }
-    several = len(alike) > 1
-    return [
-        ", ".join(part for part in (name if several else "", next(alike[name])) if part)
-        for name in objectives
-    ]
+    objectives = [experiment.get("objective", "") for experiment in experiments]
+    names = set(objectives)
+    differences = {}
+    for name in names:
+        same = [one for one in experiments if one.get("objective", "") == name]
+        differences[name] = iter(_describe_differences(same))
+    labels = []
+    for name in objectives:
+        parts = [name if len(names) > 1 else "", next(differences[name])]
+        labels.append(", ".join(filter(None, parts)))
+    return labels
 
 
-def _setting(config):
-    """What the judges of a fixed anonymizer depend on, seed and the place of the data aside.
+def _get_evaluation_flags(config: Config) -> dict[str, Any]:
+    """Return what evaluator and attackers of a fixed anonymizer depend on.
 
-    Not whether clips are attacked, only as what: their attributes are a probe of their own.
+    The seed and the place of the data are left out. So is whether clips are attacked, but not which
+    of their attributes: these are a privacy task of their own.
     """
-    flags = phase_cache.get_relevant_flags("action-raw", config) | phase_cache.get_relevant_flags(
-        "privacy-clips-raw", config
-    )
-    return {
-        name: value
-        for name, value in flags.items()
-        if name not in {"seed", "data_dir", "attack_clips"}
+    flags = {
+        **phase_cache.get_relevant_flags("action-raw", config),
+        **phase_cache.get_relevant_flags("privacy-clips-raw", config),
     }
+    for name in ("seed", "data_dir", "attack_clips"):
+        flags.pop(name, None)
+    return flags
 
 
-def _differences(given):
-    """For each dict, the entries in which not all agree, in words."""
-    names = [name for name in given[0] if len({repr(one.get(name)) for one in given}) > 1]
-    return [
-        ", ".join(f"{SYMBOLS.get(name, name)} = {value_in_words(one.get(name))}" for name in names)
-        for one in given
-    ]
+def _describe_differences(experiments: Sequence[dict[str, Any]]) -> list[str]:
+    """Return for each experiment the flags in which not all agree, such as "B = 0.1"."""
+    differing = []
+    for name in experiments[0]:
+        values = {repr(experiment.get(name)) for experiment in experiments}
+        if len(values) > 1:
+            differing.append(name)
+    descriptions = []
+    for experiment in experiments:
+        parts = []
+        for name in differing:
+            symbol = FLAG_SYMBOLS.get(name, name)
+            parts.append(f"{symbol} = {format_value(experiment.get(name))}")
+        descriptions.append(", ".join(parts))
+    return descriptions
 
 
-def _fewest(given):
-    """For each dict the first entries, in words, that tell it from all others; equal ones have the same words."""
-    names, told = [], 1
-    for name in given[0]:
-        if (more := len({repr([one.get(n) for n in (*names, name)]) for one in given})) > told:
-            names, told = [*names, name], more
-    return _differences([{name: one.get(name) for name in names} for one in given])
+def _describe_fewest_differences(experiments: Sequence[dict[str, Any]]) -> list[str]:
+    """As _describe_differences, with the first flags that suffice to distinguish all of them."""
+    names: list[str] = []
+    distinguished = 1
+    for name in experiments[0]:
+        candidates = [*names, name]
+        values = {repr([one.get(key) for key in candidates]) for one in experiments}
+        if len(values) > distinguished:
+            names, distinguished = candidates, len(values)
+    reduced = [{name: experiment.get(name) for name in names} for experiment in experiments]
+    if not names:
+        return [""] * len(experiments)
+    return _describe_differences(reduced)
 
 
-def value_in_words(value):
-    return (
-        f"{value:g}"
-        if isinstance(value, float)
-        else ",".join(value)
-        if isinstance(value, tuple)
-        else str(value)
-    )
+def format_value(value: Any) -> str:
+    """Return the value of a flag as on the command line, numbers in their shortest form."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return str(value)
 
 
-def _refuse_twins(runs):
-    seen = {}
+def _refuse_duplicates(runs: Iterable[FinishedRun]) -> None:
+    """Raise ValueError if two runs are the same experiment with the same seed."""
+    first: dict[tuple[str, str, int], FinishedRun] = {}
     for run in runs:
-        twin = seen.setdefault((run.label, run.setting, run.seed), run)
-        if twin is not run:
+        other = first.setdefault((run.label, run.setting, run.seed), run)
+        if other is not run:
             raise ValueError(
-                f"{twin.folder} and {run.folder} are the same experiment with the same seed {run.seed}: a "
-                "spread over both would be too small."
+                f"{other.folder} and {run.folder} are the same experiment with the same seed "
+                f"{run.seed}: a spread over both would be too small."
             )

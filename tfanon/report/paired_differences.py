@@ -1,88 +1,109 @@
-"""What one setting does while everything else and the seed stay as they are: differences within pairs of runs."""
+"""The effect of one flag, all others and the seed being equal: differences of paired runs."""
 
 import dataclasses
 import itertools
+from collections.abc import Sequence
+from typing import Any
 
-from tfanon.core import config as settings
+from tfanon.core import config as config_module
 from tfanon.report import aggregate, load_runs
+from tfanon.report.load_runs import FinishedRun
 from tfanon.report.tables import Table
 
-KEYS = ("action_top1", "leak", "leak_mean")
+COMPARED_SCORES = ("action_top1", "leak", "leak_mean")
+ARROW = " \N{RIGHTWARDS ARROW} "
+
+RunPair = tuple[FinishedRun, FinishedRun]
+# Name of the flag, its value in the first runs, its larger value in the second runs.
+FlagChange = tuple[str, Any, Any]
 
 
-def table(runs, probe=""):
-    """A Table with a row per setting and two values of it that follow each other; None without such pairs.
+def make_difference_table(runs: Sequence[FinishedRun], probe: str = "") -> Table | None:
+    """Make a table with one row per flag and two neighbouring values of it.
 
-    runs: with the same data and judges.  probe: whose attributes leak.
+    Args:
+        runs: Runs of one setting.
+        probe: Privacy task whose leakage is meant.
+
+    Returns:
+        None without pairs.
     """
-    rows = [
-        row
-        for (name, *values), both in _following(pairs(runs)).items()
-        if (row := _row(name, values, both, probe))
-    ]
-    return (
-        Table(
-            "effects",
-            "What one setting does",
-            ("setting", "pairs", "action top-1", "leak, max", "leak, mean", "leak, max fell in"),
-            tuple(rows),
-            lead="Points that f_A gains or loses from the first value to the second: mean \N{PLUS-MINUS SIGN} deviation over "
-            "pairs of runs that differ in nothing else, seed included.",
-        )
-        if rows
-        else None
-    )
-
-
-def pairs(runs):
-    """{(setting, value, larger value): [(run, run), ..]} of runs that differ in that setting alone."""
-    found = {}
-    flags = [
-        {
-            name: value
-            for name, value in dataclasses.asdict(run.config).items()
-            if name not in settings.NON_TRAINING_FLAGS
-        }
-        for run in runs
-    ]
-    for (one, first), (other, second) in itertools.combinations(zip(runs, flags), 2):
-        differ = [name for name in first if first[name] != second[name]]
-        if len(differ) == 1 and differ != ["seed"]:
-            name = differ[0]
-            low, high = sorted((one, other), key=lambda run: getattr(run.config, name))
-            found.setdefault(
-                (name, getattr(low.config, name), getattr(high.config, name)), []
-            ).append((low, high))
-    return dict(sorted(found.items(), key=lambda item: item[0]))
-
-
-def _following(found):
-    """Those pairs between whose values no third one lies."""
-    return {
-        (name, low, high): both
-        for (name, low, high), both in found.items()
-        if not any(
-            (name, low, middle) in found and (name, middle, high) in found
-            for _, _, middle in found
-            if middle != high
-        )
-    }
-
-
-def _row(name, values, both, probe):
-    figures = [
-        tuple(aggregate.figures([run], aggregate.TRAINED, probe) for run in pair) for pair in both
-    ]
-    figures = [pair for pair in figures if all(key in one for one in pair for key in KEYS)]
-    if not figures:
+    rows = []
+    for change, pairs in _keep_neighbours(find_pairs(runs)).items():
+        row = _make_row(change, pairs, probe)
+        if row:
+            rows.append(row)
+    if not rows:
         return None
-    changes = {key: tuple(after[key] - before[key] for before, after in figures) for key in KEYS}
-    fell = sum(change < 0 for change in changes["leak"])
-    change = " \N{RIGHTWARDS ARROW} ".join(map(load_runs.value_in_words, values))
-    title = f"{load_runs.SYMBOLS.get(name, name)}: {change}"
-    return (
-        title,
-        len(figures),
-        *map(aggregate.Number, changes.values()),
-        f"{fell} of {len(figures)}",
+    return Table(
+        "effects",
+        "Effect of one flag",
+        ("flag", "pairs", "action top-1", "leakage, max", "leakage, mean", "max fell in"),
+        tuple(rows),
+        lead="Points that f_A gains or loses from the first value to the second: mean "
+        "\N{PLUS-MINUS SIGN} standard deviation over pairs of runs that differ in nothing else, "
+        "with equal seeds.",
     )
+
+
+def find_pairs(runs: Sequence[FinishedRun]) -> dict[FlagChange, list[RunPair]]:
+    """Find the pairs of runs that differ in one flag only, the seed not counted as one."""
+    pairs: dict[FlagChange, list[RunPair]] = {}
+    flags = [_get_training_flags(run) for run in runs]
+    numbered = list(zip(runs, flags, strict=True))
+    for (one, one_flags), (other, other_flags) in itertools.combinations(numbered, 2):
+        differing = [name for name in one_flags if one_flags[name] != other_flags[name]]
+        if len(differing) != 1 or differing == ["seed"]:
+            continue
+        (name,) = differing
+        low, high = one, other
+        if one_flags[name] > other_flags[name]:
+            low, high = other, one
+        change = (name, getattr(low.config, name), getattr(high.config, name))
+        pairs.setdefault(change, []).append((low, high))
+    return {change: pairs[change] for change in sorted(pairs)}
+
+
+def _get_training_flags(run: FinishedRun) -> dict[str, Any]:
+    """Return the flags that change f_A, its evaluator or its attackers."""
+    flags = dataclasses.asdict(run.config)
+    for name in config_module.NON_TRAINING_FLAGS:
+        del flags[name]
+    return flags
+
+
+def _keep_neighbours(
+    pairs: dict[FlagChange, list[RunPair]],
+) -> dict[FlagChange, list[RunPair]]:
+    """Drop the pairs between whose values a third one lies."""
+    kept = {}
+    for (name, low, high), same_change in pairs.items():
+        middles = {middle for _, _, middle in pairs if middle != high}
+        between = [
+            middle
+            for middle in middles
+            if (name, low, middle) in pairs and (name, middle, high) in pairs
+        ]
+        if not between:
+            kept[name, low, high] = same_change
+    return kept
+
+
+def _make_row(change: FlagChange, pairs: Sequence[RunPair], probe: str) -> tuple | None:
+    """Return the row of one change; None if no pair has all scores."""
+    name, low, high = change
+    gains: dict[str, list[float]] = {key: [] for key in COMPARED_SCORES}
+    for first, second in pairs:
+        before = aggregate.collect_scores([first], aggregate.TRAINED, probe)
+        after = aggregate.collect_scores([second], aggregate.TRAINED, probe)
+        if all(key in scores for scores in (before, after) for key in COMPARED_SCORES):
+            for key in COMPARED_SCORES:
+                gains[key].append(after[key] - before[key])
+    count = len(gains["leak"])
+    if not count:
+        return None
+    values = ARROW.join([load_runs.format_value(low), load_runs.format_value(high)])
+    title = f"{load_runs.FLAG_SYMBOLS.get(name, name)}: {values}"
+    fell = sum(gain < 0 for gain in gains["leak"])
+    statistics = [aggregate.Statistic(tuple(gains[key])) for key in COMPARED_SCORES]
+    return (title, count, *statistics, f"{fell} of {count}")

@@ -1,187 +1,211 @@
-"""Which plots a report has, and what is drawn in each: (title, SVG, what it shows) one by one."""
+"""Plots of a report, each as (title, SVG)."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from tfanon.core import component_spec
 from tfanon.report import aggregate, event_files, svg
+from tfanon.report.aggregate import AnonymizerSummary
+from tfanon.report.event_files import Curve, ScoreUnit
+from tfanon.report.load_runs import FinishedRun
 
-SHAPES = {True: "circle", False: "square"}
-COLOURS = {"circle": 0, "square": 1, "diamond": 7}
-NAMED = 8  # more marks than that have numbers for names
-NEAR = 0.5  # of the way from chance to the best top-1: what leaves less of the action is far from all others
-TRAINING = (
-    ("L_T", "L_T, the action judge's loss behind f_A"),
+# Shape of a point by whether the anonymizer is trained; raw video is a diamond.
+POINT_SHAPES = {True: "circle", False: "square"}
+SHAPE_COLOURS = {"circle": 0, "square": 1, "diamond": 7}
+MAX_NAMED_POINTS = 8  # more get numbers and a key
+MAX_NAMED_LINES = 10  # of more, one per colour gets a name
+# The close-up shows points above this fraction of the way from chance to the best top-1.
+CLOSE_UP_FRACTION = 0.5
+TRAINING_CURVES = (
+    ("L_T", "L_T, loss of the action network on anonymized video"),
     ("L_B/batch", "L_B, batch statistics"),
     ("L_B/inference", "L_B, moving averages"),
     ("rms", "RMS change of a clip"),
-    ("active", "share of clips beyond B"),
-    ("L_A", "L_A, what f_A minimises"),
+    ("active", "fraction of clips beyond B"),
+    ("L_A", "L_A, the loss of f_A"),
 )
 
+Plot = tuple[str, str]
+# A curve, the summary it belongs to, the number of the summary, and its run.
+_CurveEntry = tuple[AnonymizerSummary, int, FinishedRun, list[tuple[int, float]]]
 
-def frontier(marks):
-    """[(title, SVG)] of leak against top-1 in per cent, a mark per anonymizer: the whole box, and closer.
 
-    The name of each is beside it, or, where they are many, its number: see `numbered`.
+def plot_pareto_front(summaries: Sequence[AnonymizerSummary]) -> list[Plot]:
+    """Plot leakage against top-1 in per cent, one point per anonymizer: overview and close-up.
+
+    Each point has its name beside it, or its number if there are many: see `list_numbered_names`.
     """
-    placed = [mark for mark in marks if mark.placed]
-    names = (
-        [str(number) for number, _ in enumerate(placed, 1)]
-        if numbered(marks)
-        else [mark.name for mark in placed]
+    placed = [summary for summary in summaries if summary.placed]
+    if not placed:
+        return []
+    names = [summary.name for summary in placed]
+    if list_numbered_names(summaries):
+        names = [str(number) for number in range(1, len(placed) + 1)]
+    dots = [_make_dot(summary, name) for summary, name in zip(placed, names, strict=True)]
+    titles = ("leakage above chance, max over attackers, points", "action top-1, %")
+    chance = _find_action_chance(placed)
+    close = list(zip(placed, dots, strict=True))
+    rules = []
+    if chance is not None:
+        rules.append(("y", chance, "chance"))
+        best = max(dot.y for dot in dots)
+        border = chance + CLOSE_UP_FRACTION * (best - chance)
+        close = [(summary, dot) for summary, dot in close if dot.y >= border]
+    overview = svg.draw_scatter(
+        dots,
+        *titles,
+        _list_front_points(placed),
+        rules,
+        ((0,), (100,)),
+        "Leakage against action accuracy, one point per anonymizer",
     )
-    dots = [_dot(mark, name) for mark, name in zip(placed, names)]
-    chance = next((number for mark in placed if (number := mark.number("action_chance"))), None)
-    rules = [("y", 100 * chance.mean, "chance")] if chance else []
-    least = chance and 100 * chance.mean + NEAR * (max(dot.y for dot in dots) - 100 * chance.mean)
-    near = [(mark, dot) for mark, dot in zip(placed, dots) if not chance or dot.y >= least]
-    titles = ("leak above the floor, max over attackers, points", "action top-1, %")
-    return (
-        [
-            (
-                "From nothing leaked and chance on",
-                svg.scatter(
-                    dots,
-                    *titles,
-                    _stairs(placed),
-                    rules,
-                    ((0,), (100,)),
-                    "Leak against action accuracy, a mark per anonymizer",
-                ),
-            ),
-            (
-                "Closer: where the action is read",
-                svg.scatter(
-                    [dot for _, dot in near],
-                    *titles,
-                    _stairs([mark for mark, _ in near]),
-                    about="The same marks, closer",
-                ),
-            ),
-        ]
-        if placed
-        else []
+    close_up = svg.draw_scatter(
+        [dot for _, dot in close],
+        *titles,
+        _list_front_points([summary for summary, _ in close]),
+        about="The same points, close-up",
     )
+    return [("From chance to full accuracy", overview), ("Close-up of the useful ones", close_up)]
 
 
-def numbered(marks):
-    """The names of the frontier's marks, the first of number 1; empty where the plot has room for names."""
-    names = [mark.name for mark in marks if mark.placed]
-    return names if len(names) > NAMED else []
+def list_numbered_names(summaries: Iterable[AnonymizerSummary]) -> list[str]:
+    """Return the names of the points of the Pareto plot, number 1 first; empty if names fit."""
+    names = [summary.name for summary in summaries if summary.placed]
+    return names if len(names) > MAX_NAMED_POINTS else []
 
 
-def _stairs(placed):
-    """Where the steps of those are that no other beats."""
-    return [(dot.x, dot.y) for dot in map(_dot, aggregate.unbeaten(placed))]
+def _find_action_chance(summaries: Iterable[AnonymizerSummary]) -> float | None:
+    """Return the chance level of top-1 in per cent, if known."""
+    for summary in summaries:
+        chance = summary.number("action_chance")
+        if chance is not None:
+            return 100 * chance.mean
+    return None
 
 
-def _dot(mark, name=""):
-    leak, top1 = mark.number("leak"), mark.number("action_top1")
-    shape = (
-        "diamond"
-        if mark.anonymizer == aggregate.RAW
-        else SHAPES[not aggregate.fixed(mark.anonymizer)]
-    )
-    bars = tuple(tuple(min(100.0, 100 * bound) for bound in one.bounds) for one in (leak, top1))
-    return svg.Dot(name, 100 * leak.mean, 100 * top1.mean, bars, shape, COLOURS[shape], mark.name)
+def _list_front_points(summaries: Iterable[AnonymizerSummary]) -> list[svg.XY]:
+    """Return the points that no other beats, by rising leakage."""
+    dots = [_make_dot(summary) for summary in aggregate.find_pareto_optimal(summaries)]
+    return [(dot.x, dot.y) for dot in dots]
 
 
-def training(runs):
-    """The minimax game of every run, one plot per quantity, a colour per label."""
-    found = {run.folder: event_files.scalars(run.folder / "logs" / "anonymize") for run in runs}
+def _make_dot(summary: AnonymizerSummary, name: str = "") -> svg.Dot:
+    leakage, top1 = summary.number("leak"), summary.number("action_top1")
+    assert leakage is not None and top1 is not None  # as `placed` says
+    shape = POINT_SHAPES[not aggregate.is_fixed(summary.anonymizer)]
+    if summary.anonymizer == aggregate.RAW:
+        shape = "diamond"
+    colour = SHAPE_COLOURS[shape]
+    bars = (_scale_bounds(leakage), _scale_bounds(top1))
+    x, y = 100 * leakage.mean, 100 * top1.mean
+    return svg.Dot(name, x, y, bars, shape, colour, summary.name)
+
+
+def _scale_bounds(statistic: aggregate.Statistic) -> tuple[float, float]:
+    """Return an error bar in per cent, at most 100."""
+    low, high = statistic.bounds
+    return min(100.0, 100 * low), min(100.0, 100 * high)
+
+
+def plot_training(runs: Sequence[FinishedRun]) -> list[Plot]:
+    """Plot the adversarial training of every run: one plot per quantity, one colour per label."""
+    scalars = {}
+    for run in runs:
+        scalars[run.folder] = event_files.read_scalars(run.folder / "logs" / "anonymize")
     labels = list(dict.fromkeys(run.label for run in runs))
+    seeds = sorted({run.seed for run in runs})
+    bounds = {run.config.penalty_bound for run in runs}
     plots = []
-    for tag, about in TRAINING:
-        lines = [
-            svg.Line(
-                _seeded(run, runs),
-                event_files.thin(points),
-                labels.index(run.label),
-                _nth_seed(run, runs),
-            )
-            for run in runs
-            if (points := found[run.folder].get(tag))
-        ]
-        bounds = {run.config.penalty_bound for run in runs}
-        rules = [("y", bounds.pop(), "B")] if tag == "rms" and len(bounds) == 1 else []
+    for tag, about in TRAINING_CURVES:
+        lines = []
+        for run in runs:
+            points = scalars[run.folder].get(tag)
+            if points:
+                name = _name_run(run, several_seeds=len(seeds) > 1)
+                colour, dash = labels.index(run.label), seeds.index(run.seed)
+                lines.append(svg.Line(name, event_files.thin_curve(points), colour, dash))
+        rules = []
+        if tag == "rms" and len(bounds) == 1:
+            rules = [("y", min(bounds), "B")]
         if lines:
-            plots.append((about, svg.lines(_named_apart(lines), "step", tag, rules, about)))
+            drawing = svg.draw_lines(_drop_repeated_names(lines), "step", tag, rules, about)
+            plots.append((about, drawing))
     return plots
 
 
-def learning(marks, runs, of):
-    """(plots, {name: ([(step, held-out score), ..], its unit)}): one plot per attacker, a colour per anonymizer."""
-    series = {}
-    for number, mark in enumerate(marks):
-        for attack in of(mark, runs):
-            points = attack.get("curve") or _logged(attack["run"], mark, attack)
+def plot_learning(
+    summaries: Sequence[AnonymizerSummary],
+    runs: Sequence[FinishedRun],
+    list_attacks: Callable[[AnonymizerSummary, Sequence[FinishedRun]], Iterable[dict[str, Any]]],
+) -> tuple[list[Plot], dict[str, tuple[Curve, ScoreUnit]]]:
+    """Plot the held-out score of each attacker during its training, one colour per anonymizer.
+
+    Args:
+        summaries: The anonymizers.
+        runs: The runs.
+        list_attacks: Returns the attacks of a summary, each with its "run".
+
+    Returns:
+        The plots, and the curves by name with their unit.
+    """
+    entries: dict[tuple[str, ScoreUnit], list[_CurveEntry]] = {}
+    for number, summary in enumerate(summaries):
+        for attack in list_attacks(summary, runs):
+            points = attack.get("curve") or _read_logged_curve(attack["run"], summary, attack)
             if points:
-                unit = (
-                    event_files.DECIBELS if "psnr" in attack else event_files.POINTS
-                )  # what a decoder raises is its PSNR
-                series.setdefault((aggregate.title(attack), unit), []).append(
-                    (mark, number, attack["run"], list(map(tuple, points)))
-                )
-    plots, named = [], {}
-    for (attacker, unit), entries in series.items():
-        single = len({run.seed for _, _, run, _ in entries}) == 1
-        lines = [
-            svg.Line(
-                mark.name if single else f"{mark.name} #{run.seed}",
-                event_files.thin([(step, unit.times * score) for step, score in points]),
-                number,
-                number // svg.COLOURS,
-            )
-            for mark, number, run, points in entries
-        ]
-        plots.append(
-            (
-                attacker,
-                svg.lines(
-                    _named_apart(lines),
-                    "step",
-                    f"held-out score, {unit.name}",
-                    about=f"Learning curves of {attacker}",
-                ),
-            )
-        )
-        named |= {
-            f"{mark.name}, {attacker}, seed {run.seed}": (points, unit)
-            for mark, _, run, points in entries
-        }
-    return plots, named
+                # The score of a reconstruction is its PSNR.
+                unit = event_files.DECIBELS if "psnr" in attack else event_files.POINTS
+                curve = [(step, score) for step, score in points]
+                entry = (summary, number, attack["run"], curve)
+                entries.setdefault((aggregate.format_attacker(attack), unit), []).append(entry)
+    plots = []
+    curves: dict[str, tuple[Curve, ScoreUnit]] = {}
+    for (attacker, unit), same_attacker in entries.items():
+        lines = _make_learning_lines(same_attacker, unit)
+        title = f"held-out score, {unit.name}"
+        about = f"Learning curves of {attacker}"
+        drawing = svg.draw_lines(_drop_repeated_names(lines), "step", title, about=about)
+        plots.append((attacker, drawing))
+        for summary, _, run, curve in same_attacker:
+            curves[f"{summary.name}, {attacker}, seed {run.seed}"] = (curve, unit)
+    return plots, curves
 
 
-def _logged(run, mark, attack):
-    """The held-out scores of the run's own judge, from its TensorBoard files."""
-    if attack["attacker"] != "judge":
+def _make_learning_lines(entries: Sequence[_CurveEntry], unit: ScoreUnit) -> list[svg.Line]:
+    """Return one line per anonymizer and seed."""
+    one_seed = len({run.seed for _, _, run, _ in entries}) == 1
+    lines = []
+    for summary, number, run, curve in entries:
+        name = summary.name if one_seed else f"{summary.name} #{run.seed}"
+        scaled = [(step, unit.factor * score) for step, score in curve]
+        dash = number // svg.COLOUR_COUNT
+        lines.append(svg.Line(name, event_files.thin_curve(scaled), number, dash))
+    return lines
+
+
+def _read_logged_curve(
+    run: FinishedRun, summary: AnonymizerSummary, attack: dict[str, Any]
+) -> Curve | None:
+    """Return the held-out scores of the run's own attacker from its TensorBoard files."""
+    if attack["attacker"] != aggregate.OWN_ATTACKER:
         return None
-    folder = (
-        run.folder
-        / "logs"
-        / component_spec.make_file_name(f"privacy-{attack['probe']}-{mark.anonymizer}")
-    )
-    return event_files.scalars(folder).get("held_out")
+    phase = component_spec.make_file_name(f"privacy-{attack['probe']}-{summary.anonymizer}")
+    return event_files.read_scalars(run.folder / "logs" / phase).get("held_out")
 
 
-def _named_apart(lines):
-    """The lines, of which those beyond the first of a colour lose their name where there are too many to write."""
-    if len(lines) <= 10:
+def _drop_repeated_names(lines: Sequence[svg.Line]) -> Sequence[svg.Line]:
+    """Keep one name per colour if there are too many lines to name all."""
+    if len(lines) <= MAX_NAMED_LINES:
         return lines
-    seen, kept = set(), []
+    named = set()
+    kept = []
     for line in lines:
-        kept.append(
-            line if line.colour not in seen else svg.Line("", line.points, line.colour, line.dash)
-        )
-        seen.add(line.colour)
+        name = "" if line.colour in named else line.name
+        kept.append(svg.Line(name, line.points, line.colour, line.dash))
+        named.add(line.colour)
     return kept
 
 
-def _seeded(run, runs):
-    several = len({other.seed for other in runs}) > 1
-    return (
-        ", ".join(part for part in (run.label, f"seed {run.seed}" if several else "") if part)
-        or "f_A"
-    )
-
-
-def _nth_seed(run, runs):
-    return sorted({other.seed for other in runs}).index(run.seed)
+def _name_run(run: FinishedRun, several_seeds: bool) -> str:
+    parts = [run.label, f"seed {run.seed}" if several_seeds else ""]
+    return ", ".join(filter(None, parts)) or "f_A"

@@ -1,12 +1,20 @@
-"""What a report says, before anybody decides how it looks: tables, gates, what is missing, the model card."""
+"""Content of a report, apart from its looks: tables, controls, caveats, the model card."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from tfanon.report import aggregate, event_files, load_runs
+from tfanon.report.aggregate import AnonymizerSummary, Attack, Statistic
+from tfanon.report.event_files import Curve, ScoreUnit
+from tfanon.report.load_runs import FinishedRun
 from tfanon.report.tables import Table
 
 UP, DOWN = "\N{NO-BREAK SPACE}\N{UPWARDS ARROW}", "\N{NO-BREAK SPACE}\N{DOWNWARDS ARROW}"
-SEEDS = 3  # fewer tell nothing about a spread
-LUCK = 0.05  # of top-1: by how much more a judge may name behind an anonymizer, which adds nothing, than on raw video
-KNOWN = (
+MIN_SEEDS = 3  # fewer do not show a spread
+# An anonymizer adds nothing to a video, so a top-1 above that of raw video by more than this
+# fraction means that the evaluator is undertrained.
+MAX_GAIN_OVER_RAW = 0.05
+KNOWN_ATTACKS = (
     "frozen",
     "fresh",
     "linear_probe",
@@ -17,45 +25,47 @@ KNOWN = (
     "reconstruction",
 )
 NOT_HIDDEN = (
-    "Gait and other motion: the action is to be read, and people can be told by how they move.",
+    "Gait and other motion: actions stay recognisable, and people can be identified by how they "
+    "move.",
     "Body shape and height, as far as the outline stays.",
-    "Sound: voices, names, music. Copies come without it unless they are asked to keep it.",
-    "Text in the scene: signs, plates, badges, screens; nothing here was trained or tested on it.",
-    "Place and time: rooms, backgrounds, weather, and what a file is called or says of itself.",
-    "Whatever is not on the list of attributes that were attacked.",
+    "Sound: voices, names, music. It is removed from copies unless --audio=keep.",
+    "Text in the scene, such as signs, plates, badges and screens: not trained or tested here.",
+    "Place and time: rooms, backgrounds, weather, file names and metadata.",
+    "Anything that is not among the attacked attributes.",
 )
 
 
-def per_anonymizer(marks):
-    """The table of results: what is left of the action, what leaks."""
+def make_results_table(summaries: Sequence[AnonymizerSummary]) -> Table:
+    """Make the main table: utility and leakage of each anonymizer."""
     keys = ("leak", "leak_mean", "cmap", "f1", "f1_logit_half", "f1_tuned")
-    raw = next((mark for mark in marks if mark.anonymizer == aggregate.RAW), None)
-    rows = tuple(
-        (
-            mark.name,
-            mark.number("action_top1"),
-            aggregate.change(raw, mark, "action_top1"),
-            *map(mark.number, keys),
-            len(mark.by_seed),
-            _strongest(mark),
+    raw = aggregate.find_raw(summaries)
+    rows: list[tuple] = []
+    for summary in summaries:
+        rows.append(
+            (
+                summary.name,
+                summary.number("action_top1"),
+                aggregate.compute_change(raw, summary, "action_top1"),
+                *map(summary.number, keys),
+                len(summary.by_seed),
+                _name_strongest_attackers(summary),
+            )
         )
-        for mark in marks
-    )
-    chance = {
-        key: next((number for mark in marks if (number := mark.number(key))), None)
-        for key in ("action_chance", "cmap_chance", "f1_chance")
-    }
-    f1 = [chance["f1_chance"]] * 3
-    floor = (
-        "chance",
-        chance["action_chance"],
-        None,
-        None,
-        None,
-        chance["cmap_chance"],
-        *f1,
-        None,
-        None,
+    f1_chance = _find_first(summaries, "f1_chance")
+    rows.append(
+        (
+            "chance",
+            _find_first(summaries, "action_chance"),
+            None,
+            None,
+            None,
+            _find_first(summaries, "cmap_chance"),
+            f1_chance,
+            f1_chance,
+            f1_chance,
+            None,
+            None,
+        )
     )
     return Table(
         "results",
@@ -64,8 +74,8 @@ def per_anonymizer(marks):
             "anonymizer",
             f"action top-1{UP}",
             "from raw",
-            f"leak, max{DOWN}",
-            f"leak, mean{DOWN}",
+            f"leakage, max{DOWN}",
+            f"leakage, mean{DOWN}",
             f"cMAP{DOWN}",
             "F1, p > .5",
             "F1, logit > .5",
@@ -73,52 +83,58 @@ def per_anonymizer(marks):
             "seeds",
             "strongest attacker",
         ),
-        (*rows, floor),
-        lead="Per cent. Mean \N{PLUS-MINUS SIGN} deviation over seeds, and the 95 % interval over test videos or images, mean "
-        "of the seeds'. From raw: points of top-1 gained or lost under the same seed. A leak is cMAP above its floor, "
-        "max and mean over attackers trained on anonymized data; cMAP and F1 are of the run's own fresh judge.",
+        tuple(rows),
+        lead="Per cent. Mean \N{PLUS-MINUS SIGN} standard deviation over seeds, below it the 95 % "
+        "interval over test videos or images, mean of the seeds'. From raw: points of top-1 gained "
+        "or lost with the same seed. Leakage is cMAP above chance, maximum and mean over attackers "
+        "trained on anonymized data; cMAP and F1 are those of the run's own retrained attacker.",
         intervals=True,
     )
 
 
-def _strongest(mark):
-    """Who found the most, under each seed that differs."""
-    names = (seed["leak_by"].split(",")[0] for seed in mark.by_seed.values() if "leak_by" in seed)
+def _find_first(summaries: Iterable[AnonymizerSummary], key: str) -> Statistic | None:
+    """Return the first known statistic of a score."""
+    for summary in summaries:
+        statistic = summary.number(key)
+        if statistic is not None:
+            return statistic
+    return None
+
+
+def _name_strongest_attackers(summary: AnonymizerSummary) -> str | None:
+    """Return the strongest attacker, or several if they differ between seeds."""
+    names = []
+    for scores in summary.by_seed.values():
+        if "leak_by" in scores:
+            names.append(scores["leak_by"].partition(",")[0])
     return "; ".join(dict.fromkeys(names)) or None
 
 
-def per_attacker(marks, runs):
-    """One row per anonymizer and attacker, over seeds."""
-    groups = {}
-    for mark in marks:
-        for attack in of(mark, runs):
-            groups.setdefault((mark.name, aggregate.title(attack), attack["protocol"]), {})[
-                attack["seed"]
-            ] = attack
+def make_attacker_table(
+    summaries: Sequence[AnonymizerSummary], runs: Sequence[FinishedRun]
+) -> Table:
+    """Make the table with one row per anonymizer and attacker, over seeds."""
+    groups: dict[tuple[str, str, str], dict[int, Attack]] = {}
+    for summary in summaries:
+        for attack in list_summary_attacks(summary, runs):
+            key = (summary.name, aggregate.format_attacker(attack), attack["protocol"])
+            groups.setdefault(key, {})[attack["seed"]] = attack
     rows = []
-    for (name, attacker, protocol), seeds in groups.items():
-        one = aggregate.Mark(
-            name,
-            "",
-            "",
-            "",
-            {
-                seed: {**attack, "identity_top1_interval": attack.get("identity_interval")}
-                for seed, attack in seeds.items()
-            },
-        )
-        budget = next(iter(seeds.values())).get("budget") or {}
-        shares = [
-            one.number(key) for key in ("cmap", "cmap_above_floor", "f1_tuned", "identity_top1")
-        ]
+    for (name, attacker, protocol), by_seed in groups.items():
+        scores = {}
+        for seed, attack in by_seed.items():
+            identity_interval = attack.get("identity_interval")
+            scores[seed] = {**attack, "identity_top1_interval": identity_interval}
+        over_seeds = AnonymizerSummary(name, "", "", "", scores)
+        budget = next(iter(by_seed.values())).get("budget") or {}
         rows.append(
             (
                 name,
                 attacker,
                 protocol or "run",
-                *shares,
-                _raw_number(seeds, "psnr"),
-                _raw_number(seeds, "ssim"),
+                *map(over_seeds.number, ("cmap", "cmap_above_floor", "f1_tuned", "identity_top1")),
+                _compute_mean(by_seed, "psnr"),
+                _compute_mean(by_seed, "ssim"),
                 budget.get("steps"),
                 budget.get("parameters"),
             )
@@ -131,7 +147,7 @@ def per_attacker(marks, runs):
             "attacker",
             "protocol",
             "cMAP",
-            "above floor",
+            "above chance",
             "F1, tuned",
             "identity top-1",
             "PSNR dB",
@@ -140,31 +156,29 @@ def per_attacker(marks, runs):
             "parameters",
         ),
         tuple(rows),
-        lead="What each attacker finds behind each anonymizer, in per cent; judge: the fresh f_B' of the run. The "
-        "strongest one counts.",
+        lead="What each attacker learns from anonymized data, in per cent. The attacker 'judge' is "
+        "the run's own retrained attacker f_B'. The strongest attacker counts.",
     )
 
 
-def per_attribute(marks, runs):
-    """AP of each attribute, by the attacker that finds most of it."""
-    names = list(
-        dict.fromkeys(
-            name
-            for mark in marks
-            for attack in of(mark, runs)
-            for name in attack.get("average_precision") or ()
-        )
-    )
-    rows = []
-    for mark in marks:
-        seeds = {}
-        for attack in of(mark, runs):
+def make_attribute_table(
+    summaries: Sequence[AnonymizerSummary], runs: Sequence[FinishedRun]
+) -> Table | None:
+    """Make the table of average precision per attribute, by the attacker best at it."""
+    by_summary = []
+    names: dict[str, None] = {}
+    for summary in summaries:
+        best: dict[int, dict[str, float]] = {}
+        for attack in list_summary_attacks(summary, runs):
             for name, value in (attack.get("average_precision") or {}).items():
-                known = seeds.setdefault(attack["seed"], {})
-                known[name] = max(known.get(name, value), value)
-        one = aggregate.Mark(mark.name, "", "", "", seeds)
-        rows.append((mark.name, *(one.number(name) for name in names)))
-    return names and Table(
+                names[name] = None
+                of_seed = best.setdefault(attack["seed"], {})
+                of_seed[name] = max(of_seed.get(name, value), value)
+        by_summary.append(AnonymizerSummary(summary.name, "", "", "", best))
+    if not names:
+        return None
+    rows = [(summary.name, *map(summary.number, names)) for summary in by_summary]
+    return Table(
         "attributes",
         "Attributes",
         ("anonymizer", *names),
@@ -173,35 +187,42 @@ def per_attribute(marks, runs):
     )
 
 
-def worth(marks):
-    """Hypervolume and area of all anonymizers, of the fixed ones and of the trained ones."""
+def make_front_table(summaries: Sequence[AnonymizerSummary]) -> Table | None:
+    """Make the table of hypervolume and area of all, fixed and trained anonymizers."""
     rows = []
-    for name, kind in (("all", None), ("fixed", False), ("trained", True)):
-        if found := aggregate.worth(marks, kind):
-            rows.append((name, found["hypervolume"], found["area"], found["points"]))
-    return rows and Table(
+    for name, trained in (("all", None), ("fixed", False), ("trained", True)):
+        front = aggregate.measure_front(summaries, trained)
+        if front:
+            rows.append((name, front["hypervolume"], front["area"], front["points"]))
+    if not rows:
+        return None
+    return Table(
         "frontier",
-        "The frontier in numbers",
+        "The Pareto front in numbers",
         ("anonymizers", f"hypervolume{UP}", f"area{UP}", "points"),
         tuple(rows),
         (
-            "Reference points: raw video (its top-1, its leak) and chance (top-1 of the commonest class, no leak). "
-            "Hypervolume: share of the box between them that is beaten; 0 for raw and chance alone. Area: under utility "
-            "over privacy, straight from point to point; 50 for raw or nothing by the toss of a coin.",
+            "Reference points: raw video (its top-1, its leakage) and chance (top-1 of the most "
+            "frequent class, no leakage). Hypervolume: fraction of the box between them that is "
+            "dominated; 0 for raw and chance alone. Area: under utility over privacy, straight "
+            "from point to point; 50 for choosing raw video or nothing at random.",
         ),
     )
 
 
-def further(marks):
-    """Identity, flicker and reconstruction, where they were measured."""
-    shares = ("identity_top1", "identity_chance", "tar_at_far_0.01", "tar_at_far_0.1")
+def make_further_table(summaries: Sequence[AnonymizerSummary]) -> Table | None:
+    """Make the table of identity, flicker and reconstruction, where they were measured."""
+    fractions = ("identity_top1", "identity_chance", "tar_at_far_0.01", "tar_at_far_0.1")
     others = ("flicker", "psnr", "ssim", "ms_ssim")
-    rows = [
-        (mark.name, *map(mark.number, shares), *[_raw_number(mark.by_seed, key) for key in others])
-        for mark in marks
-    ]
-    rows = [row for row in rows if any(cell is not None for cell in row[1:])]
-    return rows and Table(
+    rows = []
+    for summary in summaries:
+        cells = list(map(summary.number, fractions))
+        means = [_compute_mean(summary.by_seed, key) for key in others]
+        if any(cell is not None for cell in (*cells, *means)):
+            rows.append((summary.name, *cells, *means))
+    if not rows:
+        return None
+    return Table(
         "further",
         "Identity, flicker, reconstruction",
         (
@@ -216,169 +237,195 @@ def further(marks):
             "MS-SSIM",
         ),
         tuple(rows),
-        lead="Identity, in per cent: top-1 of a closed set; share of pairs of one person that are accepted where that "
-        "share of pairs of two is accepted too. Flicker: mean temporal difference of the output beyond that of the "
-        "input, pixels in [0, 1]. PSNR and SSIM: how close a reconstruction comes to the raw picture, mean over "
-        "seeds.",
+        lead="Identity, in per cent: closed-set top-1; true accept rate of pairs of one person at a "
+        "false accept rate of pairs of two. Flicker: mean temporal difference of the output beyond "
+        "that of the input, pixels in [0, 1]. PSNR and SSIM: similarity of a reconstruction to the "
+        "raw image, mean over seeds.",
     )
 
 
-def of(mark, runs):
-    """The attacks of runs that belong to a mark, each once; "run": whose."""
-    own = [run for run in runs if run.setting == mark.setting and mark.label in ("", run.label)]
-    return aggregate.once(
-        attack | {"run": run}
-        for run in own
-        for attack in aggregate.attacks(run, mark.anonymizer, mark.probe)
-    )
+def list_summary_attacks(summary: AnonymizerSummary, runs: Iterable[FinishedRun]) -> list[Attack]:
+    """List the attacks that belong to a summary, each once, with "run": its run."""
+    attacks = []
+    for run in runs:
+        if run.setting == summary.setting and summary.label in ("", run.label):
+            for attack in aggregate.list_attacks(run, summary.anonymizer, summary.probe):
+                attacks.append({**attack, "run": run})
+    return aggregate.drop_repeated_attacks(attacks)
 
 
-def gates(runs):
-    """[{"run", "protocol", "gate", "attacker", "value", "bound", "passed"}, ..] of all evaluations."""
-    return [
-        {"run": run.folder.name, "protocol": protocol, **gate}
-        for run in runs
-        for protocol, found in run.evaluations.items()
-        for gate in found.get("gates", [])
-    ]
+def list_controls(runs: Iterable[FinishedRun]) -> list[dict[str, Any]]:
+    """List the positive and negative controls of all evaluations.
+
+    Returns:
+        Dicts with "run", "protocol", "gate" (name of the control), "attacker", "value", "bound" and
+        "passed".
+    """
+    controls = []
+    for run in runs:
+        for protocol, evaluation in run.evaluations.items():
+            for control in evaluation.get("gates", []):
+                controls.append({"run": run.folder.name, "protocol": protocol, **control})
+    return controls
 
 
-def missing(marks, runs, found_gates):
-    """What a reader could take for done, a sentence each."""
-    lines = []
-    few = sorted({mark.name for mark in marks if len(mark.by_seed) < SEEDS})
+def list_caveats(
+    summaries: Sequence[AnonymizerSummary],
+    runs: Sequence[FinishedRun],
+    controls: Sequence[dict[str, Any]],
+) -> list[str]:
+    """List what is missing or weak but could be taken for done, one sentence each."""
+    caveats = []
+    few = sorted({summary.name for summary in summaries if len(summary.by_seed) < MIN_SEEDS})
     if few:
-        lines.append(
-            f"Fewer than {SEEDS} seeds: {load_runs.in_short(few)}. A difference between two rows may be the seed's doing."
+        caveats.append(
+            f"Fewer than {MIN_SEEDS} seeds: {load_runs.shorten_list(few)}. Differences between "
+            "rows may be chance."
         )
-    bare = [run.folder.name for run in runs if not run.evaluations]
-    if bare:
-        lines.append(
-            f"No evaluation: {load_runs.in_short(bare)}. The only attacker there is the run's own judge; python -m "
-            "tfanon.evaluate --run_dir=RUN --protocol=strict adds the others."
+    unevaluated = [run.folder.name for run in runs if not run.evaluations]
+    if unevaluated:
+        caveats.append(
+            f"No evaluation: {load_runs.shorten_list(unevaluated)}. Only the run's own attacker "
+            "was tried; python -m tfanon.evaluate --run_dir=RUN --protocol=strict adds others."
         )
-    tried = {
-        attack["attacker"].partition("+")[0] for mark in marks for attack in of(mark, runs)
-    } | ({"fresh"} if runs else set())
-    if untried := [name for name in KNOWN if name not in tried]:
-        lines.append(f"Attackers that were not tried: {', '.join(untried)}.")
-    if not found_gates:
-        lines.append(
-            "No gate was run: nothing shows that an attacker reads raw data and finds nothing in noise."
+    untried = _list_untried_attacks(summaries, runs)
+    if untried:
+        caveats.append(f"Attackers that were not tried: {', '.join(untried)}.")
+    if not controls:
+        caveats.append(
+            "No controls were run: nothing shows that attackers succeed on raw data and fail on "
+            "noise."
         )
-    for alike in aggregate.grouped(marks).values():
-        met = {
-            tuple(seed["attacked_by"])
-            for mark in alike
-            for seed in mark.by_seed.values()
-            if mark.number("leak")
-        }
-        if len(met) > 1:
-            lines.append(
-                f"Not every anonymizer met the same attackers ({min(map(len, met))} to {max(map(len, met))} of "
-                "them): a maximum over more, or over stronger ones, is larger."
-            )
-    unplaced = list(dict.fromkeys(mark.name for mark in marks if not mark.placed))
+    caveats += _describe_uneven_attacks(summaries)
+    unplaced = list(dict.fromkeys(summary.name for summary in summaries if not summary.placed))
     if unplaced:
-        lines.append(
-            f"Without a top-1 or a leak, so not on the frontier: {load_runs.in_short(unplaced)}."
+        caveats.append(
+            "Without top-1 or leakage, so not in the Pareto plot: "
+            f"{load_runs.shorten_list(unplaced)}."
         )
-    raws = [mark for mark in marks if mark.anonymizer == aggregate.RAW]
+    raws = [summary for summary in summaries if summary.anonymizer == aggregate.RAW]
     if not raws:
-        lines.append(
-            "Raw video was not measured: there is nothing to compare with, and no frontier in numbers."
+        caveats.append(
+            "Raw video was not measured, so there is nothing to compare with and no Pareto front "
+            "in numbers."
         )
-    elif not all(map(aggregate.readable, raws)):
-        lines.append(
-            "The judges find nothing in raw video under some seed, so what they miss elsewhere proves nothing: no "
-            "frontier in numbers. Train them longer."
+    elif not all(map(aggregate.is_valid_reference, raws)):
+        caveats.append(
+            "Evaluator or attackers do not beat chance on raw video with some seed, so failing "
+            "elsewhere proves nothing: no Pareto front in numbers. Train them longer."
         )
-    if better := _better_than_raw(marks):
-        lines.append(
-            f"The judge of the action names more behind {load_runs.in_short(better)} than on raw video, which lacks "
-            "nothing: it had too few clips or too few steps, and its top-1 says little."
+    better = _list_better_than_raw(summaries)
+    if better:
+        caveats.append(
+            f"The action evaluator is more accurate on {load_runs.shorten_list(better)} than on "
+            "raw video, which has all the information: it had too few clips or steps, and its "
+            "top-1 means little."
         )
-    return list(dict.fromkeys(lines))
+    return list(dict.fromkeys(caveats))
 
 
-def _better_than_raw(marks):
-    """Names of the marks behind which top-1 is higher than on raw video by more than LUCK, mean of the seeds."""
+def _list_untried_attacks(
+    summaries: Iterable[AnonymizerSummary], runs: Sequence[FinishedRun]
+) -> list[str]:
+    """Return the known attacks that no evaluation ran."""
+    tried = {"fresh"} if runs else set()  # every run has its own retrained attacker
+    for summary in summaries:
+        for attack in list_summary_attacks(summary, runs):
+            tried.add(attack["attacker"].partition("+")[0])
+    return [name for name in KNOWN_ATTACKS if name not in tried]
+
+
+def _describe_uneven_attacks(summaries: Iterable[AnonymizerSummary]) -> list[str]:
+    """Return a sentence per group whose anonymizers were not attacked by the same attackers."""
+    sentences = []
+    for group in aggregate.group_summaries(summaries).values():
+        attackers = set()
+        for summary in group:
+            if summary.number("leak"):
+                for scores in summary.by_seed.values():
+                    attackers.add(tuple(scores["attacked_by"]))
+        if len(attackers) > 1:
+            counts = [len(names) for names in attackers]
+            sentences.append(
+                "Not every anonymizer was attacked by the same attackers "
+                f"({min(counts)} to {max(counts)} of them): a maximum over more, or over stronger "
+                "ones, is larger."
+            )
+    return sentences
+
+
+def _list_better_than_raw(summaries: Iterable[AnonymizerSummary]) -> list[str]:
+    """Return the anonymizers whose mean top-1 exceeds raw video's by MAX_GAIN_OVER_RAW."""
     names = []
-    for alike in aggregate.grouped(marks).values():
-        raw = next((mark for mark in alike if mark.anonymizer == aggregate.RAW), None)
-        gains = {mark.name: aggregate.change(raw, mark, "action_top1") for mark in alike}
-        names += [name for name, gain in gains.items() if gain and gain.mean > LUCK]
+    for group in aggregate.group_summaries(summaries).values():
+        raw = aggregate.find_raw(group)
+        for summary in group:
+            gain = aggregate.compute_change(raw, summary, "action_top1")
+            if gain and gain.mean > MAX_GAIN_OVER_RAW:
+                names.append(summary.name)
     return list(dict.fromkeys(names))
 
 
-def still_learning(series):
-    """Sentences on attackers whose held-out score was still rising.  series: {name: ([(step, score), ..], unit)}."""
-    rises = {
-        name: (unit.times * (event_files.rise(points) or 0), unit)
-        for name, (points, unit) in series.items()
-    }
-    rising = [
-        f"{name} ({gain:.1f} {unit.name})"
-        for name, (gain, unit) in rises.items()
-        if gain > unit.flat
-    ]
-    return (
-        [
-            f"Attackers that still learned in the last quarter of their training, so that the leak may be larger: "
-            f"{load_runs.in_short(rising)}."
-        ]
-        if rising
-        else []
-    )
+def describe_unfinished_attackers(curves: Mapping[str, tuple[Curve, ScoreUnit]]) -> list[str]:
+    """Describe attackers whose held-out score still rose at the end of their training.
 
-
-def card(runs):
-    """[(heading, [lines]), ..]: what the anonymizers are, what was tried against them, what they do not hide."""
-    c = runs[0].config
-    kinds = sorted(
-        {
-            (run.config.anonymizer, run.config.anonymizer_width, run.config.anonymizer_output)
-            for run in runs
-        }
-    )
-    protocols = sorted({protocol for run in runs for protocol in run.evaluations})
+    Args:
+        curves: (step, score) pairs with their unit, by name.
+    """
+    rising = []
+    for name, (points, unit) in curves.items():
+        rise = unit.factor * (event_files.measure_late_rise(points) or 0)
+        if rise > unit.min_rise:
+            rising.append(f"{name} ({rise:.1f} {unit.name})")
+    if not rising:
+        return []
     return [
+        "Attackers that still improved in the last quarter of their training, so that leakage may "
+        f"be larger: {load_runs.shorten_list(rising)}."
+    ]
+
+
+def make_model_card(runs: Sequence[FinishedRun]) -> list[tuple[str, list[str]]]:
+    """Return (heading, sentences): what the anonymizers are, how they were attacked, their limits."""
+    resolution = runs[0].config.resolution
+    architectures = set()
+    training = set()
+    protocols: set[str] = set()
+    for run in runs:
+        config = run.config
+        architectures.add((config.anonymizer, config.anonymizer_width, config.anonymizer_output))
+        training.add(
+            f"Clips of {config.clip_source}, images of {config.image_source}; seed {run.seed}."
+        )
+        protocols.update(run.evaluations)
+    networks = []
+    for name, width, output in sorted(architectures):
+        networks.append(
+            f"f_A: {name}, width {width:g}, {output} output, {resolution} x {resolution} pixels."
+        )
+    attacked_by = ", ".join(sorted(protocols)) or "only the retrained attackers of the run"
+    return [
+        ("Architecture", networks),
+        ("Training data", sorted(training)),
         (
-            "What it is",
-            [
-                f"f_A: {name}, width {width:g}, {output} output, {c.resolution} x {c.resolution} pixels."
-                for name, width, output in kinds
-            ],
+            "Attacks",
+            [f"Protocols: {attacked_by}. Every attacker has f_A and its training data."],
         ),
         (
-            "Trained on",
-            sorted(
-                {
-                    f"Clips of {run.config.clip_source}, images of {run.config.image_source}; seed "
-                    f"{run.seed}."
-                    for run in runs
-                }
-            ),
-        ),
-        (
-            "Attacked by",
+            "Intended use",
             [
-                f"Protocols: {', '.join(protocols) or 'none beyond the fresh judges of the run'}. Every "
-                "attacker owns f_A and its training data."
-            ],
-        ),
-        (
-            "Meant for",
-            [
-                "Research, and a judgement of whether an anonymizer is good enough for a purpose; it replaces "
-                "no review of the pictures, and no statement of law is made."
+                "Research, and deciding whether an anonymizer is good enough for a purpose. It "
+                "does not replace a review of the pictures and is no legal advice."
             ],
         ),
         ("Not hidden", list(NOT_HIDDEN)),
     ]
 
 
-def _raw_number(seeds, key):
-    """A plain mean of numbers that are no shares; None where none is known."""
-    values = [seed[key] for seed in seeds.values() if isinstance(seed.get(key), (int, float))]
+def _compute_mean(by_seed: Mapping[int, dict[str, Any]], key: str) -> float | None:
+    """Return the mean over seeds of a number that is not a fraction; None if it is unknown."""
+    values = []
+    for scores in by_seed.values():
+        if isinstance(scores.get(key), (int, float)):
+            values.append(scores[key])
     return float(sum(values) / len(values)) if values else None

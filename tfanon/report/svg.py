@@ -1,34 +1,48 @@
-"""Plots as SVG text: points with error bars and lines, axes with round ticks, names beside what they name.
+"""Plots as SVG text: points with error bars, lines, round ticks, labels that do not overlap.
 
-Colours are classes (s0 .. s7) of the page's style sheet, so that one picture serves light, dark and paper; marks and
-dashes differ in shape too. Every text is escaped.
+Colours are classes (s0 .. s7) of the page's style sheet, so that one picture serves light and dark
+screens and paper; shapes and dashes differ too. All text is escaped.
 """
 
 import dataclasses
 import html
 import math
+from collections.abc import Iterable, Sequence
 
-WIDTH, HEIGHT = 620, 400
-LEFT, RIGHT, TOP, BOTTOM = 58, 18, 14, 46
-LETTER, LINE = (
-    7.2,
-    14,
-)  # width and height of a letter, in pixels, as far as placing a name needs them
-COLOURS = 8
+WIDTH, HEIGHT = 620, 400  # pixels
+LEFT, RIGHT, TOP, BOTTOM = 58, 18, 14, 46  # margins in pixels
+# Size of a letter in pixels, as far as placing a label needs it.
+LETTER_WIDTH, LINE_HEIGHT = 7.2, 14
+COLOUR_COUNT = 8
 DASHES = ("", "6 3", "2 3", "8 3 2 3")
+TICK_STEPS = (1, 2, 2.5, 5, 10)  # times a power of ten
+BAR_CLEARANCE = 9  # pixels that a label stays above an error bar, which would cross it out
+SIDE_GAP, END_GAP = 10, 6  # pixels between a point or the end of a line and its label
+
+XY = tuple[float, float]
+Rule = tuple[str, float, str]
+# x, y, name, colour
+Label = tuple[float, float, str, int]
 
 
 @dataclasses.dataclass(frozen=True)
 class Dot:
-    """A point of a scatter plot.  bars: ((x low, x high), (y low, y high)).  shape: circle, square or diamond.
+    """A point of a scatter plot.
 
-    about: what it shows under a pointer; empty: its name.
+    Attributes:
+        name: Label beside it.
+        x: Value on the x axis.
+        y: Value on the y axis.
+        bars: Error bars ((x low, x high), (y low, y high)); empty: none.
+        shape: circle, square or diamond.
+        colour: Index of its colour.
+        about: Tooltip; empty: the name.
     """
 
     name: str
     x: float
     y: float
-    bars: tuple = ()
+    bars: tuple[XY, ...] = ()
     shape: str = "circle"
     colour: int = 0
     about: str = ""
@@ -36,231 +50,332 @@ class Dot:
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """A curve.  points: [(x, y), ..], x rising.  name: written at its end; empty: not named."""
+    """A curve.
+
+    Attributes:
+        name: Label at its end; empty: none.
+        points: (x, y) by rising x.
+        colour: Index of its colour.
+        dash: Index of its dash pattern.
+    """
 
     name: str
-    points: tuple
+    points: tuple[XY, ...]
     colour: int = 0
     dash: int = 0
 
 
-def scatter(dots, x_title, y_title, frontier=(), rules=(), reach=((), ()), about=""):
-    """Dots with error bars and names.
+def draw_scatter(
+    dots: Sequence[Dot],
+    x_title: str,
+    y_title: str,
+    frontier: Sequence[XY] = (),
+    rules: Sequence[Rule] = (),
+    reach: tuple[Sequence[float], Sequence[float]] = ((), ()),
+    about: str = "",
+) -> str:
+    """Draw points with error bars and labels.
 
-    frontier: [(x, y), ..] rising in x, joined by stairs.  rules: dashed lines [(axis "x" or "y", value, name), ..].
-    reach: x and y values that the axes must reach.  about: what a screen reader says.
+    Args:
+        dots: The points.
+        x_title: Title of the x axis.
+        y_title: Title of the y axis.
+        frontier: (x, y) by rising x, joined by steps.
+        rules: Dashed lines (axis "x" or "y", value, name).
+        reach: Values that the x axis and the y axis must include.
+        about: Description for screen readers.
+
+    Returns:
+        The SVG.
     """
-    xs = [value for dot in dots for value in (dot.x, *(dot.bars[0] if dot.bars else ()))]
-    ys = [value for dot in dots for value in (dot.y, *(dot.bars[1] if dot.bars else ()))]
-    xs, ys = [*xs, *reach[0]], [*ys, *reach[1]]
-    frame = Frame(
-        xs + [v for axis, v, _ in rules if axis == "x"],
-        ys + [v for axis, v, _ in rules if axis == "y"],
-    )
-    parts = [
-        frame.axes(x_title, y_title),
-        *(frame.rule(*rule, last=True) for rule in rules),
-    ]  # dots begin at the left
+    xs, ys = list(reach[0]), list(reach[1])
+    for dot in dots:
+        xs.append(dot.x)
+        ys.append(dot.y)
+        if dot.bars:
+            xs += dot.bars[0]
+            ys += dot.bars[1]
+    for axis, value, _ in rules:
+        (xs if axis == "x" else ys).append(value)
+    axes = Axes(xs, ys)
+    parts = [axes.draw(x_title, y_title)]
+    # Named at the right end: the dots begin at the left.
+    parts += [axes.draw_rule(*rule, at_end=True) for rule in rules]
     if len(frontier) > 1:
-        steps = [((two[0], one[1]), two) for one, two in zip(frontier, frontier[1:])]
-        corners = [frontier[0], *(corner for step in steps for corner in step)]
-        parts.append(f'<polyline class="frontier" points="{frame.path(corners)}"/>')
-    parts += [frame.bars(dot) for dot in dots if dot.bars]
-    parts += [_shape(frame.x(dot.x), frame.y(dot.y), dot) for dot in dots]
-    up = 9  # above the bar, which would strike the name out
-    places = [
-        (frame.x(dot.x), frame.y(dot.y) - up * bool(dot.bars), dot.name, dot.colour) for dot in dots
-    ]
-    parts += names(places, frame)
-    return _picture(parts, frame, about)
+        corners = [frontier[0]]
+        for before, after in zip(frontier, frontier[1:], strict=False):
+            corners += [(after[0], before[1]), after]
+        parts.append(f'<polyline class="frontier" points="{axes.format_path(corners)}"/>')
+    parts += [axes.draw_bars(dot) for dot in dots if dot.bars]
+    parts += [_draw_dot(axes.x(dot.x), axes.y(dot.y), dot) for dot in dots]
+    labels = []
+    for dot in dots:
+        clearance = BAR_CLEARANCE if dot.bars else 0
+        labels.append((axes.x(dot.x), axes.y(dot.y) - clearance, dot.name, dot.colour))
+    parts += place_names(labels, axes)
+    return _wrap_svg(parts, axes, about)
 
 
-def lines(curves, x_title, y_title, rules=(), about="", width=WIDTH, height=300):
-    """Curves with their names at their ends; a curve without points is left out."""
+def draw_lines(
+    curves: Sequence[Line],
+    x_title: str,
+    y_title: str,
+    rules: Sequence[Rule] = (),
+    about: str = "",
+    width: float = WIDTH,
+    height: float = 300,
+) -> str:
+    """Draw curves with their names at their ends; curves without points are left out.
+
+    Args:
+        curves: The curves.
+        x_title: Title of the x axis.
+        y_title: Title of the y axis.
+        rules: Dashed lines (axis "x" or "y", value, name).
+        about: Description for screen readers.
+        width: In pixels.
+        height: In pixels.
+
+    Returns:
+        The SVG.
+    """
     curves = [curve for curve in curves if curve.points]
     xs = [x for curve in curves for x, _ in curve.points]
-    ys = [y for curve in curves for _, y in curve.points] + [
-        value for axis, value, _ in rules if axis == "y"
-    ]
-    room = min(LETTER * max((len(curve.name) for curve in curves), default=0) + 10, 0.4 * width)
-    frame = Frame(xs, ys, width, height, right=max(RIGHT, room))
-    parts = [frame.axes(x_title, y_title), *(frame.rule(*rule) for rule in rules)]
+    ys = [y for curve in curves for _, y in curve.points]
+    ys += [value for axis, value, _ in rules if axis == "y"]
+    longest = max((len(curve.name) for curve in curves), default=0)
+    room = min(LETTER_WIDTH * longest + 10, 0.4 * width)
+    axes = Axes(xs, ys, width, height, right=max(RIGHT, room))
+    parts = [axes.draw(x_title, y_title)]
+    parts += [axes.draw_rule(*rule) for rule in rules]
+    labels = []
     for curve in curves:
-        dash = (
-            f' stroke-dasharray="{DASHES[curve.dash % len(DASHES)]}"'
-            if curve.dash % len(DASHES)
-            else ""
-        )
-        parts.append(
-            f'<polyline class="line s{curve.colour % COLOURS}"{dash} points="{frame.path(curve.points)}"/>'
-        )
-    ends = [
-        (
-            frame.x(curve.points[-1][0]),
-            frame.y(curve.points[-1][1]),
-            _short(curve.name, room),
-            curve.colour,
-        )
-        for curve in curves
-        if curve.name
-    ]
-    return _picture(parts + names(ends, frame, beside=True), frame, about)
+        pattern = DASHES[curve.dash % len(DASHES)]
+        dash = f' stroke-dasharray="{pattern}"' if pattern else ""
+        kind = f"line s{curve.colour % COLOUR_COUNT}"
+        path = axes.format_path(curve.points)
+        parts.append(f'<polyline class="{kind}"{dash} points="{path}"/>')
+        if curve.name:
+            x, y = curve.points[-1]
+            labels.append((axes.x(x), axes.y(y), _shorten_name(curve.name, room), curve.colour))
+    parts += place_names(labels, axes, beside=True)
+    return _wrap_svg(parts, axes, about)
 
 
-class Frame:
-    """Axes around some values: where each lies in the picture."""
+class Axes:
+    """Axes around some values: the place of each value in the picture.
 
-    def __init__(self, xs, ys, width=WIDTH, height=HEIGHT, right=RIGHT):
+    Args:
+        xs: Values that the x axis must include.
+        ys: Values that the y axis must include.
+        width: Of the picture in pixels.
+        height: Of the picture in pixels.
+        right: Right margin in pixels.
+    """
+
+    def __init__(
+        self,
+        xs: Iterable[float],
+        ys: Iterable[float],
+        width: float = WIDTH,
+        height: float = HEIGHT,
+        right: float = RIGHT,
+    ) -> None:
         self.width, self.height, self.right = width, height, right
-        self.x_ticks, self.y_ticks = ticks(xs, 6), ticks(ys, 5)
+        self.x_ticks, self.y_ticks = choose_ticks(xs, 6), choose_ticks(ys, 5)
 
-    def x(self, value):
-        return _between(value, self.x_ticks, LEFT, self.width - self.right)
+    def x(self, value: float) -> float:
+        """Return the place of a value on the x axis in pixels."""
+        return _interpolate(value, self.x_ticks, LEFT, self.width - self.right)
 
-    def y(self, value):
-        return _between(value, self.y_ticks, self.height - BOTTOM, TOP)
+    def y(self, value: float) -> float:
+        """Return the place of a value on the y axis in pixels, from the top."""
+        return _interpolate(value, self.y_ticks, self.height - BOTTOM, TOP)
 
-    def path(self, points):
+    def format_path(self, points: Iterable[XY]) -> str:
+        """Return points as an SVG list of coordinates."""
         return " ".join(f"{self.x(x):.1f},{self.y(y):.1f}" for x, y in points)
 
-    def axes(self, x_title, y_title):
-        """Grid, numbers and titles."""
+    def draw(self, x_title: str, y_title: str) -> str:
+        """Return grid, numbers and titles."""
         bottom, end = self.height - BOTTOM, self.width - self.right
         parts = []
         for value in self.y_ticks:
             y = self.y(value)
             parts.append(
                 f'<line class="grid" x1="{LEFT}" x2="{end:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
-                + text(LEFT - 8, y + 4, _number(value, self.y_ticks), "end")
             )
+            parts.append(format_text(LEFT - 8, y + 4, _format_tick(value, self.y_ticks), "end"))
         for value in self.x_ticks:
             x = self.x(value)
             parts.append(
                 f'<line class="axis" x1="{x:.1f}" x2="{x:.1f}" y1="{bottom}" y2="{bottom + 5}"/>'
-                + text(x, bottom + 19, _number(value, self.x_ticks), "middle")
             )
+            number = _format_tick(value, self.x_ticks)
+            parts.append(format_text(x, bottom + 19, number, "middle"))
         parts.append(f'<line class="axis" x1="{LEFT}" x2="{end:.1f}" y1="{bottom}" y2="{bottom}"/>')
-        parts.append(text((LEFT + end) / 2, self.height - 8, x_title, "middle"))
+        parts.append(format_text((LEFT + end) / 2, self.height - 8, x_title, "middle"))
         middle = (TOP + bottom) / 2
-        parts.append(
-            f'<g transform="rotate(-90 14 {middle:.0f})">{text(14, middle, y_title, "middle")}</g>'
-        )
+        title = format_text(14, middle, y_title, "middle")
+        parts.append(f'<g transform="rotate(-90 14 {middle:.0f})">{title}</g>')
         return "".join(parts)
 
-    def rule(self, axis, value, name, last=False):
-        """A dashed line at a value, named at its lower or left end, or, where it is of y and `last`, at its right one."""
-        if axis == "x":
-            x = self.x(value)
-            return (
-                f'<line class="rule" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{self.height - BOTTOM}"/>'
-                + text(x - 5, self.height - BOTTOM - 8, name, "end", "quiet")
-            )
-        y = self.y(value)
-        return (
-            f'<line class="rule" x1="{LEFT}" x2="{self.width - self.right:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
-            + text(
-                self.width - self.right - 6 if last else LEFT + 6,
-                y - 5,
-                name,
-                "end" if last else "start",
-                "quiet",
-            )
-        )
+    def draw_rule(self, axis: str, value: float, name: str, at_end: bool = False) -> str:
+        """Return a dashed line at a value with its name.
 
-    def bars(self, dot):
+        Args:
+            axis: "x" or "y".
+            value: Where on that axis.
+            name: Written at the lower or left end.
+            at_end: Write the name of a horizontal line at its right end.
+        """
+        if axis == "x":
+            x, low = self.x(value), self.height - BOTTOM
+            line = f'<line class="rule" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{low}"/>'
+            return line + format_text(x - 5, low - 8, name, "end", "quiet")
+        y, end = self.y(value), self.width - self.right
+        line = f'<line class="rule" x1="{LEFT}" x2="{end:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        if at_end:
+            return line + format_text(end - 6, y - 5, name, "end", "quiet")
+        return line + format_text(LEFT + 6, y - 5, name, "start", "quiet")
+
+    def draw_bars(self, dot: Dot) -> str:
+        """Return the error bars of a point."""
         (left, right), (low, high) = dot.bars
         x, y = self.x(dot.x), self.y(dot.y)
-        return (
-            f'<path class="bar s{dot.colour % COLOURS}" d="M{self.x(left):.1f} {y:.1f}H{self.x(right):.1f}'
-            f'M{x:.1f} {self.y(low):.1f}V{self.y(high):.1f}"/>'
+        path = (
+            f"M{self.x(left):.1f} {y:.1f}H{self.x(right):.1f}"
+            f"M{x:.1f} {self.y(low):.1f}V{self.y(high):.1f}"
         )
+        return f'<path class="bar s{dot.colour % COLOUR_COUNT}" d="{path}"/>'
 
 
-def ticks(values, count):
-    """At least two round numbers, evenly spread, from below the least value to above the largest."""
-    values = [value for value in values if math.isfinite(value)] or [0.0, 1.0]
-    low, high = min(values), max(values)
+def choose_ticks(values: Iterable[float], count: int) -> list[float]:
+    """Return at least two round, evenly spaced numbers around all values, about `count` of them."""
+    finite = [value for value in values if math.isfinite(value)] or [0.0, 1.0]
+    low, high = min(finite), max(finite)
     if high - low < 1e-9 * max(1.0, abs(high)):
         low, high = low - (abs(low) or 1) * 0.1, high + (abs(high) or 1) * 0.1
-    rough = (high - low) / count
-    unit = 10.0 ** math.floor(math.log10(rough))
-    step = next(unit * factor for factor in (1, 2, 2.5, 5, 10) if unit * factor >= rough * 0.999)
+    smallest = (high - low) / count
+    unit = 10.0 ** math.floor(math.log10(smallest))
+    steps = [unit * factor for factor in TICK_STEPS]
+    step = next(step for step in steps if step >= smallest * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return [step * k for k in range(first, last + 1)]
 
 
-def names(entries, frame, beside=False):
-    """Texts beside (x, y, name, colour), moved up and down until none lies on another.
+def place_names(labels: Iterable[Label], axes: Axes, beside: bool = False) -> list[str]:
+    """Place labels beside their points, moved up and down until none overlaps another.
 
-    beside: all to the right, where the frame has left room; otherwise to the left in the right part of the picture.
+    Args:
+        labels: (x, y, name, colour).
+        axes: The axes of the plot.
+        beside: Write all labels to the right, where the axes leave room; otherwise labels in the
+            right part of the picture are written to the left.
+
+    Returns:
+        SVG texts.
     """
-    boxes = []
-    for x, y, name, colour in sorted(entries, key=lambda entry: entry[1]):
-        wide = LETTER * len(name)
-        leftwards = not beside and x + 10 + wide > frame.width - 2
-        start = x - 10 - wide if leftwards else x + (6 if beside else 10)
-        top = y - LINE / 2
-        while any(
-            start < other[0] + other[2] and other[0] < start + wide and abs(top - other[1]) < LINE
-            for other in boxes
-        ):
+    # Left end and top of each label, its width, whether it is on the left, and the label itself.
+    boxes: list[tuple[float, float, float, bool, Label]] = []
+    for label in sorted(labels, key=lambda label: label[1]):
+        x, y, name, _ = label
+        width = LETTER_WIDTH * len(name)
+        leftwards = not beside and x + SIDE_GAP + width > axes.width - 2
+        start = x + (END_GAP if beside else SIDE_GAP)
+        if leftwards:
+            start = x - SIDE_GAP - width
+        top = y - LINE_HEIGHT / 2
+        while any(_overlaps(start, top, width, box) for box in boxes):
             top += 2
-        boxes.append((start, top, wide, leftwards, name, colour, x, y))
-    over = (
-        max([0.0, *(top + LINE - (frame.height - BOTTOM) for _, top, *_ in boxes)])
-        if beside
-        else 0.0
-    )
-    return [
-        _name(start, top - min(over, max(0.0, top - TOP)), wide, *rest)
-        for start, top, wide, *rest in boxes
-    ]
+        boxes.append((start, top, width, leftwards, label))
+    overhang = 0.0
+    if beside:
+        lowest = [top + LINE_HEIGHT - (axes.height - BOTTOM) for _, top, *_ in boxes]
+        overhang = max([0.0, *lowest])
+    drawn = []
+    for start, top, width, leftwards, label in boxes:
+        raised = top - min(overhang, max(0.0, top - TOP))
+        drawn.append(_draw_label(start, raised, width, leftwards, label))
+    return drawn
 
 
-def _short(name, room):
-    """A name that fits, its end being what tells one from another."""
-    letters = int((room - 10) / LETTER)
-    return name if len(name) <= letters else "\N{HORIZONTAL ELLIPSIS}" + name[-letters + 1 :]
+def _overlaps(
+    start: float, top: float, width: float, box: tuple[float, float, float, bool, Label]
+) -> bool:
+    """Whether a label at a place would overlap one that is placed."""
+    other_start, other_top, other_width, *_ = box
+    is_beside = start >= other_start + other_width or other_start >= start + width
+    return not is_beside and abs(top - other_top) < LINE_HEIGHT
 
 
-def _name(start, top, wide, leftwards, name, colour, x, y):
-    middle = top + LINE / 2
+def _shorten_name(name: str, room: float) -> str:
+    """Return a name that fits into a width; its end is kept, since it distinguishes names."""
+    letters = int((room - 10) / LETTER_WIDTH)
+    if len(name) <= letters:
+        return name
+    return "\N{HORIZONTAL ELLIPSIS}" + name[-letters + 1 :]
+
+
+def _draw_label(start: float, top: float, width: float, leftwards: bool, label: Label) -> str:
+    """Return a label; if it had to move far, with a thin line to its point."""
+    x, y, name, colour = label
+    middle = top + LINE_HEIGHT / 2
     lead = ""
-    if abs(middle - y) > LINE:  # it had to move far: a thin line says whose name it is
-        end = start + (wide if leftwards else 0)
+    if abs(middle - y) > LINE_HEIGHT:
+        end = start + (width if leftwards else 0)
         lead = f'<line class="lead" x1="{x:.1f}" y1="{y:.1f}" x2="{end:.1f}" y2="{middle:.1f}"/>'
-    at, anchor = (start + wide, "end") if leftwards else (start, "start")
-    return lead + text(at, middle + 4, name, anchor, f"name t{colour % COLOURS}")
+    kind = f"name t{colour % COLOUR_COUNT}"
+    if leftwards:
+        return lead + format_text(start + width, middle + 4, name, "end", kind)
+    return lead + format_text(start, middle + 4, name, "start", kind)
 
 
-def text(x, y, words, anchor, kind="number"):
-    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{html.escape(str(words))}</text>'
+def format_text(x: float, y: float, text: str, anchor: str, kind: str = "number") -> str:
+    """Return an SVG text.
+
+    Args:
+        x: In pixels.
+        y: Baseline in pixels.
+        text: Any text; it is escaped.
+        anchor: start, middle or end.
+        kind: Its classes in the style sheet.
+    """
+    place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
+    return f'<text class="{kind}" {place}>{html.escape(str(text))}</text>'
 
 
-def _shape(x, y, dot):
-    kind = f'class="dot s{dot.colour % COLOURS}"'
-    told = f"<title>{html.escape(dot.about or dot.name)}</title>"
+def _draw_dot(x: float, y: float, dot: Dot) -> str:
+    """Return a circle, square or diamond with its tooltip."""
+    kind = f'class="dot s{dot.colour % COLOUR_COUNT}"'
+    tooltip = f"<title>{html.escape(dot.about or dot.name)}</title>"
     if dot.shape == "square":
-        return f'<rect {kind} x="{x - 5:.1f}" y="{y - 5:.1f}" width="10" height="10">{told}</rect>'
+        place = f'x="{x - 5:.1f}" y="{y - 5:.1f}" width="10" height="10"'
+        return f"<rect {kind} {place}>{tooltip}</rect>"
     if dot.shape == "diamond":
-        return f'<path {kind} d="M{x:.1f} {y - 7:.1f}l7 7l-7 7l-7 -7z">{told}</path>'
-    return f'<circle {kind} cx="{x:.1f}" cy="{y:.1f}" r="6">{told}</circle>'
+        return f'<path {kind} d="M{x:.1f} {y - 7:.1f}l7 7l-7 7l-7 -7z">{tooltip}</path>'
+    return f'<circle {kind} cx="{x:.1f}" cy="{y:.1f}" r="6">{tooltip}</circle>'
 
 
-def _picture(parts, frame, about):
+def _wrap_svg(parts: Iterable[str], axes: Axes, about: str) -> str:
+    size = f"0 0 {axes.width:g} {axes.height:g}"
     return (
-        f'<svg viewBox="0 0 {frame.width:g} {frame.height:g}" role="img" aria-label="{html.escape(about)}" '
+        f'<svg viewBox="{size}" role="img" aria-label="{html.escape(about)}" '
         f'xmlns="http://www.w3.org/2000/svg">{"".join(parts)}</svg>'
     )
 
 
-def _between(value, ticks_, first, last):
-    return first + (value - ticks_[0]) / (ticks_[-1] - ticks_[0]) * (last - first)
+def _interpolate(value: float, ticks: Sequence[float], first: float, last: float) -> float:
+    """Return the place of a value between the first and the last tick."""
+    return first + (value - ticks[0]) / (ticks[-1] - ticks[0]) * (last - first)
 
 
-def _number(value, ticks_):
-    digits = max(0, -math.floor(math.log10(ticks_[1] - ticks_[0]) + 1e-9))
-    step = ticks_[1] - ticks_[0]
-    if round(step, digits) != round(step, 12):  # a step of 2.5
+def _format_tick(value: float, ticks: Sequence[float]) -> str:
+    """Return a number with as many digits as the step between ticks needs."""
+    if abs(value) <= 1e-12:
+        return "0"
+    step = ticks[1] - ticks[0]
+    digits = max(0, -math.floor(math.log10(step) + 1e-9))
+    if round(step, digits) != round(step, 12):  # such as 2.5
         digits += 1
-    return f"{value:,.{digits}f}".replace("-", "\N{MINUS SIGN}") if abs(value) > 1e-12 else "0"
+    return f"{value:,.{digits}f}".replace("-", "\N{MINUS SIGN}")

@@ -1,15 +1,17 @@
-"""One table in four forms: HTML, CSV, LaTeX, and plain values for report.json. Every text is escaped in each."""
+"""A table in four forms: HTML, CSV, LaTeX and plain values for report.json; all text is escaped."""
 
 import csv
 import dataclasses
 import html
 import io
 import re
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from tfanon.report.aggregate import Number
+from tfanon.report.aggregate import Statistic
 
-NONE, PLUS_MINUS = "-", "\N{PLUS-MINUS SIGN}"
-LATEX = {
+MISSING, PLUS_MINUS = "-", "\N{PLUS-MINUS SIGN}"
+LATEX_ESCAPES = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
     "%": r"\%",
@@ -33,165 +35,190 @@ LATEX = {
 }
 
 
+Cell = str | Statistic | float | int | None
+
+
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """name: of its files.  rows: cells are text, a Number (a share, shown in per cent), a float as it is, or None.
+    """A table of the report.
 
-    intervals: whether the page shows them under a mean and its deviation too.
+    Attributes:
+        name: Name of its files.
+        title: Heading.
+        head: Names of the columns.
+        rows: Cells: text, a Statistic (a fraction, shown in per cent), a number as it is, or None.
+        notes: Sentences below the table.
+        lead: Sentences above the table.
+        intervals: Whether the page shows intervals under mean and deviation too.
     """
 
     name: str
     title: str
-    head: tuple
-    rows: tuple
-    notes: tuple = ()
+    head: tuple[str, ...]
+    rows: tuple[Sequence[Cell], ...]
+    notes: tuple[str, ...] = ()
     lead: str = ""
     intervals: bool = False
 
 
-def in_words(cell):
-    """A cell as it is printed."""
+def format_cell(cell: Cell) -> str:
+    """Return a cell as it is printed."""
     if cell is None:
-        return NONE
-    if isinstance(cell, Number):
+        return MISSING
+    if isinstance(cell, Statistic):
+        mean = f"{100 * cell.mean:.1f}"
         if cell.std is not None:
-            return f"{100 * cell.mean:.1f} {PLUS_MINUS} {100 * cell.std:.1f}"
-        return f"{100 * cell.mean:.1f}{f' ({_interval(cell)})' if cell.interval else ''}"
+            return f"{mean} {PLUS_MINUS} {100 * cell.std:.1f}"
+        return f"{mean} ({_format_interval(cell.interval)})" if cell.interval else mean
     return f"{cell:.4g}" if isinstance(cell, float) else str(cell)
 
 
-def _interval(number):
-    return f"{100 * number.interval[0]:.1f}\N{EN DASH}{100 * number.interval[1]:.1f}"
+def _format_interval(interval: tuple[float, float]) -> str:
+    low, high = interval
+    return f"{100 * low:.1f}\N{EN DASH}{100 * high:.1f}"
 
 
-def to_html(table):
-    """A <section> with the table, its notes below it."""
-    table = _without_empty(table)
-    words = [
-        not all(_is_number(row[place]) for row in table.rows) for place in range(len(table.head))
-    ]
-    head = "".join(
-        f"<th scope=col{' class=t' if left else ''}>{html.escape(name)}</th>"
-        for name, left in zip(table.head, words)
+def to_html(table: Table) -> str:
+    """Return a <section> with the table and its notes."""
+    table = _drop_empty_columns(table)
+    head = []
+    for column, name in enumerate(table.head):
+        is_numeric = all(_is_number(row[column]) for row in table.rows)
+        head.append(f"<th scope=col{'' if is_numeric else ' class=t'}>{html.escape(name)}</th>")
+    body = []
+    for row in table.rows:
+        cells = [_format_html_cell(cell, table.intervals) for cell in row[1:]]
+        title = html.escape(format_cell(row[0]))
+        body.append(f"<tr><th scope=row>{title}</th>{''.join(cells)}</tr>")
+    parts = ['<section class="table">', f"<h3>{html.escape(table.title)}</h3>"]
+    if table.lead:
+        parts.append(f"<p>{html.escape(table.lead)}</p>")
+    parts.append(
+        f'<div class="wide"><table><thead><tr>{"".join(head)}</tr></thead>'
+        f"<tbody>{''.join(body)}</tbody></table></div>"
     )
-    body = "".join(
-        f"<tr><th scope=row>{html.escape(in_words(row[0]))}</th>"
-        f"{''.join(_td(cell, table.intervals) for cell in row[1:])}</tr>"
-        for row in table.rows
-    )
-    notes = "".join(f"<li>{html.escape(note)}</li>" for note in table.notes)
-    return (
-        f'<section class="table"><h3>{html.escape(table.title)}</h3>'
-        + (f"<p>{html.escape(table.lead)}</p>" if table.lead else "")
-        + f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-        + (f'<ol class="notes">{notes}</ol>' if notes else "")
-        + "</section>"
-    )
+    if table.notes:
+        notes = "".join(f"<li>{html.escape(note)}</li>" for note in table.notes)
+        parts.append(f'<ol class="notes">{notes}</ol>')
+    parts.append("</section>")
+    return "".join(parts)
 
 
-def _without_empty(table):
-    """The table without the columns that no row fills."""
-    kept = [
-        place
-        for place in range(len(table.head))
-        if place == 0 or any(row[place] is not None for row in table.rows)
-    ]
-    return dataclasses.replace(
-        table,
-        head=tuple(table.head[place] for place in kept),
-        rows=tuple(tuple(row[place] for place in kept) for row in table.rows),
-    )
+def _drop_empty_columns(table: Table) -> Table:
+    """Return the table without columns that are empty in every row, but always with the first."""
+    kept = [0]
+    for column in range(1, len(table.head)):
+        if any(row[column] is not None for row in table.rows):
+            kept.append(column)
+
+    def choose(row: Sequence[Any]) -> tuple[Any, ...]:
+        return tuple(row[column] for column in kept)
+
+    rows = tuple(choose(row) for row in table.rows)
+    return dataclasses.replace(table, head=choose(table.head), rows=rows)
 
 
-def _td(cell, intervals):
-    more = intervals and isinstance(cell, Number) and cell.std is not None and cell.interval
-    return (
-        f"<td{' class=n' if _is_number(cell) else ''}>{html.escape(in_words(cell))}"
-        + (f"<small>{_interval(cell)}</small>" if more else "")
-        + "</td>"
-    )
+def _format_html_cell(cell: Cell, intervals: bool) -> str:
+    kind = " class=n" if _is_number(cell) else ""
+    text = html.escape(format_cell(cell))
+    if intervals and isinstance(cell, Statistic) and cell.std is not None and cell.interval:
+        text += f"<small>{_format_interval(cell.interval)}</small>"
+    return f"<td{kind}>{text}</td>"
 
 
-def _is_number(cell):
+def _is_number(cell: Cell) -> bool:
+    """Whether a cell is aligned as a number; digits with "?" are numbers that are not known."""
     return not isinstance(cell, str) or re.fullmatch(r"[\d.?]+", cell) is not None
 
 
-def to_csv(table):
-    """Numbers as shares, each with the columns beside it that some row fills: std, low, high."""
-    columns = [
-        _columns(name, [row[place] for row in table.rows]) for place, name in enumerate(table.head)
-    ]
+def to_csv(table: Table) -> str:
+    """Return the table as CSV.
+
+    A Statistic is a fraction, with further columns for what some row has: std, low, high.
+    """
+    names: list[str] = []
+    columns: list[list[Any]] = []
+    for column, name in enumerate(table.head):
+        cells = [row[column] for row in table.rows]
+        for part in _list_csv_parts(cells):
+            names.append(_disarm_formula(f"{name} {part}".strip()))
+            columns.append([_format_csv_part(cell, part) for cell in cells])
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([_harmless(name) for names, _ in columns for name in names])
-    for line in range(len(table.rows)):
-        writer.writerow([cell for _, cells in columns for cell in cells[line]])
+    writer.writerow(names)
+    writer.writerows(zip(*columns, strict=True))
     return out.getvalue()
 
 
-def _columns(name, cells):
-    """(names, [values of each row]) of one column of the table."""
-    numbers = [cell for cell in cells if isinstance(cell, Number)]
-    parts = {"": lambda cell: cell.mean}
-    if any(cell.std is not None for cell in numbers):
-        parts["std"] = lambda cell: cell.std
-    if any(cell.interval for cell in numbers):
-        parts |= {
-            "low": lambda cell: cell.interval and cell.interval[0],
-            "high": lambda cell: cell.interval and cell.interval[1],
-        }
-    return [f"{name} {part}".strip() for part in parts], [
-        [
-            _csv(value(cell)) if isinstance(cell, Number) else _csv(None if part else cell)
-            for part, value in parts.items()
-        ]
-        for cell in cells
-    ]
+def _list_csv_parts(cells: Iterable[Cell]) -> list[str]:
+    """Return what of a column gets a CSV column: "" (the mean or value), std, low, high."""
+    statistics = [cell for cell in cells if isinstance(cell, Statistic)]
+    parts = [""]
+    if any(statistic.std is not None for statistic in statistics):
+        parts.append("std")
+    if any(statistic.interval for statistic in statistics):
+        parts += ["low", "high"]
+    return parts
 
 
-def _csv(value):
-    return (
-        "" if value is None else repr(value) if isinstance(value, float) else _harmless(str(value))
-    )
+def _format_csv_part(cell: Cell, part: str) -> str:
+    value: Cell = None if part else cell
+    if isinstance(cell, Statistic):
+        low, high = cell.interval or (None, None)
+        value = {"": cell.mean, "std": cell.std, "low": low, "high": high}[part]
+    if value is None:
+        return ""
+    return repr(value) if isinstance(value, float) else _disarm_formula(str(value))
 
 
-def _harmless(words):
-    """A spreadsheet takes =, +, - and @ in front for a formula; a file may be named like that."""
-    return f"'{words}" if words[:1] in ("=", "+", "-", "@", "\t", "\r") else words
+def _disarm_formula(text: str) -> str:
+    """Quote text that a spreadsheet would take for a formula; a file may be named like one."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
-def to_latex(table):
-    """A tabular between booktabs' rules; notes as comments."""
-    table = _without_empty(table)
-    rows = [
-        " & ".join(escape_latex(in_words(cell)) for cell in row) + r" \\"
-        for row in (table.head, *table.rows)
-    ]
+def to_latex(table: Table) -> str:
+    """Return a tabular with the rules of booktabs; notes are comments."""
+    table = _drop_empty_columns(table)
+    lines = []
+    for row in (table.head, *table.rows):
+        cells = [escape_latex(format_cell(cell)) for cell in row]
+        lines.append(" & ".join(cells) + r" \\")
+    head, *body = lines
     notes = "".join(f"% {escape_latex(note)}\n" for note in (table.title, *table.notes))
-    return (
-        f"{notes}\\begin{{tabular}}{{l{'r' * (len(table.head) - 1)}}}\n\\toprule\n{rows[0]}\n\\midrule\n"
-        + "\n".join(rows[1:])
-        + "\n\\bottomrule\n\\end{tabular}\n"
+    columns = "l" + "r" * (len(table.head) - 1)
+    return "\n".join(
+        [
+            f"{notes}\\begin{{tabular}}{{{columns}}}",
+            r"\toprule",
+            head,
+            r"\midrule",
+            "\n".join(body),
+            r"\bottomrule",
+            r"\end{tabular}",
+            "",
+        ]
     )
 
 
-def escape_latex(words):
-    return re.sub(r"[\r\n]+", " ", "".join(LATEX.get(letter, letter) for letter in words))
+def escape_latex(text: str) -> str:
+    """Return text for LaTeX, on one line."""
+    escaped = "".join(LATEX_ESCAPES.get(letter, letter) for letter in text)
+    return re.sub(r"[\r\n]+", " ", escaped)
 
 
-def to_json(table):
-    """{"title", "head", "rows", "notes"}; a Number becomes {"mean", "std", "interval", "values"}."""
+def to_json(table: Table) -> dict[str, Any]:
+    """Return {"title", "head", "rows", "notes"} of plain values, see `convert_cell`."""
     return {
         "title": table.title,
         "head": list(table.head),
         "notes": list(table.notes),
-        "rows": [[plain(cell) for cell in row] for row in table.rows],
+        "rows": [list(map(convert_cell, row)) for row in table.rows],
     }
 
 
-def plain(cell):
-    """A cell as JSON holds it."""
-    if not isinstance(cell, Number):
+def convert_cell(cell: Cell) -> Any:
+    """Return a cell for JSON; a Statistic becomes {"mean", "std", "interval", "values"}."""
+    if not isinstance(cell, Statistic):
         return cell
     return {
         "mean": cell.mean,

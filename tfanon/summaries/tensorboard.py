@@ -1,43 +1,84 @@
 """What a run shows in TensorBoard.
 
-Curves and pictures go to the current default writer: `with writer(folder).as_default():`.
+Curves and pictures go to the current default writer:
+
+    with create_writer(folder).as_default():
+        write_scalars(step, {"loss/L_T": 0.5})
 """
 
 import dataclasses
+import os
 import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 from tensorboard.plugins.hparams import api
 from tensorboard.plugins.pr_curve import summary as pr_curve
 
 from tfanon.media import contact_sheet
 from tfanon.summaries import results_table
 
-THRESHOLDS = 201  # of a PR curve, evenly spread over [0, 1]
+NUM_THRESHOLDS = 201  # of a precision-recall curve, evenly spread over [0, 1]
 
 
-def writer(folder):
-    """A writer of one event file in `folder`; a resumed run adds a file, and TensorBoard joins them."""
+def create_writer(folder: str | os.PathLike[str]) -> Any:
+    """Create a writer of one event file.
+
+    A resumed run adds another file, and TensorBoard joins them.
+
+    Args:
+        folder: Where the file goes.
+
+    Returns:
+        A `tf.summary.SummaryWriter`.
+    """
     return tf.summary.create_file_writer(str(folder))
 
 
-def scalars(step, values):
-    """One point on each curve.  values: {name: number}; a slash in the name makes a group, as in "loss/L_T"."""
+def write_scalars(step: int, values: Mapping[str, Any]) -> None:
+    """Write one point on each curve.
+
+    Args:
+        step: Position on the horizontal axis.
+        values: {name: number}; a slash in the name makes a group, as in "loss/L_T".
+    """
     for name, value in values.items():
         tf.summary.scalar(name, value, step=step)
 
 
-def images(step, name, rows, titles=(), scale=1):
-    """A sheet of the same samples under each anonymizer; rows, titles and scale as pictures.grid takes them."""
+def write_images(
+    step: int, name: str, rows: Mapping[str, Any], titles: Sequence[str] = (), scale: int = 1
+) -> None:
+    """Write a sheet of the same samples under each anonymizer.
+
+    Args:
+        step: Step of the training.
+        name: Name of the sheet.
+        rows: As in `contact_sheet.draw_sheet`.
+        titles: As in `contact_sheet.draw_sheet`.
+        scale: As in `contact_sheet.draw_sheet`.
+    """
     tf.summary.image(name, contact_sheet.draw_sheet(rows, titles, scale)[None], step=step)
 
 
-def pr_curves(step, names, truth, scores, group="privacy"):
-    """A precision-recall curve per attribute.
+def write_pr_curves(
+    step: int, names: Sequence[str], truth: ArrayLike, scores: ArrayLike, group: str = "privacy"
+) -> None:
+    """Write a precision-recall curve per attribute.
 
-    names: P strings.  truth: 0/1 [n, P].  scores: probabilities [n, P]; the curve's thresholds lie in [0, 1].
-    Raises ValueError for scores outside, which the plugin would quietly leave out.
+    Args:
+        step: Step of the training.
+        names: The P attributes.
+        truth: 0 or 1, ``[N, P]``.
+        scores: Probabilities ``[N, P]``.
+        group: Name of the group of curves.
+
+    Raises:
+        ValueError: Shapes do not match, or scores are outside [0, 1]; the plugin would leave those
+            out without a warning.
     """
     truth, scores = np.asarray(truth), np.asarray(scores, np.float64)
     if scores.shape != truth.shape or scores.shape[1:] != (len(names),):
@@ -45,39 +86,43 @@ def pr_curves(step, names, truth, scores, group="privacy"):
             f"PR curves of {len(names)} attributes need truth and scores [n, {len(names)}], "
             f"not {truth.shape} and {scores.shape}."
         )
-    if not (scores.min() >= 0 and scores.max() <= 1):  # NaN fails both
+    if not (scores.min() >= 0 and scores.max() <= 1):  # NaN fails as well
         raise ValueError(
-            f"Scores go from {scores.min():.4g} to {scores.max():.4g}; give probabilities in [0, 1]."
+            f"Scores must be probabilities in [0, 1]; given {scores.min():.4g}..{scores.max():.4g}."
         )
     for column, name in enumerate(names):
         record = pr_curve.pb(
-            f"{group}/{name}", truth[:, column].astype(bool), scores[:, column], THRESHOLDS
+            f"{group}/{name}", truth[:, column].astype(bool), scores[:, column], NUM_THRESHOLDS
         )
         tf.summary.experimental.write_raw_pb(record.SerializeToString(), step=step)
 
 
-def hparams(folder, config, results):
-    """The run's settings beside the final numbers of its f_A, one row of the HParams page.
+def write_hparams(folder: str | os.PathLike[str], config: Any, results: Mapping[str, Any]) -> None:
+    """Write one row of the HParams page: settings beside the final numbers of f_A.
 
-    config: a dataclass; a list of values is written with commas.  results: as table.py describes them, f_A in the last
-    row; its numbers are also written as scalars, "final/action_top1" and so on, at step 0.
+    The numbers are also written as scalars, "final/action_top1" and so on, at step 0.
+
+    Args:
+        folder: Where the event file goes.
+        config: A dataclass; a list of values is written with commas.
+        results: As described in `results_table`, with f_A in the last row.
     """
-    settings = {name: _setting(value) for name, value in dataclasses.asdict(config).items()}
-    metrics = {
-        f"final/{name}": value for name, value in results_table.numbers(results["rows"][-1]).items()
-    }
-    with writer(folder).as_default() as open_writer:
+    hparams = {name: _to_hparam(value) for name, value in dataclasses.asdict(config).items()}
+    metrics: dict[str, float] = {}
+    for name, value in results_table.flatten_numbers(results["rows"][-1]).items():
+        metrics[f"final/{name}"] = value
+    with create_writer(folder).as_default() as writer:
         api.hparams_config(
-            hparams=[api.HParam(name) for name in settings],
+            hparams=[api.HParam(name) for name in hparams],
             metrics=[api.Metric(name) for name in metrics],
         )
-        # One name per folder, so that a run which is started again stays one row.
-        api.hparams(settings, trial_id=str(pathlib.Path(folder).resolve()))
-        scalars(0, metrics)
-        open_writer.close()
+        # One name per folder, so that a run that is started again stays one row.
+        api.hparams(hparams, trial_id=str(pathlib.Path(folder).resolve()))
+        write_scalars(0, metrics)
+        writer.close()
 
 
-def _setting(value):
+def _to_hparam(value: Any) -> bool | int | float | str:
     if isinstance(value, (tuple, list)):
-        return ",".join(str(part) for part in value)
+        return ",".join(map(str, value))
     return value if isinstance(value, (bool, int, float, str)) else str(value)

@@ -90,7 +90,7 @@ class TrainingCallback(keras.callbacks.Callback):
             disable=not sys.stderr.isatty(),
             dynamic_ncols=True,
         )
-        self._summary_writer = tensorboard.writer(self.plan.log_folder)
+        self._summary_writer = tensorboard.create_writer(self.plan.log_folder)
         self._start_time = self._last_print_time = time.monotonic()
         self._first_step = self.step
 
@@ -160,7 +160,7 @@ class TrainingCallback(keras.callbacks.Callback):
         self._bar.set_postfix(shown, refresh=False)
         self._print_progress(shown)
         with self._summary_writer.as_default():
-            tensorboard.scalars(self.step, values)
+            tensorboard.write_scalars(self.step, values)
             for log_callback in self.log_callbacks:
                 log_callback(self.step)
         self.model.reset_metrics()
@@ -192,7 +192,7 @@ class TrainingCallback(keras.callbacks.Callback):
         """Score this epoch and keep its weights if it is the best so far."""
         score = float(score_epoch())
         with self._summary_writer.as_default():
-            tensorboard.scalars(self.step, {"held_out": score})
+            tensorboard.write_scalars(self.step, {"held_out": score})
         curve = [*self.best.get("curve", []), [self.step, score]]
         epoch = self.step // self.plan.steps_per_epoch
         has_selection = "file" in self.best

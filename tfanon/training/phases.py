@@ -19,7 +19,7 @@ import tensorflow as tf
 from tfanon.core import checkpoint, component_spec, files, registry
 from tfanon.core.config import Config
 from tfanon.data import pipeline
-from tfanon.data.splits import Splits, Tables
+from tfanon.data.splits import DatasetSplits, ExperimentData
 from tfanon.metrics import criteria, scores
 from tfanon.models import ensemble
 from tfanon.pretrained import load_pretrained
@@ -51,8 +51,14 @@ class InputView:
     batch_size_flag: str
 
 
-FRAME_VIEW = InputView(pipeline.attributes, pipeline.evaluation_images, "batch_privacy")
-CLIP_VIEW = InputView(pipeline.clip_attributes, pipeline.evaluation_clip_attributes, "batch_action")
+FRAME_VIEW = InputView(
+    pipeline.make_attribute_dataset, pipeline.make_image_evaluation_dataset, "batch_privacy"
+)
+CLIP_VIEW = InputView(
+    pipeline.make_clip_attribute_dataset,
+    pipeline.make_clip_attribute_evaluation_dataset,
+    "batch_action",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +66,7 @@ class TrainingRun:
     """What the phases of one run share."""
 
     config: Config
-    tables: Tables
+    data: ExperimentData
     strategy: tf.distribute.Strategy
 
     def list_phases(self) -> list[str]:
@@ -71,7 +77,7 @@ class TrainingRun:
         names.append("anonymize")
         for anonymizer in (*self.config.baselines, "f_A"):
             names += [get_action_phase_name(anonymizer)]
-            names += [get_privacy_phase_name(task, anonymizer) for task in self.tables.probes]
+            names += [get_privacy_phase_name(task, anonymizer) for task in self.data.privacy_tasks]
         # The pretraining phase may be the evaluation of a baseline, too.
         return list(dict.fromkeys(names))
 
@@ -221,7 +227,7 @@ def initialize_anonymizer(run: TrainingRun, f_A: keras.Model) -> None:
     if phase.load_result(f_A) is not None:
         return
     plan = phase.make_plan(
-        len(run.tables.images.train), config.batch_reconstruct, config.epochs_reconstruct
+        len(run.data.images.train), config.batch_reconstruct, config.epochs_reconstruct
     )
     with run.strategy.scope():
         model = trainer.SupervisedModel(f_A, losses.reconstruction)
@@ -229,8 +235,8 @@ def initialize_anonymizer(run: TrainingRun, f_A: keras.Model) -> None:
         model.compile(make_optimizer(config, schedule), config.jit_compile)
 
     def make_dataset(first: int, last: int) -> tf.data.Dataset:
-        frames = pipeline.reconstruction(
-            run.tables.clips.train, run.tables.images.train, config, first, last
+        frames = pipeline.make_reconstruction_dataset(
+            run.data.clips.train, run.data.images.train, config, first, last
         )
         return frames.map(lambda x: (x, x))
 
@@ -243,7 +249,7 @@ def plan_minimax(run: TrainingRun) -> PhasePlan:
     # A step takes a batch for f_A and the next one for the adversaries (Figure 1).
     batches_per_step = 1 if config.same_batch else 2
     return run.get_phase("anonymize").make_plan(
-        len(run.tables.clips.train), config.batch_clips * batches_per_step, config.epochs_anonymize
+        len(run.data.clips.train), config.batch_clips * batches_per_step, config.epochs_anonymize
     )
 
 
@@ -265,13 +271,13 @@ def train_anonymizer(
     phase = run.get_phase("anonymize")
     if phase.load_result(f_A) is not None:
         return
-    clips = run.tables.clips.train
+    clips = run.data.clips.train
     plan = plan_minimax(run)
     raw_phase = None
     if config.init_action_from_raw:
         # Before the seed is set: this trains a network only if no one has done so yet.
         raw_phase = pretrain_action_network(run)
-    objective = make_objective(config, run.tables)
+    objective = make_objective(config, run.data)
     run.seed_for_phase("anonymize")
     with run.strategy.scope():
         f_T = load_pretrained.build_pretrained_network(
@@ -288,8 +294,8 @@ def train_anonymizer(
         minimax.compile(optimizer_A, optimizer_T, optimizer_B, config.jit_compile)
 
     def make_dataset(first: int, last: int) -> tf.data.Dataset:
-        return pipeline.anonymization(
-            clips, run.tables.images.train, config, first, last, objective.extra_batch_keys
+        return pipeline.make_anonymization_dataset(
+            clips, run.data.images.train, config, first, last, objective.extra_batch_keys
         )
 
     def log(step: int) -> None:
@@ -308,13 +314,13 @@ def train_anonymizer(
     phase.save_result(f_A, {**selected, "largest_change": largest_change})
 
 
-def make_objective(config: Config, tables: Tables) -> Any:
+def make_objective(config: Config, data: ExperimentData) -> Any:
     """Build what f_A minimizes: a file of `tfanon/training/objectives`.
 
     Raises:
         ValueError: The data sets lack labels that the objective needs.
     """
-    labelled: Splits = getattr(tables, config.private_labels)
+    labelled: DatasetSplits = getattr(data, config.private_labels)
     objective = registry.load_module("objectives", config.objective)
     return objective.build(config, labelled.train.attribute_names)
 
@@ -345,7 +351,7 @@ def make_evaluation_jobs(
     """
     jobs: dict[str, Callable[[], dict[str, Any]]] = {}
     jobs[get_action_phase_name(name)] = functools.partial(measure_utility, run, name, f_A)
-    for task in run.tables.probes:
+    for task in run.data.privacy_tasks:
         job = functools.partial(measure_leakage, run, name, f_A, task)
         jobs[get_privacy_phase_name(task, name)] = job
     return jobs
@@ -418,7 +424,7 @@ def train_action_evaluator(
         As `criteria.score_action`, and the `selected` epoch.
     """
     config = run.config
-    splits = run.tables.action
+    splits = run.data.action_task
     plan = phase.make_plan(len(splits.train), config.batch_action, epochs)
     # The same seed for every anonymizer: all evaluators start from the same weights.
     run.seed_for_phase("action")
@@ -437,17 +443,17 @@ def train_action_evaluator(
     score_epoch = None
     if len(splits.held_out):
         one_clip = dataclasses.replace(config, eval_clips=1)
-        held_out = pipeline.evaluation_clips(splits.held_out, one_clip)
+        held_out = pipeline.make_clip_evaluation_dataset(splits.held_out, one_clip)
         score_epoch = functools.partial(criteria.score_action_top1, model, held_out)
     selected = loop.fit(
         model,
-        lambda first, last: pipeline.actions(splits.train, config, first, last),
+        lambda first, last: pipeline.make_action_dataset(splits.train, config, first, last),
         plan,
         score_epoch=score_epoch,
         select_epoch=len(splits.held_out) >= MIN_HELD_OUT or not is_evaluator,
         perfect_score=float("inf") if is_evaluator else 1.0,
     )
-    test = pipeline.evaluation_clips(splits.test, config)
+    test = pipeline.make_clip_evaluation_dataset(splits.test, config)
     utility = criteria.score_action(model, test, splits.test)
     return phase.save_result(f_T, {**utility, "selected": selected})
 
@@ -463,7 +469,7 @@ def measure_leakage(
         run: The run.
         name: Name of the anonymizer, which names the phase.
         f_A: The anonymizer.
-        task: Name of the privacy task, a key of `run.tables.probes`.
+        task: Name of the privacy task, a key of `run.data.privacy_tasks`.
 
     Returns:
         As `evaluate_privacy`, without LEARNING_CURVE_KEYS.
@@ -493,7 +499,7 @@ def evaluate_privacy(
         run: The run or evaluation.
         name: Name of the phase.
         f_A: Anything that the data passes through first.
-        task: Name of the privacy task, a key of `run.tables.probes`.
+        task: Name of the privacy task, a key of `run.data.privacy_tasks`.
         build: Builds a network with a number of outputs.
         view: Whether the network sees frames or clips.
 
@@ -519,7 +525,7 @@ def _train_and_score_attacker(
 ) -> dict[str, Any]:
     """Do what `evaluate_privacy` describes, for an unfinished phase."""
     config = run.config
-    splits = run.tables.probes[task]
+    splits = run.data.privacy_tasks[task]
     names = splits.train.attribute_names
     # The same seed for every anonymizer: all attackers start from the same weights.
     run.seed_for_phase(f"privacy-{task}")
@@ -533,8 +539,8 @@ def _train_and_score_attacker(
     probabilities, truth, rows = criteria.predict_attributes(model, test)
     thresholds = criteria.tune_privacy_thresholds(model, held_out)
     leakage = criteria.score_attributes(probabilities, truth, rows, thresholds, splits.test)
-    with tensorboard.writer(phase.log_folder).as_default():
-        tensorboard.pr_curves(training["budget"]["steps"], names, truth, probabilities)
+    with tensorboard.create_writer(phase.log_folder).as_default():
+        tensorboard.write_pr_curves(training["budget"]["steps"], names, truth, probabilities)
     chance = scores.cmap_chance_interval(probabilities, truth)
     return phase.save_result(network, {**leakage, **training, "cmap_by_chance": chance})
 
@@ -543,7 +549,7 @@ def train_attacker(
     run: TrainingRun,
     phase: Phase,
     model: trainer.SupervisedModel,
-    splits: Splits,
+    splits: DatasetSplits,
     epochs: int,
     view: InputView = FRAME_VIEW,
     score_epoch: Callable[..., float] = criteria.score_privacy_cmap,

@@ -60,7 +60,7 @@ def load_run(folder: str | os.PathLike, data_dir: str = "") -> phases.TrainingRu
                 f"tfanon-train --flagfile={folder / 'run.flags'}"
             )
     strategy = distribution.make_strategy("one_device")
-    return phases.TrainingRun(run_config, splits.load(run_config), strategy)
+    return phases.TrainingRun(run_config, splits.load_experiment_data(run_config), strategy)
 
 
 def load_anonymizer(run: phases.TrainingRun) -> keras.Model:
@@ -83,7 +83,7 @@ def load_action_evaluator(run: phases.TrainingRun) -> keras.Model:
         ValueError: The run is not finished, or a file was altered.
     """
     f_T = registry.load_module("actions", run.config.action_evaluator_network).build(
-        classes=len(run.tables.action.train.classes)
+        classes=len(run.data.action_task.train.classes)
     )
     _load_phase_weights(run, phases.get_action_phase_name("f_A"), f_T)
     return f_T
@@ -94,13 +94,13 @@ def load_attacker(run: phases.TrainingRun, task: str) -> keras.Model:
 
     Args:
         run: A finished run.
-        task: Name of the privacy task, a key of `run.tables.probes`.
+        task: Name of the privacy task, a key of `run.data.privacy_tasks`.
 
     Raises:
         ValueError: The run is not finished, or a file was altered.
     """
     f_B = registry.load_module("privacy", run.config.attacker_network).build(
-        attributes=len(run.tables.probes[task].train.attribute_names)
+        attributes=len(run.data.privacy_tasks[task].train.attribute_names)
     )
     _load_phase_weights(run, phases.get_privacy_phase_name(task, "f_A"), f_B)
     return f_B
@@ -123,10 +123,10 @@ def sample_frames(
     """
     single_frames = dataclasses.replace(run.config, resolution=max(size), frames=1, eval_clips=1)
     half = -(-count // 2)  # rounded up
-    clip_rows = _draw_examples(getattr(run.tables.clips, split), half, single_frames.seed)
-    image_rows = _draw_examples(getattr(run.tables.images, split), half, single_frames.seed)
-    batches = [x[:, 0] for x, *_ in pipeline.evaluation_clips(clip_rows, single_frames)]
-    batches += [x for x, *_ in pipeline.evaluation_images(image_rows, single_frames)]
+    clip_rows = _draw_examples(getattr(run.data.clips, split), half, single_frames.seed)
+    image_rows = _draw_examples(getattr(run.data.images, split), half, single_frames.seed)
+    batches = [x[:, 0] for x, *_ in pipeline.make_clip_evaluation_dataset(clip_rows, single_frames)]
+    batches += [x for x, *_ in pipeline.make_image_evaluation_dataset(image_rows, single_frames)]
     squares = np.concatenate(batches)
     height, width = size
     top = (squares.shape[1] - height) // 2

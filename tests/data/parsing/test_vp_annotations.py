@@ -1,4 +1,4 @@
-"""VP-HMDB51 and VP-UCF101: labels of a pickle that is not trusted, of CSV and of JSON."""
+"""VP-HMDB51 and VP-UCF101: labels from an untrusted pickle, from CSV and from JSON."""
 
 import json
 import os
@@ -30,22 +30,21 @@ def data_dir(tmp_path: pathlib.Path) -> pathlib.Path:
 def test_labels_are_matched_without_file_extension(data_dir, name, source, paths, ending):
     folder = trees.vp(data_dir, name, ending)
     splits = source.load("private_clips", str(folder), Config(data_dir=str(data_dir)))
-    assert splits["train"].attribute_names == (
-        "skin_color",
-        "face",
-        "gender",
-        "nudity",
-        "relationship",
-    )
-    number = {path: row for row, path in enumerate(sorted(paths))}
+    attributes = ("skin_color", "face", "gender", "nudity", "relationship")
+    assert splits["train"].attribute_names == attributes
+    numbers = {path: row for row, path in enumerate(sorted(paths))}
     for examples in splits.values():
-        for path, row, label in zip(examples.paths, examples.attributes, examples.labels):
+        rows = zip(examples.paths, examples.attributes, examples.labels, strict=True)
+        for path, values, label in rows:
             key = "/".join(path.split("/")[-2:])
-            assert row.tolist() == [number[key] >> bit & 1 for bit in range(5)]
+            # trees.vp writes the bits of the row's number as labels.
+            assert values.tolist() == [numbers[key] >> bit & 1 for bit in range(5)]
             assert examples.classes[label] == path.split("/")[-2]
 
 
-class Bomb:
+class RunsCode:
+    """Unpickled by `pickle.load`, it creates a folder."""
+
     def __reduce__(self) -> tuple[Any, ...]:
         return os.mkdir, ("ran",)
 
@@ -53,7 +52,7 @@ class Bomb:
 @pytest.mark.parametrize(
     "content, message",
     [
-        (pickle.dumps({"a": Bomb()}), "it names (posix|nt).mkdir"),
+        (pickle.dumps({"a": RunsCode()}), "it names (posix|nt).mkdir"),
         (pickle.dumps({"a": np.array([1.5])}), "numbers of the type 'f8'"),
         (pickle.dumps({"a": np.array([None])}), "numbers of the type 'O8'"),
         (pickle.dumps([1, 2]), "is not a pickle of names"),

@@ -26,29 +26,26 @@ def relative_paths(examples: Examples, folder: pathlib.Path) -> set[str]:
 def test_splits_and_classes_are_those_of_the_lists(folder):
     splits = load(folder, train_on_test_clips=True)
     for word, split in ((1, "train"), (2, "test")):
-        assert relative_paths(splits[split], folder) == {
-            path for path, number in trees.HMDB51.items() if number == word
-        }
+        expected = {path for path, number in trees.HMDB51.items() if number == word}
+        assert relative_paths(splits[split], folder) == expected
     assert splits["train"].classes == ("clap", "hug", "situp", "wave")
-    for path, label in zip(splits["test"].paths, splits["test"].labels):
+    for path, label in zip(splits["test"].paths, splits["test"].labels, strict=True):
         assert path.split("/")[-2] == splits["test"].classes[label]
 
 
 def test_pa_hmdb51_is_left_out_of_training_only(folder):
     splits, leaking = load(folder), load(folder, train_on_test_clips=True)
     left_out = relative_paths(leaking["train"], folder) - relative_paths(splits["train"], folder)
-    assert (
-        left_out == {path for path in trees.ANNOTATED if trees.HMDB51[path] == 1}
-        and len(left_out) == 2
-    )
+    assert left_out == {path for path in trees.ANNOTATED if trees.HMDB51[path] == 1}
+    assert len(left_out) == 2
     assert splits["test"].paths == leaking["test"].paths
 
 
 def test_training_needs_the_names_of_pa_hmdb51(tmp_path):
     with pytest.raises(
         ValueError,
-        match="without the 515 clips of PA-HMDB51, .*put pa_hmdb51/PrivacyAttributes into "
-        "--data_dir .*or train on all with --train_on_test_clips",
+        match="leaves out the 515 clips of PA-HMDB51, .*put pa_hmdb51/PrivacyAttributes into "
+        "--data_dir, or train on all clips with --train_on_test_clips",
     ):
         load(trees.hmdb51(tmp_path, media=False))
 
@@ -77,6 +74,5 @@ def test_clips_of_one_film_are_a_group():
         "April_09_brush_hair_u_nm_np1_ba_goo_0.avi",
         "April_09_brush_hair_h_cm_np2_le_med_11.avi",
     )
-    assert {hmdb51.get_group(f"brush_hair/{name}") for name in names} == {
-        "brush_hair/April_09_brush_hair"
-    }
+    for name in names:
+        assert hmdb51.get_group(f"brush_hair/{name}") == "brush_hair/April_09_brush_hair"

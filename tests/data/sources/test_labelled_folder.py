@@ -157,9 +157,9 @@ def test_wrong_private_columns_are_named(folder, column, message):
         ("../v/0.mp4", "'../v/0.mp4' in line 2 points outside the folder"),
         ("/etc/0.mp4", "points outside the folder"),
         ("a/../../v/0.mp4", "points outside the folder"),
-        ("v/0.m3u8", "labels.csv: line 2: v/0.m3u8: no video or image file by its ending '.m3u8'"),
-        ("v/.mp4", "line 2: .*no video or image file"),
-        (".", "line 2: .*no video or image file"),
+        ("v/0.m3u8", "labels.csv: line 2: v/0.m3u8: '.m3u8' is not the extension of a supported"),
+        ("v/.mp4", "line 2: .*supported video or image file"),
+        (".", "line 2: .*supported video or image file"),
         ("", "the column 'path' is empty in line 2"),
     ],
 )
@@ -194,12 +194,13 @@ def with_images(folder: pathlib.Path, text: str = IMAGES) -> pathlib.Path:
 def test_an_image_among_clips_is_named(folder):
     with_images(folder, TABLE.replace("v/3.mp4", "v/3.png"))
     message = (
-        r"labels.csv: 'v/3.png' in line 5 is an image; clips must be videos, with names that end in .*\.mp4"
+        r"labels.csv: 'v/3.png' in line 5 is an image; clips must be videos, with names that end "
+        r"in .*\.mp4"
     )
     with pytest.raises(ValueError, match=message):
         load(folder)
     with pytest.raises(ValueError, match=message):  # as `python -m tfanon.data verify` reads it
-        dataset_index.read(
+        dataset_index.read_datasets(
             [],
             Config(
                 data_dir=str(folder.parent),
@@ -229,7 +230,7 @@ def test_line_numbers_are_those_of_an_editor(folder):
     )
     table = label_table.read_table(str(with_table(folder, text)))
     assert table.line_numbers == (4, 7, 9, 10, 11)
-    with pytest.raises(ValueError, match="line 9: v/2.mp5: no video"):
+    with pytest.raises(ValueError, match="line 9: v/2.mp5: .*supported video"):
         load(with_table(folder, text.replace("2.mp4", "2.mp5")))
     with pytest.raises(ValueError, match="the column 'action' is empty in line 10"):
         load(with_table(folder, text.replace("bend", "")))
@@ -282,7 +283,7 @@ def test_repeated_rows_count_once_and_are_logged(folder, caplog):
 
 
 @pytest.mark.parametrize(
-    "word, meant",
+    "word, intended",
     [
         ("tain", "train"),
         ("Train ", "train"),
@@ -296,12 +297,12 @@ def test_repeated_rows_count_once_and_are_logged(folder, caplog):
         ("ttrain", "train"),
     ],
 )
-def test_a_misspelled_split_is_named(folder, word, meant):
+def test_a_misspelled_split_is_named(folder, word, intended):
     text = TABLE.replace("f,unused", f"f,{word}")
     with pytest.raises(
         ValueError,
-        match=f"'{word.strip()}' in line 6 of the column 'split' is not a split, and nearly "
-        f"'{meant}'",
+        match=f"'{word.strip()}' in line 6 of the column 'split' looks like a misspelling of "
+        f"'{intended}'",
     ):
         load(with_table(folder, text))
 
@@ -330,10 +331,10 @@ def test_words_are_not_checked_if_one_value_is_the_test_split(folder):
         (TABLE.replace("who,age", "who,who"), "line 1 names the column 'who' twice"),
         (
             TABLE.replace("v/1.mp4,walk", "v/1.mp4"),
-            "line 3 has 6 cells, and the table 7 columns: path, action, who",
+            "line 3 has 6 cells, but the table has 7 columns: path, action, who",
         ),
         (TABLE.replace("v/2.mp4,run", "v/2.mp4,run,now"), "line 4 has 8 cells"),
-        (TABLE.replace("cat", "c\0t"), "a zero byte in line 4"),
+        (TABLE.replace("cat", "c\0t"), "line 4 contains a zero byte"),
         (
             TABLE.replace("walk", '"walk'),
             "unexpected end of data, in the row that begins in line 3",

@@ -17,10 +17,11 @@ def folder(tmp_path: pathlib.Path) -> pathlib.Path:
     return trees.pa_hmdb51(tmp_path)
 
 
-def load(folder, kind="images", attribute_set="pa_hmdb51"):
-    return pa_hmdb51.load(
-        kind, str(folder), Config(data_dir=str(folder.parent), attribute_set=attribute_set)
-    )
+def load(
+    folder: pathlib.Path, kind: str = "images", attribute_set: str = "pa_hmdb51"
+) -> dict[str, Examples]:
+    config = Config(data_dir=str(folder.parent), attribute_set=attribute_set)
+    return pa_hmdb51.load(kind, str(folder), config)
 
 
 def test_clips_are_files_of_hmdb51_and_only_for_tests(folder):
@@ -35,11 +36,15 @@ def test_each_labelled_frame_is_a_row(folder):
     test = load(folder)["test"]
     assert len(test) == 14 * 5 - 4  # the first four frames of BuddhaPainter have no label
     buddha = np.array(["Buddha" in path for path in test.paths])
-    assert test.frames[buddha].tolist() == list(range(4, 14)) and test.frames[~buddha].max() == 13
+    assert (
+        test.frame_numbers[buddha].tolist() == list(range(4, 14))
+        and test.frame_numbers[~buddha].max() == 13
+    )
 
 
 def test_values_become_the_attributes_of_each_set(folder):
-    # values: skin, face, gender, nudity, relationship as bits; 1 is the value 0, 2 the value 1, 4 the value 2.
+    # Columns: skin, face, gender, nudity, relationship. Bit v stands for the value v: 1 is the
+    # value 0, 2 the value 1, 4 the value 2.
     values = np.array(
         [[1, 1, 1, 1, 1], [2, 2, 2, 2, 2], [8, 4, 6, 4, 1], [2, 6, 3, 1, 1]], np.uint8
     )
@@ -83,8 +88,8 @@ def test_a_wrong_segment_is_named(folder, segment):
     )
     with pytest.raises(
         ValueError,
-        match=r"wave.json: a.avi: gender .* is no \[first frame, last frame, value\] with 0 "
-        "unidentifiable, 1 male, 2 female",
+        match=r"wave.json: a.avi: gender .* must be \[first frame, last frame, value\] "
+        "with the values 0 unidentifiable, 1 male, 2 female",
     ):
         load(folder)
 

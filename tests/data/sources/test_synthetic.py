@@ -11,7 +11,7 @@ from tfanon.data.sources import synthetic
 from tfanon.data.synthetic import poses, renderer
 from tfanon.media import array_writer
 
-TINY = synthetic.Size(
+TINY = synthetic.DatasetSize(
     train_people=2, test_people=1, train_images=5, test_images=3, shortest=6, longest=9, side=32
 )
 
@@ -19,7 +19,7 @@ TINY = synthetic.Size(
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data") / "synthetic"
-    synthetic.write(folder, TINY)
+    synthetic.write_dataset(folder, TINY)
     return folder
 
 
@@ -48,7 +48,7 @@ def test_clips_have_actions(folder):
 def test_attributes(folder, kind, rows):
     splits = synthetic.load(kind, str(folder))
     assert tuple(map(len, splits.values())) == rows and splits["train"].labels is None
-    assert splits["train"].attribute_names == renderer.NAMES and splits[
+    assert splits["train"].attribute_names == renderer.ATTRIBUTE_NAMES and splits[
         "train"
     ].attributes.shape == (rows[0], 7)
 
@@ -92,25 +92,25 @@ def test_an_interrupted_writing_ends_in_the_same_folder(folder, tmp_path, monkey
         lambda path, image: 1 / 0 if "3.jpg" in str(path) else write_jpeg(path, image),
     )
     with pytest.raises(ZeroDivisionError):
-        synthetic.write(tmp_path, TINY)
+        synthetic.write_dataset(tmp_path, TINY)
     assert not (tmp_path / "dataset.json").exists()
     monkeypatch.undo()
-    synthetic.write(tmp_path, TINY)
+    synthetic.write_dataset(tmp_path, TINY)
     assert contents(tmp_path) == contents(folder)
 
 
 def test_a_whole_folder_is_not_written_again(folder, monkeypatch):
     monkeypatch.setattr(synthetic, "_write_clip", None)
-    synthetic.write(folder)
-    synthetic.write(folder, TINY)
+    synthetic.write_dataset(folder)
+    synthetic.write_dataset(folder, TINY)
 
 
 def test_another_data_set_in_the_folder_is_named(folder, monkeypatch):
     with pytest.raises(
         ValueError, match="'train_people': 2.* there, .*'train_people': 40.* asked for"
     ):
-        synthetic.write(folder, synthetic.Size())
-    monkeypatch.setattr(synthetic, "VERSION", 99)
+        synthetic.write_dataset(folder, synthetic.DatasetSize())
+    monkeypatch.setattr(synthetic, "DATASET_VERSION", 99)
     with pytest.raises(ValueError, match=r"version \d+ there, 99 asked for"):
         synthetic.load("images", str(folder))
 

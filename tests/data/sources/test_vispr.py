@@ -32,15 +32,8 @@ def test_there_are_68_attributes():
 def test_columns_are_in_the_order_of_table_4(folder):
     annotate(folder, ["a65_rel_social", "a4_gender", "a0_safe", "a6_hair_color", "a11_tattoo"])
     train = load(folder)
-    assert train.attribute_names[0] == "a17_color" and train.attributes[0].tolist() == [
-        0,
-        1,
-        0,
-        0,
-        0,
-        0,
-        1,
-    ]
+    assert train.attribute_names[0] == "a17_color"
+    assert train.attributes[0].tolist() == [0, 1, 0, 0, 0, 0, 1]
     assert load(folder, "vispr2").attributes[0].tolist() == [1, 0, 0, 0, 0, 0, 1]
     assert load(folder, "pa_hmdb51").attributes[0].tolist() == [0, 1, 0, 0, 0, 0]
     assert load(folder, "vita").attributes[0].tolist() == [0, 1, 0, 0, 1]
@@ -48,10 +41,8 @@ def test_columns_are_in_the_order_of_table_4(folder):
 
 def test_the_validation_split_is_read_but_not_used(folder):
     splits = vispr.load("images", str(folder), Config())
-    assert (len(splits["train"]), len(splits["test"])) == (3, 2) and set(splits) == {
-        "train",
-        "test",
-    }
+    assert set(splits) == {"train", "test"}
+    assert (len(splits["train"]), len(splits["test"])) == (3, 2)
     assert len(vispr.read(str(folder))) == 7
     (folder / "val2017.txt").unlink()
     assert len(vispr.read(str(folder))) == 5

@@ -17,7 +17,9 @@ def draw_clips(people, seed, frames=29, size=40):
     for _ in range(people):
         person = renderer.draw_person(rng)
         for label, action in enumerate(motions.ACTIONS):
-            clips.append(renderer.draw(person, motions.phases(action, frames, rng), size))
+            clips.append(
+                renderer.draw_frames(person, motions.draw_phases(action, frames, rng), size)
+            )
             labels.append(label)
     return np.stack(clips).astype(np.float32) / 255, np.array(labels)
 
@@ -46,7 +48,7 @@ def test_poses_are_distributed_alike_in_every_frame_of_every_action(action, fram
     # Uniform phases: every mean of exp(2 pi i (k a + m l)) but the one at k = m = 0 is 0, the deviation of a mean of
     # n such numbers is 1 / sqrt(n) = .032; four of those.
     rng = np.random.default_rng(frame)
-    poses = np.array([motions.phases(action, 60, rng)[frame] for _ in range(1000)])
+    poses = np.array([motions.draw_phases(action, 60, rng)[frame] for _ in range(1000)])
     waves = [(1, 0), (0, 1), (1, 1), (1, -1), (2, 0), (0, 2)]
     means = np.exp(2j * np.pi * poses @ np.transpose(waves)).mean(0)
     assert np.abs(means).max() < 4 / np.sqrt(1000)
@@ -90,7 +92,10 @@ def test_a_classifier_that_sees_motion_does_not(data):
 
 def test_mirroring_exchanges_the_sides_and_nothing_else():
     phases = np.array([[0.1, 0.3], [0.6, 0.8]])
-    one, other = motions.limbs(phases, moving_leg=1), motions.limbs(phases, moving_leg=-1)
+    one, other = (
+        motions.compute_joints(phases, moving_leg=1),
+        motions.compute_joints(phases, moving_leg=-1),
+    )
     for name, joint in one.items():
         swapped = name.replace("left", "x").replace("right", "left").replace("x", "right")
         np.testing.assert_allclose(other[swapped], joint * (-1, 1), atol=1e-12)
@@ -98,7 +103,7 @@ def test_mirroring_exchanges_the_sides_and_nothing_else():
 
 def test_a_pose_by_hand():
     # Arm phase 0: upper arm 85 - 70 = 15 degrees outward, forearm straight down.
-    hand = motions.limbs(np.zeros((1, 2)), moving_leg=1)["right_hand"][0]
+    hand = motions.compute_joints(np.zeros((1, 2)), moving_leg=1)["right_hand"][0]
     assert hand == pytest.approx(
         (0.115 + 0.18 * np.sin(np.radians(15)), 0.735 - 0.18 * np.cos(np.radians(15)) - 0.17)
     )

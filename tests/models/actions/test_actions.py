@@ -6,48 +6,52 @@ import tensorflow as tf
 from tfanon.models.actions import i3d_r50, small3d
 
 
-def clips(*shape):
+def make_clips(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).random(shape, "float32")
 
 
 @pytest.fixture(scope="module")
-def i3d():
+def i3d_network() -> keras.Model:
     return i3d_r50.build(400)
 
 
-def count(model):
+def count_parameters(model: keras.Model) -> int:
     return int(sum(np.prod(v.shape) for v in model.trainable_variables))
 
 
-def test_parameters(i3d):
-    assert count(i3d) == 28_043_472  # as published for Kinetics-400
-    assert 1e5 < count(small3d.build(6)) < 3e5
+def test_networks_have_their_known_number_of_parameters(i3d_network):
+    assert count_parameters(i3d_network) == 28_043_472  # as published for Kinetics-400
+    assert 1e5 < count_parameters(small3d.build(6)) < 3e5
 
 
-def test_i3d_expects_kinetics_normalisation(i3d):
+def test_i3d_normalizes_as_for_kinetics(i3d_network):
     # (255 * .45 - 114.75) / 57.375 = 0 and (255 - 114.75) / 57.375 = 2.4444.
-    normalize = i3d.get_layer("normalize")
+    normalize = i3d_network.get_layer("normalize")
     np.testing.assert_allclose(
         normalize(np.array([[0.45] * 3, [1.0] * 3])), [[0] * 3, [2.4444] * 3], atol=1e-3
     )
 
 
-def test_i3d_strides_where_the_paper_says(i3d):
+def test_i3d_strides_as_in_the_paper(i3d_network):
     # 16 frames: 8 after the stem, 4 and 2 after the pools; space: a 32nd.
-    both = keras.Model(i3d.input, [i3d.get_layer("stage4_2").output, i3d.output])
-    features, logits = both(clips(1, 16, 64, 32, 3))
+    both = keras.Model(
+        i3d_network.input, [i3d_network.get_layer("stage4_2").output, i3d_network.output]
+    )
+    features, logits = both(make_clips(1, 16, 64, 32, 3))
     assert features.shape == (1, 2, 2, 1, 2048) and logits.shape == (1, 400)
-    temporal = [layer.name for layer in i3d.layers if getattr(layer, "kernel_size", (1,))[0] == 3]
+    temporal = [
+        layer.name for layer in i3d_network.layers if getattr(layer, "kernel_size", (1,))[0] == 3
+    ]
     blocks = ((1, (0, 1, 2)), (2, (0, 2)), (3, (0, 2, 4)), (4, (1,)))
     assert temporal == [f"stage{stage}_{block}_a" for stage, places in blocks for block in places]
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
-def test_clips_of_any_size_become_logits(policy):
+def test_small3d_takes_clips_of_any_size(policy):
     keras.config.set_dtype_policy(policy)
     f_T = small3d.build(5)
     for shape in ((1, 8, 32, 48, 3), (3, 9, 40, 32, 3)):
-        logits = f_T(clips(*shape))
+        logits = f_T(make_clips(*shape))
         assert (
             logits.shape == (shape[0], 5)
             and logits.dtype == "float32"
@@ -55,14 +59,14 @@ def test_clips_of_any_size_become_logits(policy):
         )
 
 
-def test_small3d_tells_directions_apart():
+def test_small3d_learns_directions_of_motion():
     # A bar that moves left or right: every single frame is equally likely under both.
     f_T = small3d.build(2)
     x = np.stack(
         [
             [np.roll(bar, 3 * way * t, axis=1) for t in range(8)]
             for start in range(0, 32, 4)
-            for way, bar in ((1, column(start)), (-1, column(start)))
+            for way, bar in ((1, make_frame_with_bar(start)), (-1, make_frame_with_bar(start)))
         ]
     )
     y = np.tile([0, 1], 8)
@@ -75,15 +79,15 @@ def test_small3d_tells_directions_apart():
     assert losses[-1] < 0.3 < losses[0]
 
 
-def column(at):
+def make_frame_with_bar(column: int) -> np.ndarray:
     frame = np.zeros((32, 32, 3), "float32")
-    frame[:, at : at + 4] = 1.0
+    frame[:, column : column + 4] = 1.0
     return frame
 
 
-def test_judging_gives_the_clip_a_gradient_and_moves_nothing():
+def test_frozen_network_passes_gradients_and_does_not_change():
     f_T = small3d.build(3)
-    x = tf.constant(clips(2, 8, 32, 32, 3))
+    x = tf.constant(make_clips(2, 8, 32, 32, 3))
     before = [v.numpy() for v in f_T.variables]
     with tf.GradientTape() as tape:
         tape.watch(x)

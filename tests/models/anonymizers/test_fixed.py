@@ -18,17 +18,17 @@ FIXED = [
 ]
 
 
-def frames(*shape):
+def make_frames(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).random(shape, "float32")
 
 
 @pytest.mark.parametrize("name", [*FIXED, "blacken", "noise"])
-def test_nothing_to_train(name):
+def test_fixed_anonymizer_has_no_trainable_variables(name):
     assert component_spec.build_component("anonymizers", name).trainable_variables == []
 
 
 @pytest.mark.parametrize("name", FIXED)
-def test_a_constant_frame_stays(name):
+def test_constant_frame_is_unchanged(name):
     grey = np.full((1, 48, 64, 3), 0.3, "float32")
     np.testing.assert_allclose(
         component_spec.build_component("anonymizers", name)(grey), grey, atol=1e-6
@@ -36,9 +36,9 @@ def test_a_constant_frame_stays(name):
 
 
 @pytest.mark.parametrize("name", FIXED)
-def test_sizes_may_be_unknown_until_the_call(name):
+def test_sizes_may_be_unknown_in_the_graph(name):
     f_A = component_spec.build_component("anonymizers", name)
-    x = frames(2, 30, 44, 3)
+    x = make_frames(2, 30, 44, 3)
     call = tf.function(f_A, input_signature=[tf.TensorSpec([None, None, None, 3])])
     np.testing.assert_allclose(call(x), f_A(x), atol=1e-6)
 
@@ -46,7 +46,7 @@ def test_sizes_may_be_unknown_until_the_call(name):
 def test_raw_is_exact_under_a_mixed_policy():
     keras.config.set_dtype_policy("mixed_bfloat16")
     f_A = raw.build()
-    x = frames(2, 3, 8, 8, 3)
+    x = make_frames(2, 3, 8, 8, 3)
     np.testing.assert_array_equal(f_A(x), x)
 
 
@@ -62,9 +62,9 @@ def test_raw_is_exact_under_a_mixed_policy():
         ("blur:kernel=13", 224, 224, 13),
     ],
 )
-def test_blur_equals_the_definition(name, height, width, kernel):
-    # 21 pixels at 224 are 10.5 at 112, 6 at 64 and 3 at 32: the nearest odd sizes, of two the larger.
-    x = frames(1, height, width, 3)
+def test_blur_equals_its_definition(name, height, width, kernel):
+    # 21 pixels at 224 are 10.5 at 112, 6 at 64 and 3 at 32; the nearest odd size, of two the larger.
+    x = make_frames(1, height, width, 3)
     sigma = 10 * min(height, width) / 224
     offset = np.arange(kernel) - kernel // 2
     taps = np.exp(-(offset**2) / (2 * sigma**2))
@@ -77,7 +77,7 @@ def test_blur_equals_the_definition(name, height, width, kernel):
     )
 
 
-def test_downsample_removes_what_is_finer_than_four_pixels():
+def test_downsample_removes_detail_finer_than_four_pixels():
     # Stripes of one pixel average to grey; a step of half the frame survives away from its edge.
     stripes = np.tile(np.arange(32) % 2, (32, 1)).astype("float32")
     step = np.repeat([0.0, 1.0], 16).astype("float32") * np.ones((32, 1), "float32")
@@ -87,16 +87,16 @@ def test_downsample_removes_what_is_finer_than_four_pixels():
     np.testing.assert_allclose(out[1, :, -8:], 1.0, atol=0.05)
 
 
-def test_downsample_to_a_size_is_what_it_says():
-    # Down to 16 x 12 and up again; a second time changes little, and tf.image does the same by hand.
-    x = frames(1, 64, 48, 3)
+def test_downsample_to_a_size_equals_two_resizes():
+    # Down to 16 x 12 and back up.
+    x = make_frames(1, 64, 48, 3)
     small = tf.image.resize(x, (16, 12), antialias=True)
     np.testing.assert_allclose(
         component_spec.build_component("anonymizers", "downsample:size=16x12")(x),
         tf.image.resize(small, (64, 48)),
         atol=1e-6,
     )
-    tiny = frames(1, 8, 8, 3)  # smaller than that: it stays
+    tiny = make_frames(1, 8, 8, 3)  # smaller than that: it stays
     np.testing.assert_allclose(
         component_spec.build_component("anonymizers", "downsample:size=16x12")(tiny),
         tiny,
@@ -116,14 +116,15 @@ def test_downsample_to_a_size_is_what_it_says():
         ("noise:seed=-1", "seed must be in 0..2147483647, not -1"),
     ],
 )
-def test_settings_out_of_range(spec, message):
+def test_option_out_of_range_raises_an_error(spec, message):
     with pytest.raises(ValueError, match=message):
         component_spec.build_component("anonymizers", spec)
 
 
 def test_superpixels_follow_an_edge():
-    # Two colours meet at column 13 of 32, inside a column of the 4 x 4 pieces of 8 pixels: each piece is of one side,
-    # so the frame stays. Pixelation with the same blocks mixes the two. Of noise no more than 16 colours are left.
+    # Two colors meet at column 13 of 32, inside a column of the 4 x 4 pieces of 8 pixels. Each piece
+    # has one color, so the frame is unchanged; pixelation with the same blocks mixes the two.
+    # At most 16 colors of noise remain.
     x = np.zeros((1, 32, 32, 3), np.float32)
     x[:, :, 13:] = (1, 0.5, 0)
     np.testing.assert_allclose(
@@ -133,15 +134,15 @@ def test_superpixels_follow_an_edge():
         np.abs(component_spec.build_component("anonymizers", "pixelate:block=56")(x) - x).max()
         > 0.3
     )
-    noise = frames(2, 32, 32, 3)
+    noise = make_frames(2, 32, 32, 3)
     painted = component_spec.build_component("anonymizers", "superpixels:count=4")(noise).numpy()
     for one in painted:
         assert 1 < len(np.unique(one.reshape(-1, 3), axis=0)) <= 16
 
 
-def test_superpixels_are_slic():
-    # The same k-means with loops: every pixel looks at the nine centres around the piece it began in.
-    x, m = frames(1, 12, 16, 3), 0.3
+def test_superpixels_equal_slic_with_loops():
+    # The same k-means with loops: a pixel considers the nine centers around the piece it started in.
+    x, m = make_frames(1, 12, 16, 3), 0.3
     side, rows, columns = 4, 3, 4
     points = np.array(
         [[*x[0, i, j], m * i / side, m * j / side] for i in range(12) for j in range(16)]
@@ -165,15 +166,15 @@ def test_superpixels_are_slic():
             ]
         )
     expected = centres[owner, :3].reshape(1, 12, 16, 3)
-    found = component_spec.build_component(
+    actual = component_spec.build_component(
         "anonymizers", "superpixels:count=3;compactness=0.3;steps=3"
     )(x)
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(actual, expected, atol=1e-5)
 
 
-def test_noise_shows_nothing_of_the_frame_and_comes_again():
+def test_noise_is_independent_of_the_frame_and_reproducible():
     # Uniform in [0, 1]: mean 1/2 and variance 1/12, of 18,432 numbers to a standard error of .002.
-    f_A, x = component_spec.build_component("anonymizers", "noise"), frames(2, 3, 32, 32, 3)
+    f_A, x = component_spec.build_component("anonymizers", "noise"), make_frames(2, 3, 32, 32, 3)
     noise = f_A(x).numpy()
     np.testing.assert_array_equal(f_A(x), noise)
     assert noise.mean() == pytest.approx(1 / 2, abs=0.01) and noise.var() == pytest.approx(
@@ -188,9 +189,9 @@ def test_noise_shows_nothing_of_the_frame_and_comes_again():
         assert not np.array_equal(other, noise)
 
 
-def test_pixelate_is_the_mean_of_each_block():
+def test_pixelate_averages_each_block():
     # 16 pixels at 224 are 3 at 48: 16 x 17 blocks on 48 x 50, the last column 2 pixels wide.
-    x = frames(1, 48, 50, 3)
+    x = make_frames(1, 48, 50, 3)
     out = pixelate.build()(x).numpy()
     np.testing.assert_allclose(
         out[0, 3:6, 6:9], np.broadcast_to(x[0, 3:6, 6:9].mean((0, 1)), (3, 3, 3)), atol=1e-6
@@ -200,6 +201,6 @@ def test_pixelate_is_the_mean_of_each_block():
     )
 
 
-def test_blacken_leaves_nothing():
-    x = frames(2, 3, 8, 8, 3)
+def test_blacken_returns_zeros():
+    x = make_frames(2, 3, 8, 8, 3)
     np.testing.assert_array_equal(blacken.build()(x), np.zeros_like(x))

@@ -7,12 +7,13 @@ from tfanon.models import layers
 from tfanon.models.anonymizers import unetpp
 
 
-def frames(*shape):
+def make_frames(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).random(shape, "float32")
 
 
-def test_parameters_in_use():
-    # Recipes of the released code: encoder 2,782,784 + decoder 2,721,408 + head 867. PyTorch counts no moving averages.
+def test_unetpp_has_the_parameters_of_the_released_code():
+    # Released code: encoder 2,782,784 + decoder 2,721,408 + head 867. PyTorch does not count moving
+    # averages.
     f_A = unetpp.build()
     assert sum(np.prod(v.shape) for v in f_A.trainable_variables) == 5_505_059
     head = f_A.network.get_layer("head")
@@ -22,7 +23,7 @@ def test_parameters_in_use():
     )
 
 
-def test_layers_are_the_papers():
+def test_layers_are_those_of_the_paper():
     f_A = unetpp.build(width=0.25)
     norms = [layer for layer in f_A.network.layers if isinstance(layer, layers.BatchNorm)]
     assert (
@@ -32,8 +33,9 @@ def test_layers_are_the_papers():
     assert f_A.network.get_layer("x02_0").kernel.shape[2] == (128 + 192) // 4
 
 
-def test_initial_weights():
-    # Kaiming-uniform of x03_0: fan in 9 * 64, so within sqrt(6 / 576) = .102; Xavier of the head: sqrt(6 / 315) = .138.
+def test_initial_weights_have_the_bounds_of_the_library():
+    # Kaiming-uniform of x03_0: fan in 9 * 64, so within sqrt(6 / 576) = .102.
+    # Xavier of the head: within sqrt(6 / 315) = .138.
     keras.utils.set_random_seed(0)
     network = unetpp.build().network
     for name, bound in (("x03_0", 0.10207), ("head", 0.13802)):
@@ -43,19 +45,19 @@ def test_initial_weights():
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
-def test_range_and_type(policy):
+def test_output_has_the_right_range_and_dtype(policy):
     keras.config.set_dtype_policy(policy)
     sigmoid, linear = unetpp.build(0.1), unetpp.build(0.1, output="linear")
-    x = frames(3, 32, 16, 3)
+    x = make_frames(3, 32, 16, 3)
     assert sigmoid(x).dtype == linear(x).dtype == "float32"
     assert 0 < np.min(sigmoid(x)) and np.max(sigmoid(x)) < 1
     assert np.min(linear(10 * x)) < 0 or np.max(linear(10 * x)) > 1
 
 
 @pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.large)])
-def test_every_weight_gets_a_gradient(jit_compile):
+def test_every_weight_has_a_gradient(jit_compile):
     f_A = unetpp.build(0.1)
-    x = tf.constant(frames(1, 2, 16, 32, 3))
+    x = tf.constant(make_frames(1, 2, 16, 32, 3))
 
     @tf.function(jit_compile=jit_compile)
     def gradients(x):
@@ -67,9 +69,9 @@ def test_every_weight_gets_a_gradient(jit_compile):
         assert np.all(np.isfinite(gradient)) and np.any(gradient), variable.path
 
 
-def test_batch_statistics_leave_the_averages_alone():
+def test_stateless_call_does_not_update_moving_averages():
     f_A = unetpp.build(0.1)
-    x = frames(4, 16, 16, 3)
+    x = make_frames(4, 16, 16, 3)
     before = [v.numpy() for v in f_A.variables]
     y, moved = f_A.stateless_call(
         f_A.trainable_variables, f_A.non_trainable_variables, x, training=True
@@ -81,19 +83,19 @@ def test_batch_statistics_leave_the_averages_alone():
     assert np.abs(y - f_A(x, training=False)).max() > 1e-3
 
 
-def test_weights_survive_a_file(tmp_path):
+def test_weights_can_be_saved_and_loaded(tmp_path):
     f_A, other = unetpp.build(0.1), unetpp.build(0.1)
-    x = frames(1, 16, 16, 3)
+    x = make_frames(1, 16, 16, 3)
     f_A(x, training=True)
     f_A.save_weights(tmp_path / "f_A.weights.h5")
     other.load_weights(tmp_path / "f_A.weights.h5")
     np.testing.assert_array_equal(f_A(x), other(x))
 
 
-def test_model_survives_a_file(tmp_path):
+def test_model_can_be_saved_and_loaded(tmp_path):
     f_A = unetpp.build(0.1)
     f_A.save(tmp_path / "f_A.keras")
-    x = frames(1, 16, 16, 3)
+    x = make_frames(1, 16, 16, 3)
     np.testing.assert_array_equal(keras.saving.load_model(tmp_path / "f_A.keras")(x), f_A(x))
 
 
@@ -101,6 +103,6 @@ def test_model_survives_a_file(tmp_path):
     "arguments, message",
     [({"output": "tanh"}, "'sigmoid' or 'linear', not 'tanh'"), ({"width": 0}, "above 0, not 0")],
 )
-def test_other_settings_are_refused(arguments, message):
+def test_invalid_option_raises_an_error(arguments, message):
     with pytest.raises(ValueError, match=message):
         unetpp.build(**arguments)

@@ -1,0 +1,1 @@
+"""What several attacks share: the evaluation context, plans of attacks, decoder, verification."""

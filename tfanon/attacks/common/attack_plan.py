@@ -1,82 +1,150 @@
-"""What a protocol consists of, and the pieces that several of them share.
+"""What a protocol consists of, and what several protocols share.
 
-Every file beside this one has plan(config, asked) -> Plan.
+Each module of `tfanon.attacks.protocols` defines ``plan(config, options) -> AttackPlan``.
 """
 
 import dataclasses
 import pathlib
+from collections.abc import Sequence
+from typing import Any
 
 from tfanon.attacks.common import attack_run
 from tfanon.core import component_spec, registry
+from tfanon.core.config import Config
+
+PlannedAttack = tuple[str, dict[str, Any]]
+"""Name of an attack, and the options of its `attack` function."""
 
 
 @dataclasses.dataclass(frozen=True)
 class AttackPlan:
-    """attacks: pairs (file of tfanon/attacks, its choice).  actions: networks that judge the action.
+    """The attacks and action evaluators of one evaluation.
 
-    notes: what a reader of the results has to know.
+    Attributes:
+        attacks: Attacks on each anonymizer, in this order.
+        action_networks: Modules of `tfanon.models.actions` that evaluate the action.
+        notes: What readers of the results must know.
     """
 
-    attacks: tuple = ()
-    actions: tuple = ()
-    notes: tuple = ()
+    attacks: tuple[PlannedAttack, ...] = ()
+    action_networks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
-    def with_attackers(self, attackers):
-        """The plan with these attackers alone, specs of tfanon/attacks; empty: with its own.
+    def with_attackers(self, attackers: Sequence[str]) -> "AttackPlan":
+        """Replace the attacks of the plan by others.
 
-        The plan says the networks of those it has; one that it lacks attacks as it does by default.
-        Raises ValueError where there is no such attacker, or setting of it.
+        Args:
+            attackers: Attacks with their options, such as `reconstruction:width=0.5`. An attack
+                that is in the plan keeps its networks; any other uses its defaults.
+
+        Returns:
+            The new plan; the plan itself if `attackers` is empty.
+
+        Raises:
+            ValueError: There is no such attack, or it has no such option.
         """
-        asked = [component_spec.parse_spec("attackers", text, "attack") for text in attackers]
-        found = [
-            (name, choice | settings)
-            for name, settings in asked
-            for choice in [planned for attacker, planned in self.attacks if attacker == name]
-            or [{}]
-        ]
-        return dataclasses.replace(self, attacks=tuple(found)) if asked else self
+        if not attackers:
+            return self
+        attacks: list[PlannedAttack] = []
+        for spec in attackers:
+            name, options = component_spec.parse_spec("attackers", spec, "attack")
+            planned = [settings for attack, settings in self.attacks if attack == name]
+            if not planned:
+                planned = [{}]
+            attacks += [(name, settings | options) for settings in planned]
+        return dataclasses.replace(self, attacks=tuple(attacks))
 
 
 @dataclasses.dataclass(frozen=True)
 class NetworkOptions:
-    """What a command asks of a protocol.
+    """The networks that a command asks a protocol to use.
 
-    networks: of attackers and of action judges, in place of the protocol's own.  weights_dir: folder of
-    NETWORK.weights.h5 files, from which attackers start besides from scratch.
+    Attributes:
+        networks: Networks of attackers and action evaluators; empty: those of the protocol.
+        weights_dir: Folder of NETWORK.weights.h5 files, from which attackers start in addition to
+            those that start from scratch.
     """
 
-    networks: tuple = ()
+    networks: tuple[str, ...] = ()
     weights_dir: str = ""
 
-    def choose_privacy_networks(self, *default):
-        """Networks that read attributes."""
+    def choose_privacy_networks(self, *default: str) -> tuple[str, ...]:
+        """Return the networks of attackers.
+
+        Args:
+            *default: Networks to use if the command names none.
+
+        Returns:
+            Modules of `tfanon.models.privacy`.
+
+        Raises:
+            ValueError: The command names a network that does not exist.
+        """
         return self._select_kind("privacy") or default
 
-    def actions(self, *default):
-        """Networks that judge the action."""
+    def choose_action_networks(self, *default: str) -> tuple[str, ...]:
+        """Return the networks of action evaluators.
+
+        Args:
+            *default: Networks to use if the command names none.
+
+        Returns:
+            Modules of `tfanon.models.actions`.
+
+        Raises:
+            ValueError: The command names a network that does not exist.
+        """
         return self._select_kind("actions") or default
 
-    def _select_kind(self, kind):
+    def _select_kind(self, kind: str) -> tuple[str, ...]:
+        known = registry.list_names("privacy") + registry.list_names("actions")
         for network in self.networks:
-            if network not in registry.list_names("privacy") + registry.list_names("actions"):
-                registry.load_module("privacy", network)
+            if network not in known:
+                registry.check_name("privacy", network)
         return tuple(network for network in self.networks if network in registry.list_names(kind))
 
 
-def make_attack_settings(config, network):
-    """A network of attributes as an attacker's choice; the run's own starts as in the run."""
-    own = network == config.attacker_network and config.attack_weights
-    return {"network": network, "start": own or attack_run.SCRATCH}
+def make_attack_settings(config: Config, network: str) -> dict[str, Any]:
+    """Return the options of an attack that uses a privacy network.
+
+    Args:
+        config: Configuration of the attacks.
+        network: A module of `tfanon.models.privacy`.
+
+    Returns:
+        The network and its start: from `--attack_weights` for the run's own attacker network, else
+        from scratch.
+    """
+    start = attack_run.SCRATCH
+    if network == config.attacker_network and config.attack_weights:
+        start = config.attack_weights
+    return {"network": network, "start": start}
 
 
-def find_pretrained_starts(asked, networks):
-    """(choices of those networks that have a file to start from, notes on those that have none)."""
-    files = {
-        network: pathlib.Path(asked.weights_dir) / f"{network}.weights.h5" for network in networks
-    }
-    there = [network for network, path in files.items() if asked.weights_dir and path.is_file()]
-    without = [network for network in networks if network not in there]
-    note = f"Only from scratch, since --weights_dir has no NETWORK.weights.h5 of them: {', '.join(without)}."
-    return [{"network": network, "start": str(files[network])} for network in there], (
-        note,
-    ) if without else ()
+def find_pretrained_starts(
+    options: NetworkOptions, networks: Sequence[str]
+) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """Look for pretrained weights of networks in `--weights_dir`.
+
+    Args:
+        options: The folder, which may be missing.
+        networks: Modules of `tfanon.models.privacy`.
+
+    Returns:
+        Options of an attack for each network that has a file, and a note about those without.
+    """
+    settings: list[dict[str, Any]] = []
+    missing = []
+    for network in networks:
+        path = pathlib.Path(options.weights_dir) / f"{network}.weights.h5"
+        if options.weights_dir and path.is_file():
+            settings.append({"network": network, "start": str(path)})
+        else:
+            missing.append(network)
+    if not missing:
+        return settings, ()
+    note = (
+        "Trained from scratch only, since --weights_dir has no NETWORK.weights.h5 for them: "
+        f"{', '.join(missing)}."
+    )
+    return settings, (note,)

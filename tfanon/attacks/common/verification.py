@@ -1,64 +1,103 @@
-"""Who is it, and are these two the same: closed-set identification and verification."""
+"""Identification and verification of people: who is it, and are these two the same person?"""
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
-from tfanon.metrics import criteria
-from tfanon.metrics import scores as metrics
+from tfanon.metrics import criteria, scores
 
 FALSE_ACCEPT_RATES = (0.01, 0.1)
 
 
-def score_identification(learner, embed, dataset):
-    """Closed-set top-1 with its interval and chance, and verification between all pairs of test examples.
+def score_identification(
+    model: Any, embed: Callable[[tf.Tensor], tf.Tensor], dataset: tf.data.Dataset
+) -> dict[str, Any]:
+    """Score closed-set identification, and verification of all pairs of test examples.
 
-    learner: one logit per identity.  embed(x): [N, F], compared by cosine.  dataset: the truth is one-hot [N, I].
+    Args:
+        model: A `trainer.SupervisedModel` or `criteria.Predictor` with one logit per person.
+        embed: Inputs to embeddings ``[N, F]``, compared by cosine similarity.
+        dataset: An evaluation dataset whose truth is one-hot ``[N, I]``.
+
+    Returns:
+        Top-1 accuracy with its interval and chance level, and the true accept rate at each of
+        FALSE_ACCEPT_RATES.
     """
-    logits, truth, index = criteria.collect_outputs(learner, dataset)
+    logits, truth, index = criteria.collect_outputs(model, dataset)
     probabilities, one_hot, _ = criteria.average_outputs_per_example(
         logits, truth, index, activation=criteria.softmax_probabilities
     )
     labels = np.argmax(one_hot, axis=1)
-    _, embedded = metrics.average_per_example(
-        criteria.collect_outputs(criteria.Predictor(embed), dataset)[0], index
-    )
-    alike, same = compare_pairs(embedded, labels)
+    embeddings, _, _ = criteria.collect_outputs(criteria.Predictor(embed), dataset)
+    _, example_embeddings = scores.average_per_example(embeddings, index)
+    similarity, is_same = compare_pairs(example_embeddings, labels)
+    accept_rates = {}
+    for far in FALSE_ACCEPT_RATES:
+        accept_rates[f"{far:g}"] = compute_tar_at_far(similarity, is_same, far)
     return {
-        "identity_top1": metrics.top1_accuracy(probabilities, labels),
-        "identity_interval": metrics.top1_interval(probabilities, labels),
-        "identity_chance": metrics.top1_chance(labels),
-        "tar_at_far": {
-            f"{far:g}": compute_tar_at_far(alike, same, far) for far in FALSE_ACCEPT_RATES
-        },
+        "identity_top1": scores.top1_accuracy(probabilities, labels),
+        "identity_interval": scores.top1_interval(probabilities, labels),
+        "identity_chance": scores.top1_chance(labels),
+        "tar_at_far": accept_rates,
     }
 
 
-def compute_identity_top1(learner, dataset):
-    """Closed-set top-1 alone, for the selection of an epoch."""
+def compute_identity_top1(model: Any, dataset: tf.data.Dataset) -> float:
+    """Compute the top-1 accuracy of closed-set identification alone, to select an epoch.
+
+    Args:
+        model: As in `score_identification`.
+        dataset: As in `score_identification`.
+
+    Returns:
+        Accuracy in [0, 1].
+    """
+    logits, truth, index = criteria.collect_outputs(model, dataset)
     probabilities, one_hot, _ = criteria.average_outputs_per_example(
-        *criteria.collect_outputs(learner, dataset), activation=criteria.softmax_probabilities
+        logits, truth, index, activation=criteria.softmax_probabilities
     )
-    return metrics.top1_accuracy(probabilities, np.argmax(one_hot, axis=1))
+    return scores.top1_accuracy(probabilities, np.argmax(one_hot, axis=1))
 
 
-def compare_pairs(embedded, labels):
-    """Cosine of every pair of examples, and whether the two are the same: (float64 [m], bool [m]), m = n (n - 1) / 2.
+def compare_pairs(embeddings: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Compare every pair of examples.
 
-    embedded: [n, F].  labels: int [n].
+    Args:
+        embeddings: ``[n, F]``.
+        labels: Person of each example, int ``[n]``.
+
+    Returns:
+        Cosine similarity and whether both show the same person, of the m = n (n - 1) / 2 pairs:
+        float64 ``[m]`` and bool ``[m]``.
     """
-    unit = embedded / np.maximum(np.linalg.norm(embedded, axis=1, keepdims=True), 1e-12)
-    one, other = np.triu_indices(len(labels), k=1)
-    return (unit @ unit.T)[one, other], labels[one] == labels[other]
+    unit = embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
+    left, right = np.triu_indices(len(labels), k=1)
+    return (unit @ unit.T)[left, right], labels[left] == labels[right]
 
 
-def compute_tar_at_far(alike, same, far):
-    """Share of the pairs of one person that are accepted where at most a share `far` of the others is.
+def compute_tar_at_far(similarity: np.ndarray, is_same: np.ndarray, far: float) -> float | None:
+    """Compute the true accept rate at a false accept rate.
 
-    alike: [m], larger means more alike.  same: bool [m].  One threshold for all; None where one of the kinds is missing.
+    One threshold is used for all pairs: the lowest that accepts at most the fraction `far` of the
+    pairs of different people.
+
+    Args:
+        similarity: Of each pair, ``[m]``; larger is more similar.
+        is_same: Whether both are the same person, bool ``[m]``.
+        far: False accept rate in [0, 1].
+
+    Returns:
+        Accepted fraction of the pairs of the same person; None without pairs of both kinds.
     """
-    genuine, impostors = alike[same], np.sort(alike[~same])[::-1]
+    genuine = similarity[is_same]
+    impostors = np.sort(similarity[~is_same])[::-1]
     if not len(genuine) or not len(impostors):
         return None
-    allowed = int(
-        far * len(impostors) + 1e-9
-    )  # of the impostors; the next one must stay below the threshold
-    return float(np.mean(genuine > impostors[allowed])) if allowed < len(impostors) else 1.0
+    # Rounding must not lose an impostor: .1 x 30 is 3.0000000000000004, but .29 x 100 is 28.999...
+    accepted = int(far * len(impostors) + 1e-9)
+    if accepted >= len(impostors):
+        return 1.0
+    # The most similar impostor that is not accepted stays below the threshold.
+    return float(np.mean(genuine > impostors[accepted]))

@@ -1,18 +1,32 @@
-"""Novel actions and attributes, the paper's Table 2: the judges learn data sets that f_A was not trained for.
+"""Novel actions and attributes, the paper's Table 2: data sets that f_A was not trained for.
 
-f_A is that of a run on UCF101 and VISPR1, for instance; --eval_clip_source=hmdb51 and --attribute_set=vispr2 name the
-new ones. A run whose own flags name them is judged on those.
+Take a run on UCF101 and VISPR1, for instance, and name the new data sets with
+--eval_clip_source=hmdb51 and --attribute_set=vispr2. A run whose own flags name them is evaluated
+on those.
 """
 
+from tfanon.attacks.common import attack_plan
 from tfanon.attacks.protocols import known
+from tfanon.core.config import Config
 
 
-def plan(config, asked):
-    """As known.  Raises ValueError where nothing is novel."""
-    named = (config.eval_clip_source, config.test_clip_source, config.test_image_source)
-    if not any(named) and config.attribute_set == "vispr1":
+def plan(config: Config, options: attack_plan.NetworkOptions) -> attack_plan.AttackPlan:
+    """Plan the attackers and evaluators of `known`.
+
+    Args:
+        config: Configuration of the attacks.
+        options: Networks that the command asks for.
+
+    Returns:
+        The plan.
+
+    Raises:
+        ValueError: No flag names a novel data set.
+    """
+    sources = (config.eval_clip_source, config.test_clip_source, config.test_image_source)
+    if not any(sources) and config.attribute_set == "vispr1":
         raise ValueError(
-            "Nothing is novel here: name what f_A was not trained for as --eval_clip_source, "
+            "--protocol=novel needs data that f_A was not trained for. Give --eval_clip_source, "
             "--test_clip_source, --test_image_source or --attribute_set."
         )
-    return known.plan(config, asked)
+    return known.plan(config, options)

@@ -1,11 +1,13 @@
-"""Everything there is, with its maximum: what somebody who really tries still learns.
+"""All attacks, and the maximum of their leakage: what a determined attacker still learns.
 
-The run's own judge attacks in every way, the run's action network as a 3D network too; --networks and --weights_dir add
-sizes and starts.
+The attacker network of the run is used in every attack, its action network as a 3D network too.
+--networks and --weights_dir add sizes and pretrained starts.
 """
 
 from tfanon.attacks.common import attack_plan, attack_run
+from tfanon.core.config import Config
 
+# Beside retrained attackers, which also start from pretrained weights.
 ATTACKS = (
     "frozen",
     "linear_probe",
@@ -17,14 +19,24 @@ ATTACKS = (
 )
 
 
-def plan(config, asked):
-    networks = asked.choose_privacy_networks(config.attacker_network)
-    started, notes = attack_plan.find_pretrained_starts(asked, networks)
+def plan(config: Config, options: attack_plan.NetworkOptions) -> attack_plan.AttackPlan:
+    """Plan every attack for each network, and action evaluators.
+
+    Args:
+        config: Configuration of the attacks.
+        options: Networks that the command asks for, and the folder of their weights.
+
+    Returns:
+        The plan.
+    """
+    networks = options.choose_privacy_networks(config.attacker_network)
+    pretrained, notes = attack_plan.find_pretrained_starts(options, networks)
     own = [attack_plan.make_attack_settings(config, network) for network in networks]
-    attacks = [("fresh", choice) for choice in [*own, *started]]
-    attacks += [(attacker, choice) for attacker in ATTACKS for choice in own]
-    actions = asked.actions(config.action_evaluator_network)
-    attacks += [
-        ("whole_video", {"network": network, "start": attack_run.SCRATCH}) for network in actions
-    ]
-    return attack_plan.AttackPlan(tuple(attacks), actions, notes)
+    attacks: list[attack_plan.PlannedAttack] = []
+    attacks += [("fresh", settings) for settings in [*own, *pretrained]]
+    for attacker in ATTACKS:
+        attacks += [(attacker, settings) for settings in own]
+    action_networks = options.choose_action_networks(config.action_evaluator_network)
+    for network in action_networks:
+        attacks.append(("whole_video", {"network": network, "start": attack_run.SCRATCH}))
+    return attack_plan.AttackPlan(tuple(attacks), action_networks, notes)

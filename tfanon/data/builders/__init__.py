@@ -1,0 +1,1 @@
+"""TensorFlow Datasets builders, one file per data set."""

@@ -1,11 +1,11 @@
-"""VISPR as a TensorFlow Dataset; _building.py says how."""
+"""VISPR as a TensorFlow Dataset; see `_base`."""
 
 from tfanon.data.builders import _base
 from tfanon.data.sources import vispr
 
 
 class Vispr(_base.Builder):
-    """VISPR."""
+    """Builder of VISPR."""
 
     source = vispr
     licence = "CC BY-NC 4.0; each image keeps its own licence, which its annotation names."

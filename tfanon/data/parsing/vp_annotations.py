@@ -35,7 +35,7 @@ LABEL_ENDINGS = (".pickle", ".csv", ".json")  # in order of preference
 def choose_splits(
     name: str,
     kind: str,
-    catalog: published_split.Catalog,
+    catalog: published_split.DatasetCatalog,
     config: Config,
     get_group: Callable[[str], str],
 ) -> dict[str, Examples]:
@@ -55,12 +55,12 @@ def choose_splits(
         ValueError: The data set has no examples of this kind.
     """
     published_split.check_kind(name, kind, KINDS)
-    return published_split.train_and_test(catalog, str(config.split_number), group=get_group)
+    return published_split.make_train_and_test(catalog, str(config.split_number), group=get_group)
 
 
 def read_labelled_videos(
-    name: str, videos: published_split.Catalog, folder: str
-) -> published_split.Catalog:
+    name: str, videos: published_split.DatasetCatalog, folder: str
+) -> published_split.DatasetCatalog:
     """Add the private attributes to a catalog of videos.
 
     Args:

@@ -1,0 +1,1 @@
+"""One file per data set; adding a file adds a data set."""

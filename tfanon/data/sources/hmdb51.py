@@ -36,7 +36,7 @@ MARKER_CLASS = "wave"  # folders are recognized by having this class
 KINDS = ("clips",)
 SPLIT_NUMBERS = ("1", "2", "3")
 SPLIT_NAMES = {"0": "unused", "1": "train", "2": "test"}
-PA_HMDB51 = "pa_hmdb51"  # in Catalog.splits: "yes" for the clips of PA-HMDB51, "no" for others
+PA_HMDB51 = "pa_hmdb51"  # in catalog.splits: "yes" for the clips of PA-HMDB51, "no" for others
 PUBLISHED = {
     "files": 6766,
     "classes": 51,
@@ -61,7 +61,9 @@ def load(kind: str, folder: str, config: Config) -> dict[str, Examples]:
     return choose(kind, read(folder, config.data_dir), config)
 
 
-def choose(kind: str, catalog: published_split.Catalog, config: Config) -> dict[str, Examples]:
+def choose(
+    kind: str, catalog: published_split.DatasetCatalog, config: Config
+) -> dict[str, Examples]:
     """Choose the clips of --split_number from the catalog that `read` returns.
 
     Raises:
@@ -70,7 +72,7 @@ def choose(kind: str, catalog: published_split.Catalog, config: Config) -> dict[
     published_split.check_kind("hmdb51", kind, KINDS)
     number = str(config.split_number)
     if config.train_on_test_clips:
-        return published_split.train_and_test(catalog, number, group=get_group)
+        return published_split.make_train_and_test(catalog, number, group=get_group)
     if PA_HMDB51 not in catalog.splits:
         raise ValueError(
             "Training on HMDB51 leaves out the 515 clips of PA-HMDB51, but their names are "
@@ -78,7 +80,7 @@ def choose(kind: str, catalog: published_split.Catalog, config: Config) -> dict[
             f"with --train_on_test_clips. {annotations.ABOUT}"
         )
     keep = catalog.splits[PA_HMDB51] == "no"
-    return published_split.train_and_test(catalog, number, keep=keep, group=get_group)
+    return published_split.make_train_and_test(catalog, number, keep=keep, group=get_group)
 
 
 def get_group(path: str) -> str:
@@ -90,7 +92,7 @@ def get_group(path: str) -> str:
     return path.rsplit("_", 6)[0]
 
 
-def read(folder: str, data_dir: str) -> published_split.Catalog:
+def read(folder: str, data_dir: str) -> published_split.DatasetCatalog:
     """Read the official lists, and the names of the clips of PA-HMDB51 if they are available.
 
     Args:
@@ -112,7 +114,7 @@ def read(folder: str, data_dir: str) -> published_split.Catalog:
     return catalog
 
 
-def read_official_lists(folder: str) -> published_split.Catalog:
+def read_official_lists(folder: str) -> published_split.DatasetCatalog:
     """Read HMDB51's own lists alone.
 
     Args:
@@ -134,7 +136,7 @@ def read_official_lists(folder: str) -> published_split.Catalog:
         {number: _read_split(list_folder, classes, number) for number in SPLIT_NUMBERS}
     )
     labels = np.array([classes.index(path.split("/")[0]) for path in paths], np.int32)
-    return published_split.Catalog(find_video_folder(folder), paths, splits, labels, classes)
+    return published_split.DatasetCatalog(find_video_folder(folder), paths, splits, labels, classes)
 
 
 def find_video_folder(folder: str) -> str:

@@ -8,6 +8,7 @@ It has no training split: its authors intend it for evaluation. Use it as --test
 """
 
 import os
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from tfanon.data import published_split
 from tfanon.data.batch import Examples
 from tfanon.data.parsing import annotations, attribute_sets
 from tfanon.data.sources import hmdb51
+from tfanon.media.frame_reader import MediaPath
 
 ABOUT = annotations.ABOUT
 KINDS = ("clips", "images")
@@ -40,16 +42,18 @@ def load(kind: str, folder: str, config: Config) -> dict[str, Examples]:
     return choose(kind, read(folder, config.data_dir), config)
 
 
-def choose(kind: str, catalog: published_split.Catalog, config: Config) -> dict[str, Examples]:
+def choose(
+    kind: str, catalog: published_split.DatasetCatalog, config: Config
+) -> dict[str, Examples]:
     """Choose clips or frames from the catalog that `read` returns."""
     published_split.check_kind("pa_hmdb51", kind, KINDS)
-    clips = catalog.examples(np.ones(len(catalog), bool))
+    clips = catalog.make_examples(np.ones(len(catalog), bool))
     if kind == "clips":
         return {"test": clips}
     return {"test": _expand_frames(clips.paths, catalog.frame_values or (), config.attribute_set)}
 
 
-def read(folder: str, data_dir: str) -> published_split.Catalog:
+def read(folder: str, data_dir: str) -> published_split.DatasetCatalog:
     """Read all annotations.
 
     Args:
@@ -66,7 +70,7 @@ def read(folder: str, data_dir: str) -> published_split.Catalog:
     paths = tuple(sorted(values))
     classes = tuple(annotations.find_annotation_files(folder))
     labels = np.array([classes.index(path.split("/")[0]) for path in paths], np.int32)
-    return published_split.Catalog(
+    return published_split.DatasetCatalog(
         hmdb51.find_video_folder(os.path.join(data_dir, "hmdb51")),
         paths,
         {"1": np.array(["test"] * len(paths))},
@@ -77,11 +81,12 @@ def read(folder: str, data_dir: str) -> published_split.Catalog:
 
 
 def _expand_frames(
-    paths: tuple[str, ...], frame_values: tuple[np.ndarray, ...], attribute_set: str
+    paths: tuple[MediaPath, ...], frame_values: tuple[np.ndarray, ...], attribute_set: str
 ) -> Examples:
     """Make one row per fully labelled frame; the frames of one clip are a group."""
     frame_numbers = [annotations.find_labelled_frames(values) for values in frame_values]
-    frame_paths: list[str] = []
+    # Files, or records of a built TensorFlow Dataset; either names the clip of a frame.
+    frame_paths: list[Any] = []
     attributes = []
     for path, values, numbers in zip(paths, frame_values, frame_numbers, strict=True):
         frame_paths += [path] * len(numbers)
@@ -90,6 +95,6 @@ def _expand_frames(
         tuple(frame_paths),
         attributes=np.concatenate(attributes),
         attribute_names=attribute_sets.get_attribute_names(attribute_set),
-        frames=np.concatenate(frame_numbers),
+        frame_numbers=np.concatenate(frame_numbers),
         groups=tuple(frame_paths),
     )

@@ -1,41 +1,59 @@
-"""The embedded data set: figures that move (X_action) and pictures of such figures (X_privacy), as files on disk.
+"""The built-in synthetic data set: moving figures (X_action) and pictures of them (X_privacy).
 
-    <folder>/clips/<Action>/v_<Action>_g01_c01.avi or .mp4     g: who; everybody performs every action
-    <folder>/clips/labels.csv                                  path, action, split and the private attributes
-    <folder>/clips/{classInd,trainlist01,testlist01}.txt       the split again, as UCF101 writes it
-    <folder>/images/00001.jpg, images/labels.csv               path, split and the private attributes
-    <folder>/dataset.json                                      written last: the folder is whole
+    <folder>/clips/<Action>/v_<Action>_g01_c01.avi or .mp4   g01: the person; everyone performs
+                                                             every action
+    <folder>/clips/labels.csv                                path, action, split, private attributes
+    <folder>/clips/{classInd,trainlist01,testlist01}.txt     the split again, in UCF101's format
+    <folder>/images/00001.jpg, images/labels.csv             path, split, private attributes
+    <folder>/dataset.json                                    written last: the folder is complete
 
-Every file follows from the data set's seed and its own number, so that an interrupted writing, or two at once, ends in
-the same folder. People and backgrounds are never in both splits. Since everybody performs every action, neither can
-stand for an action. See motions.py for why one frame does not tell the action, figures.py for the attributes.
+Every file follows from the data set's seed and its own number, so that the folder is the same after
+an interruption, or when two processes write it at once. No person or background is in both splits.
+Since everyone performs every action, neither reveals the action. `synthetic.poses` says why a
+single frame does not reveal the action, `synthetic.renderer` has the attributes.
 """
 
 import csv
 import dataclasses
-import itertools
 import json
+import os
 import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tqdm
 from absl import logging
 
 from tfanon.core import files
+from tfanon.core.config import Config
 from tfanon.data.batch import Examples
 from tfanon.data.synthetic import poses, renderer
 from tfanon.media import array_writer
 
 KINDS = ("clips", "images", "private_clips")
-VERSION = 3  # of what is drawn and coded; a folder of another version is refused
-SEED = 20250414  # apart from config.seed: all runs see the same data
+DATASET_VERSION = 3  # of drawing and encoding; a folder of another version is refused
+DATASET_SEED = 20250414  # independent of config.seed: all runs use the same data
 CODECS = ((".mp4", "libx264"), (".avi", "mpeg4"))
-PEOPLE, MOTION, IMAGES = 0, 1, 2  # random streams: who is in the clips, what they do, the images
+# Random streams: the people in the clips, their motion, the images.
+PEOPLE_STREAM, MOTION_STREAM, IMAGE_STREAM = 0, 1, 2
+
+Row = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
-class Size:
-    """How much is written. Each person performs each action once; lengths in frames, inclusive; side in pixels."""
+class DatasetSize:
+    """How much is written. Each person performs each action once.
+
+    Attributes:
+        train_people: People in the training clips.
+        test_people: People in the test clips.
+        train_images: Training images.
+        test_images: Test images.
+        shortest: Fewest frames of a clip.
+        longest: Most frames of a clip, inclusive.
+        side: H and W in pixels.
+    """
 
     train_people: int = 40
     test_people: int = 15
@@ -46,178 +64,221 @@ class Size:
     side: int = 96
 
 
-def load(kind, folder, config=None, size=None):
-    """The data set in `folder` by split, written first where it is not there: {"train": Examples, "test": Examples}.
+def load(
+    kind: str,
+    folder: str | os.PathLike[str],
+    config: Config | None = None,
+    size: DatasetSize | None = None,
+) -> dict[str, Examples]:
+    """Load the data set, which is written first if `folder` does not contain it.
 
-    kind: "clips" with actions, "images" with private attributes, "private_clips": the clips with their attributes.
-    config: unused, the same for all runs.  size: a Size the folder must have; None takes what is there, else Size().
-    Raises ValueError for another kind and for a folder of another version, seed or size.
+    Args:
+        kind: "clips" with actions, "images" with private attributes, or "private_clips", the clips
+            with private attributes.
+        folder: Where the data set is.
+        config: Unused; the data set is the same for all runs.
+        size: The size the data set must have; None: whatever size it has, or DatasetSize() if it
+            is written.
+
+    Returns:
+        {"train": Examples, "test": Examples}.
+
+    Raises:
+        ValueError: There is no such kind, or the folder contains another version, seed or size.
     """
     if kind not in KINDS:
         raise ValueError(f"The synthetic data set has no '{kind}'; it has {', '.join(KINDS)}.")
-    write(folder, size)
-    part = pathlib.Path(folder) / ("images" if kind == "images" else "clips")
-    with open(part / "labels.csv", newline="") as file:
+    write_dataset(folder, size)
+    media_folder = pathlib.Path(folder) / ("images" if kind == "images" else "clips")
+    with open(media_folder / "labels.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    make = _with_actions if kind == "clips" else _with_attributes
-    return {
-        split: make(part, [row for row in rows if row["split"] == split])
-        for split in ("train", "test")
-    }
+    make_examples = _make_action_examples if kind == "clips" else _make_attribute_examples
+    splits: dict[str, Examples] = {}
+    for split in ("train", "test"):
+        split_rows = [row for row in rows if row["split"] == split]
+        splits[split] = make_examples(media_folder, split_rows)
+    return splits
 
 
-def _with_actions(part, rows):
+def _make_action_examples(folder: pathlib.Path, rows: Sequence[Row]) -> Examples:
     names = list(poses.ACTIONS)
     labels = np.array([names.index(row["action"]) for row in rows], np.int32)
-    return Examples(_paths(part, rows), labels=labels, classes=tuple(names), groups=_people(rows))
-
-
-def _with_attributes(part, rows):
-    values = [[float(row[name]) for name in renderer.NAMES] for row in rows]
-    attributes = np.array(values, np.float32).reshape(-1, len(renderer.NAMES))
     return Examples(
-        _paths(part, rows),
-        attributes=attributes,
-        attribute_names=renderer.NAMES,
-        groups=_people(rows),
+        _list_paths(folder, rows), labels=labels, classes=tuple(names), groups=_list_groups(rows)
     )
 
 
-def _people(rows):
-    """Who is in each clip; nobody is in two images."""
-    return tuple(row["path"].split("_")[-2] if "_" in row["path"] else row["path"] for row in rows)
+def _make_attribute_examples(folder: pathlib.Path, rows: Sequence[Row]) -> Examples:
+    names = renderer.ATTRIBUTE_NAMES
+    attributes = np.zeros((len(rows), len(names)), np.float32)
+    for row, values in enumerate(rows):
+        attributes[row] = [float(values[name]) for name in names]
+    return Examples(
+        _list_paths(folder, rows),
+        attributes=attributes,
+        attribute_names=names,
+        groups=_list_groups(rows),
+    )
 
 
-def _paths(part, rows):
-    return tuple(str(part / row["path"]) for row in rows)
+def _list_groups(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Return who is in each clip; every image shows somebody else."""
+    groups: list[str] = []
+    for row in rows:
+        path = row["path"]
+        groups.append(path.split("_")[-2] if "_" in path else path)
+    return tuple(groups)
 
 
-def write(folder, size=None):
-    """Write the data set unless `folder` holds it; an interrupted writing starts again over its own files."""
+def _list_paths(folder: pathlib.Path, rows: Sequence[Row]) -> tuple[str, ...]:
+    return tuple(str(folder / row["path"]) for row in rows)
+
+
+def write_dataset(folder: str | os.PathLike[str], size: DatasetSize | None = None) -> None:
+    """Write the data set unless `folder` contains it.
+
+    After an interruption, all files are written again.
+
+    Args:
+        folder: Where the data set goes.
+        size: How much is written; None: DatasetSize(), or any size if the data set exists.
+
+    Raises:
+        ValueError: The folder contains another version, seed or size.
+    """
     folder = pathlib.Path(folder)
     if (folder / "dataset.json").exists():
-        return _check(folder, size)
-    size = size or Size()
-    clips, images = _clip_rows(size), _image_rows(size)
+        _check_existing(folder, size)
+        return
+    size = size or DatasetSize()
+    clips, images = _make_clip_rows(size), _make_image_rows(size)
     logging.info(
-        "Writing the synthetic data set to %s: %d clips, %d images; once.",
+        "Writing the synthetic data set to %s, once: %d clips, %d images.",
         folder,
         len(clips),
         len(images),
     )
     for index, row in enumerate(tqdm.tqdm(clips, "synthetic clips", unit="clip", disable=None)):
-        _write_clip(folder / "clips" / row["path"], row, index, size)
+        _write_clip(folder / "clips" / row["path"], row["action"], index, size)
     for index, row in enumerate(tqdm.tqdm(images, "synthetic images", unit="image", disable=None)):
         _write_image(folder / "images" / row["path"], index, size)
     _write_table(folder / "clips" / "labels.csv", clips)
     _write_table(folder / "images" / "labels.csv", images)
     _write_split_lists(folder / "clips", clips)
-    _write_text(folder / "dataset.json", json.dumps(_settings(size), indent=2) + "\n")
+    _write_text(folder / "dataset.json", json.dumps(_make_record(size), indent=2) + "\n")
 
 
-def _settings(size):
-    return {"version": VERSION, "seed": SEED, "size": dataclasses.asdict(size)}
+def _make_record(size: DatasetSize) -> dict[str, Any]:
+    """Return the content of dataset.json."""
+    return {"version": DATASET_VERSION, "seed": DATASET_SEED, "size": dataclasses.asdict(size)}
 
 
-def _check(folder, size):
-    """Refuse a folder that holds something else than what would be written."""
+def _check_existing(folder: pathlib.Path, size: DatasetSize | None) -> None:
+    """Raise ValueError if a folder contains something else than what would be written."""
     try:
-        found = json.loads((folder / "dataset.json").read_text())
+        record = json.loads((folder / "dataset.json").read_text())
     except ValueError:
-        found = {}
-    asked = _settings(size or Size())
-    differing = [
-        f"{name} {found.get(name, 'missing')} there, {value} asked for"
-        for name, value in asked.items()
-        if found.get(name) != value and (name != "size" or size)
-    ]
-    if differing:
+        record = {}
+    expected = _make_record(size or DatasetSize())
+    if size is None:
+        del expected["size"]
+    differences: list[str] = []
+    for name, value in expected.items():
+        if record.get(name) != value:
+            differences.append(f"{name} is {record.get(name, 'missing')} instead of {value}")
+    if differences:
         raise ValueError(
-            f"{folder} holds another synthetic data set: {'; '.join(differing)}. "
-            "Delete that folder and it is written anew, or give another --data_dir."
+            f"{folder} contains another synthetic data set: {'; '.join(differences)}. Delete the "
+            "folder so that it is written again, or use another --data_dir."
         )
 
 
-def _clip_rows(size):
-    """One row per clip; containers alternate over people and actions alike, so that they tell nothing."""
-    rows = []
-    for who, (place, action) in itertools.product(
-        range(size.train_people + size.test_people), enumerate(poses.ACTIONS)
-    ):
-        ending = CODECS[(who + place) % 2][0]
+def _make_clip_rows(size: DatasetSize) -> list[Row]:
+    """Return one row per clip.
+
+    Containers alternate over people and over actions, so that the container reveals neither.
+    """
+    rows: list[Row] = []
+    for person in range(size.train_people + size.test_people):
+        attributes = _draw_attributes(PEOPLE_STREAM, person)
+        for action_index, action in enumerate(poses.ACTIONS):
+            ending, _ = CODECS[(person + action_index) % 2]
+            rows.append(
+                {
+                    "path": f"{action}/v_{action}_g{person + 1:02d}_c01{ending}",
+                    "action": action,
+                    "split": "train" if person < size.train_people else "test",
+                    **attributes,
+                }
+            )
+    return rows
+
+
+def _make_image_rows(size: DatasetSize) -> list[Row]:
+    rows: list[Row] = []
+    for index in range(size.train_images + size.test_images):
         rows.append(
             {
-                "path": f"{action}/v_{action}_g{who + 1:02d}_c01{ending}",
-                "action": action,
-                "split": "train" if who < size.train_people else "test",
-                **_has(PEOPLE, who),
+                "path": f"{index + 1:05d}.jpg",
+                "split": "train" if index < size.train_images else "test",
+                **_draw_attributes(IMAGE_STREAM, index),
             }
         )
     return rows
 
 
-def _image_rows(size):
-    return [
-        {
-            "path": f"{index + 1:05d}.jpg",
-            "split": "train" if index < size.train_images else "test",
-            **_has(IMAGES, index),
-        }
-        for index in range(size.train_images + size.test_images)
-    ]
+def _draw_attributes(stream: int, index: int) -> dict[str, int]:
+    """Return the attributes of one person as 0 and 1."""
+    person = renderer.draw_person(_make_generator(stream, index))
+    return {name: int(value) for name, value in person.has.items()}
 
 
-def _has(stream, index):
-    """Attributes of one person as 0 and 1."""
-    return {
-        name: int(value)
-        for name, value in renderer.draw_person(_generator(stream, index)).has.items()
-    }
+def _make_generator(stream: int, index: int) -> np.random.Generator:
+    return np.random.default_rng((DATASET_SEED, stream, index))
 
 
-def _generator(stream, index):
-    return np.random.default_rng((SEED, stream, index))
-
-
-def _write_clip(path, row, index, size):
-    person = renderer.draw_person(_generator(PEOPLE, index // len(poses.ACTIONS)))
-    rng = _generator(MOTION, index)
-    phases = poses.phases(row["action"], int(rng.integers(size.shortest, size.longest + 1)), rng)
+def _write_clip(path: pathlib.Path, action: str, index: int, size: DatasetSize) -> None:
+    person = renderer.draw_person(_make_generator(PEOPLE_STREAM, index // len(poses.ACTIONS)))
+    rng = _make_generator(MOTION_STREAM, index)
+    num_frames = int(rng.integers(size.shortest, size.longest + 1))
+    phases = poses.draw_phases(action, num_frames, rng)
     path.parent.mkdir(parents=True, exist_ok=True)
-    video = renderer.draw(person, phases, size.side)
-    array_writer.write_video(path, video, fps=poses.FPS, codec=dict(CODECS)[path.suffix])
+    frames = renderer.draw_frames(person, phases, size.side)
+    codec = dict(CODECS)[path.suffix]
+    array_writer.write_video(path, frames, fps=poses.FRAME_RATE, codec=codec)
 
 
-def _write_image(path, index, size):
-    rng = _generator(IMAGES, index)
+def _write_image(path: pathlib.Path, index: int, size: DatasetSize) -> None:
+    # The same generator as in _draw_attributes, so that the picture shows the listed attributes.
+    rng = _make_generator(IMAGE_STREAM, index)
     person = renderer.draw_person(rng)
     path.parent.mkdir(parents=True, exist_ok=True)
-    array_writer.write_jpeg(path, renderer.draw(person, poses.random_pose(rng), size.side)[0])
+    (picture,) = renderer.draw_frames(person, poses.draw_random_pose(rng), size.side)
+    array_writer.write_jpeg(path, picture)
 
 
-def _write_table(path, rows):
-    lines = [",".join(rows[0]), *(",".join(map(str, row.values())) for row in rows)]
+def _write_table(path: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    lines = [",".join(rows[0])]
+    lines += [",".join(map(str, row.values())) for row in rows]
     _write_text(path, "\n".join(lines) + "\n")
 
 
-def _write_split_lists(folder, rows):
-    """UCF101's own three files, so that whatever reads UCF101 reads this folder."""
+def _write_split_lists(folder: pathlib.Path, rows: Sequence[Row]) -> None:
+    """Write UCF101's own three files, so that programs that read UCF101 can read this folder."""
     numbers = {name: number for number, name in enumerate(poses.ACTIONS, start=1)}
-    _write_text(
-        folder / "classInd.txt", "".join(f"{number} {name}\n" for name, number in numbers.items())
-    )
-    _write_text(
-        folder / "trainlist01.txt",
-        "".join(
-            f"{row['path']} {numbers[row['action']]}\n" for row in rows if row["split"] == "train"
-        ),
-    )
-    _write_text(
-        folder / "testlist01.txt",
-        "".join(f"{row['path']}\n" for row in rows if row["split"] == "test"),
-    )
+    class_lines = [f"{number} {name}\n" for name, number in numbers.items()]
+    train_lines: list[str] = []
+    test_lines: list[str] = []
+    for row in rows:
+        if row["split"] == "train":
+            train_lines.append(f"{row['path']} {numbers[row['action']]}\n")
+        else:
+            test_lines.append(f"{row['path']}\n")
+    _write_text(folder / "classInd.txt", "".join(class_lines))
+    _write_text(folder / "trainlist01.txt", "".join(train_lines))
+    _write_text(folder / "testlist01.txt", "".join(test_lines))
 
 
-def _write_text(path, text):
+def _write_text(path: pathlib.Path, text: str) -> None:
     with files.write_atomically(path) as unfinished:
         unfinished.write_text(text)

@@ -54,10 +54,12 @@ def load(kind: str, folder: str, config: Config) -> dict[str, Examples]:
     return choose(kind, read(folder, config.data_dir), config)
 
 
-def choose(kind: str, catalog: published_split.Catalog, config: Config) -> dict[str, Examples]:
+def choose(
+    kind: str, catalog: published_split.DatasetCatalog, config: Config
+) -> dict[str, Examples]:
     """Choose the clips of --split_number from the catalog that `read` returns."""
     published_split.check_kind("ucf101", kind, KINDS)
-    return published_split.train_and_test(catalog, str(config.split_number), group=get_group)
+    return published_split.make_train_and_test(catalog, str(config.split_number), group=get_group)
 
 
 def get_group(path: str) -> str:
@@ -69,7 +71,7 @@ def get_group(path: str) -> str:
     return path.rpartition("_")[0]
 
 
-def read(folder: str, data_dir: str | None = None) -> published_split.Catalog:
+def read(folder: str, data_dir: str | None = None) -> published_split.DatasetCatalog:
     """Read the official lists.
 
     Args:
@@ -91,7 +93,7 @@ def read(folder: str, data_dir: str | None = None) -> published_split.Catalog:
     label_of_class = {name.lower(): label for label, name in enumerate(classes)}
     labels = [_find_label(path, label_of_class, list_folder) for path in paths]
     root = text_lists.find_first_existing(folder, VIDEO_FOLDERS, "clips", ABOUT)
-    return published_split.Catalog(root, paths, splits, np.array(labels, np.int32), classes)
+    return published_split.DatasetCatalog(root, paths, splits, np.array(labels, np.int32), classes)
 
 
 def _read_classes(path: str) -> tuple[str, ...]:

@@ -65,7 +65,9 @@ def load(kind: str, folder: str, config: Config) -> dict[str, Examples]:
     return choose(kind, read(folder, config.data_dir), config)
 
 
-def choose(kind: str, catalog: published_split.Catalog, config: Config) -> dict[str, Examples]:
+def choose(
+    kind: str, catalog: published_split.DatasetCatalog, config: Config
+) -> dict[str, Examples]:
     """Choose the attributes of --attribute_set from the catalog that `read` returns."""
     published_split.check_kind("vispr", kind, KINDS)
     if catalog.attributes is None:
@@ -78,10 +80,10 @@ def choose(kind: str, catalog: published_split.Catalog, config: Config) -> dict[
         attribute_names=attribute_sets.get_attribute_names(config.attribute_set),
         attributes=attributes,
     )
-    return published_split.train_and_test(chosen, "2017")
+    return published_split.make_train_and_test(chosen, "2017")
 
 
-def read(folder: str, data_dir: str | None = None) -> published_split.Catalog:
+def read(folder: str, data_dir: str | None = None) -> published_split.DatasetCatalog:
     """Read the lists and all annotations.
 
     Args:
@@ -114,7 +116,7 @@ def read(folder: str, data_dir: str | None = None) -> published_split.Catalog:
     attributes = np.zeros((len(paths), len(ATTRIBUTES)), np.float32)
     for row, columns in enumerate(labels):
         attributes[row, columns] = 1
-    return published_split.Catalog(
+    return published_split.DatasetCatalog(
         folder,
         tuple(paths),
         {"2017": np.array(split_names)},

@@ -37,12 +37,14 @@ def load(kind: str, folder: str, config: Config) -> dict[str, Examples]:
     return choose(kind, read(folder, config.data_dir), config)
 
 
-def choose(kind: str, catalog: published_split.Catalog, config: Config) -> dict[str, Examples]:
+def choose(
+    kind: str, catalog: published_split.DatasetCatalog, config: Config
+) -> dict[str, Examples]:
     """Choose the clips of --split_number from the catalog that `read` returns."""
     return vp_annotations.choose_splits("vp_hmdb51", kind, catalog, config, hmdb51.get_group)
 
 
-def read(folder: str, data_dir: str) -> published_split.Catalog:
+def read(folder: str, data_dir: str) -> published_split.DatasetCatalog:
     """Read the label file and the lists of HMDB51.
 
     Args:

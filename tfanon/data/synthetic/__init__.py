@@ -1,0 +1,1 @@
+"""Poses and drawing of the synthetic data set."""

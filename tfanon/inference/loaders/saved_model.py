@@ -12,7 +12,7 @@ from tfanon.inference.loaders._tensorflow import limit_tensorflow_threads
 from tfanon.inference.network import Network
 
 # File inside a SavedModel with what its signatures do not say: sizes and divisors of frames.
-METADATA_FILE = "assets.extra/tfanon.json"
+SAVED_MODEL_METADATA = "assets.extra/tfanon.json"
 # Signatures that take frames, the preferred one first.
 FRAME_SIGNATURES = ("frames_float", "frames_uint8", "serving_default")
 FRAMES_RANK = 4  # [N, H, W, 3]
@@ -39,14 +39,13 @@ def load_saved_model(folder: pathlib.Path, threads: int = 0) -> Network:
         loaded = tf.saved_model.load(str(folder))
     except (OSError, tf.errors.OpError) as error:
         raise ValueError(f"{folder} could not be loaded: {str(error).splitlines()[0]}") from None
-    signature, input_name, input_spec = _find_frame_signature(folder, loaded)
+    signature_name, input_name, input_spec = _find_frame_signature(folder, loaded)
 
     def run(frames: np.ndarray) -> np.ndarray:
-        # The variables of a SavedModel are freed with the loaded object: `loaded` must live here.
-        assert loaded is not None
         if input_spec.dtype != tf.uint8:
             frames = frames / np.float32(255)
-        outputs = signature(**{input_name: tf.constant(frames)})
+        # Through `loaded`, not the signature alone: the variables are freed with the loaded object.
+        outputs = loaded.signatures[signature_name](**{input_name: tf.constant(frames)})
         return next(iter(outputs.values())).numpy()
 
     height_and_width = input_spec.shape[1:3]
@@ -66,30 +65,27 @@ def load_saved_model(folder: pathlib.Path, threads: int = 0) -> Network:
     )
 
 
-def _find_frame_signature(folder: pathlib.Path, loaded: Any) -> tuple[Any, str, Any]:
-    """Return the signature for frames, the name of its only input, and that input's TensorSpec."""
+def _find_frame_signature(folder: pathlib.Path, loaded: Any) -> tuple[str, str, Any]:
+    """Return the name of the signature for frames, and name and TensorSpec of its only input."""
     names = [name for name in FRAME_SIGNATURES if name in loaded.signatures]
     if not names:
         available = ", ".join(loaded.signatures) or "none"
         raise ValueError(f"{folder} has no signature for frames; it has: {available}.")
     signature = loaded.signatures[names[0]]
     inputs = list(signature.structured_input_signature[1].items())
-    input_name, input_spec = inputs[0]
-    if (
-        len(inputs) != 1
-        or input_spec.shape.rank != FRAMES_RANK
-        or len(signature.structured_outputs) != 1
-    ):
+    ranks = [spec.shape.rank for _, spec in inputs]
+    if ranks != [FRAMES_RANK] or len(signature.structured_outputs) != 1:
         raise ValueError(
             f"{folder}: the signature {names[0]} does not take frames [N, H, W, 3] and return "
             "frames."
         )
-    return signature, input_name, input_spec
+    input_name, input_spec = inputs[0]
+    return names[0], input_name, input_spec
 
 
 def read_metadata(folder: pathlib.Path) -> dict[str, Any]:
     """Return what the exporter wrote beside the signatures; empty for other SavedModels."""
-    path = folder / METADATA_FILE
+    path = folder / SAVED_MODEL_METADATA
     if not path.is_file():
         return {}
     return json.loads(path.read_text())

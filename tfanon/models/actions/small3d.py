@@ -1,8 +1,9 @@
-"""f_T for a CPU: three residual stages whose convolutions look at space, then at time, as in R(2+1)D.
+"""A small f_T for a CPU: three residual stages of R(2+1)D convolutions.
 
-About 0.1 GMAC for a clip of 8 x 64 x 64. The stem leaves time whole and time is halved late, so that every step of a
-motion reaches the layers that can tell it apart. Beside each frame stands its change since the frame before: a few
-hundred clips suffice to learn motion from that, where from frames alone they are learnt by heart.
+About 0.1 GMAC for a clip of 8 x 64 x 64. The stem does not reduce time, and later stages halve it,
+so that every step of a motion reaches the layers that distinguish motions. The input of the stem
+includes the change of each frame since the previous one. With it, a few hundred clips are enough
+to learn motion; from frames alone the network memorizes them.
 """
 
 import keras
@@ -10,20 +11,27 @@ import tensorflow as tf
 
 from tfanon.models import layers, layers_3d
 
-STAGES = ((32, 1), (64, 2), (96, 2))  # channels, stride over time; space is halved by each stage
+STAGES = ((32, 1), (64, 2), (96, 2))  # channels, stride over time; each stage halves H and W
 
 
-def build(classes):
-    """Clips [N, T, H, W, 3] in [0, 1], any T, H and W -> logits [N, classes] float32."""
+def build(classes: int) -> keras.Model:
+    """Build the network.
+
+    Args:
+        classes: Number of actions, K.
+
+    Returns:
+        Network of clips ``[N, T, H, W, 3]`` in [0, 1], of any T, H and W, to logits ``[N, K]``,
+        float32.
+    """
     clips = keras.Input((None, None, None, 3))
     x = layers.make_normalization((0.45,) * 3, (0.225,) * 3)(clips)
     x = keras.layers.Concatenate(dtype="float32")([x, FrameDifference(dtype="float32")(x)])
     x = layers_3d.conv2plus1d_bn(x, 16, 5, (1, 2, 2), name="stem")
-    for index, (channels, time_stride) in enumerate(STAGES, 1):
-        x = layers_3d.conv2plus1d_bn(x, channels, 3, (time_stride, 2, 2), name=f"stage{index}_0")
-        x = keras.layers.Add()(
-            [x, layers_3d.conv2plus1d_bn(x, channels, 3, (1, 1, 1), name=f"stage{index}_1")]
-        )
+    for stage, (channels, time_stride) in enumerate(STAGES, 1):
+        x = layers_3d.conv2plus1d_bn(x, channels, 3, (time_stride, 2, 2), name=f"stage{stage}_0")
+        y = layers_3d.conv2plus1d_bn(x, channels, 3, (1, 1, 1), name=f"stage{stage}_1")
+        x = keras.layers.Add()([x, y])
     x = keras.layers.GlobalAveragePooling3D()(x)
     x = keras.layers.Dropout(0.2)(x)
     logits = keras.layers.Dense(classes, dtype="float32", name="logits")(x)
@@ -32,7 +40,8 @@ def build(classes):
 
 @keras.saving.register_keras_serializable("tfanon")
 class FrameDifference(keras.layers.Layer):
-    """Each frame of [N, T, H, W, C] minus the one before it; zero for the first."""
+    """Each frame minus the previous one; zero for the first."""
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """Return the differences of clips ``[N, T, H, W, C]``, same shape."""
         return x - tf.concat([x[:, :1], x[:, :-1]], axis=1)

@@ -1,4 +1,7 @@
-"""What the fixed anonymizers share: one layer on frames and clips, everywhere or inside regions alone."""
+"""Anonymizers without weights: one layer on frames and clips, everywhere or inside regions."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -7,11 +10,19 @@ from tfanon.core import component_spec
 from tfanon.models import layers, per_frame
 
 
-def build_fixed(name, layer, regions="whole"):
-    """An f_A without weights.
+def build_fixed(name: str, layer: keras.layers.Layer, regions: str = "whole") -> keras.Model:
+    """Build an f_A without weights.
 
-    layer: keras layer, frames [N, H, W, 3] in [0, 1] -> the same shape.  regions: a spec of tfanon/models/regions.
-    Raises ValueError where the regions cannot be had.
+    Args:
+        name: Name of the anonymizer.
+        layer: Layer of frames ``[N, H, W, 3]`` in [0, 1] to the same shape.
+        regions: Spec of `tfanon.models.regions`; pixels outside the regions stay as they are.
+
+    Returns:
+        Network of frames and clips.
+
+    Raises:
+        ValueError: The regions cannot be built.
     """
     frames = keras.Input((None, None, 3))
     changed = layer(frames)
@@ -20,29 +31,47 @@ def build_fixed(name, layer, regions="whole"):
     return per_frame.PerFrame(keras.Model(frames, changed, name=name, dtype="float32"))
 
 
-def check_range(name, setting, value, low, high):
-    """Raises ValueError where a setting is out of its range, low..high inclusive."""
+def check_range(name: str, setting: str, value: float, low: float, high: float) -> None:
+    """Check that an option lies in low..high inclusive.
+
+    Args:
+        name: Name of the anonymizer, for the message.
+        setting: Name of the option, for the message.
+        value: Its value.
+        low: Smallest value allowed.
+        high: Largest value allowed.
+
+    Raises:
+        ValueError: It does not.
+    """
     if not low <= value <= high:
         raise ValueError(f"{name}: {setting} must be in {low}..{high}, not {value}.")
 
 
 @keras.saving.register_keras_serializable("tfanon")
 class BlendRegions(keras.layers.Layer):
-    """[frames, changed frames] -> the changed ones where a region is, the others elsewhere.  regions: a spec."""
+    """Take changed frames inside regions and the original frames elsewhere.
 
-    def __init__(self, regions, **kwargs):
+    Args:
+        regions: Spec of `tfanon.models.regions`.
+        **kwargs: Arguments of keras.layers.Layer.
+    """
+
+    def __init__(self, regions: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.regions = regions
         self.find_regions = component_spec.build_component("regions", regions)
 
-    def call(self, inputs):
+    def call(self, inputs: Sequence[tf.Tensor]) -> tf.Tensor:
+        """Blend [frames, changed frames], each ``[N, H, W, 3]``."""
         frames, changed = inputs
-        return layers.set_static_shape(
-            tf.where(self.find_regions(frames), changed, frames), frames.shape
-        )
+        blended = tf.where(self.find_regions(frames), changed, frames)
+        return layers.set_static_shape(blended, frames.shape)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Any]) -> Any:
+        """Return the shape of the frames."""
         return input_shape[0]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the layer."""
         return {**super().get_config(), "regions": self.regions}

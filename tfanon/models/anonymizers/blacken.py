@@ -1,13 +1,23 @@
-"""Nothing is left: the lower end of both the action's accuracy and the leakage; with regions, Obf-Blackening."""
+"""Black frames, the lower bound: no information about anything; Obf-Blackening in regions."""
+
+from typing import Any
 
 import keras
 
 from tfanon.models.anonymizers import _fixed
 
 
-def build(regions="whole", **_):
-    """Black frames and clips of the same size; settings of other anonymizers are ignored.
+def build(regions: str = "whole", **_: Any) -> keras.Model:
+    """Build an anonymizer that blackens frames and clips.
 
-    regions: a spec of tfanon/models/regions; outside them pixels stay.  Raises ValueError where they cannot be had.
+    Args:
+        regions: Spec of `tfanon.models.regions`; pixels outside the regions stay as they are.
+        **_: Options of other anonymizers, ignored.
+
+    Returns:
+        The anonymizer.
+
+    Raises:
+        ValueError: The regions cannot be built.
     """
     return _fixed.build_fixed("blacken", keras.layers.Rescaling(0.0, dtype="float32"), regions)

@@ -1,10 +1,19 @@
-"""No anonymization: the upper end of both the action's accuracy and the leakage."""
+"""No anonymization, the upper bound: all information about action and privacy."""
+
+from typing import Any
 
 import keras
 
 from tfanon.models.anonymizers import _fixed
 
 
-def build(**_):
-    """The identity on frames and clips; settings of other anonymizers are ignored."""
+def build(**_: Any) -> keras.Model:
+    """Build the identity on frames and clips.
+
+    Args:
+        **_: Options of other anonymizers, ignored.
+
+    Returns:
+        The anonymizer.
+    """
     return _fixed.build_fixed("raw", keras.layers.Identity(dtype="float32"))

@@ -1,15 +1,32 @@
-"""What a privacy network ends in: attributes for f_B', an embedding on the unit sphere for f_B."""
+"""Heads of the privacy networks: logits of attributes for f_B', an embedding for f_B."""
 
 import keras
 
 from tfanon.models import layers
 
 
-def build_head(x, attributes=None, embedding=None, hidden=2048):
-    """Pooled features [N, F] -> logits [N, attributes] or unit vectors [N, embedding], float32.
+def build_head(
+    x: keras.KerasTensor,
+    attributes: int | None = None,
+    embedding: int | None = None,
+    hidden: int = 2048,
+) -> keras.KerasTensor:
+    """Apply a head to pooled features.
 
-    The projection is the authors': Linear, ReLU, Linear, L2 norm; Eq. 6 compares its directions only.
-    Raises ValueError unless exactly one of `attributes` and `embedding` is given.
+    The projection to an embedding is that of the paper's code: Linear, ReLU, Linear, L2 norm.
+    Eq. 6 compares the directions of embeddings only.
+
+    Args:
+        x: Features ``[N, F]``.
+        attributes: Number of private attributes, P.
+        embedding: Size of the embedding, D.
+        hidden: Units of the projection's first layer.
+
+    Returns:
+        Logits ``[N, P]`` or unit vectors ``[N, D]``, float32.
+
+    Raises:
+        ValueError: Not exactly one of `attributes` and `embedding` is given.
     """
     if (attributes is None) == (embedding is None):
         raise ValueError(
@@ -23,8 +40,8 @@ def build_head(x, attributes=None, embedding=None, hidden=2048):
     return keras.layers.UnitNormalization(dtype="float32", name="embedding")(x)
 
 
-def _pytorch_linear(units, name, dtype=None):
-    """PyTorch's Linear."""
+def _pytorch_linear(units: int | None, name: str, dtype: str | None = None) -> keras.layers.Layer:
+    """A dense layer that starts like PyTorch's Linear."""
     return keras.layers.Dense(
         units, kernel_initializer=layers.pytorch_uniform(), name=name, dtype=dtype
     )

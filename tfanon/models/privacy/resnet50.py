@@ -3,13 +3,27 @@
 25,557,032 parameters with 1000 outputs; 4.1 GMAC for an image of 224 x 224.
 """
 
+import keras
+
 from tfanon.models.privacy import _resnets
 
 
-def build(attributes=None, embedding=None, variant="torchvision"):
-    """Images [N, H, W, 3] in [0, 1] -> logits [N, attributes], or unit vectors [N, embedding] (the paper's D is 128).
+def build(
+    attributes: int | None = None, embedding: int | None = None, variant: str = "torchvision"
+) -> keras.Model:
+    """Build ResNet-50.
 
-    variant: whose weights it is made for, "torchvision" or "simclr".
-    Raises ValueError unless exactly one of `attributes` and `embedding` is given, and for another variant.
+    Args:
+        attributes: Number of private attributes, P, for f_B'.
+        embedding: Size of the embedding, D, for f_B; 128 in the paper.
+        variant: Origin of the weights that it is made for, "torchvision" or "simclr".
+
+    Returns:
+        Network of images ``[N, H, W, 3]`` in [0, 1] to logits ``[N, P]`` or unit vectors
+        ``[N, D]``, float32.
+
+    Raises:
+        ValueError: Not exactly one of `attributes` and `embedding` is given, or there is no such
+            variant.
     """
     return _resnets.build(50, attributes, embedding, variant)

@@ -1,16 +1,29 @@
-"""Faces seen from the front, by OpenCV's Haar cascade (Viola and Jones, CVPR 2001)."""
+"""Frontal faces that OpenCV's Haar cascade finds (Viola and Jones, CVPR 2001)."""
 
 import os
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
 
 from tfanon.models.regions import _opencv
 
-CASCADE_FILE = "haarcascade_frontalface_default.xml"  # comes with OpenCV's wheel
+CASCADE_FILE = "haarcascade_frontalface_default.xml"  # part of OpenCV's wheel
 
 
-def build():
-    """Function of frames that gives a mask, as _opencv.masks.  Raises ValueError without OpenCV."""
+def build() -> Callable[[tf.Tensor], tf.Tensor]:
+    """Build the regions.
+
+    Returns:
+        Function of frames ``[N, H, W, 3]`` in [0, 1] to masks ``[N, H, W, 1]``.
+
+    Raises:
+        ValueError: OpenCV is not installed.
+    """
     cv2 = _opencv.import_opencv("haar")
     detector = cv2.CascadeClassifier(os.path.join(cv2.data.haarcascades, CASCADE_FILE))
-    return _opencv.make_mask_function(
-        cv2, lambda grey: detector.detectMultiScale(grey, scaleFactor=1.1, minNeighbors=3)
-    )
+
+    def detect(grey: np.ndarray) -> _opencv.Boxes:
+        return detector.detectMultiScale(grey, scaleFactor=1.1, minNeighbors=3)
+
+    return _opencv.make_mask_function(cv2, detect)

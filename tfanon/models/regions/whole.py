@@ -1,6 +1,6 @@
-"""Everything: no detector can miss anybody."""
+"""The whole frame as a region, so that no detector can miss anybody."""
 
 
-def build():
-    """None: no mask is needed."""
+def build() -> None:
+    """Return None, which means that no mask is needed."""
     return None

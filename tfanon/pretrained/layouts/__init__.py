@@ -1,21 +1,34 @@
-"""One file per way in which published weights are named; a layout is added by adding its file."""
+"""One file per way of naming published weights; adding a file adds a layout."""
 
 import importlib
 import pkgutil
 
+from tfanon.pretrained.layout import Layout
 
-def find_layouts(network):
-    """name -> layout of every file here that knows `network`.  Raises ValueError where none does."""
-    modules = {
-        entry.name: importlib.import_module(f"{__name__}.{entry.name}")
-        for entry in pkgutil.iter_modules(__path__)
-    }
-    fitting = {
-        name: module.LAYOUT for name, module in modules.items() if network in module.LAYOUT.networks
-    }
-    if not fitting:
-        known = sorted({known for module in modules.values() for known in module.LAYOUT.networks})
+
+def find_layouts(network: str) -> dict[str, Layout]:
+    """Find all layouts that apply to a network.
+
+    Args:
+        network: Name of one of our networks.
+
+    Returns:
+        Layouts by the name of their file.
+
+    Raises:
+        ValueError: There is none.
+    """
+    layouts: dict[str, Layout] = {}
+    for entry in pkgutil.iter_modules(__path__):
+        module = importlib.import_module(f"{__name__}.{entry.name}")
+        layouts[entry.name] = module.LAYOUT
+    matching = {name: layout for name, layout in layouts.items() if network in layout.networks}
+    if not matching:
+        supported: set[str] = set()
+        for layout in layouts.values():
+            supported.update(layout.networks)
         raise ValueError(
-            f"No published weights are known for a network '{network}'; there are some for {', '.join(known)}."
+            f"No layout of published weights fits the network '{network}'; supported networks: "
+            f"{', '.join(sorted(supported))}."
         )
-    return fitting
+    return matching

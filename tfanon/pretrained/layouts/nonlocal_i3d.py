@@ -1,4 +1,7 @@
-"""Facebook's non-local baseline as its PyTorch port names it (i3d_r50_kinetics.pth), f_T of the paper's released code."""
+"""Facebook's non-local baseline in its PyTorch port (i3d_r50_kinetics.pth).
+
+It is f_T of the code that the paper's authors released.
+"""
 
 from tfanon.pretrained.layout import Layout, map_by_rules
 from tfanon.pretrained.layouts import torchvision_resnet
@@ -8,5 +11,5 @@ LAYOUT = Layout(
     marker="conv1.weight",
     head="fc.weight",
     arguments={"variant": "nonlocal"},
-    layer=map_by_rules(*torchvision_resnet.make_resnet_rules(), (r"logits", "fc")),
+    get_layer_name=map_by_rules(*torchvision_resnet.make_resnet_rules(), (r"logits", "fc")),
 )

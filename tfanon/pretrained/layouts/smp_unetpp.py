@@ -1,17 +1,24 @@
-"""segmentation_models_pytorch's UNet++ on ResNet-18 at depth 4, f_A of TeD-SPAD's and the paper's released code.
+"""UNet++ of segmentation_models_pytorch on ResNet-18 at depth 4.
 
-Its encoder carries a fourth stage that depth 4 never reaches; f_A ends there without an activation.
+It is f_A of TeD-SPAD and of the code that the paper's authors released. The encoder has a fourth
+stage that depth 4 does not use; the output has no activation.
 """
 
-from tfanon.pretrained.layout import Layout, map_by_rules
+from tfanon.pretrained.layout import Layout, Rule, map_by_rules
 
+# The convolutions of a block: letters in our names, numbers in theirs.
 CONVOLUTION_NUMBERS = {"a": 1, "b": 2}
 
 
-def make_encoder_rules(prefix):
-    """Rules for the encoder of our UNet++ from a ResNet-18 below `prefix`."""
-    rules = [(r"stem", f"{prefix}conv1"), (r"stem_bn", f"{prefix}bn1")]
-    for stage in (1, 2, 3):  # ours are named by what they give: E2, E3, E4
+def make_encoder_rules(prefix: str) -> list[Rule]:
+    """Make the rules for the encoder of our UNet++ from a ResNet-18.
+
+    Args:
+        prefix: Put before the names of the file's ResNet-18.
+    """
+    rules: list[Rule] = [(r"stem", f"{prefix}conv1"), (r"stem_bn", f"{prefix}bn1")]
+    for stage in (1, 2, 3):
+        # Our blocks are named by their outputs E2, E3 and E4.
         ours, theirs = rf"E{stage + 1}_(\d)", rf"{prefix}layer{stage}.\1"
         for letter, number in CONVOLUTION_NUMBERS.items():
             rules += [
@@ -30,7 +37,7 @@ LAYOUT = Layout(
     marker="segmentation_head.0.weight",
     arguments={"output": "linear"},
     ignored=(r"encoder\.layer4\..*",),
-    layer=map_by_rules(
+    get_layer_name=map_by_rules(
         *make_encoder_rules("encoder."),
         (r"x(\d)(\d)_0", r"decoder.blocks.x_\1_\2.conv1.0"),
         (r"x(\d)(\d)_0_bn", r"decoder.blocks.x_\1_\2.conv1.1"),

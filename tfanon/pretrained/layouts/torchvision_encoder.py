@@ -1,4 +1,7 @@
-"""torchvision's ResNet-18 as the encoder of UNet++, from which the paper's f_A starts; the decoder starts afresh."""
+"""torchvision's ResNet-18 as the encoder of UNet++, from which the paper's f_A starts.
+
+The decoder keeps its random initial values.
+"""
 
 from tfanon.pretrained.layout import Layout, map_by_rules
 from tfanon.pretrained.layouts import smp_unetpp
@@ -7,5 +10,7 @@ LAYOUT = Layout(
     networks=("unetpp",),
     marker="conv1.weight",
     ignored=(r"layer4\..*", r"fc\..*"),
-    layer=map_by_rules(*smp_unetpp.make_encoder_rules(""), (r"x\d\d_[01](_bn)?|head", None)),
+    get_layer_name=map_by_rules(
+        *smp_unetpp.make_encoder_rules(""), (r"x\d\d_[01](_bn)?|head", None)
+    ),
 )

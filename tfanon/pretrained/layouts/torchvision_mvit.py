@@ -1,4 +1,4 @@
-"""torchvision's MViTv2-S: conv_proj, pos_encoding.class_token, blocks.0.attn.qkv ..., norm, head.1."""
+"""torchvision's MViTv2-S: conv_proj, pos_encoding.class_token, blocks.0.attn.qkv .., head.1."""
 
 from tfanon.pretrained.layout import Layout, map_by_rules
 
@@ -6,7 +6,7 @@ LAYOUT = Layout(
     networks=("mvit_v2_s",),
     marker="conv_proj.weight",
     head="head.1.weight",
-    layer=map_by_rules(
+    get_layer_name=map_by_rules(
         (r"patches", "conv_proj"),
         (r"class_token/class_token", "pos_encoding.class_token"),
         (r"block(\d+)/(norm[12])", r"blocks.\1.\2"),

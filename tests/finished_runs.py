@@ -2,8 +2,6 @@
 
 import pathlib
 
-import pytest
-
 import tfanon.models.actions
 import tfanon.models.anonymizers
 import tfanon.models.privacy
@@ -12,7 +10,7 @@ from tfanon.data import splits
 from tfanon.data.sources import synthetic
 from tfanon.training import distribution, phases
 
-TINY = pathlib.Path(__file__).parent.parent / "tiny"
+TINY = pathlib.Path(__file__).parent / "tiny"
 KINDS = (tfanon.models.actions, tfanon.models.anonymizers, tfanon.models.privacy)
 
 
@@ -24,11 +22,11 @@ def add_tiny_networks(monkeypatch):
         )
 
 
-def make(folder):
+def write_finished_run(folder):
     """Write data and a finished run below `folder`; returns the run's folder."""
-    synthetic.write(
+    synthetic.write_dataset(
         folder / "data" / "synthetic",
-        synthetic.Size(
+        synthetic.DatasetSize(
             train_people=2,
             test_people=1,
             train_images=8,
@@ -53,25 +51,17 @@ def make(folder):
     )
     config.write_flagfile(settings, workdir / "run.flags")
     run = phases.TrainingRun(
-        settings, splits.load(settings), distribution.make_strategy("one_device")
+        settings, splits.load_experiment_data(settings), distribution.make_strategy("one_device")
     )
     for phase, kind, given in (
         ("anonymize", "anonymizers", {}),
-        ("action-f_A", "actions", {"classes": len(run.tables.action.train.classes)}),
+        ("action-f_A", "actions", {"classes": len(run.data.action_task.train.classes)}),
         (
             "privacy-images-f_A",
             "privacy",
-            {"attributes": len(run.tables.images.train.attribute_names)},
+            {"attributes": len(run.data.images.train.attribute_names)},
         ),
     ):
         run.seed_for_phase(phase)
         run.get_phase(phase).save_result(registry.load_module(kind, "tiny").build(**given), {})
     return workdir
-
-
-@pytest.fixture(scope="module")
-def workdir(tmp_path_factory):
-    """The folder of such a run, its tiny networks being choices."""
-    with pytest.MonkeyPatch.context() as patch:
-        add_tiny_networks(patch)
-        yield make(tmp_path_factory.mktemp("finished"))

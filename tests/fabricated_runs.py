@@ -13,7 +13,7 @@ CHANCE = {"action_chance": 0.125, "cmap_chance": 0.4, "f1_chance": 0.6}
 SCORES = {"raw": (0.9, 0.85, 0.9), "blur": (0.8, 0.75, 0.8), "downsample": (0.6, 0.65, 0.7)}
 
 
-def run(
+def write_run(
     folder,
     seed=0,
     shift=0.0,
@@ -30,17 +30,21 @@ def run(
     )
     config.write_flagfile(settings, folder / "run.flags")
     scores = {name: SCORES[name] for name in baselines} | {"f_A": f_A}
-    write(
+    write_json(
         folder / "results.json",
         {
             "schema_version": 1,
             "seed": seed,
             "notes": [],
-            "rows": [row(name, top1, cmap + shift) for name, (top1, cmap, _) in scores.items()],
+            "rows": [
+                make_row(name, top1, cmap + shift) for name, (top1, cmap, _) in scores.items()
+            ],
         },
     )
     if evaluated:
-        write(folder / "evaluation/strict/results.json", evaluation(seed, scores, shift, gates))
+        write_json(
+            folder / "evaluation/strict/results.json", make_evaluation(seed, scores, shift, gates)
+        )
     write_curves(
         folder / "logs/anonymize", {"L_T": [(20, 2.0), (40, 1.0)], "rms": [(20, 0.05), (40, 0.1)]}
     )
@@ -53,7 +57,7 @@ def run(
     return folder
 
 
-def row(name, top1, cmap):
+def make_row(name, top1, cmap):
     """An entry of the run's own results."""
     images = {
         "cmap": cmap,
@@ -75,13 +79,13 @@ def row(name, top1, cmap):
     }
 
 
-def evaluation(seed, scores, shift=0.0, gates=True):
+def make_evaluation(seed, scores, shift=0.0, gates=True):
     """What tfanon.evaluate leaves under one protocol."""
     attacks = []
     for name, (_, judged, worst) in scores.items():
         attacks += [
-            attack(name, "fresh", worst + shift, seed),
-            attack(name, "frozen", 0.45, seed),
+            make_attack(name, "fresh", worst + shift, seed),
+            make_attack(name, "frozen", 0.45, seed),
             {
                 "anonymizer": name,
                 "attacker": "identity",
@@ -128,7 +132,7 @@ def evaluation(seed, scores, shift=0.0, gates=True):
     }
 
 
-def attack(name, attacker, cmap, seed):
+def make_attack(name, attacker, cmap, seed):
     return {
         "anonymizer": name,
         "attacker": attacker,
@@ -150,20 +154,20 @@ def attack(name, attacker, cmap, seed):
     }
 
 
-def sweep(folder, bounds=(0.05, 0.2), seeds=(0, 1, 2), **more):
+def write_sweep(folder, bounds=(0.05, 0.2), seeds=(0, 1, 2), **more):
     """Write a sweep over B and the seed; returns its folder."""
     points = []
     for bound in bounds:
         for seed in seeds:
             name = f"B{bound:g}-seed{seed}"
             scores = (0.9 - bound, 0.6 + bound, 0.7 + bound)
-            run(folder / name, seed, 0.01 * (seed - 1), scores, penalty_bound=bound, **more)
+            write_run(folder / name, seed, 0.01 * (seed - 1), scores, penalty_bound=bound, **more)
             points.append({"name": name, "flags": {"penalty_bound": bound, "seed": seed}})
-    write(folder / "sweep.json", {"schema_version": 1, "points": points})
+    write_json(folder / "sweep.json", {"schema_version": 1, "points": points})
     return folder
 
 
-def write(path, value):
+def write_json(path, value):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(value))
 
