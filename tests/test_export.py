@@ -163,7 +163,7 @@ def test_a_version_for_tensorflow_serving(workdir, tmp_path, capsys):
 def test_bad_options_are_one_line(settings, message, capsys):
     assert export.export_and_report(ExportOptions(**settings)) == 1
     message = capsys.readouterr().err
-    assert message in said and len(said.splitlines()) == 1
+    assert message in message and len(message.splitlines()) == 1
 
 
 def test_a_size_far_from_the_trained_one(workdir, tmp_path, capsys):
@@ -180,11 +180,11 @@ def test_a_size_far_from_the_trained_one(workdir, tmp_path, capsys):
     message = capsys.readouterr().err
     assert (
         f"The f_A of {workdir} was trained and measured at 32x32; at 64x48 it may hide far less"
-        in said
+        in message
     )
     assert (
-        "or give --allow_untested_size" in said
-        and len(said.splitlines()) == 1
+        "or give --allow_untested_size" in message
+        and len(message.splitlines()) == 1
         and not (tmp_path / "export").exists()
     )
     assert (

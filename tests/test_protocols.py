@@ -9,8 +9,8 @@ import pathlib
 import subprocess
 import sys
 
+import miniature_datasets
 import pytest
-import trees
 from helpers import TRAIN_CODE
 
 from tfanon.core.config import Config
@@ -59,10 +59,15 @@ PROTOCOLS = [
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
-    for write in (trees.ucf101, trees.hmdb51, trees.pa_hmdb51, trees.vispr):
+    for write in (
+        miniature_datasets.write_ucf101,
+        miniature_datasets.write_hmdb51,
+        miniature_datasets.write_pa_hmdb51,
+        miniature_datasets.write_vispr,
+    ):
         write(folder)
-    trees.vp(folder, "hmdb51")
-    trees.vp(folder, "ucf101")
+    miniature_datasets.write_vp_labels(folder, "hmdb51")
+    miniature_datasets.write_vp_labels(folder, "ucf101")
     return folder
 
 
@@ -102,7 +107,9 @@ def test_hmdb51_is_tested_on_pa_hmdb51(data_dir, tmp_path):
 
 def test_results_note_that_test_clips_were_trained_on(data_dir, tmp_path):
     results, printed = train("hmdb_vispr", data_dir, tmp_path, "--train_on_test_clips")
-    assert results["notes"][0].startswith("2 of the 5 test files") and results["notes"][0] in printed
+    assert (
+        results["notes"][0].startswith("2 of the 5 test files") and results["notes"][0] in printed
+    )
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)

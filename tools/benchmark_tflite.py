@@ -94,7 +94,7 @@ def lines(name, side, settings):
 
 
 def build(name):
-    """f_A of NAME:WIDTH, with seeded weights.  Raises ValueError for another form and as registry.find does."""
+    """f_A of NAME:WIDTH, with seeded weights.  Raises ValueError for another form and as registry.load_module does."""
     network, _, width = name.partition(":")
     try:
         width = float(width or 1)

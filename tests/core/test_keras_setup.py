@@ -33,8 +33,8 @@ import keras
 import numpy as np
 from tfanon.core import registry
 keras.utils.set_random_seed(0)
-f_A = registry.find("anonymizers", "unetpp").build(width=0.125, output="sigmoid")
-f_T = registry.find("actions", "small3d").build(classes=3)
+f_A = registry.load_module("anonymizers", "unetpp").build(width=0.125, output="sigmoid")
+f_T = registry.load_module("actions", "small3d").build(classes=3)
 x = np.random.default_rng(0).random((2, 4, 32, 32, 3), np.float32)
 f_T.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
 f_T.fit(x, np.array([0, 2]), epochs=2, verbose=0)

@@ -1,12 +1,15 @@
-"""Examples keep their rows together; a batch of the wrong shape is named."""
+"""Examples keep their rows together; errors name what is wrong with a batch."""
+
+from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tfanon.data import batch
 
 
-def make_examples():
+def make_examples() -> batch.Examples:
     return batch.Examples(
         paths=("a", "b", "c"),
         labels=np.array([0, 1, 1], np.int32),
@@ -16,13 +19,13 @@ def make_examples():
     )
 
 
-def make_batch(**changes):
-    good = {
+def make_batch(**changes: np.ndarray) -> dict[str, Any]:
+    valid = {
         "clips": np.zeros((2, 4, 8, 8, 3), np.float32),
         "labels": np.zeros(2, np.int32),
         "pairs": np.ones((3, 2, 8, 8, 3), np.float32),
     }
-    return {**good, **changes}
+    return {**valid, **changes}
 
 
 def test_take_keeps_rows_together():
@@ -44,26 +47,24 @@ def test_take_by_mask_and_without_labels():
         ({"labels": np.array([0, 1, 2], np.int32)}, r"in 0\.\.1, the classes; given 0\.\.2"),
         ({"attributes": np.zeros((3, 1), np.float32)}, r"float32 \[3, 2\]"),
         ({"attributes": np.full((3, 2), 0.5, np.float32)}, "0 or 1"),
+        ({"frame_numbers": np.zeros(2, np.int64)}, "one frame number per path; given 2 and 3"),
+        ({"groups": ("x",)}, "one group per path; given 1 and 3"),
     ],
 )
-def test_examples_that_disagree(changes, match):
+def test_inconsistent_examples_are_refused(changes, match):
     rows = {**vars(make_examples()), **changes}
     with pytest.raises(ValueError, match=match):
         batch.Examples(**rows)
 
 
-def test_a_good_batch_passes_as_arrays_and_tensors():
-    import tensorflow as tf
-
+def test_valid_batch_passes_as_arrays_and_tensors():
     assert batch.check_batch(make_batch()).keys() == {"clips", "labels", "pairs"}
     tensors = {name: tf.constant(value) for name, value in make_batch().items()}
     assert batch.check_batch(tensors) is tensors
-    batch.check_batch(
-        {
-            name: tf.TensorSpec([None, *value.shape[1:]], value.dtype)
-            for name, value in tensors.items()
-        }
-    )
+    specs = {}
+    for name, value in tensors.items():
+        specs[name] = tf.TensorSpec([None, *value.shape[1:]], value.dtype)
+    batch.check_batch(specs)
 
 
 @pytest.mark.parametrize(
@@ -77,6 +78,6 @@ def test_a_good_batch_passes_as_arrays_and_tensors():
         ({"clips": np.full((2, 4, 8, 8, 3), np.nan, np.float32)}, r"in \[0, 1\]"),
     ],
 )
-def test_a_bad_batch_is_named(changes, match):
+def test_error_names_what_is_wrong_with_a_batch(changes, match):
     with pytest.raises(ValueError, match=match):
         batch.check_batch(make_batch(**changes))

@@ -1,9 +1,9 @@
-"""Frequencies and floors of the miniature data sets, counted by hand from tests/trees.py."""
+"""Frequencies and chance levels of the miniature data sets, counted by hand."""
 
 import json
 
+import miniature_datasets
 import pytest
-import trees
 
 from tfanon.core.config import Config
 from tfanon.data import dataset_index, describe
@@ -13,15 +13,13 @@ from tfanon.data.options import DataOptions
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
     folder = tmp_path_factory.mktemp("describe")
-    for write in (trees.hmdb51, trees.pa_hmdb51):
-        write(folder)
-    trees.vp(folder, "hmdb51")
+    miniature_datasets.write_hmdb51(folder)
+    miniature_datasets.write_pa_hmdb51(folder)
+    miniature_datasets.write_vp_labels(folder, "hmdb51")
     (folder / "hmdb51/wave/IamLegend_wave_u_nm_np1_ba_med_6.avi").unlink()
     config = Config(data_dir=str(folder), attribute_set="pa_hmdb51")
-    return describe.describe_datasets(
-        dataset_index.read_datasets(["hmdb51", "pa_hmdb51", "vp_hmdb51"], config),
-        DataOptions(workers=2),
-    )
+    datasets = dataset_index.read_datasets(["hmdb51", "pa_hmdb51", "vp_hmdb51"], config)
+    return describe.describe_datasets(datasets, DataOptions(workers=2))
 
 
 def test_files(report):
@@ -34,20 +32,17 @@ def test_files(report):
 
 
 def test_classes(report):
-    chosen = report["data_sets"]["hmdb51"]["examples"]["clips"]
-    assert chosen["train"]["classes"] == {
-        "clap": 2,
-        "hug": 2,
-        "situp": 2,
-        "wave": 2,
-    }  # without those of PA-HMDB51
-    assert chosen["test"] == {
+    clips = report["data_sets"]["hmdb51"]["examples"]["clips"]
+    # Without the clips of PA-HMDB51.
+    assert clips["train"]["classes"] == {"clap": 2, "hug": 2, "situp": 2, "wave": 2}
+    assert clips["test"] == {
         "rows": 4,
         "classes": dict.fromkeys(("clap", "hug", "situp", "wave"), 1),
         "top1_chance": 0.25,
     }
     # PA-HMDB51: clap 2, hug 1, situp 1, wave 1.
-    assert report["data_sets"]["pa_hmdb51"]["examples"]["clips"]["test"]["top1_chance"] == 2 / 5
+    pa_clips = report["data_sets"]["pa_hmdb51"]["examples"]["clips"]
+    assert pa_clips["test"]["top1_chance"] == 2 / 5
 
 
 def test_attributes(report):
@@ -56,22 +51,17 @@ def test_attributes(report):
     assert frames["rows"] == 66 and frames["attributes"]["a64_rel_personal"] == 28
     shares = [count / 66 for count in frames["attributes"].values()]
     assert frames["cmap_chance"] == pytest.approx(sum(shares) / 6)
-    assert frames["f1_chance"] == pytest.approx(
-        sum(2 * share / (1 + share) for share in shares) / 6
-    )
-    # Row i of 16 has the bits of i: four attributes are present in half of the rows, the fifth never.
+    f1_scores = [2 * share / (1 + share) for share in shares]
+    assert frames["f1_chance"] == pytest.approx(sum(f1_scores) / 6)
+    # Row i of 16 has the bits of i: four attributes are present in half of the rows, the fifth
+    # never.
     clips = report["data_sets"]["vp_hmdb51"]["examples"]["clips"]
-    both = [
-        clips["train"]["attributes"][name] + clips["test"]["attributes"][name]
-        for name in ("relationship",)
-    ]
-    assert both == [0]
+    counts = [clips[split]["attributes"]["relationship"] for split in ("train", "test")]
+    assert sum(counts) == 0
 
 
 def test_text_and_json(report):
     text = describe.format_description(json.loads(json.dumps(report)))
-    assert (
-        "clips, test: 5 rows" in text
-        and "classes: clap 2, hug 1, situp 1, wave 1; chance top-1 0.400" in text
-    )
+    assert "clips, test: 5 rows" in text
+    assert "classes: clap 2, hug 1, situp 1, wave 1; chance top-1 0.400" in text
     assert f"{'a64_rel_personal':36}{28:8}   0.424" in text

@@ -25,11 +25,11 @@ def test_frames_of_a_clip(num_frames, frames, stride, position, expected):
     assert indices.tolist() == expected
 
 
-def test_every_start_is_as_likely():
+def test_all_starts_are_equally_likely():
     starts = [choose_frame_indices(20, 4, 4, u)[0] for u in np.linspace(0, 1, 800, endpoint=False)]
     assert np.bincount(starts).tolist() == [100] * 8
 
 
-def test_evaluation_is_spread_evenly():
+def test_evaluation_clips_are_spread_evenly():
     assert spread_clip_positions(5).tolist() == [0, 0.25, 0.5, 0.75, 1]
     assert spread_clip_positions(1).tolist() == [0.5]

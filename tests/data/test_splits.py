@@ -2,9 +2,9 @@
 
 import dataclasses
 
+import miniature_datasets
 import numpy as np
 import pytest
-import trees
 
 from tfanon.core.config import Config
 from tfanon.data import pipeline, splits
@@ -22,10 +22,15 @@ HMDB = Config(
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tables")
-    for write in (trees.ucf101, trees.hmdb51, trees.pa_hmdb51, trees.vispr):
+    for write in (
+        miniature_datasets.write_ucf101,
+        miniature_datasets.write_hmdb51,
+        miniature_datasets.write_pa_hmdb51,
+        miniature_datasets.write_vispr,
+    ):
         write(folder)
-    trees.vp(folder, "hmdb51")
-    trees.vp(folder, "ucf101")
+    miniature_datasets.write_vp_labels(folder, "hmdb51")
+    miniature_datasets.write_vp_labels(folder, "ucf101")
     return folder
 
 
@@ -165,9 +170,9 @@ def test_what_does_not_go_together_is_named(data_dir, settings, message):
 
 
 def test_missing_files_are_counted(tmp_path, caplog):
-    trees.pa_hmdb51(tmp_path)
-    trees.vispr(tmp_path)
-    folder = trees.hmdb51(tmp_path)
+    miniature_datasets.write_pa_hmdb51(tmp_path)
+    miniature_datasets.write_vispr(tmp_path)
+    folder = miniature_datasets.write_hmdb51(tmp_path)
     (folder / "wave/BLACK_HAWK_DOWN_wave_u_nm_np1_ba_goo_19.avi").unlink()
     with pytest.raises(ValueError, match="1 of 8 files are missing; the first: .*BLACK_HAWK"):
         load(tmp_path, HMDB)

@@ -5,34 +5,39 @@ import tensorflow as tf
 from tfanon.data import stateless_random
 
 
-def rows(count, n, seed=0, stream="a"):
+def choose_rows(count: int, num_rows: int, seed: int = 0, stream: str = "a") -> np.ndarray:
+    """Return the rows of the first `count` positions, one line per epoch."""
     key = stateless_random.make_stream_key(seed, stream)
-    dataset = tf.data.Dataset.range(count).map(
-        lambda position: stateless_random.choose_row(position, n, key)
-    )
-    return np.array(list(dataset.as_numpy_iterator())).reshape(-1, n)
+    positions = tf.data.Dataset.range(count)
+    dataset = positions.map(lambda position: stateless_random.choose_row(position, num_rows, key))
+    return np.array(list(dataset.as_numpy_iterator())).reshape(-1, num_rows)
 
 
-@pytest.mark.parametrize("n", [1, 2, 7, 50])
-def test_every_epoch_sees_every_row_once(n):
-    for epoch in rows(4 * n, n):
-        assert sorted(epoch) == list(range(n))
+def draw(seed: int, stream: str, position: int) -> tuple[float, ...]:
+    key = stateless_random.make_stream_key(seed, stream)
+    return tuple(stateless_random.draw_uniform(tf.constant(position, tf.int64), 4, key).numpy())
+
+
+@pytest.mark.parametrize("num_rows", [1, 2, 7, 50])
+def test_every_epoch_contains_every_row_once(num_rows):
+    for epoch in choose_rows(4 * num_rows, num_rows):
+        assert sorted(epoch) == list(range(num_rows))
 
 
 def test_epochs_seeds_and_streams_differ():
-    orders = [*rows(60, 20), rows(20, 20, seed=1)[0], rows(20, 20, stream="b")[0]]
-    assert len({tuple(one) for one in orders}) == len(orders)
+    epochs = choose_rows(60, 20)
+    orders = [*epochs, choose_rows(20, 20, seed=1)[0], choose_rows(20, 20, stream="b")[0]]
+    assert len({tuple(order) for order in orders}) == len(orders)
 
 
-def test_numbers_belong_to_a_seed_a_stream_and_a_position():
-    def draw(seed, stream, position):
-        return tuple(
-            stateless_random.draw_uniform(
-                tf.constant(position, tf.int64), 4, stateless_random.make_stream_key(seed, stream)
-            ).numpy()
-        )
-
+def test_numbers_depend_on_seed_stream_and_position():
     assert draw(0, "a", 5) == draw(0, "a", 5)
-    others = [draw(0, "a", 5), draw(1, "a", 5), draw(0, "b", 5), draw(0, "a", 6)]
-    assert len({number for one in others for number in one}) == 16
-    assert all(0 <= number < 1 for one in others for number in one)
+    draws = [*draw(0, "a", 5), *draw(1, "a", 5), *draw(0, "b", 5), *draw(0, "a", 6)]
+    assert len(set(draws)) == 16
+    assert all(0 <= number < 1 for number in draws)
+
+
+def test_stream_of_earlier_versions():
+    # A change of the streams would change the numbers of every experiment.
+    assert stateless_random.make_stream_key(0, "actions").tolist() == [-165429853, 268711522]
+    assert choose_rows(6, 6, stream="actions").tolist() == [[2, 4, 0, 3, 5, 1]]

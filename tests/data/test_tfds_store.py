@@ -3,10 +3,10 @@
 import dataclasses
 import sys
 
+import miniature_datasets
 import numpy as np
 import pytest
 import tensorflow as tf
-import trees
 
 from tfanon.core import registry
 from tfanon.core.config import Config
@@ -37,7 +37,11 @@ BASE = Config(
 def built(tmp_path_factory):
     """Config of a data_dir that holds folders and both configurations built of them."""
     folder = tmp_path_factory.mktemp("built")
-    for write in (trees.hmdb51, trees.pa_hmdb51, trees.vispr):
+    for write in (
+        miniature_datasets.write_hmdb51,
+        miniature_datasets.write_pa_hmdb51,
+        miniature_datasets.write_vispr,
+    ):
         write(folder)
     config = dataclasses.replace(BASE, data_dir=str(folder))
     for name in ("hmdb51", "pa_hmdb51", "vispr"):
@@ -155,9 +159,9 @@ def test_cut_is_the_readers_window(tmp_path, window):
 
 
 def test_a_missing_or_broken_file_stops_the_build(built, tmp_path):
-    folder = trees.hmdb51(tmp_path)
+    folder = miniature_datasets.write_hmdb51(tmp_path)
     config = dataclasses.replace(built, data_dir=str(tmp_path), tfds_config="jpeg16")
-    path = folder / next(iter(trees.HMDB51))
+    path = folder / next(iter(miniature_datasets.HMDB51))
     path.unlink()
     with pytest.raises(ValueError, match="1 of 16 files are not in .*hmdb51; the first: clap/#20"):
         tfds_store.build_dataset("hmdb51", config)

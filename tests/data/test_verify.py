@@ -3,9 +3,9 @@
 import dataclasses
 import os
 
+import miniature_datasets
 import numpy as np
 import pytest
-import trees
 
 from tfanon.core.config import Config
 from tfanon.data import dataset_index, probe_cache, verify
@@ -17,7 +17,12 @@ from tfanon.media import array_writer
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("verify")
-    for write in (trees.ucf101, trees.hmdb51, trees.pa_hmdb51, trees.vispr):
+    for write in (
+        miniature_datasets.write_ucf101,
+        miniature_datasets.write_hmdb51,
+        miniature_datasets.write_pa_hmdb51,
+        miniature_datasets.write_vispr,
+    ):
         write(folder)
     return folder
 
@@ -67,13 +72,13 @@ def test_counts_are_compared_with_the_published_ones(data_dir, tmp_path):
 
 def test_visprs_validation_list_may_be_absent(data_dir, tmp_path, monkeypatch):
     published(vispr, monkeypatch, data_dir)
-    trees.vispr(tmp_path)
+    miniature_datasets.write_vispr(tmp_path)
     (tmp_path / "vispr/val2017.txt").unlink()
     assert check(tmp_path, ["vispr"], tmp_path)["problems"] == 0
 
 
 def test_one_problem_of_each_kind(tmp_path, monkeypatch):
-    folder = trees.ucf101(tmp_path) / "UCF-101"
+    folder = miniature_datasets.write_ucf101(tmp_path) / "UCF-101"
     published(ucf101, monkeypatch, tmp_path)
     train, test = (
         "ApplyEyeMakeup/v_ApplyEyeMakeup_g08_c01.avi",
@@ -105,10 +110,10 @@ def test_one_problem_of_each_kind(tmp_path, monkeypatch):
 
 
 def test_takes_of_one_group_in_both_lists_are_a_leak(tmp_path):
-    folder = trees.ucf101(tmp_path)
+    folder = miniature_datasets.write_ucf101(tmp_path)
     lists = folder / "ucfTrainTestlist/testlist01.txt"
     lists.write_text(lists.read_text() + "YoYo/v_YoYo_g08_c03.avi\n")
-    trees.video(folder / "UCF-101/YoYo/v_YoYo_g08_c03.avi", 99)
+    miniature_datasets.write_video(folder / "UCF-101/YoYo/v_YoYo_g08_c03.avi", 99)
     leaks = check(tmp_path, ["ucf101"], tmp_path)["data_sets"]["ucf101"]["leaks"]
     assert leaks == [
         {"split": "1", "paths": [f"YoYo/v_YoYo_g08_c0{take}.avi" for take in (1, 2, 3)]}
@@ -136,7 +141,7 @@ def test_labelled_folders_and_synthetic_data_have_no_published_counts(tmp_path):
     folder = tmp_path / "mine"
     folder.mkdir()
     for number in range(4):
-        trees.video(folder / f"{number}.avi", number)
+        miniature_datasets.write_video(folder / f"{number}.avi", number)
     (folder / "labels.csv").write_text(
         "path,action,split\n"
         + "".join(

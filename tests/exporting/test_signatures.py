@@ -22,7 +22,7 @@ def served():
         return 0.5 * x
 
     darken.variables = []
-    signature = signatures.ServingModule(darken, size=(24, 24)).image_bytes()
+    signature = signatures.ServingModule(darken, size=(24, 24)).make_image_bytes_function()
 
     def call(images):
         answers = signature(image_bytes=tf.constant(images))["anonymized_bytes"]

@@ -1,23 +1,24 @@
-"""Files that strangers made: what the reader does with each kind of odd, broken or lying file.
+"""Files from strangers: what the reader does with each kind of odd, broken or crafted file.
 
 | file | what the reader does |
 | --- | --- |
-| a play list or a concat script, whatever its name | refused by its content; nothing it names is opened |
+| a playlist or a concat script, whatever its name | refused by content; opens nothing |
 | zero bytes, text, an archive | refused by its content |
-| cut off | AVI: the frames before the cut; MP4, whose index is at the end: refused; JPEG: refused |
+| truncated | AVI: frames before the cut; MP4 with its index at the end: refused; JPEG: refused |
 | sound only | refused: no video stream |
 | one frame | a clip that holds it |
 | 1x1, odd sides | read and scaled as any other |
 | rotated by its header | upright, as players show it |
 | variable frame rate | frames are counted, time is ignored |
 | 10 bits, greyscale | 8 bit RGB; grey has three equal channels |
-| transparency | laid on white, so that hidden colours stay hidden |
+| transparency | on a white background, so that hidden colours stay hidden |
 | CMYK JPEG | RGB |
-| an image that is turned, transparent, of another colour space, in tiles, of several pictures | test_image_io.py |
-| other containers, and boxes in front of a movie | test_limits.py |
+| rotated, transparent, tiled or animated images, other colour spaces | test_image_io.py |
+| other containers, and boxes before a movie | test_limits.py |
 """
 
 import http.server
+import pathlib
 import subprocess
 import sys
 import threading
@@ -32,61 +33,77 @@ from clips import Clip
 from PIL import Image
 
 from tfanon.media import array_writer, frame_reader, image_io, video_reader
+from tfanon.media.limits import MediaError
 
 SIDE = 16
+READ_SIDE = 8  # to which frames are scaled
+EXIF_ORIENTATION, ROTATED = 0x0112, 6
+UNSUPPORTED = "the content is not in a supported video or image format"
 
 
-def write(path, frames, codec="libx264", pixel_format="yuv420p", rate=25, stamps=None, edit=None):
-    """A video of uint8 arrays [H, W, 3].  stamps: of the frames, in 1/25 s.  edit: changes the stream."""
+def write_video(path, frames, codec="libx264", pixel_format="yuv420p", stamps=None):
+    """A video of uint8 arrays [H, W, 3]; returns its path.  stamps: of the frames, in 1/25 s."""
+    if stamps is None:
+        stamps = range(len(frames))
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=rate)
+        stream = container.add_stream(codec, rate=25)
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = pixel_format
-        if edit:
-            edit(stream)
-        for number, pixels in enumerate(frames):
+        for pixels, stamp in zip(frames, stamps, strict=True):
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
-            frame.pts = number if stamps is None else stamps[number]
+            frame.pts = stamp
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return str(path)
 
 
-def coloured(count, height=SIDE, width=SIDE):
-    """Frame i is all red 20 i with some green and blue, which tell the channels apart."""
-    return [
-        np.full((height, width, 3), (20 * number, 60, 120), np.uint8) for number in range(count)
-    ]
+def make_frame(number, height=SIDE, width=SIDE):
+    """Red gives the number; green and blue show that the channels are in order."""
+    return np.full((height, width, 3), (20 * number, 60, 120), np.uint8)
 
 
-def read(path, side=8):
-    return frame_reader.read_frames(str(path), range, side, side).astype(int)
+def make_frames(count, height=SIDE, width=SIDE):
+    return [make_frame(number, height, width) for number in range(count)]
 
 
-def check(path, count):
+def make_noise(seed, height, width):
+    return np.random.default_rng(seed).integers(0, 255, (height, width, 3)).astype(np.uint8)
+
+
+def read(path):
+    return frame_reader.read_frames(str(path), range, READ_SIDE, READ_SIDE).astype(int)
+
+
+def read_image(path):
+    return image_io.read_image(str(path), READ_SIDE, READ_SIDE)[0].astype(int)
+
+
+def check_frames(path, count):
+    """Assert that a file holds the frames of make_frames()."""
     frames = read(path)
-    assert frames.shape == (count, 8, 8, 3) and frame_reader.count_frames(str(path)) == count
+    assert frames.shape == (count, READ_SIDE, READ_SIDE, 3)
+    assert frame_reader.count_frames(str(path)) == count
     for number, frame in enumerate(frames):
         np.testing.assert_allclose(np.median(frame, axis=(0, 1)), (20 * number, 60, 120), atol=12)
 
 
 @pytest.fixture
-def server():
-    """A web server on this machine that counts what it is asked for."""
-    asked = []
+def web_server():
+    """The port of a web server on this machine, and the list of paths that it is asked for."""
+    requests = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
-            asked.append(self.path)
+            requests.append(self.path)
             self.send_error(404)
 
         def log_message(self, *_):
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
-        yield running.server_address[1], asked
-        running.shutdown()
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1], requests
+        server.shutdown()
 
 
 @pytest.mark.parametrize("name", ["a.avi", "a.mp4", "a.mkv", "a.jpg"])
@@ -100,21 +117,16 @@ def server():
         "v=0\nc=IN IP4 127.0.0.1\nm=video {port} RTP/AVP 96\n",
     ],
 )
-def test_a_script_opens_nothing(tmp_path, server, name, script):
-    port, asked = server
+def test_script_opens_nothing(tmp_path, web_server, name, script):
+    port, requests = web_server
     secret = tmp_path / "secret.mp4"
-    array_writer.write_video(secret, coloured(3))
-    (tmp_path / name).write_text(
-        script.format(address=f"http://127.0.0.1:{port}/a.ts", secret=secret, port=port)
-    )
-    with pytest.raises(
-        frame_reader.MediaError,
-        match=f"{name}: the content is not in a supported video or image format",
-    ):
-        image_io.read_image(str(tmp_path / name), 8, 8) if name.endswith("jpg") else read(
-            tmp_path / name
-        )
-    assert asked == []
+    array_writer.write_video(secret, make_frames(3))
+    address = f"http://127.0.0.1:{port}/a.ts"
+    (tmp_path / name).write_text(script.format(address=address, secret=secret, port=port))
+    read_file = read_image if name.endswith("jpg") else read
+    with pytest.raises(MediaError, match=f"{name}: {UNSUPPORTED}"):
+        read_file(tmp_path / name)
+    assert requests == []
 
 
 @pytest.mark.parametrize(
@@ -127,112 +139,111 @@ def test_a_script_opens_nothing(tmp_path, server, name, script):
         "data:video/mp4;base64,AAAA.mp4",
     ],
 )
-def test_an_address_is_the_name_of_a_file_that_is_not_there(path):
-    with pytest.raises(frame_reader.MediaError, match="No such file"):
+def test_address_is_taken_as_the_name_of_a_file(path):
+    with pytest.raises(MediaError, match="No such file"):
         read(path)
 
 
 @pytest.mark.parametrize("name", ["file:secret.mp4", "12:00.mp4", "data:video.mp4"])
-def test_a_colon_in_a_name(tmp_path, monkeypatch, name):
-    """The name is that of a file: another, whose address it also is, stays closed."""
+def test_name_with_a_colon_opens_that_file_alone(tmp_path, monkeypatch, name):
+    # As an address, the name would open another file.
     monkeypatch.chdir(tmp_path)
-    array_writer.write_video("secret.mp4", coloured(7))
-    array_writer.write_video(name, coloured(3))
-    check(name, 3)
-    with video_reader.open_video(name) as opened:
-        assert len(list(opened)) == 3
+    array_writer.write_video("secret.mp4", make_frames(7))
+    array_writer.write_video(name, make_frames(3))
+    check_frames(name, 3)
+    with video_reader.open_video(name) as video:
+        assert len(list(video)) == 3
 
 
-def test_a_reference_out_of_an_mp4_is_not_followed(tmp_path):
-    """A 'url ' atom that says where the samples lie: libav must not open it."""
-    array_writer.write_video(tmp_path / "a.mp4", coloured(3))
+def test_reference_out_of_an_mp4_is_not_followed(tmp_path):
+    # A 'url ' atom says where the samples lie: libav must not open it.
+    array_writer.write_video(tmp_path / "a.mp4", make_frames(3))
     content = (tmp_path / "a.mp4").read_bytes()
-    inside = b"url \x00\x00\x00\x01"  # flag 1: in this file
-    assert inside in content
-    (tmp_path / "b.mp4").write_bytes(content.replace(inside, b"url \x00\x00\x00\x00"))
+    in_this_file = b"url \x00\x00\x00\x01"  # flag 1
+    assert in_this_file in content
+    elsewhere = content.replace(in_this_file, b"url \x00\x00\x00\x00")
+    (tmp_path / "b.mp4").write_bytes(elsewhere)
     try:
-        assert read(tmp_path / "b.mp4").shape == (3, 8, 8, 3)
-    except frame_reader.MediaError as error:
+        assert read(tmp_path / "b.mp4").shape == (3, READ_SIDE, READ_SIDE, 3)
+    except MediaError as error:
         assert "b.mp4" in str(error)
 
 
+@pytest.mark.parametrize("name", ["a.avi", "a.mp4"])
 @pytest.mark.parametrize(
     "content", [b"", b"PK\x03\x04 an archive", b"Rar!\x1a\x07", b"hello", b"\x00" * 1000]
 )
-def test_what_is_no_media_is_refused(tmp_path, content):
-    for name in ("a.avi", "a.mp4"):
-        (tmp_path / name).write_bytes(content)
-        with pytest.raises(
-            frame_reader.MediaError, match=f"{name}: (the file is empty|the content is not in)"
-        ):
-            read(tmp_path / name)
+def test_file_that_is_no_media_is_refused(tmp_path, content, name):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(MediaError, match=f"{name}: (the file is empty|{UNSUPPORTED})"):
+        read(tmp_path / name)
 
 
-def test_a_video_cut_off(tmp_path):
-    noise = [
-        np.random.default_rng(number).integers(0, 255, (64, 64, 3)).astype(np.uint8)
-        for number in range(12)
-    ]
-    whole = open(write(tmp_path / "whole.avi", noise, codec="mpeg4"), "rb").read()
-    (tmp_path / "cut.avi").write_bytes(whole[: len(whole) * 2 // 3])
+def truncate(source, target):
+    content = pathlib.Path(source).read_bytes()
+    target.write_bytes(content[: len(content) * 2 // 3])
+
+
+def test_truncated_avi_holds_the_frames_before_the_cut(tmp_path):
+    frames = [make_noise(number, 64, 64) for number in range(12)]
+    truncate(write_video(tmp_path / "whole.avi", frames, codec="mpeg4"), tmp_path / "cut.avi")
     assert 1 <= frame_reader.count_frames(str(tmp_path / "cut.avi")) < 12
-    whole = open(write(tmp_path / "whole.mp4", coloured(12)), "rb").read()
-    (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) * 2 // 3])
-    with pytest.raises(frame_reader.MediaError, match="cut.mp4"):
+
+
+def test_truncated_mp4_is_refused(tmp_path):
+    truncate(write_video(tmp_path / "whole.mp4", make_frames(12)), tmp_path / "cut.mp4")
+    with pytest.raises(MediaError, match="cut.mp4"):
         read(tmp_path / "cut.mp4")
 
 
-def test_sound_alone(tmp_path):
+def test_sound_without_video_is_refused(tmp_path):
+    samples = np.zeros((1, 1024), np.float32)
     with av.open(str(tmp_path / "a.mp4"), "w") as container:
         stream = container.add_stream("aac", rate=8000)
-        frame = av.AudioFrame.from_ndarray(
-            np.zeros((1, 1024), np.float32), format="fltp", layout="mono"
-        )
+        frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
         frame.sample_rate = 8000
         container.mux(stream.encode(frame))
         container.mux(stream.encode())
-    with pytest.raises(frame_reader.MediaError, match="a.mp4: no video stream in it"):
+    with pytest.raises(MediaError, match="a.mp4: no video stream in it"):
         read(tmp_path / "a.mp4")
 
 
-def test_one_frame(tmp_path):
-    check(write(tmp_path / "a.mp4", coloured(1)), 1)
+def test_video_of_one_frame(tmp_path):
+    check_frames(write_video(tmp_path / "a.mp4", make_frames(1)), 1)
     clip = frame_reader.read_frames(str(tmp_path / "a.mp4"), lambda count: [count - 1] * 4, 8, 8)
     assert clip.shape == (4, 8, 8, 3)
 
 
 @pytest.mark.parametrize("height, width", [(1, 1), (1, 40), (17, 31), (3, 2)])
 def test_odd_sides(tmp_path, height, width):
-    check(
-        write(tmp_path / "a.mkv", coloured(3, height, width), codec="ffv1", pixel_format="bgr0"), 3
-    )
-    Image.fromarray(coloured(3, height, width)[2]).save(tmp_path / "a.png")
-    pixels = image_io.read_image(str(tmp_path / "a.png"), 8, 8)[0]
-    np.testing.assert_allclose(
-        pixels.astype(int), np.broadcast_to((40, 60, 120), (8, 8, 3)), atol=2
-    )
+    frames = make_frames(3, height, width)
+    path = write_video(tmp_path / "a.mkv", frames, codec="ffv1", pixel_format="bgr0")
+    check_frames(path, 3)
+    Image.fromarray(frames[2]).save(tmp_path / "a.png")
+    expected = np.broadcast_to((40, 60, 120), (READ_SIDE, READ_SIDE, 3))
+    np.testing.assert_allclose(read_image(tmp_path / "a.png"), expected, atol=2)
 
 
 @pytest.mark.parametrize(
     "turns, mirrored", [(1, False), (2, False), (3, False), (0, True), (1, True)]
 )
-def test_a_rotated_video_is_read_upright(tmp_path, turns, mirrored):
+def test_rotated_video_is_read_upright(tmp_path, turns, mirrored):
     path = clips.write_clip(tmp_path / "a.mp4", Clip(turns=turns, mirrored=mirrored, frames=3))
     upright = clips.read_displayed_frames(path)
-    assert upright.shape[1:3] == ((64, 48) if turns % 2 else (48, 64))
-    np.testing.assert_array_equal(
-        frame_reader.read_frames(path, range, *upright.shape[1:3]), upright
-    )
+    height, width = upright.shape[1:3]
+    assert (height, width) == ((64, 48) if turns % 2 else (48, 64))
+    np.testing.assert_array_equal(frame_reader.read_frames(path, range, height, width), upright)
 
 
-def test_a_window_lies_in_the_upright_picture(tmp_path):
+def test_window_lies_in_the_upright_frame(tmp_path):
     path = clips.write_clip(tmp_path / "a.mp4", Clip(turns=1, frames=1, size=(64, 64)))
-    quarter = frame_reader.read_frames(path, range, 32, 32, (0.5, 0.0, 1.0))[0]
-    np.testing.assert_array_equal(quarter, clips.read_displayed_frames(path)[0][:32, 32:])
+    top_right = frame_reader.read_frames(path, range, 32, 32, (0.5, 0.0, 1.0))[0]
+    np.testing.assert_array_equal(top_right, clips.read_displayed_frames(path)[0][:32, 32:])
 
 
-def test_a_variable_frame_rate(tmp_path):
-    check(write(tmp_path / "a.mp4", coloured(6), stamps=[0, 1, 10, 11, 50, 200]), 6)
+def test_variable_frame_rate(tmp_path):
+    path = write_video(tmp_path / "a.mp4", make_frames(6), stamps=[0, 1, 10, 11, 50, 200])
+    check_frames(path, 6)
 
 
 @pytest.mark.parametrize(
@@ -244,8 +255,9 @@ def test_a_variable_frame_rate(tmp_path):
         ("full.mkv", "ffv1", "yuv444p"),
     ],
 )
-def test_other_pixels_become_rgb(tmp_path, name, codec, pixel_format):
-    check(write(tmp_path / name, coloured(4), codec=codec, pixel_format=pixel_format), 4)
+def test_other_pixel_formats_become_rgb(tmp_path, name, codec, pixel_format):
+    frames = make_frames(4)
+    check_frames(write_video(tmp_path / name, frames, codec=codec, pixel_format=pixel_format), 4)
 
 
 @pytest.mark.parametrize(
@@ -257,106 +269,101 @@ def test_other_pixels_become_rgb(tmp_path, name, codec, pixel_format):
         ("alpha.mov", "qtrle", "argb"),
     ],
 )
-def test_what_a_video_hides_by_transparency_stays_hidden(tmp_path, name, codec, pixel_format):
-    """Red that is transparent on the left half, half so in the middle, and opaque on the right."""
+def test_colours_hidden_by_transparency_stay_hidden(tmp_path, name, codec, pixel_format):
+    # Red that is transparent on the left, half transparent in the middle, opaque on the right.
     rgba = np.zeros((48, 96, 4), np.uint8)
     rgba[..., 0] = 255
-    rgba[:, 32:64, 3], rgba[:, 64:, 3] = 128, 255
+    rgba[:, 32:64, 3] = 128
+    rgba[:, 64:, 3] = 255
     with av.open(str(tmp_path / name), "w") as container:
         stream = container.add_stream(codec, rate=25)
         stream.height, stream.width, stream.pix_fmt = 48, 96, pixel_format
-        container.mux(
-            stream.encode(
-                av.VideoFrame.from_ndarray(rgba, format="rgba").reformat(format=pixel_format)
-            )
-        )
+        frame = av.VideoFrame.from_ndarray(rgba, format="rgba")
+        container.mux(stream.encode(frame.reformat(format=pixel_format)))
         container.mux(stream.encode())
     pixels = frame_reader.read_frames(str(tmp_path / name), range, 48, 96)[0].astype(int)
-    for column, shown in ((16, (255, 255, 255)), (48, (255, 127, 127)), (80, (255, 0, 0))):
-        np.testing.assert_allclose(pixels[24, column], shown, atol=6)
+    for column, expected in ((16, (255, 255, 255)), (48, (255, 127, 127)), (80, (255, 0, 0))):
+        np.testing.assert_allclose(pixels[24, column], expected, atol=6)
 
 
-def test_hdr_with_transparency_is_tone_mapped_too(tmp_path):
-    ramp = np.repeat(np.linspace(0, 255, 64).astype(np.uint8)[None], 48, 0)[..., None].repeat(3, 2)
-    read = {}
+def write_hdr_ramp(path, pixel_format):
+    """One frame of HDR (PQ), from black to white."""
+    levels = np.linspace(0, 255, 64).astype(np.uint8)
+    ramp = np.repeat(levels[None], 48, 0)[..., None].repeat(3, 2)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, pixel_format
+        context = stream.codec_context
+        context.colorspace, context.color_range = 9, 1
+        context.color_primaries, context.color_trc = 9, 16
+        frame = av.VideoFrame.from_ndarray(ramp, format="rgb24")
+        container.mux(stream.encode(frame.reformat(format=pixel_format, dst_colorspace="bt2020")))
+        container.mux(stream.encode())
+
+
+def test_hdr_with_transparency_is_tone_mapped(tmp_path):
+    pixels = []
     for pixel_format in ("yuv444p10le", "yuva444p10le"):
         path = tmp_path / f"{pixel_format}.mkv"
-        with av.open(str(path), "w") as container:
-            stream = container.add_stream("ffv1", rate=25)
-            stream.height, stream.width, stream.pix_fmt = 48, 64, pixel_format
-            context = stream.codec_context
-            context.colorspace, context.color_range, context.color_primaries, context.color_trc = (
-                9,
-                1,
-                9,
-                16,
-            )
-            frame = av.VideoFrame.from_ndarray(ramp, format="rgb24")
-            container.mux(
-                stream.encode(frame.reformat(format=pixel_format, dst_colorspace="bt2020"))
-            )
-            container.mux(stream.encode())
-        read[pixel_format] = frame_reader.read_frames(str(path), range, 48, 64)[0].astype(int)
-    np.testing.assert_allclose(read["yuva444p10le"], read["yuv444p10le"], atol=2)
+        write_hdr_ramp(path, pixel_format)
+        pixels.append(frame_reader.read_frames(str(path), range, 48, 64)[0].astype(int))
+    np.testing.assert_allclose(pixels[1], pixels[0], atol=2)
 
 
 def test_ten_bits_of_h264(tmp_path):
-    check(write(tmp_path / "a.mp4", coloured(4), pixel_format="yuv420p10le"), 4)
+    path = write_video(tmp_path / "a.mp4", make_frames(4), pixel_format="yuv420p10le")
+    check_frames(path, 4)
 
 
-def test_a_greyscale_video_has_three_equal_channels(tmp_path):
-    frames = read(write(tmp_path / "a.mkv", coloured(3), codec="ffv1", pixel_format="gray"))
-    assert (
-        frames.shape == (3, 8, 8, 3)
-        and (frames[..., 0] == frames[..., 1]).all()
-        and (frames[..., 0] == frames[..., 2]).all()
-    )
+def test_greyscale_video_has_three_equal_channels(tmp_path):
+    path = write_video(tmp_path / "a.mkv", make_frames(3), codec="ffv1", pixel_format="gray")
+    frames = read(path)
+    assert frames.shape == (3, READ_SIDE, READ_SIDE, 3)
+    assert (frames[..., 0] == frames[..., 1]).all() and (frames[..., 0] == frames[..., 2]).all()
     # ITU-R BT.601: .299 * 40 + .587 * 60 + .114 * 120 = 60.9 in frame 2.
     np.testing.assert_allclose(frames[2], 61, atol=4)
 
 
-@pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P", "1", "I;16"])
+@pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P", "1"])
 def test_images_of_any_mode(tmp_path, mode):
-    grey = Image.fromarray(np.full((16, 16), 96, np.uint8))
-    image = (
-        Image.fromarray(np.full((16, 16), 96 * 257, np.uint16))
-        if mode == "I;16"
-        else grey.convert(mode)
-    )
+    image = Image.fromarray(np.full((16, 16), 96, np.uint8)).convert(mode)
     image.save(tmp_path / "a.png")
-    pixels = image_io.read_image(str(tmp_path / "a.png"), 8, 8)[0].astype(int)
-    expected = (
-        np.asarray(image.convert("RGB").resize((8, 8)))
-        if mode != "I;16"
-        else np.full((8, 8, 3), 96)
-    )
-    assert (
-        pixels.shape == (8, 8, 3) and np.abs(pixels.mean() - expected.mean()) < 6
-    )  # mode 1 is dots
+    pixels = read_image(tmp_path / "a.png")
+    expected = np.asarray(image.convert("RGB").resize((READ_SIDE, READ_SIDE)))
+    assert pixels.shape == (READ_SIDE, READ_SIDE, 3)
+    assert np.abs(pixels.mean() - expected.mean()) < 6  # mode 1 is dots
 
 
-def test_a_cmyk_jpeg_becomes_rgb(tmp_path):
+def test_16_bit_image(tmp_path):
+    Image.fromarray(np.full((16, 16), 96 * 257, np.uint16)).save(tmp_path / "a.png")
+    pixels = read_image(tmp_path / "a.png")
+    assert pixels.shape == (READ_SIDE, READ_SIDE, 3)
+    assert np.abs(pixels.mean() - 96) < 6
+
+
+def test_cmyk_jpeg_becomes_rgb(tmp_path):
     image = Image.new("CMYK", (16, 16), (200, 30, 90, 20))
     image.save(tmp_path / "a.jpg", quality=100)
-    pixels = image_io.read_image(str(tmp_path / "a.jpg"), 8, 8)[0].astype(int)
     expected = np.asarray(Image.open(tmp_path / "a.jpg").convert("RGB"))[0, 0].astype(int)
-    np.testing.assert_allclose(pixels, np.broadcast_to(expected, (8, 8, 3)), atol=6)
+    pixels = read_image(tmp_path / "a.jpg")
+    np.testing.assert_allclose(pixels, np.broadcast_to(expected, pixels.shape), atol=6)
 
 
-# 500 files: every mutation of every seed file; in a process of its own, since a crash would end this one.
-MUTATED = """
+# Every mutation of every seed file; in a process of its own, since a crash would end this one.
+READ_MUTATED_FILES = """
 import collections, sys
 import numpy as np
-from tfanon.media import image_io, limits, reader
+from tfanon.media import frame_reader, image_io, limits
 seeds, folder, count = sys.argv[1:-2], sys.argv[-2], int(sys.argv[-1])
-contents, rng, seen = [open(path, "rb").read() for path in seeds], np.random.default_rng(0), collections.Counter()
+contents = [open(path, "rb").read() for path in seeds]
+rng, outcomes = np.random.default_rng(0), collections.Counter()
 def mutate(content):
     kind, content = rng.integers(4), bytearray(content)
-    if kind == 0:  # cut off
+    if kind == 0:  # truncated
         return content[:rng.integers(len(content))]
     if kind == 1:  # bits flipped
-        for place in rng.integers(len(content), size=rng.integers(1, 60)):
-            content[place] ^= 1 << rng.integers(8)
+        for position in rng.integers(len(content), size=rng.integers(1, 60)):
+            content[position] ^= 1 << rng.integers(8)
         return content
     other = contents[rng.integers(len(contents))]
     first, second = rng.integers(len(content)), rng.integers(len(other))
@@ -365,66 +372,66 @@ def mutate(content):
     content[first:first + 64] = bytes(rng.integers(256, size=64, dtype=np.uint8))
     return content
 for number in range(count):
-    which = int(rng.integers(len(seeds)))
-    path = f"{folder}/{number}.{seeds[which].rpartition('.')[2]}"
+    seed = int(rng.integers(len(seeds)))
+    path = f"{folder}/{number}.{seeds[seed].rpartition('.')[2]}"
     with open(path, "wb") as file:
-        file.write(mutate(contents[which]))
+        file.write(mutate(contents[seed]))
     try:
         if limits.is_video_path(path):
-            pixels = reader.read_frames(path, lambda n: np.minimum(np.arange(4) * 2, n - 1), 8, 8)
+            choose = lambda count: np.minimum(np.arange(4) * 2, count - 1)
+            pixels = frame_reader.read_frames(path, choose, 8, 8)
         else:
             pixels = image_io.read_image(path, 8, 8, [(1.0, 0.0, 0.0)] * 4)
         assert pixels.shape == (4, 8, 8, 3) and pixels.dtype == np.uint8, (path, pixels.shape)
-        seen["read"] += 1
+        outcomes["read"] += 1
     except limits.MediaError as error:
         assert path in str(error) and "\\n" not in str(error), error
-        seen["refused"] += 1
-print(seen["read"], seen["refused"])
+        outcomes["refused"] += 1
+print(outcomes["read"], outcomes["refused"])
 """
 
 
-def test_500_mutated_files(tmp_path):
-    frames = [
-        np.random.default_rng(number).integers(0, 255, (32, 48, 3)).astype(np.uint8)
-        for number in range(10)
-    ]
+def write_seed_files(folder):
+    """Small files in many formats; returns their paths."""
+    frames = [make_noise(number, 32, 48) for number in range(10)]
     seeds = [
-        write(tmp_path / "a.avi", frames, codec="mpeg4"),
-        write(tmp_path / "b.mp4", frames),
-        write(tmp_path / "c.mkv", frames),
-        write(tmp_path / "d.avi", frames),
+        write_video(folder / "a.avi", frames, codec="mpeg4"),
+        write_video(folder / "b.mp4", frames),
+        write_video(folder / "c.mkv", frames),
+        write_video(folder / "d.avi", frames),
+        write_video(folder / "i.ts", frames, codec="mpeg2video"),
+        write_video(folder / "j.flv", frames),
+        write_video(folder / "k.wmv", frames, codec="wmv2"),
+        write_video(folder / "l.mpg", frames, codec="mpeg1video"),
     ]
-    seeds += [
-        write(tmp_path / "i.ts", frames, codec="mpeg2video"),
-        write(tmp_path / "j.flv", frames),
-        write(tmp_path / "k.wmv", frames, codec="wmv2"),
-        write(tmp_path / "l.mpg", frames, codec="mpeg1video"),
-    ]
-    Image.fromarray(frames[0]).save(
-        tmp_path / "m.gif", save_all=True, append_images=[Image.fromarray(frames[1])]
-    )
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    profile = icc_profiles.make_rgb(icc_profiles.ADOBE_RGB, icc_profiles.ADOBE_GAMMA)
-    clear = Image.fromarray(np.dstack([frames[0], frames[1][..., 0]]))
+    image = Image.fromarray(frames[0])
+    image.save(folder / "m.gif", save_all=True, append_images=[Image.fromarray(frames[1])])
     for name in ("e.jpg", "f.png", "g.webp", "h.bmp", "n.avif"):
-        Image.fromarray(frames[0]).save(tmp_path / name)
-        seeds.append(str(tmp_path / name))
+        image.save(folder / name)
+        seeds.append(str(folder / name))
+    exif = Image.Exif()
+    exif[EXIF_ORIENTATION] = ROTATED
+    profile = icc_profiles.make_rgb(icc_profiles.ADOBE_RGB, icc_profiles.ADOBE_GAMMA)
+    transparent = Image.fromarray(np.dstack([frames[0], frames[1][..., 0]]))
     for name in ("o.jpg", "p.png", "q.webp", "r.avif"):
-        image = clear if name != "o.jpg" else Image.fromarray(frames[0])
-        image.save(tmp_path / name, exif=exif, icc_profile=profile)
-        seeds.append(str(tmp_path / name))
-    (tmp_path / "s.avif").write_bytes(
-        tiled_avif.make_tiled_avif(np.tile(frames[0], (4, 3, 1))[:128, :128])
-    )
-    seeds += [str(tmp_path / "m.gif"), str(tmp_path / "s.avif")]
+        picture = image if name == "o.jpg" else transparent
+        picture.save(folder / name, exif=exif, icc_profile=profile)
+        seeds.append(str(folder / name))
+    tiles = np.tile(frames[0], (4, 3, 1))[:128, :128]
+    (folder / "s.avif").write_bytes(tiled_avif.make_tiled_avif(tiles))
+    return [*seeds, str(folder / "m.gif"), str(folder / "s.avif")]
+
+
+def test_500_mutated_files(tmp_path):
+    seeds = write_seed_files(tmp_path)
     (tmp_path / "mutated").mkdir()
     done = subprocess.run(
-        [sys.executable, "-c", MUTATED, *seeds, tmp_path / "mutated", "500"],
+        [sys.executable, "-c", READ_MUTATED_FILES, *seeds, tmp_path / "mutated", "500"],
         timeout=300,
         capture_output=True,
         text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    read_whole, refused = map(int, done.stdout.split())
-    assert read_whole + refused == 500 and read_whole > 50 and refused > 50
+    read_count, refused = map(int, done.stdout.split())
+    assert read_count + refused == 500 and read_count > 50 and refused > 50

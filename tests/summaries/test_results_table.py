@@ -44,15 +44,17 @@ RESULTS = {
 }
 
 
+TABLE = f"""\
+anonymizer       action top-1 ↑               cMAP ↓  above chance ↓  F1 ↓  above chance ↓
+{"-" * 90}
+raw         90.0 (80.0 to 95.0)  95.0 (90.0 to 97.0)            45.0  90.0            23.3
+unetpp      70.0 (60.0 to 80.0)  55.0 (50.0 to 60.0)             5.0     -            -6.7
+{"-" * 90}
+chance                     16.7                 50.0               -  66.7               -"""
+
+
 def test_table_for_a_terminal():
-    assert results_table.format_table(RESULTS).splitlines() == [
-        "anonymizer       action top-1 ↑               cMAP ↓  above chance ↓  F1 ↓  above chance ↓",
-        "-" * 90,
-        "raw         90.0 (80.0 to 95.0)  95.0 (90.0 to 97.0)            45.0  90.0            23.3",
-        "unetpp      70.0 (60.0 to 80.0)  55.0 (50.0 to 60.0)             5.0     -            -6.7",
-        "-" * 90,
-        "chance                     16.7                 50.0               -  66.7               -",
-    ]
+    assert results_table.format_table(RESULTS) == TABLE
 
 
 def test_table_for_the_readme():

@@ -216,7 +216,7 @@ def test_ctrl_c_is_one_line(over_grpc, picture, tmp_path, monkeypatch, capsys):
     def stopped(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(serving_client.Batch, "run", stopped)
+    monkeypatch.setattr(serving_client.JobRunner, "run", stopped)
     assert anonymize(picture, tmp_path / "out.png", over_grpc[0]) == 130
     assert (
         capsys.readouterr().err
@@ -286,7 +286,7 @@ def test_an_answer_of_another_size_or_none_is_refused(picture):
         run = serving_client.caller(
             settings, lambda address, settings, answer=answer: lambda images: answer
         )
-        with pytest.raises(serving_client.Unsafe, match=said):
+        with pytest.raises(serving_client.UnsafeOutputError, match=said):
             run(np.zeros([1, 16, 16, 3], np.uint8))
 
 

@@ -87,7 +87,7 @@ class Limits:
     max_streams: int = flag(16, "Refuse files with more streams.", low=1)
 
     def limits(self) -> dict[str, int]:
-        """Return the arguments of `media.limits.allow`."""
+        """Return the arguments of `media.limits.set_limits`."""
         return {
             "pixels": self.max_frame_pixels,
             "seconds": self.max_video_seconds,

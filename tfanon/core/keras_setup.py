@@ -1,4 +1,4 @@
-"""Keras as tfanon needs it, whatever `keras.json`, `KERAS_*` variables or the calling program say.
+"""Keras as tfanon needs it, whatever `keras.json`, `KERAS_*` variables or other programs say.
 
 Networks are built channels last, in float32 unless `--precision` says otherwise, on TensorFlow.
 Keras takes its defaults from the home folder of whoever runs it, once, while it is imported; so its
@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Any
 
 BACKEND = "tensorflow"
 FLOATX = "float32"
@@ -92,7 +93,7 @@ class _KerasFinder(importlib.abc.MetaPathFinder):
         self.searching = False
 
     def find_spec(
-        self, fullname: str, path=None, target: ModuleType | None = None
+        self, fullname: str, path: Any = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Called by Python for each module that is imported."""
         if fullname != "keras" or self.searching:
@@ -107,7 +108,7 @@ class _KerasFinder(importlib.abc.MetaPathFinder):
         return spec
 
 
-def _import_without_settings(loader) -> None:
+def _import_without_settings(loader: Any) -> None:
     """Make a loader of Keras hide the user's settings while Keras reads them."""
     exec_module = loader.exec_module
 
@@ -115,9 +116,9 @@ def _import_without_settings(loader) -> None:
         cache = _cache_folder()
         with _hidden_settings():
             exec_module(module)
-        read = sys.modules.get("keras.src.backend.config")
-        if hasattr(read, "_KERAS_DIR"):  # downloads stay where the user keeps them
-            read._KERAS_DIR = cache
+        keras_config: Any = sys.modules.get("keras.src.backend.config")
+        if hasattr(keras_config, "_KERAS_DIR"):  # downloads stay where the user keeps them
+            keras_config._KERAS_DIR = cache
 
     loader.exec_module = exec_hidden
 

@@ -160,13 +160,10 @@ def _list_targets(
     if "tflite" in formats:
         for kind in quantize:
             exact = kind == "none"
-            bound = {"tolerance": tolerance} if exact else {"psnr": psnr}
-            yield ExportTarget(
-                tflite.TFLITE_FILES[kind],
-                partial(write_tflite, kind),
-                partial(compare.compare_file, **bound),
-                exact,
-            )
+            prove = partial(compare.compare_file, psnr=psnr)
+            if exact:
+                prove = partial(compare.compare_file, tolerance=tolerance)
+            yield ExportTarget(tflite.TFLITE_FILES[kind], partial(write_tflite, kind), prove, exact)
     if "onnx" in formats:
         yield ExportTarget(
             onnx_file.ONNX_FILE,

@@ -4,7 +4,7 @@ Scaling from uint8, f_A's own normalisation, clipping and rounding are in the gr
 caller can get them wrong.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -36,13 +36,13 @@ class ServingModule(tf.Module):
     def __init__(
         self,
         f_A: keras.Model,
-        size: Sequence[int],
-        trained_size: Sequence[int] | None = None,
+        size: tuple[int, int],
+        trained_size: tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
-        self.size = tuple(size)
+        self.size = size
         self.multiple = getattr(f_A, "multiple", 1)
-        self.trained_size = tuple(trained_size or size)
+        self.trained_size = trained_size or size
         self._unclipped = lambda x: f_A(x, training=False)
         self._weights = [getattr(variable, "value", variable) for variable in f_A.variables]
 

@@ -7,12 +7,11 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from tfanon.inference import video
-from tfanon.inference.anonymizer import Anonymizer
 from tfanon.media import live_source, scaling, video_reader
 
 
 def stream_anonymized_frames(
-    anonymizer: Anonymizer,
+    anonymizer: video.FrameAnonymizer,
     source: str | int | os.PathLike | Iterable[np.ndarray],
     ca_file: str = "",
 ) -> Iterator[np.ndarray]:
@@ -34,7 +33,9 @@ def stream_anonymized_frames(
         yield from _stream_file(anonymizer, os.fspath(source))
 
 
-def _stream_live_source(anonymizer: Anonymizer, address: str, ca_file: str) -> Iterator[np.ndarray]:
+def _stream_live_source(
+    anonymizer: video.FrameAnonymizer, address: str, ca_file: str
+) -> Iterator[np.ndarray]:
     scaler, find_orientation = scaling.Scaler(), scaling.OrientationFinder()
     with live_source.open_live_source(address, ca_file=ca_file) as frames:
         for frame in frames:
@@ -42,7 +43,7 @@ def _stream_live_source(anonymizer: Anonymizer, address: str, ca_file: str) -> I
             yield anonymizer(scaling.make_upright(pixels, find_orientation(frame)))
 
 
-def _stream_file(anonymizer: Anonymizer, path: str) -> Iterator[np.ndarray]:
+def _stream_file(anonymizer: video.FrameAnonymizer, path: str) -> Iterator[np.ndarray]:
     """Yield the frames of a video file; later ones are prepared while the caller is busy."""
     with video_reader.open_video(path) as opened, contextlib.ExitStack() as stages:
         info = opened.info

@@ -16,7 +16,7 @@ import av
 import numpy as np
 
 from tfanon.core import files
-from tfanon.inference.anonymizer import Anonymizer
+from tfanon.inference.network import Network
 from tfanon.inference.prefetch import prefetch
 from tfanon.media import (
     avi_check,
@@ -31,6 +31,21 @@ from tfanon.media import (
 PREFETCH_FRAMES = 8  # that may wait between two stages
 
 InputVideo = video_reader.VideoReader | live_source.RawVideoReader
+
+
+class FrameAnonymizer(Protocol):
+    """What the stages need of an `anonymizer.Anonymizer`, which imports this module itself."""
+
+    network: Network
+
+    def get_input_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return (H, W) of the arrays that `anonymize_batch` takes, for upright frames."""
+
+    def anonymize_batch(self, frames: np.ndarray, first_number: int = 0) -> np.ndarray:
+        """Anonymize frames, uint8 `[N, H, W, 3]`, of the input size."""
+
+    def __call__(self, frames: np.ndarray) -> np.ndarray:
+        """Anonymize frames, uint8 `[N, H, W, 3]` or `[H, W, 3]`, of any size."""
 
 
 class FrameWriter(Protocol):
@@ -64,7 +79,7 @@ class UprightFrame:
 def anonymize_video(
     video: InputVideo,
     target: str | os.PathLike,
-    anonymizer: Anonymizer,
+    anonymizer: FrameAnonymizer,
     encoding: video_writer.EncodingOptions,
     keep_metadata: bool = False,
     on_frame: Callable[[np.ndarray], Any] = lambda pixels: None,
@@ -134,7 +149,7 @@ def anonymize_video(
 def write_anonymized_frames(
     video: InputVideo,
     open_sink: Callable[[video_reader.VideoInfo], FrameWriter],
-    anonymizer: Anonymizer,
+    anonymizer: FrameAnonymizer,
     on_frame: Callable[[np.ndarray], Any] = lambda pixels: None,
 ) -> tuple[array.array, int]:
     """Write every frame of a video, anonymized.
@@ -167,7 +182,7 @@ def write_anonymized_frames(
 
 
 def run_stages(
-    stages: contextlib.ExitStack, video: InputVideo, anonymizer: Anonymizer
+    stages: contextlib.ExitStack, video: InputVideo, anonymizer: FrameAnonymizer
 ) -> Iterator[UprightFrame | av.Packet]:
     """Return anonymized frames and packets of sound; decoder and network each have a thread."""
     decoded = stages.enter_context(prefetch(decode_frames(video, anonymizer), PREFETCH_FRAMES))
@@ -175,7 +190,9 @@ def run_stages(
     return stages.enter_context(prefetch(anonymized, PREFETCH_FRAMES))
 
 
-def decode_frames(video: InputVideo, anonymizer: Anonymizer) -> Iterator[UprightFrame | av.Packet]:
+def decode_frames(
+    video: InputVideo, anonymizer: FrameAnonymizer
+) -> Iterator[UprightFrame | av.Packet]:
     """Yield the frames of a video as the anonymizer takes them, and packets of sound unchanged."""
     scaler = scaling.Scaler()
     for item in video:
@@ -189,7 +206,7 @@ def decode_frames(video: InputVideo, anonymizer: Anonymizer) -> Iterator[Upright
 
 
 def anonymize_frames(
-    items: Iterable[UprightFrame | av.Packet], anonymizer: Anonymizer
+    items: Iterable[UprightFrame | av.Packet], anonymizer: FrameAnonymizer
 ) -> Iterator[UprightFrame | av.Packet]:
     """Yield anonymized frames, and packets of sound unchanged.
 
@@ -211,7 +228,7 @@ def anonymize_frames(
 
 
 def _anonymize_batch(
-    batch: list[UprightFrame], first_number: int, anonymizer: Anonymizer
+    batch: list[UprightFrame], first_number: int, anonymizer: FrameAnonymizer
 ) -> list[UprightFrame]:
     """Return the frames of a batch, anonymized."""
     pixels = np.stack([frame.pixels for frame in batch])
@@ -224,7 +241,7 @@ def make_upright(
     frame: av.VideoFrame,
     rotation: int,
     size: tuple[int, int],
-    anonymizer: Anonymizer,
+    anonymizer: FrameAnonymizer,
     scaler: scaling.Scaler,
 ) -> np.ndarray:
     """Return the pixels of a decoded frame as the anonymizer takes them: people stand upright.

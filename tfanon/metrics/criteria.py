@@ -11,7 +11,6 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
-from tfanon.data.batch import Examples
 from tfanon.metrics import scores
 
 Outputs = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -23,6 +22,24 @@ class LogitModel(Protocol):
     @property
     def forward(self) -> Callable[[Any], Any]:
         """The function from a batch of inputs to a tensor of logits."""
+
+
+class ScoredExamples(Protocol):
+    """The rows that a dataset is made from: the part of data.batch.Examples that is needed here.
+
+    A protocol, since packages above this one know what examples are.
+    """
+
+    @property
+    def attribute_names(self) -> tuple[str, ...]:
+        """Names of the P private attributes."""
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """What rows have in common, such as a person, one name per row; or nothing."""
+
+    def take(self, rows: np.ndarray) -> "ScoredExamples":
+        """Return some of the rows."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +71,9 @@ def collect_outputs(model: LogitModel, dataset: tf.data.Dataset) -> Outputs:
     return np.concatenate(logits), np.concatenate(truth), np.concatenate(index)
 
 
-def score_action(model: LogitModel, dataset: tf.data.Dataset, examples: Examples) -> dict[str, Any]:
+def score_action(
+    model: LogitModel, dataset: tf.data.Dataset, examples: ScoredExamples
+) -> dict[str, Any]:
     """Measure Criterion 1: top-1 of the mean softmax over the clips of each video.
 
     Args:
@@ -90,7 +109,7 @@ def score_privacy(
     model: LogitModel,
     dataset: tf.data.Dataset,
     held_out: tf.data.Dataset,
-    examples: Examples,
+    examples: ScoredExamples,
 ) -> dict[str, Any]:
     """Measure Criterion 2: cMAP and macro F1 of the private attributes.
 
@@ -119,7 +138,7 @@ def score_attributes(
     truth: np.ndarray,
     rows: np.ndarray,
     thresholds: np.ndarray,
-    examples: Examples,
+    examples: ScoredExamples,
 ) -> dict[str, Any]:
     """Score predicted attributes.
 

@@ -6,9 +6,9 @@ import pathlib
 import pickle
 from typing import Any
 
+import miniature_datasets
 import numpy as np
 import pytest
-import trees
 
 from tfanon.core.config import Config
 from tfanon.data.parsing import vp_annotations
@@ -17,18 +17,21 @@ from tfanon.data.sources import vp_hmdb51, vp_ucf101
 
 @pytest.fixture
 def data_dir(tmp_path: pathlib.Path) -> pathlib.Path:
-    trees.hmdb51(tmp_path, media=False)
-    trees.ucf101(tmp_path, media=False)
+    miniature_datasets.write_hmdb51(tmp_path, media=False)
+    miniature_datasets.write_ucf101(tmp_path, media=False)
     return tmp_path
 
 
 @pytest.mark.parametrize("ending", [".pickle", ".csv", ".json"])
 @pytest.mark.parametrize(
     "name, source, paths",
-    [("hmdb51", vp_hmdb51, trees.HMDB51), ("ucf101", vp_ucf101, trees.UCF101)],
+    [
+        ("hmdb51", vp_hmdb51, miniature_datasets.HMDB51),
+        ("ucf101", vp_ucf101, miniature_datasets.UCF101),
+    ],
 )
 def test_labels_are_matched_without_file_extension(data_dir, name, source, paths, ending):
-    folder = trees.vp(data_dir, name, ending)
+    folder = miniature_datasets.write_vp_labels(data_dir, name, ending)
     splits = source.load("private_clips", str(folder), Config(data_dir=str(data_dir)))
     attributes = ("skin_color", "face", "gender", "nudity", "relationship")
     assert splits["train"].attribute_names == attributes
@@ -37,7 +40,7 @@ def test_labels_are_matched_without_file_extension(data_dir, name, source, paths
         rows = zip(examples.paths, examples.attributes, examples.labels, strict=True)
         for path, values, label in rows:
             key = "/".join(path.split("/")[-2:])
-            # trees.vp writes the bits of the row's number as labels.
+            # miniature_datasets.write_vp_labels writes the bits of the row's number as labels.
             assert values.tolist() == [numbers[key] >> bit & 1 for bit in range(5)]
             assert examples.classes[label] == path.split("/")[-2]
 
@@ -62,7 +65,7 @@ class RunsCode:
 )
 def test_a_pickle_cannot_execute_code(data_dir, tmp_path, monkeypatch, content, message):
     monkeypatch.chdir(tmp_path)
-    folder = trees.vp(data_dir, "hmdb51")
+    folder = miniature_datasets.write_vp_labels(data_dir, "hmdb51")
     (folder / "hmdb51_privacy_attribute_label.pickle").write_bytes(content)
     with pytest.raises(ValueError, match=message):
         vp_hmdb51.load("clips", str(folder), Config(data_dir=str(data_dir)))
@@ -78,7 +81,7 @@ def test_pickles_of_every_protocol(tmp_path, protocol, dtype):
 
 
 def test_a_missing_and_a_wrong_label_are_named(data_dir):
-    folder = trees.vp(data_dir, "hmdb51", ".json")
+    folder = miniature_datasets.write_vp_labels(data_dir, "hmdb51", ".json")
     path = folder / "hmdb51_privacy_attribute_label.json"
     labels = json.loads(path.read_text())
     first = next(iter(labels))
@@ -94,7 +97,7 @@ def test_a_missing_and_a_wrong_label_are_named(data_dir):
 
 
 def test_a_table_with_wrong_columns_is_named(data_dir):
-    folder = trees.vp(data_dir, "hmdb51", ".csv")
+    folder = miniature_datasets.write_vp_labels(data_dir, "hmdb51", ".csv")
     (folder / "hmdb51_privacy_attribute_label.csv").write_text("video,face\na,1\n")
     with pytest.raises(ValueError, match="must have the columns video, skin_color, face"):
         vp_hmdb51.load("clips", str(folder), Config(data_dir=str(data_dir)))

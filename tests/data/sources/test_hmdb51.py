@@ -1,8 +1,8 @@
 import pathlib
 from typing import Any
 
+import miniature_datasets
 import pytest
-import trees
 
 from tfanon.core.config import Config
 from tfanon.data.batch import Examples
@@ -11,8 +11,8 @@ from tfanon.data.sources import hmdb51
 
 @pytest.fixture
 def folder(tmp_path: pathlib.Path) -> pathlib.Path:
-    trees.pa_hmdb51(tmp_path)
-    return trees.hmdb51(tmp_path, media=False)
+    miniature_datasets.write_pa_hmdb51(tmp_path)
+    return miniature_datasets.write_hmdb51(tmp_path, media=False)
 
 
 def load(folder: pathlib.Path, **settings: Any) -> dict[str, Examples]:
@@ -26,7 +26,7 @@ def relative_paths(examples: Examples, folder: pathlib.Path) -> set[str]:
 def test_splits_and_classes_are_those_of_the_lists(folder):
     splits = load(folder, train_on_test_clips=True)
     for word, split in ((1, "train"), (2, "test")):
-        expected = {path for path, number in trees.HMDB51.items() if number == word}
+        expected = {path for path, number in miniature_datasets.HMDB51.items() if number == word}
         assert relative_paths(splits[split], folder) == expected
     assert splits["train"].classes == ("clap", "hug", "situp", "wave")
     for path, label in zip(splits["test"].paths, splits["test"].labels, strict=True):
@@ -36,7 +36,9 @@ def test_splits_and_classes_are_those_of_the_lists(folder):
 def test_pa_hmdb51_is_left_out_of_training_only(folder):
     splits, leaking = load(folder), load(folder, train_on_test_clips=True)
     left_out = relative_paths(leaking["train"], folder) - relative_paths(splits["train"], folder)
-    assert left_out == {path for path in trees.ANNOTATED if trees.HMDB51[path] == 1}
+    assert left_out == {
+        path for path in miniature_datasets.ANNOTATED if miniature_datasets.HMDB51[path] == 1
+    }
     assert len(left_out) == 2
     assert splits["test"].paths == leaking["test"].paths
 
@@ -47,7 +49,7 @@ def test_training_needs_the_names_of_pa_hmdb51(tmp_path):
         match="leaves out the 515 clips of PA-HMDB51, .*put pa_hmdb51/PrivacyAttributes into "
         "--data_dir, or train on all clips with --train_on_test_clips",
     ):
-        load(trees.hmdb51(tmp_path, media=False))
+        load(miniature_datasets.write_hmdb51(tmp_path, media=False))
 
 
 @pytest.mark.parametrize("line", ["a.avi", "a.avi 3", "../a.avi 1", " 1"])

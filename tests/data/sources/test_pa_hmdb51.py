@@ -1,9 +1,9 @@
 import json
 import pathlib
 
+import miniature_datasets
 import numpy as np
 import pytest
-import trees
 
 from tfanon.core.config import Config
 from tfanon.data.batch import Examples
@@ -13,8 +13,8 @@ from tfanon.data.sources import pa_hmdb51
 
 @pytest.fixture
 def folder(tmp_path: pathlib.Path) -> pathlib.Path:
-    trees.hmdb51(tmp_path, media=False)
-    return trees.pa_hmdb51(tmp_path)
+    miniature_datasets.write_hmdb51(tmp_path, media=False)
+    return miniature_datasets.write_pa_hmdb51(tmp_path)
 
 
 def load(
@@ -28,7 +28,7 @@ def test_clips_are_files_of_hmdb51_and_only_for_tests(folder):
     splits = load(folder, "clips")
     assert set(splits) == {"test"} and splits["test"].classes == ("clap", "hug", "situp", "wave")
     assert set(splits["test"].paths) == {
-        str(folder.parent / "hmdb51" / path) for path in trees.ANNOTATED
+        str(folder.parent / "hmdb51" / path) for path in miniature_datasets.ANNOTATED
     }
 
 

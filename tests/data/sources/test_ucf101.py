@@ -1,8 +1,8 @@
 import pathlib
 from typing import Any
 
+import miniature_datasets
 import pytest
-import trees
 
 from tfanon.core.config import Config
 from tfanon.data.batch import Examples
@@ -11,7 +11,7 @@ from tfanon.data.sources import ucf101
 
 @pytest.fixture
 def folder(tmp_path: pathlib.Path) -> pathlib.Path:
-    return trees.ucf101(tmp_path, media=False)
+    return miniature_datasets.write_ucf101(tmp_path, media=False)
 
 
 def load(folder: pathlib.Path, **settings: Any) -> dict[str, Examples]:

@@ -2,8 +2,8 @@ import json
 import pathlib
 from typing import Any
 
+import miniature_datasets
 import pytest
-import trees
 
 from tfanon.core.config import Config
 from tfanon.data.batch import Examples
@@ -12,7 +12,7 @@ from tfanon.data.sources import vispr
 
 @pytest.fixture
 def folder(tmp_path: pathlib.Path) -> pathlib.Path:
-    return trees.vispr(tmp_path, train=3, test=2, media=False)
+    return miniature_datasets.write_vispr(tmp_path, train=3, test=2, media=False)
 
 
 def annotate(folder: pathlib.Path, labels: list[str], **fields: Any) -> None:

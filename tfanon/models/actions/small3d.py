@@ -26,7 +26,7 @@ def build(classes: int) -> keras.Model:
     """
     clips = keras.Input((None, None, None, 3))
     x = layers.make_normalization((0.45,) * 3, (0.225,) * 3)(clips)
-    x = keras.layers.Concatenate(dtype="float32")([x, FrameDifference(dtype="float32")(x)])
+    x = keras.layers.Concatenate(dtype="float32")([x, Change(dtype="float32")(x)])
     x = layers_3d.conv2plus1d_bn(x, 16, 5, (1, 2, 2), name="stem")
     for stage, (channels, time_stride) in enumerate(STAGES, 1):
         x = layers_3d.conv2plus1d_bn(x, channels, 3, (time_stride, 2, 2), name=f"stage{stage}_0")
@@ -39,7 +39,7 @@ def build(classes: int) -> keras.Model:
 
 
 @keras.saving.register_keras_serializable("tfanon")
-class FrameDifference(keras.layers.Layer):
+class Change(keras.layers.Layer):
     """Each frame minus the previous one; zero for the first."""
 
     def call(self, x: tf.Tensor) -> tf.Tensor:

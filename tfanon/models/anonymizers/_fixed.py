@@ -27,7 +27,7 @@ def build_fixed(name: str, layer: keras.layers.Layer, regions: str = "whole") ->
     frames = keras.Input((None, None, 3))
     changed = layer(frames)
     if component_spec.build_component("regions", regions) is not None:
-        changed = BlendRegions(regions, dtype="float32")([frames, changed])
+        changed = Inside(regions, dtype="float32")([frames, changed])
     return per_frame.PerFrame(keras.Model(frames, changed, name=name, dtype="float32"))
 
 
@@ -49,7 +49,7 @@ def check_range(name: str, setting: str, value: float, low: float, high: float) 
 
 
 @keras.saving.register_keras_serializable("tfanon")
-class BlendRegions(keras.layers.Layer):
+class Inside(keras.layers.Layer):
     """Take changed frames inside regions and the original frames elsewhere.
 
     Args:

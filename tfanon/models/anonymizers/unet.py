@@ -40,7 +40,7 @@ def build(width: float = 1.0, output: str = "sigmoid") -> keras.Model:
         scaled = layers.scale_channels(channels, width)
         x = _double_conv(keras.layers.MaxPooling2D(2)(x), scaled, scaled, f"down{index}")
     for index, channels in enumerate(UP_CHANNELS, 1):
-        x = keras.layers.Concatenate()([skips.pop(), BilinearUpsample()(x)])
+        x = keras.layers.Concatenate()([skips.pop(), Double()(x)])
         scaled = layers.scale_channels(channels, width)
         x = _double_conv(x, x.shape[-1] // 2, scaled, f"up{index}")
     x = layers.conv2d(
@@ -66,7 +66,7 @@ def _double_conv(x: keras.KerasTensor, middle: int, channels: int, name: str) ->
 
 
 @keras.saving.register_keras_serializable("tfanon")
-class BilinearUpsample(keras.layers.Layer):
+class Double(keras.layers.Layer):
     """Bilinear upsampling to twice the size with aligned corners, as in SPAct."""
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
