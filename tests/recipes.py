@@ -20,7 +20,8 @@ import doubles
 import numpy as np
 
 from tfanon.inference import video
-from tfanon.media import video_reader, video_writer
+from tfanon.media import video_reader
+from tfanon.media.encoding_options import EncodingOptions
 
 ROWS, COLUMNS = 3, 4
 BITS = ROWS * COLUMNS - 2
@@ -458,7 +459,7 @@ def write_negative(
         return 255 - frames
 
     anonymizer = doubles.make_anonymizer(invert, layout="whole")
-    encoding = video_writer.EncodingOptions(threads=1)
+    encoding = EncodingOptions(threads=1)
     with video_reader.open_video(str(source), with_sound=with_sound, on_damage=on_damage) as opened:
         video.anonymize_video(opened, target, anonymizer, encoding)
     return opened

@@ -1,15 +1,17 @@
-"""Anonymize files by a TensorFlow Serving that runs an export of tfanon; encoded images travel, never numbers as text:
+"""Anonymize files with a TensorFlow Serving server that runs an export of tfanon.
 
     python -m tools.serving_client INPUT... -o OUTPUT --server=grpc://127.0.0.1:8500
-    python -m tools.serving_client in.mp4 -o out.mp4 --server=https://anonymizer.example --model_name=tfanon
+    python -m tools.serving_client in.mp4 -o out.mp4 --server=https://anonymizer.example
 
-Raw frames go to that server: it must be inside the zone in which they may be seen (docs/serving.md). grpcs:// and
-https:// are encrypted; TFANON_TOKEN in the environment is sent as a bearer token. Outputs are written as
-tfanon.anonymize writes them: whole, checked, or not at all.
+Frames travel as JPEG. Raw frames go to that server, so it must be inside the zone in which they may
+be seen (docs/serving.md). grpcs:// and https:// are encrypted; the environment variable
+TFANON_TOKEN, if set, is sent as a bearer token. Outputs are written as tfanon.anonymize writes
+them: complete and verified, or not at all.
 """
 
 import base64
 import dataclasses
+import http.client
 import io
 import json
 import os
@@ -19,199 +21,241 @@ import sys
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Callable, Sequence
+from typing import IO
 
 import numpy as np
-from absl import app
 from PIL import Image
 
 from tfanon import anonymize
-from tfanon.core import config, exit_status
+from tfanon.core import command_line, config, exit_status
 from tfanon.exporting import serving_protos
 from tfanon.inference import jobs
 from tfanon.inference.anonymizer import Anonymizer
 from tfanon.inference.job_runner import JobRunner
 from tfanon.inference.network import Network, UnsafeOutputError
-from tfanon.inference.options import AnonymizeOptions as Anonymizing
+from tfanon.inference.options import AnonymizeOptions
 
-SIGNATURE, GIVEN, ANSWER = "image_bytes", "image_bytes", "anonymized_bytes"
+SIGNATURE, INPUT_KEY, OUTPUT_KEY = "image_bytes", "image_bytes", "anonymized_bytes"
 SCHEMES = ("grpc", "grpcs", "http", "https")
-BATCH = 8  # frames of one request
-UNLIMITED = [
+TOKEN_VARIABLE = "TFANON_TOKEN"
+FRAMES_PER_REQUEST = 8
+UNLIMITED_MESSAGES = [  # gRPC's default limit of 4 MB is a few frames
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
-]  # 4 MB is a few frames
-QUALITY = 95  # of the JPEGs on the way there
+]
+JPEG_QUALITY = 95  # of the frames that are sent
+MAX_ERROR_BYTES = 500  # of a server's answer that are shown
+
+# From JPEG files to anonymized JPEG files.
+SendImages = Callable[[Sequence[bytes]], list[bytes]]
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
-    """Where the server is, and what is written."""
+class ServingClientOptions:
+    """Where the server is, and where results are written."""
 
-    output: str = config.flag("", "File or folder to write.", short="o")
+    output: str = config.flag("", "File or folder to write.", short="o", group="Output")
+    overwrite: bool = config.flag(False, "Replace existing outputs.")
     server: str = config.flag(
-        "grpc://127.0.0.1:8500", f"Address of the server: {', '.join(SCHEMES)}://HOST:PORT."
+        "grpc://127.0.0.1:8500",
+        f"Address of the server, {', '.join(SCHEMES)}://HOST:PORT.",
+        group="Server",
     )
-    model_name: str = config.flag("tfanon", "The model's name there.")
+    model_name: str = config.flag("tfanon", "Name of the model on the server.")
     ca_file: str = config.flag(
         "",
         "PEM file that the server's certificate is checked against; empty: the system's.",
         alias="authority",
     )
     timeout: float = config.flag(60.0, "Seconds to wait for an answer.", low=0.1, high=3600.0)
-    overwrite: bool = config.flag(False, "Replace outputs that exist.")
 
 
-def main(arguments):
+ConnectFunction = Callable[[urllib.parse.SplitResult, ServingClientOptions], SendImages]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command; return the exit status."""
     exit_status.exit_on_sigterm()
-    return anonymized(arguments[1:], config.from_flags(Settings))
+    return run_command(arguments[1:], config.from_flags(ServingClientOptions))
 
 
-def anonymized(given, settings):
-    """The exit status of anonymizing the files `given`."""
-    return exit_status.run_with_exit_status("tools.serving_client", lambda: work(given, settings))
+def run_command(inputs: Sequence[str], options: ServingClientOptions) -> int:
+    """Anonymize files; return the exit status, with one line for an error."""
+    return exit_status.run_with_exit_status(
+        "tools.serving_client", lambda: anonymize_files(inputs, options)
+    )
 
 
-def work(given, settings):
-    """The same; raises ValueError and OSError."""
-    if not given:
+def anonymize_files(inputs: Sequence[str], options: ServingClientOptions) -> int:
+    """Anonymize files.
+
+    Returns:
+        The exit status: 1 if a file failed or a folder could not be read.
+
+    Raises:
+        ValueError: The inputs or the options are invalid.
+        OSError: A file cannot be read or written.
+    """
+    if not inputs:
         raise ValueError("Name at least one input.")
-    plan = jobs.plan_jobs(given, settings.output)
-    anonymizer = Anonymizer(network(settings), layout="whole")
-    writing = Anonymizing(output=settings.output, overwrite=settings.overwrite)
+    plan = jobs.plan_jobs(inputs, options.output)
+    # The server resizes frames itself, so they are sent whole.
+    anonymizer = Anonymizer(make_network(options), layout="whole")
+    writing = AnonymizeOptions(output=options.output, overwrite=options.overwrite)
     for line in plan.describe_left_out():
         print(line)
-    batch = JobRunner(
+    runner = JobRunner(
         anonymizer,
         writing,
         anonymize.get_manifest_path(plan.jobs, writing),
-        not sys.stderr.isatty(),
+        quiet=not sys.stderr.isatty(),
         left_out=plan.get_left_out_entries(),
     )
-    return 1 if batch.run(plan.jobs) or plan.has_unreadable_folder else 0
+    failures = runner.run(plan.jobs)
+    return 1 if failures or plan.has_unreadable_folder else 0
 
 
-def network(settings):
-    """The server's model as a Network.
+def make_network(options: ServingClientOptions) -> Network:
+    """Return the server's model as a Network.
 
-    Its name is all that a record can know it by: nothing is downloaded that had a digest, and which version answers is
-    the server's choice.
+    A manifest identifies the model by name and address only: the server gives no digest, and
+    decides itself which version answers.
     """
-    name = f"{settings.model_name} ({SIGNATURE}) at {settings.server}"
-    return Network(name, "", caller(settings), batch=BATCH)
+    name = f"{options.model_name} ({SIGNATURE}) at {options.server}"
+    return Network(name, "", make_caller(options), batch=FRAMES_PER_REQUEST)
 
 
-def caller(settings, connect=None):
-    """The server as a function: uint8 [n, H, W, 3] -> the same.
+def make_caller(
+    options: ServingClientOptions, connect: ConnectFunction | None = None
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the server as a function of frames, uint8 `[N, H, W, 3]`, to the same shape.
 
-    connect(address, settings): makes a function from JPEGs to JPEGs; by default what the address says.
-    Raises ValueError for an address that is none.
+    Args:
+        options: Address and model.
+        connect: Makes the function that sends JPEG files; by default the scheme of the address
+            decides.
+
+    Raises:
+        ValueError: The address is invalid.
     """
-    address = urllib.parse.urlsplit(settings.server)
+    address = urllib.parse.urlsplit(options.server)
     if address.scheme not in SCHEMES or not address.hostname:
-        raise ValueError(f"--server is {', '.join(SCHEMES)}://HOST:PORT, not '{settings.server}'.")
-    ask = (connect or (over_grpc if address.scheme.startswith("grpc") else over_rest))(
-        address, settings
-    )
+        raise ValueError(
+            f"--server must be {', '.join(SCHEMES)}://HOST:PORT, not '{options.server}'."
+        )
+    if connect is None:
+        connect = connect_grpc if address.scheme.startswith("grpc") else connect_rest
+    send_images = connect(address, options)
 
-    def run(frames):
-        answer = [decoded(image) for image in ask([encoded(frame) for frame in frames])]
-        if [image.shape for image in answer] != [frame.shape for frame in frames]:
+    def call(frames: np.ndarray) -> np.ndarray:
+        images = [encode_jpeg(frame) for frame in frames]
+        anonymized = [decode_jpeg(image) for image in send_images(images)]
+        shapes = [frame.shape for frame in anonymized]
+        if shapes != [frame.shape for frame in frames]:
             raise UnsafeOutputError(
-                f"{settings.server} answered {len(frames)} frames of {frames.shape[1:]} with "
-                f"{len(answer)} of {sorted({image.shape for image in answer})}."
+                f"{options.server} was sent {len(frames)} frames of shape {frames.shape[1:]} and "
+                f"returned {len(shapes)} of {sorted(set(shapes))}."
             )
-        return np.stack(answer)
+        return np.stack(anonymized)
 
-    return run
+    return call
 
 
-def over_grpc(address, settings):
-    """A function from JPEGs to JPEGs that asks by gRPC."""
+def connect_grpc(address: urllib.parse.SplitResult, options: ServingClientOptions) -> SendImages:
+    """Return a function that sends JPEG files by gRPC."""
     serving_protos.import_messages()
     import grpc
     from tensorflow_serving.apis import prediction_service_pb2_grpc
 
     if address.scheme == "grpcs":
-        trusted = pathlib.Path(settings.ca_file).read_bytes() if settings.ca_file else None
-        channel = grpc.secure_channel(
-            address.netloc, grpc.ssl_channel_credentials(trusted), UNLIMITED
-        )
+        roots = pathlib.Path(options.ca_file).read_bytes() if options.ca_file else None
+        credentials = grpc.ssl_channel_credentials(roots)
+        channel = grpc.secure_channel(address.netloc, credentials, UNLIMITED_MESSAGES)
     else:
-        channel = grpc.insecure_channel(address.netloc, UNLIMITED)
+        channel = grpc.insecure_channel(address.netloc, UNLIMITED_MESSAGES)
     stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-    headers = [(name.lower(), value) for name, value in token().items()]
+    # gRPC accepts lower-case names only.
+    metadata = [(name.lower(), value) for name, value in make_token_header().items()]
 
-    def ask(images):
-        request = serving_protos.make_predict_request(settings.model_name, SIGNATURE, GIVEN, images)
+    def send_images(images: Sequence[bytes]) -> list[bytes]:
+        request = serving_protos.make_predict_request(
+            options.model_name, SIGNATURE, INPUT_KEY, list(images)
+        )
         try:
-            return list(
-                stub.Predict(request, settings.timeout, metadata=headers).outputs[ANSWER].string_val
-            )
-        except grpc.RpcError as problem:
-            raise ValueError(
-                f"{settings.server}: {problem.code().name}: {problem.details()}"
-            ) from None
+            response = stub.Predict(request, options.timeout, metadata=metadata)
+        except grpc.RpcError as error:
+            raise ValueError(f"{options.server}: {error.code().name}: {error.details()}") from None
+        return list(response.outputs[OUTPUT_KEY].string_val)
 
-    return ask
+    return send_images
 
 
-def over_rest(_, settings):
-    """A function from JPEGs to JPEGs that asks by REST, with base64 inside JSON, as TensorFlow Serving defines it."""
-    trusted = ssl.create_default_context(cafile=settings.ca_file or None)
-    opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=trusted), StayHere)
-    url = f"{settings.server.rstrip('/')}/v1/models/{settings.model_name}:predict"
+def connect_rest(_: urllib.parse.SplitResult, options: ServingClientOptions) -> SendImages:
+    """Return a function that sends JPEG files by REST, as base64 in TensorFlow Serving's JSON."""
+    context = ssl.create_default_context(cafile=options.ca_file or None)
+    handler = urllib.request.HTTPSHandler(context=context)
+    opener = urllib.request.build_opener(handler, RedirectRefuser)
+    url = f"{options.server.rstrip('/')}/v1/models/{options.model_name}:predict"
 
-    def ask(images):
-        body = {
-            "signature_name": SIGNATURE,
-            "inputs": {GIVEN: [{"b64": base64.b64encode(image).decode()} for image in images]},
-        }
-        headers = {"Content-Type": "application/json", **token()}
+    def send_images(images: Sequence[bytes]) -> list[bytes]:
+        encoded = [{"b64": base64.b64encode(image).decode()} for image in images]
+        body = {"signature_name": SIGNATURE, "inputs": {INPUT_KEY: encoded}}
+        headers = {"Content-Type": "application/json", **make_token_header()}
         request = urllib.request.Request(url, json.dumps(body).encode(), headers)
         try:
-            with opener.open(request, timeout=settings.timeout) as reply:
-                answer = json.load(reply)["outputs"]
-        except urllib.error.HTTPError as problem:
-            said = problem.read(500).decode(errors="replace")
-            raise ValueError(f"{url}: {problem.code} {problem.reason} {said}") from None
-        except (urllib.error.URLError, KeyError) as problem:
-            raise ValueError(f"{url}: {problem}") from None
-        return [base64.b64decode(image["b64"]) for image in answer]
+            with opener.open(request, timeout=options.timeout) as response:
+                outputs = json.load(response)["outputs"]
+        except urllib.error.HTTPError as error:
+            text = error.read(MAX_ERROR_BYTES).decode(errors="replace")
+            raise ValueError(f"{url}: {error.code} {error.reason} {text}") from None
+        except (urllib.error.URLError, KeyError) as error:
+            raise ValueError(f"{url}: {error}") from None
+        return [base64.b64decode(image["b64"]) for image in outputs]
 
-    return ask
+    return send_images
 
 
-class StayHere(urllib.request.HTTPRedirectHandler):
-    """Whoever is sent on to another address would hand it the token; that answer is an error instead."""
+class RedirectRefuser(urllib.request.HTTPRedirectHandler):
+    """Treats a redirection as an error: following it would hand the token to another address."""
 
-    def redirect_request(self, *_):
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> None:
+        """Follow no redirection."""
         return None
 
 
-def token():
-    """The header that says who asks, where the environment holds a token."""
-    return (
-        {"Authorization": f"Bearer {os.environ['TFANON_TOKEN']}"}
-        if "TFANON_TOKEN" in os.environ
-        else {}
-    )
+def make_token_header() -> dict[str, str]:
+    """Return the header with the bearer token; empty if TFANON_TOKEN is not set."""
+    token = os.environ.get(TOKEN_VARIABLE)
+    return {} if token is None else {"Authorization": f"Bearer {token}"}
 
 
-def encoded(frame):
-    """uint8 [H, W, 3] as JPEG, colours at full resolution."""
+def encode_jpeg(frame: np.ndarray) -> bytes:
+    """Encode uint8 `[H, W, 3]` as JPEG, with colours at full resolution."""
     file = io.BytesIO()
-    Image.fromarray(frame).save(file, "JPEG", quality=QUALITY, subsampling=0)
+    Image.fromarray(frame).save(file, "JPEG", quality=JPEG_QUALITY, subsampling=0)
     return file.getvalue()
 
 
-def decoded(image):
-    """A JPEG as uint8 [H, W, 3].  Raises Unsafe where it is none."""
+def decode_jpeg(image: bytes) -> np.ndarray:
+    """Decode a JPEG file to uint8 `[H, W, 3]`.
+
+    Raises:
+        UnsafeOutputError: The bytes are not a JPEG file.
+    """
     try:
         return np.asarray(Image.open(io.BytesIO(image), formats=["JPEG"]).convert("RGB"))
-    except (OSError, ValueError) as problem:
-        raise UnsafeOutputError(f"The server's answer is no JPEG: {problem}") from None
+    except (OSError, ValueError) as error:
+        raise UnsafeOutputError(f"The server's answer is not a JPEG file: {error}") from None
 
 
 if __name__ == "__main__":
-    config.define_flags(Settings)
-    app.run(main)
+    command_line.run_entry_point(main, [ServingClientOptions], __doc__)

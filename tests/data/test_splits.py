@@ -1,6 +1,8 @@
-"""Which data set is trained on, which judges, which is measured: the paper's protocols on miniature data sets."""
+"""Which data set is trained on, evaluated and tested: the paper's protocols on miniature data."""
 
 import dataclasses
+import pathlib
+from typing import Any
 
 import miniature_datasets
 import numpy as np
@@ -21,129 +23,102 @@ HMDB = Config(
 
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tables")
-    for write in (
-        miniature_datasets.write_ucf101,
-        miniature_datasets.write_hmdb51,
-        miniature_datasets.write_pa_hmdb51,
-        miniature_datasets.write_vispr,
-    ):
-        write(folder)
+    folder = tmp_path_factory.mktemp("splits")
+    miniature_datasets.write_ucf101(folder)
+    miniature_datasets.write_hmdb51(folder)
+    miniature_datasets.write_pa_hmdb51(folder)
+    miniature_datasets.write_vispr(folder)
     miniature_datasets.write_vp_labels(folder, "hmdb51")
     miniature_datasets.write_vp_labels(folder, "ucf101")
     return folder
 
 
-def load(data_dir, config, **settings):
-    return splits.load_experiment_data(
-        dataclasses.replace(config, data_dir=str(data_dir), **settings)
-    )
+def load(data_dir: pathlib.Path, config: Config, **flags: Any) -> splits.ExperimentData:
+    config = dataclasses.replace(config, data_dir=str(data_dir), **flags)
+    return splits.load_experiment_data(config)
 
 
 def test_known_actions_tested_on_pa_hmdb51(data_dir):
-    loaded = load(data_dir, HMDB)
-    assert (
-        len(loaded.action_task.test) == 5
-        and loaded.clips.test.paths != loaded.action_task.test.paths
-    )
-    assert loaded.action_task.train is loaded.clips.train
-    assert (
-        len(loaded.privacy_tasks["images"].test) == 66
-        and "vispr" in loaded.privacy_tasks["images"].train.paths[0]
-    )
-    assert loaded.notes == ()
+    data = load(data_dir, HMDB)
+    assert len(data.action_task.test) == 5
+    assert data.clips.test.paths != data.action_task.test.paths
+    assert data.action_task.train is data.clips.train
+    assert len(data.privacy_tasks["images"].test) == 66
+    assert "vispr" in data.privacy_tasks["images"].train.paths[0]
+    assert data.notes == ()
 
 
-def test_the_paper_s_leak_is_said(data_dir, caplog):
-    loaded = load(data_dir, HMDB, train_on_test_clips=True)
-    assert loaded.notes[0] == "2 of the 5 files that the test of action looks at were trained on."
-    assert loaded.notes[0] in caplog.text
+def test_training_on_test_clips_is_noted_and_logged(data_dir, caplog):
+    data = load(data_dir, HMDB, train_on_test_clips=True)
+    assert data.notes[0] == "2 of the 5 test files of action were trained on."
+    assert data.notes[0] in caplog.text
 
 
 def test_novel_actions_and_attributes(data_dir):
-    loaded = load(data_dir, HMDB, clip_source="ucf101", eval_clip_source="hmdb51")
-    assert (
-        loaded.clips.train.classes[0] == "ApplyEyeMakeup"
-        and loaded.action_task.train.classes[0] == "clap"
-    )
-    vp = load(
-        data_dir,
-        HMDB,
-        clip_source="vp_hmdb51",
-        eval_clip_source="vp_ucf101",
-        attack_clips=True,
-        test_clip_source="",
-        test_image_source="",
-        attribute_set="vispr2",
-    )
-    assert (
-        vp.privacy_tasks["clips"].test.attributes.shape == (3, 5)
-        and vp.action_task.test.classes[0] == "ApplyEyeMakeup"
-    )
-    assert vp.privacy_tasks["images"].test.attribute_names[0] == "a6_hair_color"
+    data = load(data_dir, HMDB, clip_source="ucf101", eval_clip_source="hmdb51")
+    assert data.clips.train.classes[0] == "ApplyEyeMakeup"
+    assert data.action_task.train.classes[0] == "clap"
+    flags = {
+        "clip_source": "vp_hmdb51",
+        "eval_clip_source": "vp_ucf101",
+        "attack_clips": True,
+        "test_clip_source": "",
+        "test_image_source": "",
+        "attribute_set": "vispr2",
+    }
+    vp_data = load(data_dir, HMDB, **flags)
+    assert vp_data.privacy_tasks["clips"].test.attributes.shape == (3, 5)
+    assert vp_data.action_task.test.classes[0] == "ApplyEyeMakeup"
+    assert vp_data.privacy_tasks["images"].test.attribute_names[0] == "a6_hair_color"
 
 
 def test_frames_of_pa_hmdb51_are_read_by_number(data_dir):
-    loaded = load(data_dir, HMDB)
+    test = load(data_dir, HMDB).privacy_tasks["images"].test
     config = dataclasses.replace(HMDB, data_dir=str(data_dir), resolution=16, batch_privacy=32)
-    images, attributes, index = (
-        np.concatenate([tensor.numpy() for tensor in parts])
-        for parts in zip(
-            *pipeline.make_image_evaluation_dataset(loaded.privacy_tasks["images"].test, config)
-        )
-    )
-    assert (
-        images.shape == (66, 16, 16, 3)
-        and attributes.shape == (66, 6)
-        and index.tolist() == list(range(66))
-    )
-    first = [
-        row
-        for row, path in enumerate(loaded.privacy_tasks["images"].test.paths)
-        if path.endswith("goo_2.avi")
-    ]
-    assert (
-        np.abs(np.diff(images[first], axis=0)).mean((1, 2, 3)) > 0.01
-    ).all()  # a moving clip, frame after frame
+    batches = pipeline.make_image_evaluation_dataset(test, config).as_numpy_iterator()
+    images, attributes, index = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+    assert images.shape == (66, 16, 16, 3) and attributes.shape == (66, 6)
+    assert index.tolist() == list(range(66))
+    is_first_clip = [path.endswith("goo_2.avi") for path in test.paths]
+    # The clip moves, and its rows are consecutive frames.
+    changes = np.abs(np.diff(images[is_first_clip], axis=0)).mean((1, 2, 3))
+    assert (changes > 0.01).all()
 
 
 def test_clips_with_their_own_private_labels(data_dir, tmp_path):
-    vp = load(data_dir, HMDB, clip_source="vp_hmdb51", test_clip_source="", private_labels="clips")
-    assert (
-        vp.clips.train.attributes.shape == (len(vp.clips.train), 5)
-        and vp.clips.train.labels is not None
-    )
+    flags = {"clip_source": "vp_hmdb51", "test_clip_source": "", "private_labels": "clips"}
+    train = load(data_dir, HMDB, **flags).clips.train
+    assert train.attributes.shape == (len(train), 5) and train.labels is not None
     folder = tmp_path / "folder"
     folder.mkdir()
     rows = [
+        ("path", "action", "split", "who", "other"),
         ("a.mp4", "run", "train", "x", "test"),
         ("b.mp4", "run", "test", "y", "train"),
         ("c.mp4", "sit", "train", "y", "train"),
         ("d.mp4", "sit", "test", "x", "test"),
     ]
-    for name, *_ in rows:
+    for name, *_ in rows[1:]:
         (folder / name).touch()
-    (folder / "labels.csv").write_text(
-        "\n".join(map(",".join, [("path", "action", "split", "who", "other"), *rows]))
-    )
-    settings = dict(
-        clip_source="labelled_folder",
-        clip_folder="folder",
-        image_source="labelled_folder",
-        image_folder="folder",
-        validation_split=0.0,
-        private_labels="clips",
-        clip_private_split_column="other",
-    )
-    found = load(tmp_path, Config(), **settings, clip_private_columns=("who",)).clips.train
+    (folder / "labels.csv").write_text("\n".join(map(",".join, rows)))
+    flags = {
+        "clip_source": "labelled_folder",
+        "clip_folder": "folder",
+        "image_source": "labelled_folder",
+        "image_folder": "folder",
+        "validation_split": 0.0,
+        "private_labels": "clips",
+        "clip_private_split_column": "other",
+    }
+    train = load(tmp_path, Config(), **flags, clip_private_columns=("who",)).clips.train
     # The rows of the action's training split, whatever split the private column is attacked under.
-    assert [path[-5:] for path in found.paths] == ["a.mp4", "c.mp4"]
-    assert found.attribute_names == ("who=y",) and found.attributes.tolist() == [[0], [1]]
-    assert load(tmp_path, Config(), **settings).clips.train.attributes is None
+    assert [path[-5:] for path in train.paths] == ["a.mp4", "c.mp4"]
+    assert train.attribute_names == ("who=y",) and train.attributes.tolist() == [[0], [1]]
+    assert load(tmp_path, Config(), **flags).clips.train.attributes is None
 
 
 @pytest.mark.parametrize(
-    "settings, message",
+    "flags, message",
     [
         (
             {"clip_source": "hmdb51", "private_labels": "clips"},
@@ -155,7 +130,7 @@ def test_clips_with_their_own_private_labels(data_dir, tmp_path):
         ),
         (
             {"clip_source": "ucf101"},
-            "--test_clip_source=pa_hmdb51 has other classes than what is trained on: clap, hug",
+            "--test_clip_source=pa_hmdb51 has other classes than the training data: clap, hug",
         ),
         ({"attribute_set": "vispr1"}, "no labels for --attribute_set=vispr1"),
         (
@@ -164,9 +139,9 @@ def test_clips_with_their_own_private_labels(data_dir, tmp_path):
         ),
     ],
 )
-def test_what_does_not_go_together_is_named(data_dir, settings, message):
+def test_error_names_flags_that_contradict_each_other(data_dir, flags, message):
     with pytest.raises(ValueError, match=message):
-        load(data_dir, HMDB, **settings)
+        load(data_dir, HMDB, **flags)
 
 
 def test_missing_files_are_counted(tmp_path, caplog):

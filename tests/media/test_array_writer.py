@@ -62,7 +62,7 @@ size = synthetic.DatasetSize()
 for index, row in enumerate(synthetic._make_clip_rows(size)):
     path = pathlib.Path(sys.argv[1], row["path"])
     if path.name[2:-8] in ("ArmsFastLegFast_g17", "ArmsFastLegFast_g18", "ArmsSlowLegFast_g27"):
-        synthetic._write_clip(path, row, index, size)
+        synthetic._write_clip(path, row["action"], index, size)
 """
 
 

@@ -36,7 +36,8 @@ from PIL import Image  # noqa: E402
 from recipes import Recipe  # noqa: E402
 
 from tfanon.inference import video  # noqa: E402
-from tfanon.media import frame_reader, image_io, limits, video_reader, video_writer  # noqa: E402
+from tfanon.media import frame_reader, image_io, limits, video_reader  # noqa: E402
+from tfanon.media.encoding_options import EncodingOptions  # noqa: E402
 
 pytestmark = pytest.mark.skipif(recipes.ffmpeg_is_missing, reason="makes its files with ffmpeg")
 
@@ -293,7 +294,7 @@ def check_anonymizing(
     """Anonymize a file into an empty folder; returns "made" or "refused"."""
     target = out / "out.mkv"
     anonymizer = doubles.make_blackening_anonymizer(layout="whole")
-    encoding = video_writer.EncodingOptions(threads=1)
+    encoding = EncodingOptions(threads=1)
     try:
         with video_reader.open_video(path, with_sound=with_sound, on_damage=on_damage) as opened:
             video.anonymize_video(opened, target, anonymizer, encoding)

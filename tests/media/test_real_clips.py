@@ -11,7 +11,8 @@ import recipes
 from tfanon.inference import video
 from tfanon.inference.anonymizer import Anonymizer
 from tfanon.inference.loaders.keras_model import MODES
-from tfanon.media import frame_reader, limits, probe, video_reader, video_writer
+from tfanon.media import frame_reader, limits, probe, video_reader
+from tfanon.media.encoding_options import EncodingOptions
 
 FOLDER = os.environ.get("TFANON_REAL_CLIPS", "")
 SIDE = 32  # of frames as training reads them
@@ -60,7 +61,7 @@ def test_frames_are_those_of_a_sequential_decode(clip: pathlib.Path) -> None:
 
 
 def anonymize(clip: pathlib.Path, target: pathlib.Path, mode: str, with_sound: bool) -> dict:
-    encoding = video_writer.EncodingOptions(threads=1)
+    encoding = EncodingOptions(threads=1)
     with video_reader.open_video(str(clip), with_sound=with_sound) as opened:
         return video.anonymize_video(opened, target, Anonymizer.load(mode=mode), encoding)
 

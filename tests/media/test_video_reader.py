@@ -325,7 +325,8 @@ def test_sound_track_in_an_unknown_format_costs_itself_alone(tmp_path):
     content = path.read_bytes()
     second = content.index(b"A_AAC", content.index(b"A_AAC") + 1)
     path.write_bytes(content[:second] + b"A_XYZ" + content[second + 5 :])
-    items, video = read_all(path, with_sound=True)
-    tracks = [item.stream.index for item in items if not is_frame(item)]
+    with video_reader.open_video(str(path), with_sound=True) as video:
+        # Within the block: the streams of packets go with their file.
+        tracks = [item.stream.index for item in video if not is_frame(item)]
     assert video.sound_status == "kept, 1 of 2 tracks" and len(video.sound_tracks) == 1
     assert len(tracks) > 10 and set(tracks) == {1}

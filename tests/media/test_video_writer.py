@@ -10,8 +10,8 @@ from clips import Clip
 
 from tfanon.core import processes
 from tfanon.media import frame_reader, scaling, video_reader, video_writer
+from tfanon.media.encoding_options import EncodingOptions
 from tfanon.media.limits import MediaError
-from tfanon.media.video_writer import EncodingOptions
 
 MILLISECOND = fractions.Fraction(1, 1000)
 DEFAULT = EncodingOptions()

@@ -7,7 +7,7 @@ from tfanon.models import layers
 
 
 def make_random(*shape: int) -> np.ndarray:
-    return np.make_random.default_rng(0).normal(size=shape).astype("float32")
+    return np.random.default_rng(0).normal(size=shape).astype("float32")
 
 
 def test_channels_are_multiples_of_four():
@@ -48,7 +48,7 @@ def test_gradient_of_a_strided_1x1_convolution_is_correct(channels):
     used_pixels = x[:, ::2, ::2].reshape(-1, channels)
     for seed in range(100):  # the content of memory after the buffer differs from call to call
         kernel = tf.constant(
-            np.make_random.default_rng(seed).normal(size=(1, 1, channels, 4)).astype("float32")
+            np.random.default_rng(seed).normal(size=(1, 1, channels, 4)).astype("float32")
         )
         with tf.GradientTape() as tape:
             tape.watch(kernel)

@@ -19,7 +19,7 @@ def make_frames(*shape: int) -> np.ndarray:
 
 @pytest.fixture
 def boxes_file(tmp_path: pathlib.Path) -> str:
-    """A file with two boxes: rows 2..5 and columns 4..7 of a frame of 8 x 16, and its last pixel."""
+    """Two boxes: rows 2..5 and columns 4..7 of a frame of 8 x 16, and its last pixel."""
     (tmp_path / "door.json").write_text("[[0.25, 0.25, 0.75, 0.5], [0.875, 0.9375, 1, 1]]")
     return str(tmp_path / "door.json")
 

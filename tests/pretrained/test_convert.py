@@ -31,7 +31,7 @@ def resnet18() -> tuple[keras.Model, dict[str, np.ndarray]]:
     tensors = {}
     for path, variable in weights_record.get_weights(model).items():
         name = LAYOUT.get_tensor_name(path, "resnet18")
-        shape = cases.theirs(path, variable.shape, LAYOUT)
+        shape = cases.get_shape_in_file(path, variable.shape, LAYOUT)
         tensors[name] = seeded.make_seeded_tensor(name, shape)
     return model, tensors
 

@@ -29,9 +29,11 @@ def measure_rounding(name: str) -> float:
     """
     case = cases.CASES[name]
     statistics = []
-    for network in (cases.reference(case), cases.reference(case).double()):
-        cases.answer(network.train(), seeded.make_seeded_pixels(*case.given), case.normal)
-        statistics.append(cases.statistics(network, case))
+    for network in (cases.build_pytorch_network(case), cases.build_pytorch_network(case).double()):
+        cases.predict_with_pytorch(
+            network.train(), seeded.make_seeded_pixels(*case.input_shape), case.normalization
+        )
+        statistics.append(cases.read_pytorch_statistics(network, case))
     single, double = statistics
     return 2 * max(difference(single[key], value) for key, value in double.items())
 
@@ -39,14 +41,14 @@ def measure_rounding(name: str) -> float:
 @pytest.mark.parametrize("name", NAMES)
 def test_seeded_weights_give_the_golden_outputs(name):
     case, golden = cases.CASES[name], json.loads((cases.GOLDEN / f"{name}.json").read_text())
-    model, x = cases.ours(case), seeded.make_seeded_pixels(*case.given)
+    model, x = cases.build_keras_network(case), seeded.make_seeded_pixels(*case.input_shape)
     output = keras.ops.convert_to_numpy(model(x)).ravel()
     sample = output[:: max(1, output.size // 64)]
     assert difference(sample, np.array(golden["output"])) < cases.TOLERANCE
     if golden["statistics"]:
         model(x, training=True)
-        statistics = sorted(cases.our_statistics(model, case).items())
-        probes = [cases.probe(value) for _, value in statistics]
+        statistics = sorted(cases.read_keras_statistics(model, case).items())
+        probes = [cases.compute_fingerprint(value) for _, value in statistics]
         np.testing.assert_allclose(probes, golden["statistics"], rtol=cases.TOLERANCE)
 
 
@@ -55,7 +57,7 @@ def test_seeded_weights_give_the_golden_outputs(name):
 def test_a_converted_file_computes_what_pytorch_does(name, tmp_path):
     torch = pytest.importorskip("torch")
     case = cases.CASES[name]
-    network, x = cases.reference(case), seeded.make_seeded_pixels(*case.given)
+    network, x = cases.build_pytorch_network(case), seeded.make_seeded_pixels(*case.input_shape)
     torch.save({"epoch": 3, "model_state": network.state_dict()}, tmp_path / "theirs.pth")
     convert.convert_checkpoint(
         tmp_path / "theirs.pth",
@@ -64,11 +66,14 @@ def test_a_converted_file_computes_what_pytorch_does(name, tmp_path):
         dilated="dilated" in name,
     )
     model = load_pretrained.load_pretrained_network(tmp_path / "ours.weights.h5")
-    expected = cases.answer(network, x, case.normal)
+    expected = cases.predict_with_pytorch(network, x, case.normalization)
     assert difference(keras.ops.convert_to_numpy(model(x)), expected) < cases.TOLERANCE
-    cases.answer(network.train(), x, case.normal)
+    cases.predict_with_pytorch(network.train(), x, case.normalization)
     model(x, training=True)
-    theirs, ours = cases.statistics(network, case), cases.our_statistics(model, case)
+    theirs, ours = (
+        cases.read_pytorch_statistics(network, case),
+        cases.read_keras_statistics(model, case),
+    )
     # The rounding of ResNet-152 in training alone is above 1e-4.
     allowed = measure_rounding(name) if name == "resnet152" else cases.TOLERANCE
     assert set(ours) == set(theirs)
@@ -82,5 +87,8 @@ def test_mvit_at_the_size_of_the_paper():
     pytest.importorskip("torch")
     case = cases.CASES["mvit_v2_s"]
     x = seeded.make_seeded_pixels(1, 16, 224, 224, 3)
-    theirs = cases.answer(cases.reference(case), x, case.normal)
-    assert difference(keras.ops.convert_to_numpy(cases.ours(case)(x)), theirs) < cases.TOLERANCE
+    theirs = cases.predict_with_pytorch(cases.build_pytorch_network(case), x, case.normalization)
+    assert (
+        difference(keras.ops.convert_to_numpy(cases.build_keras_network(case)(x)), theirs)
+        < cases.TOLERANCE
+    )

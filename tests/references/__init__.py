@@ -1,1 +1,1 @@
-"""The convertible networks in PyTorch, written from their papers and from the names in their published files."""
+"""The convertible networks in PyTorch, after their papers and the names in published files."""

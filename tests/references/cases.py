@@ -1,16 +1,19 @@
-"""One case per convertible network: our network, its file's layout, the input, and the same network in PyTorch.
+"""One case per convertible network: the network in Keras and in PyTorch, file layout and input.
 
     PYTHONPATH=tests python -m references.cases
 
-writes tests/golden/ again from the PyTorch side: what each network answers to seeded weights, and what one batch in
-training makes of its batch statistics. The suite compares with these numbers where PyTorch is not installed.
+writes tests/golden/ again from PyTorch's side: the outputs of each network for seeded weights, and
+its batch statistics after one batch in training. The suite compares with these numbers where
+PyTorch is not installed.
 """
 
 import dataclasses
 import importlib
 import json
 import pathlib
+from typing import Any
 
+import keras
 import numpy as np
 import seeded
 
@@ -18,8 +21,9 @@ from tfanon.core import registry
 from tfanon.pretrained import convert, layouts, weights_record
 
 GOLDEN = pathlib.Path(__file__).parent.parent / "golden"
-TOLERANCE = 1e-4  # of the scale of what is compared
+TOLERANCE = 1e-4  # relative to the scale of the compared values
 OUTPUTS = 5
+# Mean and standard deviation.
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 KINETICS = (0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989)
 LEVELS = (0.45,) * 3, (0.225,) * 3
@@ -27,15 +31,25 @@ LEVELS = (0.45,) * 3, (0.225,) * 3
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """module, arguments: a class of tests/references.  given: shape of the input.  normal: its mean and deviation."""
+    """One convertible network.
+
+    Attributes:
+        network: Name of the network in tfanon.
+        layout: Name of the file layout.
+        input_shape: Shape of the input.
+        normalization: Mean and standard deviation of the input's channels.
+        reference: "module.Class" of the network in tests/references.
+        arguments: Arguments of that class.
+        keras_arguments: Arguments of the network's build().
+    """
 
     network: str
     layout: str
-    given: tuple
-    normal: tuple
-    module: str
-    arguments: dict = dataclasses.field(default_factory=dict)
-    ours: dict = dataclasses.field(default_factory=dict)
+    input_shape: tuple[int, ...]
+    normalization: tuple[tuple[float, ...], tuple[float, ...]]
+    reference: str
+    arguments: dict[str, Any] = dataclasses.field(default_factory=dict)
+    keras_arguments: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 IMAGES, CLIPS, LONG_CLIPS = (4, 64, 64, 3), (2, 8, 32, 48, 3), (2, 16, 64, 64, 3)
@@ -89,75 +103,73 @@ CASES = {
 }
 
 
-def layout_of(case):
+def find_layout(case: Case) -> Any:
+    """Return the file layout of a case."""
     return layouts.find_layouts(case.network)[case.layout]
 
 
-def ours(case):
-    """Our network with seeded weights, put there by the layout as from a file."""
-    kind, layout = weights_record.find_network_kind(case.network), layout_of(case)
+def build_keras_network(case: Case) -> keras.Model:
+    """Build the network in Keras with seeded weights, assigned by the layout as from a file."""
+    kind, layout = weights_record.find_network_kind(case.network), find_layout(case)
     outputs = {} if kind == "anonymizers" else {convert.OUTPUT_ARGUMENTS[kind]: OUTPUTS}
-    model = registry.load_module(kind, case.network).build(
-        **{**layout.arguments, **case.ours, **outputs}
-    )
-    names = {
-        path: layout.get_tensor_name(path, case.network)
-        for path in weights_record.get_weights(model)
-    }
-    tensors = {
-        names[path]: seeded.make_seeded_tensor(names[path], theirs(path, variable.shape, layout))
-        for path, variable in weights_record.get_weights(model).items()
-    }
+    arguments = {**layout.arguments, **case.keras_arguments, **outputs}
+    model = registry.load_module(kind, case.network).build(**arguments)
+    tensors = {}
+    for path, variable in weights_record.get_weights(model).items():
+        name = layout.get_tensor_name(path, case.network)
+        shape = get_shape_in_file(path, variable.shape, layout)
+        tensors[name] = seeded.make_seeded_tensor(name, shape)
     convert.assign_tensors(model, tensors, layout, case.network, "seeded")
     return model
 
 
-def theirs(path, shape, layout):
-    """The shape of a variable of ours in the file: the inverse of Layout.turned."""
+def get_shape_in_file(path: str, shape: tuple[int, ...], layout: Any) -> tuple[int, ...]:
+    """Return a Keras variable's shape in the file: the inverse of Layout.transpose_to_keras."""
     if not (layout.is_pytorch and path.endswith("/kernel")):
         return tuple(shape)
-    return tuple(shape[i] for i in (-1, -2, *range(len(shape) - 2)))
+    return (shape[-1], shape[-2], *shape[:-2])
 
 
-def reference(case):
-    """The network in PyTorch with the same weights."""
+def build_pytorch_network(case: Case) -> Any:
+    """Build the network in PyTorch with the same weights."""
     import torch
 
-    module, name = case.module.split(".")
-    network = getattr(importlib.import_module(f"references.{module}"), name)(**case.arguments)
-    state = {
-        name: tensor
-        if name.endswith("num_batches_tracked")
-        else torch.from_numpy(seeded.make_seeded_tensor(name, tuple(tensor.shape)))
-        for name, tensor in network.state_dict().items()
-    }
+    module_name, class_name = case.reference.split(".")
+    module = importlib.import_module(f"references.{module_name}")
+    network = getattr(module, class_name)(**case.arguments)
+    state = {}
+    for name, tensor in network.state_dict().items():
+        if not name.endswith("num_batches_tracked"):
+            tensor = torch.from_numpy(seeded.make_seeded_tensor(name, tuple(tensor.shape)))
+        state[name] = tensor
     network.load_state_dict(state)
     return network.eval()
 
 
-def answer(network, x, normal):
-    """What PyTorch's network says of pixels x, channels last as ours."""
+def predict_with_pytorch(network: Any, x: np.ndarray, normalization: Any) -> np.ndarray:
+    """Apply PyTorch's network to pixels x; both x and the result have channels last."""
     import torch
 
-    mean, deviation = (np.array(values, np.float32) for values in normal)
+    mean, stddev = (np.array(values, np.float32) for values in normalization)
     with torch.no_grad():
-        given = torch.from_numpy(np.moveaxis((x - mean) / deviation, -1, 1))
-        y = network(given.to(next(network.parameters()).dtype))
-    return np.moveaxis(y.numpy(), 1, -1) if y.ndim == 4 else y.numpy()
+        normalized = torch.from_numpy(np.moveaxis((x - mean) / stddev, -1, 1))
+        y = network(normalized.to(next(network.parameters()).dtype)).numpy()
+    return np.moveaxis(y, 1, -1) if y.ndim == 4 else y
 
 
-def statistics(network, case):
-    """name -> moving averages of PyTorch's network, of what is in use."""
+def read_pytorch_statistics(network: Any, case: Case) -> dict[str, np.ndarray]:
+    """Return the moving averages of PyTorch's network that are in use, by name."""
+    layout = find_layout(case)
     return {
         name: value.numpy()
         for name, value in network.state_dict().items()
-        if "running_" in name and not layout_of(case).is_ignored(name)
+        if "running_" in name and not layout.is_ignored(name)
     }
 
 
-def our_statistics(model, case):
-    """The same of ours, under PyTorch's names."""
-    layout = layout_of(case)
+def read_keras_statistics(model: keras.Model, case: Case) -> dict[str, np.ndarray]:
+    """Return the moving averages of the Keras network, by PyTorch's names."""
+    layout = find_layout(case)
     return {
         layout.get_tensor_name(path, case.network): variable.numpy()
         for path, variable in weights_record.get_weights(model).items()
@@ -165,25 +177,31 @@ def our_statistics(model, case):
     }
 
 
-def probe(values):
-    """One number that tells a vector from another and from its permutations."""
+def compute_fingerprint(values: np.ndarray) -> float:
+    """Return one number that distinguishes a vector from others and from its permutations."""
     return float(np.mean(np.abs(values) * (1 + 0.5 * np.cos(np.arange(len(values))))))
 
 
-def write(name, case):
-    """tests/golden/NAME.json from PyTorch."""
-    network, x = reference(case), seeded.make_seeded_pixels(*case.given)
-    output = answer(network, x, case.normal)
+def write_golden_file(name: str, case: Case) -> None:
+    """Write tests/golden/NAME.json from PyTorch."""
+    network, x = build_pytorch_network(case), seeded.make_seeded_pixels(*case.input_shape)
+    output = predict_with_pytorch(network, x, case.normalization)
     network.train()
-    answer(network, x, case.normal)
-    probes = [probe(value) for _, value in sorted(statistics(network, case).items())]
-    kept = {
-        "output": [float(f"{value:.7g}") for value in output.ravel()[:: max(1, output.size // 64)]],
-        "statistics": [float(f"{value:.7g}") for value in probes],
+    predict_with_pytorch(network, x, case.normalization)
+    sample = output.ravel()[:: max(1, output.size // 64)]
+    statistics = sorted(read_pytorch_statistics(network, case).items())
+    golden = {
+        "output": [_round(value) for value in sample],
+        "statistics": [_round(compute_fingerprint(value)) for _, value in statistics],
     }
-    (GOLDEN / f"{name}.json").write_text(json.dumps(kept) + "\n")
+    (GOLDEN / f"{name}.json").write_text(json.dumps(golden) + "\n")
+
+
+def _round(value: float) -> float:
+    """Round to seven digits, the precision of float32."""
+    return float(f"{value:.7g}")
 
 
 if __name__ == "__main__":
     for name, case in CASES.items():
-        write(name, case)
+        write_golden_file(name, case)

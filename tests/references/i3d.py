@@ -1,5 +1,9 @@
-"""I3D-ResNet-50 (Wang et al., arXiv 1711.07971): the non-local baseline's names and strides, and pytorchvideo's."""
+"""I3D-ResNet-50 (Wang et al., arXiv 1711.07971) with the names and strides of two releases.
 
+They are the non-local baseline and pytorchvideo.
+"""
+
+import torch
 from torch import nn
 
 STAGES = (
@@ -10,8 +14,10 @@ STAGES = (
 )
 
 
-def _convs(inputs, channels, stride, time):
-    """The three convolutions of a bottleneck and that of its shortcut, each with what normalises it."""
+def _make_convolutions(
+    inputs: int, channels: int, stride: int, time: int
+) -> list[tuple[nn.Module, nn.Module]]:
+    """The three convolutions of a bottleneck and that of its shortcut, with normalizations."""
     sizes = (
         (inputs, channels, (1 + 2 * time, 1, 1), 1, (time, 0, 0)),
         (channels, channels, (1, 3, 3), (1, stride, stride), (0, 1, 1)),
@@ -22,15 +28,15 @@ def _convs(inputs, channels, stride, time):
 
 
 class Bottleneck(nn.Module):
-    def __init__(self, inputs, channels, stride, time):
+    def __init__(self, inputs: int, channels: int, stride: int, time: int) -> None:
         super().__init__()
-        *convs, shortcut = _convs(inputs, channels, stride, time)
+        *convs, shortcut = _make_convolutions(inputs, channels, stride, time)
         for number, (conv, norm) in enumerate(convs, 1):
             setattr(self, f"conv{number}", conv)
             setattr(self, f"bn{number}", norm)
         self.downsample = nn.Sequential(*shortcut) if inputs != 4 * channels else None
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         shortcut = x if self.downsample is None else self.downsample(x)
         x = self.bn1(self.conv1(x)).relu()
         x = self.bn2(self.conv2(x)).relu()
@@ -38,34 +44,29 @@ class Bottleneck(nn.Module):
 
 
 class NonLocalBaseline(nn.Module):
-    def __init__(self, outputs):
+    def __init__(self, outputs: int) -> None:
         super().__init__()
-        self.conv1, self.bn1 = (
-            nn.Conv3d(3, 64, (5, 7, 7), 2, (2, 3, 3), bias=False),
-            nn.BatchNorm3d(64),
-        )
+        self.conv1 = nn.Conv3d(3, 64, (5, 7, 7), 2, (2, 3, 3), bias=False)
+        self.bn1 = nn.BatchNorm3d(64)
         inputs = 64
         for number, (channels, stride, pattern) in enumerate(STAGES, 1):
-            blocks = [
-                Bottleneck(
-                    4 * channels if place else inputs, channels, 1 if place else stride, time
-                )
-                for place, time in enumerate(pattern)
-            ]
+            blocks = []
+            for time in pattern:
+                blocks.append(Bottleneck(inputs, channels, stride, time))
+                inputs, stride = 4 * channels, 1
             setattr(self, f"layer{number}", nn.Sequential(*blocks))
-            inputs = 4 * channels
         self.fc = nn.Linear(2048, outputs)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = nn.functional.max_pool3d(self.bn1(self.conv1(x)).relu(), (2, 3, 3), 2)
         x = nn.functional.max_pool3d(self.layer1(x), (2, 1, 1))
         return self.fc(self.layer4(self.layer3(self.layer2(x))).mean((2, 3, 4)))
 
 
 class PytorchvideoBlock(nn.Module):
-    def __init__(self, inputs, channels, stride, time):
+    def __init__(self, inputs: int, channels: int, stride: int, time: int) -> None:
         super().__init__()
-        *convs, shortcut = _convs(inputs, channels, stride, time)
+        *convs, shortcut = _make_convolutions(inputs, channels, stride, time)
         if inputs != 4 * channels:
             self.branch1_conv, self.branch1_norm = shortcut
         self.branch2 = nn.Module()
@@ -73,7 +74,7 @@ class PytorchvideoBlock(nn.Module):
             setattr(self.branch2, f"conv_{letter}", conv)
             setattr(self.branch2, f"norm_{letter}", norm)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         shortcut = self.branch1_norm(self.branch1_conv(x)) if hasattr(self, "branch1_conv") else x
         x = self.branch2.norm_a(self.branch2.conv_a(x)).relu()
         x = self.branch2.norm_b(self.branch2.conv_b(x)).relu()
@@ -81,28 +82,23 @@ class PytorchvideoBlock(nn.Module):
 
 
 class Pytorchvideo(nn.Module):
-    def __init__(self, outputs):
+    def __init__(self, outputs: int) -> None:
         super().__init__()
         stem, head = nn.Module(), nn.Module()
-        stem.conv, stem.norm = (
-            nn.Conv3d(3, 64, (5, 7, 7), (1, 2, 2), (2, 3, 3), bias=False),
-            nn.BatchNorm3d(64),
-        )
+        stem.conv = nn.Conv3d(3, 64, (5, 7, 7), (1, 2, 2), (2, 3, 3), bias=False)
+        stem.norm = nn.BatchNorm3d(64)
         head.proj = nn.Linear(2048, outputs)
         stages, inputs = [], 64
         for channels, stride, pattern in STAGES:
             stage = nn.Module()
-            stage.res_blocks = nn.ModuleList(
-                PytorchvideoBlock(
-                    4 * channels if place else inputs, channels, 1 if place else stride, time
-                )
-                for place, time in enumerate(pattern)
-            )
+            stage.res_blocks = nn.ModuleList()
+            for time in pattern:
+                stage.res_blocks.append(PytorchvideoBlock(inputs, channels, stride, time))
+                inputs, stride = 4 * channels, 1
             stages.append(stage)
-            inputs = 4 * channels
         self.blocks = nn.ModuleList([stem, stages[0], nn.MaxPool3d((2, 1, 1)), *stages[1:], head])
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         stem, *middle, head = self.blocks
         x = nn.functional.max_pool3d(
             stem.norm(stem.conv(x)).relu(), (1, 3, 3), (1, 2, 2), (0, 1, 1)

@@ -1,5 +1,11 @@
-"""ResNet-18 to 152 with torchvision's names (He et al., arXiv 1512.03385; the stride is in the 3x3 convolution)."""
+"""ResNet-18 to 152 with torchvision's names (He et al., arXiv 1512.03385).
 
+The stride is in the 3x3 convolution.
+"""
+
+from collections.abc import Sequence
+
+import torch
 from torch import nn
 
 REPEATS = {
@@ -12,14 +18,12 @@ REPEATS = {
 
 
 class Block(nn.Module):
-    def __init__(self, inputs, channels, stride, kernels):
+    def __init__(self, inputs: int, channels: int, stride: int, kernels: Sequence[int]) -> None:
         super().__init__()
-        widths = [
-            inputs,
-            *[channels] * (len(kernels) - 1),
-            channels * (4 if len(kernels) == 3 else 1),
-        ]
-        strides = (1, stride, 1) if len(kernels) == 3 else (stride, 1)
+        if len(kernels) == 3:
+            widths, strides = [inputs, channels, channels, 4 * channels], (1, stride, 1)
+        else:
+            widths, strides = [inputs, channels, channels], (stride, 1)
         self.count = len(kernels)
         for number, (kernel, step) in enumerate(zip(kernels, strides), 1):
             conv = nn.Conv2d(
@@ -34,7 +38,7 @@ class Block(nn.Module):
             )
         self.outputs = widths[-1]
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         shortcut = x if self.downsample is None else self.downsample(x)
         for number in range(1, self.count + 1):
             x = getattr(self, f"bn{number}")(getattr(self, f"conv{number}")(x))
@@ -45,35 +49,34 @@ class Block(nn.Module):
 class Stem(nn.Module):
     """conv1, bn1 and layer1 to layer4, of which `stages` are used."""
 
-    def __init__(self, depth, stages=4):
+    def __init__(self, depth: int, stages: int = 4) -> None:
         super().__init__()
         kernels = (1, 3, 1) if depth >= 50 else (3, 3)
         self.conv1, self.bn1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64)
         inputs, self.stages = 64, stages
         for stage, repeats in enumerate(REPEATS[depth]):
             blocks = []
-            for place in range(repeats):
-                blocks.append(
-                    Block(inputs, 64 * 2**stage, 2 if stage and not place else 1, kernels)
-                )
-                inputs = blocks[-1].outputs
+            stride = 2 if stage else 1
+            for _ in range(repeats):
+                blocks.append(Block(inputs, 64 * 2**stage, stride, kernels))
+                inputs, stride = blocks[-1].outputs, 1
             setattr(self, f"layer{stage + 1}", nn.Sequential(*blocks))
         self.outputs = inputs
 
-    def features(self, x):
-        """What stem and stages give, at a half, a quarter, ... of the image's size."""
-        found = [self.bn1(self.conv1(x)).relu()]
-        x = nn.functional.max_pool2d(found[0], 3, 2, 1)
+    def features(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """Outputs of stem and stages, at a half, a quarter, ... of the image's size."""
+        features = [self.bn1(self.conv1(x)).relu()]
+        x = nn.functional.max_pool2d(features[0], 3, 2, 1)
         for stage in range(1, self.stages + 1):
             x = getattr(self, f"layer{stage}")(x)
-            found.append(x)
-        return found
+            features.append(x)
+        return features
 
 
 class ResNet(Stem):
-    def __init__(self, depth, outputs):
+    def __init__(self, depth: int, outputs: int) -> None:
         super().__init__(depth)
         self.fc = nn.Linear(self.outputs, outputs)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.fc(self.features(x)[-1].mean((2, 3)))

@@ -70,7 +70,7 @@ def test_penalty_of_each_reduction():
     y = x.copy()
     y[0, 0] = 0.8
     np.testing.assert_allclose(losses.penalty(x, y, 0.3, "frame"), [0.25, 0], atol=1e-6)
-    np.testing.assert_allclose(losses.penalty(x, y, 0.3, "make_clips"), [0.2656854, 0], atol=1e-6)
+    np.testing.assert_allclose(losses.penalty(x, y, 0.3, "clip"), [0.2656854, 0], atol=1e-6)
     np.testing.assert_allclose(losses.penalty(x, y, 0.3, "batch"), [0.1, 0.1], atol=1e-6)
 
 

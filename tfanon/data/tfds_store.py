@@ -246,15 +246,17 @@ def to_metadata(catalog: DatasetCatalog, folder: str) -> dict[str, Any]:
         catalog: The data set.
         folder: Folder that the data sets lie in.
     """
+    splits = {name: words.tolist() for name, words in catalog.splits.items()}
+    frame_values = [values.tolist() for values in catalog.frame_values or ()]
     return {
         "root": os.path.relpath(catalog.root, folder),
         "paths": list(catalog.paths),
-        "splits": {name: words.tolist() for name, words in catalog.splits.items()},
+        "splits": splits,
         "labels": _to_list(catalog.labels),
         "classes": list(catalog.classes),
         "attributes": _to_list(catalog.attributes),
         "attribute_names": list(catalog.attribute_names),
-        "frame_values": [values.tolist() for values in catalog.frame_values or ()],
+        "frame_values": frame_values,
     }
 
 

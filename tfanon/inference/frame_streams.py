@@ -49,5 +49,5 @@ def _stream_file(anonymizer: video.FrameAnonymizer, path: str) -> Iterator[np.nd
         info = opened.info
         size = (info.width, info.height) if info.rotation % 2 else (info.height, info.width)
         for frame in video.run_stages(stages, opened, anonymizer):
-            if isinstance(frame, video.UprightFrame):  # sound is not asked for
+            if isinstance(frame, video.UprightFrame):  # not a packet of sound
                 yield scaling.resize_frames(frame.pixels[None], *size)[0]

@@ -29,7 +29,11 @@ def examine_file(path: str, whole: bool) -> dict[str, Any]:
     """
     try:
         height, width = _read_size(path)
-        answer = {"frames": _count_frames(path, whole), "height": height, "width": width}
+        answer: dict[str, Any] = {
+            "frames": _count_frames(path, whole),
+            "height": height,
+            "width": width,
+        }
         if whole:
             answer["sha256"] = files.compute_sha256(path)
         return answer

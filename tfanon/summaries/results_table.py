@@ -87,7 +87,9 @@ def average_runs(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     Raises:
         ValueError: The runs do not have the same rows.
     """
-    names = [[row["anonymizer"] for row in run["rows"]] for run in runs]
+    names: list[list[str]] = []
+    for run in runs:
+        names.append([row["anonymizer"] for row in run["rows"]])
     if len(runs) < 2 or any(row_names != names[0] for row_names in names):
         raise ValueError(f"Averaging needs two or more runs of the same anonymizers, not {names}.")
     rows: list[dict[str, Any]] = []

@@ -112,10 +112,8 @@ def write_hparams(folder: str | os.PathLike[str], config: Any, results: Mapping[
     for name, value in results_table.flatten_numbers(results["rows"][-1]).items():
         metrics[f"final/{name}"] = value
     with create_writer(folder).as_default() as writer:
-        api.hparams_config(
-            hparams=[api.HParam(name) for name in hparams],
-            metrics=[api.Metric(name) for name in metrics],
-        )
+        columns = [api.HParam(name) for name in hparams]
+        api.hparams_config(hparams=columns, metrics=[api.Metric(name) for name in metrics])
         # One name per folder, so that a run that is started again stays one row.
         api.hparams(hparams, trial_id=str(pathlib.Path(folder).resolve()))
         write_scalars(0, metrics)

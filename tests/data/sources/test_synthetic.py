@@ -1,8 +1,9 @@
-"""Files, tables and splits of the synthetic data set; written once, whole, the same each time."""
+"""Files, tables and splits of the synthetic data set; it is written once, and always the same."""
 
 import csv
 import hashlib
 import pathlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,12 +24,13 @@ def folder(tmp_path_factory):
     return folder
 
 
-def contents(folder):
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
+def compute_digests(folder: pathlib.Path) -> dict[str, str]:
+    digests: dict[str, str] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            name = str(path.relative_to(folder))
+            digests[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return digests
 
 
 def test_clips_have_actions(folder):
@@ -36,91 +38,91 @@ def test_clips_have_actions(folder):
     assert (len(splits["train"]), len(splits["test"])) == (16, 8)
     assert splits["train"].classes == tuple(poses.ACTIONS) and splits["train"].attributes is None
     for examples in splits.values():
-        for path, label in zip(examples.paths, examples.labels):
-            assert (
-                pathlib.Path(path).is_file()
-                and pathlib.Path(path).parent.name == examples.classes[label]
-            )
+        for path, label in zip(examples.paths, examples.labels, strict=True):
+            assert pathlib.Path(path).is_file()
+            assert pathlib.Path(path).parent.name == examples.classes[label]
     assert {pathlib.Path(path).suffix for path in splits["train"].paths} == {".mp4", ".avi"}
 
 
 @pytest.mark.parametrize("kind, rows", [("images", (5, 3)), ("private_clips", (16, 8))])
 def test_attributes(folder, kind, rows):
     splits = synthetic.load(kind, str(folder))
-    assert tuple(map(len, splits.values())) == rows and splits["train"].labels is None
-    assert splits["train"].attribute_names == renderer.ATTRIBUTE_NAMES and splits[
-        "train"
-    ].attributes.shape == (rows[0], 7)
+    train = splits["train"]
+    assert tuple(map(len, splits.values())) == rows and train.labels is None
+    assert train.attribute_names == renderer.ATTRIBUTE_NAMES
+    assert train.attributes.shape == (rows[0], 7)
 
 
-def test_everybody_performs_every_action_and_nobody_is_in_both_splits(folder):
+def test_everyone_performs_every_action_and_nobody_is_in_both_splits(folder):
     splits = synthetic.load("private_clips", str(folder))
-    people = {
-        split: {path.split("_")[-2] for path in examples.paths}
-        for split, examples in splits.items()
-    }
+    people: dict[str, set[str]] = {}
+    for split, examples in splits.items():
+        people[split] = {path.split("_")[-2] for path in examples.paths}
     assert people == {"train": {"g01", "g02"}, "test": {"g03"}}
     per_person = splits["train"].attributes.reshape(2, len(poses.ACTIONS), -1)
     np.testing.assert_array_equal(per_person, np.broadcast_to(per_person[:, :1], per_person.shape))
 
 
-def test_who_is_in_a_clip_is_its_group_and_no_image_has_one(folder):
+def test_clips_of_a_person_are_a_group_and_images_are_not_grouped(folder):
     for kind in ("clips", "private_clips"):
         train = synthetic.load(kind, folder)["train"]
         assert len(train) == len(poses.ACTIONS) * len(set(train.groups))
-        assert all(f"_{group}_" in path for group, path in zip(train.groups, train.paths))
+        for group, path in zip(train.groups, train.paths, strict=True):
+            assert f"_{group}_" in path
     images = synthetic.load("images", folder)["train"]
     assert len(set(images.groups)) == len(images)
 
 
-def test_the_split_lists_are_those_of_ucf101(folder):
-    names = dict(line.split() for line in (folder / "clips/classInd.txt").read_text().splitlines())
-    trained = [line.split() for line in (folder / "clips/trainlist01.txt").read_text().splitlines()]
-    assert (
-        all(names[number] == path.split("/")[0] for path, number in trained) and len(trained) == 16
-    )
+def test_split_lists_have_the_format_of_ucf101(folder):
+    class_lines = (folder / "clips/classInd.txt").read_text().splitlines()
+    names = dict(line.split() for line in class_lines)
+    train_lines = (folder / "clips/trainlist01.txt").read_text().splitlines()
+    assert len(train_lines) == 16
+    for line in train_lines:
+        path, number = line.split()
+        assert names[number] == path.split("/")[0]
     with open(folder / "clips/labels.csv", newline="") as file:
-        tested = [row["path"] for row in csv.DictReader(file) if row["split"] == "test"]
-    assert (folder / "clips/testlist01.txt").read_text().split() == tested
+        test_paths = [row["path"] for row in csv.DictReader(file) if row["split"] == "test"]
+    assert (folder / "clips/testlist01.txt").read_text().split() == test_paths
 
 
-def test_an_interrupted_writing_ends_in_the_same_folder(folder, tmp_path, monkeypatch):
+def test_folder_is_the_same_after_an_interruption(folder, tmp_path, monkeypatch):
     write_jpeg = array_writer.write_jpeg
-    monkeypatch.setattr(
-        array_writer,
-        "write_jpeg",
-        lambda path, image: 1 / 0 if "3.jpg" in str(path) else write_jpeg(path, image),
-    )
-    with pytest.raises(ZeroDivisionError):
-        synthetic.write_dataset(tmp_path, TINY)
+
+    def fail_at_third_image(path: pathlib.Path, image: np.ndarray) -> Any:
+        if "3.jpg" in str(path):
+            raise ZeroDivisionError
+        return write_jpeg(path, image)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(array_writer, "write_jpeg", fail_at_third_image)
+        with pytest.raises(ZeroDivisionError):
+            synthetic.write_dataset(tmp_path, TINY)
     assert not (tmp_path / "dataset.json").exists()
-    monkeypatch.undo()
     synthetic.write_dataset(tmp_path, TINY)
-    assert contents(tmp_path) == contents(folder)
+    assert compute_digests(tmp_path) == compute_digests(folder)
 
 
-def test_a_whole_folder_is_not_written_again(folder, monkeypatch):
+def test_complete_folder_is_not_written_again(folder, monkeypatch):
     monkeypatch.setattr(synthetic, "_write_clip", None)
     synthetic.write_dataset(folder)
     synthetic.write_dataset(folder, TINY)
 
 
-def test_another_data_set_in_the_folder_is_named(folder, monkeypatch):
-    with pytest.raises(
-        ValueError, match="'train_people': 2.* there, .*'train_people': 40.* asked for"
-    ):
+def test_another_data_set_in_the_folder_is_refused(folder, monkeypatch):
+    with pytest.raises(ValueError, match="'train_people': 2.* instead of .*'train_people': 40"):
         synthetic.write_dataset(folder, synthetic.DatasetSize())
     monkeypatch.setattr(synthetic, "DATASET_VERSION", 99)
-    with pytest.raises(ValueError, match=r"version \d+ there, 99 asked for"):
+    with pytest.raises(ValueError, match=r"version is \d+ instead of 99"):
         synthetic.load("images", str(folder))
 
 
-def test_a_record_that_is_no_record_is_named(tmp_path):
+def test_unreadable_record_is_refused(tmp_path):
     (tmp_path / "dataset.json").write_text("{")
-    with pytest.raises(ValueError, match=r"version missing there, \d+ asked for"):
+    with pytest.raises(ValueError, match=r"version is missing instead of \d+"):
         synthetic.load("clips", str(tmp_path))
 
 
-def test_an_unknown_kind_is_named(tmp_path):
+def test_unknown_kind_is_refused(tmp_path):
     with pytest.raises(ValueError, match="no 'audio'; it has clips, images"):
         synthetic.load("audio", str(tmp_path))

@@ -34,16 +34,16 @@ def test_i3d_normalizes_as_for_kinetics(i3d_network):
 
 def test_i3d_strides_as_in_the_paper(i3d_network):
     # 16 frames: 8 after the stem, 4 and 2 after the pools; space: a 32nd.
-    both = keras.Model(
+    model = keras.Model(
         i3d_network.input, [i3d_network.get_layer("stage4_2").output, i3d_network.output]
     )
-    features, logits = both(make_clips(1, 16, 64, 32, 3))
+    features, logits = model(make_clips(1, 16, 64, 32, 3))
     assert features.shape == (1, 2, 2, 1, 2048) and logits.shape == (1, 400)
     temporal = [
         layer.name for layer in i3d_network.layers if getattr(layer, "kernel_size", (1,))[0] == 3
     ]
     blocks = ((1, (0, 1, 2)), (2, (0, 2)), (3, (0, 2, 4)), (4, (1,)))
-    assert temporal == [f"stage{stage}_{block}_a" for stage, places in blocks for block in places]
+    assert temporal == [f"stage{stage}_{block}_a" for stage, indices in blocks for block in indices]
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
@@ -52,23 +52,19 @@ def test_small3d_takes_clips_of_any_size(policy):
     f_T = small3d.build(5)
     for shape in ((1, 8, 32, 48, 3), (3, 9, 40, 32, 3)):
         logits = f_T(make_clips(*shape))
-        assert (
-            logits.shape == (shape[0], 5)
-            and logits.dtype == "float32"
-            and np.all(np.isfinite(logits))
-        )
+        assert logits.shape == (shape[0], 5) and logits.dtype == "float32"
+        assert np.all(np.isfinite(logits))
 
 
 def test_small3d_learns_directions_of_motion():
-    # A bar that moves left or right: every single frame is equally likely under both.
+    # A bar moves left or right; single frames do not show the direction.
     f_T = small3d.build(2)
-    x = np.stack(
-        [
-            [np.roll(bar, 3 * way * t, axis=1) for t in range(8)]
-            for start in range(0, 32, 4)
-            for way, bar in ((1, make_frame_with_bar(start)), (-1, make_frame_with_bar(start)))
-        ]
-    )
+    clips = []
+    for start in range(0, 32, 4):
+        bar = make_frame_with_bar(start)
+        for direction in (1, -1):
+            clips.append([np.roll(bar, 3 * direction * t, axis=1) for t in range(8)])
+    x = np.stack(clips)
     y = np.tile([0, 1], 8)
     optimizer = keras.optimizers.Adam(3e-3)
     optimizer.build(f_T.trainable_variables)

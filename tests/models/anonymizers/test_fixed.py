@@ -63,7 +63,7 @@ def test_raw_is_exact_under_a_mixed_policy():
     ],
 )
 def test_blur_equals_its_definition(name, height, width, kernel):
-    # 21 pixels at 224 are 10.5 at 112, 6 at 64 and 3 at 32; the nearest odd size, of two the larger.
+    # 21 pixels at 224 are 10.5 at 112, 6 at 64 and 3 at 32; the nearest odd size is used.
     x = make_frames(1, height, width, 3)
     sigma = 10 * min(height, width) / 224
     offset = np.arange(kernel) - kernel // 2
@@ -96,7 +96,7 @@ def test_downsample_to_a_size_equals_two_resizes():
         tf.image.resize(small, (64, 48)),
         atol=1e-6,
     )
-    tiny = make_frames(1, 8, 8, 3)  # smaller than that: it stays
+    tiny = make_frames(1, 8, 8, 3)  # smaller than the size, so unchanged
     np.testing.assert_allclose(
         component_spec.build_component("anonymizers", "downsample:size=16x12")(tiny),
         tiny,
@@ -122,26 +122,24 @@ def test_option_out_of_range_raises_an_error(spec, message):
 
 
 def test_superpixels_follow_an_edge():
-    # Two colors meet at column 13 of 32, inside a column of the 4 x 4 pieces of 8 pixels. Each piece
-    # has one color, so the frame is unchanged; pixelation with the same blocks mixes the two.
+    # Two colors meet at column 13 of 32, inside a column of the 4 x 4 pieces of 8 pixels. Each
+    # piece has one color, so the frame is unchanged; pixelation with the same blocks mixes them.
     # At most 16 colors of noise remain.
     x = np.zeros((1, 32, 32, 3), np.float32)
     x[:, :, 13:] = (1, 0.5, 0)
     np.testing.assert_allclose(
         component_spec.build_component("anonymizers", "superpixels:count=4")(x), x, atol=1e-5
     )
-    assert (
-        np.abs(component_spec.build_component("anonymizers", "pixelate:block=56")(x) - x).max()
-        > 0.3
-    )
+    pixelated = component_spec.build_component("anonymizers", "pixelate:block=56")(x)
+    assert np.abs(pixelated - x).max() > 0.3
     noise = make_frames(2, 32, 32, 3)
-    painted = component_spec.build_component("anonymizers", "superpixels:count=4")(noise).numpy()
-    for one in painted:
-        assert 1 < len(np.unique(one.reshape(-1, 3), axis=0)) <= 16
+    filled = component_spec.build_component("anonymizers", "superpixels:count=4")(noise).numpy()
+    for frame in filled:
+        assert 1 < len(np.unique(frame.reshape(-1, 3), axis=0)) <= 16
 
 
 def test_superpixels_equal_slic_with_loops():
-    # The same k-means with loops: a pixel considers the nine centers around the piece it started in.
+    # The same k-means with loops: a pixel considers the nine centers around its first piece.
     x, m = make_frames(1, 12, 16, 3), 0.3
     side, rows, columns = 4, 3, 4
     points = np.array(
@@ -149,23 +147,18 @@ def test_superpixels_equal_slic_with_loops():
     )
     home = [(i // side, j // side) for i in range(12) for j in range(16)]
     owner = np.array([r * columns + c for r, c in home])
-    centres = np.array([points[owner == k].mean(0) for k in range(rows * columns)])
+    centers = np.array([points[owner == k].mean(0) for k in range(rows * columns)])
     for _ in range(3):
         for n, (r, c) in enumerate(home):
-            near = [
-                a * columns + b
-                for a in range(rows)
-                for b in range(columns)
-                if abs(a - r) < 2 and abs(b - c) < 2
-            ]
-            owner[n] = min(near, key=lambda k: np.sum((points[n] - centres[k]) ** 2))
-        centres = np.array(
-            [
-                points[owner == k].mean(0) if k in owner else before
-                for k, before in enumerate(centres)
-            ]
-        )
-    expected = centres[owner, :3].reshape(1, 12, 16, 3)
+            distances = {}
+            for a in range(max(0, r - 1), min(rows, r + 2)):
+                for b in range(max(0, c - 1), min(columns, c + 2)):
+                    k = a * columns + b
+                    distances[k] = np.sum((points[n] - centers[k]) ** 2)
+            owner[n] = min(distances, key=distances.get)
+        for k in set(owner):
+            centers[k] = points[owner == k].mean(0)
+    expected = centers[owner, :3].reshape(1, 12, 16, 3)
     actual = component_spec.build_component(
         "anonymizers", "superpixels:count=3;compactness=0.3;steps=3"
     )(x)
@@ -173,20 +166,18 @@ def test_superpixels_equal_slic_with_loops():
 
 
 def test_noise_is_independent_of_the_frame_and_reproducible():
-    # Uniform in [0, 1]: mean 1/2 and variance 1/12, of 18,432 numbers to a standard error of .002.
+    # Uniform in [0, 1] has mean 1/2 and variance 1/12; with 18,432 numbers the standard error is
+    # .002.
     f_A, x = component_spec.build_component("anonymizers", "noise"), make_frames(2, 3, 32, 32, 3)
     noise = f_A(x).numpy()
     np.testing.assert_array_equal(f_A(x), noise)
-    assert noise.mean() == pytest.approx(1 / 2, abs=0.01) and noise.var() == pytest.approx(
-        1 / 12, abs=0.005
-    )
+    assert noise.mean() == pytest.approx(1 / 2, abs=0.01)
+    assert noise.var() == pytest.approx(1 / 12, abs=0.005)
     assert abs(np.corrcoef(x.ravel(), noise.ravel())[0, 1]) < 4 / 18432**0.5
     assert len({frame.tobytes() for clip in noise for frame in clip}) == 6
-    for other in (
-        f_A(x[:, ::-1] * 0.9),
-        component_spec.build_component("anonymizers", "noise:seed=1")(x),
-    ):
-        assert not np.array_equal(other, noise)
+    assert not np.array_equal(f_A(x[:, ::-1] * 0.9), noise)
+    other_seed = component_spec.build_component("anonymizers", "noise:seed=1")
+    assert not np.array_equal(other_seed(x), noise)
 
 
 def test_pixelate_averages_each_block():
