@@ -1,4 +1,4 @@
-# These commands do everything on a fresh machine. Each makes its own environment in .venv first.
+# Each target works on a fresh machine: it first creates its own environment in .venv.
 PYTHON ?= python3
 VENV ?= .venv
 
@@ -9,7 +9,7 @@ BUDGET = --flagfile=configs/evaluate.flags
 OURS = --flagfile=configs/quickstart.flags $(BUDGET)
 WEIZMANN = $(SWEEP) --flagfile=configs/weizmann_utkface.flags --flagfile=configs/evaluate_weizmann.flags --data_dir=$(DATA)
 REAL = $(WEIZMANN) --sweep_dir=runs/evaluate_weizmann --evaluate=quick --attackers=fresh,whole_video,identity
-# The action alone, each actor left out in turn.
+# Utility only, with each actor left out in turn.
 FOLDS = $(WEIZMANN) --sweep_dir=runs/weizmann_folds --clip_private_columns= --epochs_action=150 --epochs_privacy=1 \
     --baselines=raw,downsample:factor=8 --grid=split_column=identity=daria,identity=denis,identity=eli,identity=ido,$\
     identity=ira,identity=lena,identity=lyova,identity=moshe,identity=shahar
@@ -29,9 +29,10 @@ lint: $(VENV)/installed
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 
-# B and lambda (0 is SPAct), the objectives of others, every fixed anonymizer, each attacked, on the synthetic data; three points
-# at once. 36 minutes on two cores; the same command goes on where it was stopped, and what points share is computed once.
-# `make evaluate DATA=FOLDER` does the same on FOLDER/weizmann and FOLDER/utkface too, in two hours.
+# Train and attack, on the synthetic data: several B and lambda (0 is SPAct), the objectives of other papers, and every
+# fixed anonymizer; three trials at once. 36 minutes on two cores. Re-running the same command resumes after any
+# interruption; what trials share is computed once. `make evaluate DATA=FOLDER` also evaluates on FOLDER/weizmann and
+# FOLDER/utkface, in two hours.
 evaluate: evaluate_synthetic $(if $(DATA),evaluate_real)
 	$(REPORT)
 
@@ -43,7 +44,7 @@ evaluate_real: $(VENV)/installed
 	$(FOLDS)
 	$(VENV)/bin/python -m tools.seeds runs/weizmann_folds/split_column=*
 
-# What else docs/findings.md tells, in the same folders: lambda = 30, f_B's statistics, VITA's variants.
+# What docs/findings.md reports beyond that, in the same folders: lambda = 30, f_B's batch statistics, VITA's variants.
 ablations: $(VENV)/installed
 	$(SYNTHETIC) $(OURS) --grid=penalty_bound=.1 --grid=penalty_weight=30 $(SEEDS)
 	$(SYNTHETIC) $(OURS) --grid=penalty_bound=.1 --grid=penalty_weight=5 --grid=budget_batch_norm=inference $(SEEDS)

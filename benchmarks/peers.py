@@ -1,21 +1,25 @@
-"""The same 16 frames out of the same files, by tfanon, decord and OpenCV, and out of stored JPEG frames.
+"""Compare readers of clips: tfanon, decord, OpenCV, and frames that are stored as JPEG.
 
     pip install tfanon[peers,tfds]
     python -m benchmarks.peers [--seconds=5]
 
-320x240 files of moving texture with noise, 120 frames; a clip is 16 frames at stride 4 from a random start, scaled to
-112x112; one decoder thread per file. Clips per second with one and with two workers; clips per second of computing
-with one, which another program on the machine disturbs less; how many frames are the right ones: those that they
-resemble most, of all that decoding from the first frame gives. The rows `folder` and `jpeg` read whole frames as
-training does inside tf.data, from the files and from a data set built of them.
+320x240 files of moving texture with noise, 120 frames. A clip is 16 frames at stride 4 from a
+random start, scaled to 112x112; one decoder thread per file. The table has clips per second with
+one and with two workers; clips per second of processor time with one, which other programs on the
+machine disturb less; and the share of right frames: those that resemble, of all frames decoded from
+the start of the file, the requested one most. The rows `folder` and `jpeg` read whole frames inside
+tf.data as training does, from the files and from a data set that is built of them.
 """
 
 import concurrent.futures
+import dataclasses
 import itertools
 import os
 import pathlib
 import tempfile
 import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import cv2
 import decord
@@ -29,139 +33,173 @@ from tfanon.data import pipeline, sampling, tfds_store
 from tfanon.data.sources import ucf101
 from tfanon.media import array_writer, frame_reader
 
-HEIGHT, WIDTH, SIDE, CLIP, STRIDE, FILES = 240, 320, 112, 16, 4, 16
-VIDEOS = [
+HEIGHT, WIDTH, SIDE = 240, 320, 112  # of the files, and of the clips
+CLIP_FRAMES, STRIDE = 16, 4
+FILES = 16
+CLIPS_PER_CALL = 8
+VIDEOS = [  # ending, codec, frames between key frames
     (".avi", "mpeg4", 16),
     (".mp4", "libx264", 16),
     (".mp4", "libx264", 250),
-]  # ending, codec, key frame 1:n
-WHOLE = tf.constant([[1.0, 0.0, 0.0]])
+]
+WHOLE_FRAME = tf.constant([[1.0, 0.0, 0.0]])
+
+# From a path and frame numbers to frames, uint8 [n, SIDE, SIDE, 3].
+Reader = Callable[[str, np.ndarray], np.ndarray]
+# Clips per second, and clips per second of processor time.
+Rates = tuple[float, float]
 
 
-def of_tfanon(path, numbers):
+def read_with_tfanon(path: str, numbers: np.ndarray) -> np.ndarray:
     return frame_reader.read_frames(path, lambda _: numbers, SIDE, SIDE)
 
 
-def of_decord(path, numbers):
-    return (
-        decord.VideoReader(path, width=SIDE, height=SIDE, num_threads=1)
-        .get_batch(numbers)
-        .asnumpy()
-    )
+def read_with_decord(path: str, numbers: np.ndarray) -> np.ndarray:
+    video = decord.VideoReader(path, width=SIDE, height=SIDE, num_threads=1)
+    return video.get_batch(numbers).asnumpy()
 
 
-def of_opencv(path, numbers):
-    video, found = cv2.VideoCapture(path, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1]), []
+def read_with_opencv(path: str, numbers: np.ndarray) -> np.ndarray:
+    video = cv2.VideoCapture(path, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     video.set(cv2.CAP_PROP_POS_FRAMES, int(numbers[0]))
+    frames = []
     for number in range(numbers[0], numbers[-1] + 1):
         video.grab()
         if number in numbers:
             frame = cv2.resize(video.retrieve()[1], (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
-            found.append(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
-    return np.stack(found)
+            frames.append(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
+    return np.stack(frames)
 
 
-def jobs(paths):
-    """Endless (path, frame numbers), the same for every reader."""
+READERS: dict[str, Reader] = {
+    "tfanon": read_with_tfanon,
+    "decord": read_with_decord,
+    "opencv": read_with_opencv,
+}
+
+
+def choose_clips(paths: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield paths and frame numbers without end, the same for every reader."""
     rng = np.random.default_rng(0)
     for path in itertools.cycle(paths):
-        yield path, sampling.choose_frame_indices(input_pipeline.FRAMES, CLIP, STRIDE, rng.random())
+        moment = rng.random()
+        yield (
+            path,
+            sampling.choose_frame_indices(input_pipeline.FRAMES, CLIP_FRAMES, STRIDE, moment),
+        )
 
 
-def exact(read, paths):
-    """Share of right frames."""
-    right = []
-    for path, numbers in itertools.islice(jobs(paths), FILES):
-        whole = frame_reader.read_frames(path, range, SIDE, SIDE).astype(np.float32)
-        found = [
-            np.argmin(np.abs(whole - frame).mean(axis=(1, 2, 3))) for frame in read(path, numbers)
-        ]
-        right += (found == numbers).tolist()
-    return np.mean(right)
+def measure_right_frames(read: Reader, paths: Sequence[str]) -> float:
+    """Return the share of right frames."""
+    right: list[bool] = []
+    for path, numbers in itertools.islice(choose_clips(paths), FILES):
+        all_frames = frame_reader.read_frames(path, range, SIDE, SIDE).astype(np.float32)
+        for number, frame in zip(numbers, read(path, numbers), strict=True):
+            distances = np.abs(all_frames - frame).mean(axis=(1, 2, 3))
+            right.append(int(np.argmin(distances)) == number)
+    return float(np.mean(right))
 
 
-def rates(take):
-    """(clips per second, clips per second of computing) of a function that takes eight clips."""
-    for _ in range(FILES // 8):  # the lists of time stamps are read then
-        take()
-    begin, computing = time.perf_counter(), time.process_time()
-    for count in itertools.count(8, 8):
-        take()
-        if (took := time.perf_counter() - begin) > input_pipeline.FLAGS.seconds:
-            return count / took, count / (time.process_time() - computing)
+def measure_rates(read_clips: Callable[[], Any]) -> Rates:
+    """Measure a function that reads CLIPS_PER_CALL clips."""
+    # Every file once: the first time, its list of time stamps is read.
+    for _ in range(FILES // CLIPS_PER_CALL):
+        read_clips()
+    start, processor_start = time.perf_counter(), time.process_time()
+    count, seconds = 0, 0.0
+    while seconds <= input_pipeline.FLAGS.seconds:
+        read_clips()
+        count += CLIPS_PER_CALL
+        seconds = time.perf_counter() - start
+    return count / seconds, count / (time.process_time() - processor_start)
 
 
-def of_threads(read, paths, workers):
-    """rates() of a plain function in a pool of threads."""
-    todo = jobs(paths)
+def measure_reader(read: Reader, paths: Sequence[str], workers: int) -> Rates:
+    """Measure a reader in a pool of threads."""
+    clips = choose_clips(paths)
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        return rates(lambda: list(pool.map(lambda job: read(*job), itertools.islice(todo, 8))))
+
+        def read_clips() -> list[np.ndarray]:
+            batch = itertools.islice(clips, CLIPS_PER_CALL)
+            return list(pool.map(lambda clip: read(*clip), batch))
+
+        return measure_rates(read_clips)
 
 
-def of_tf_data(config, workers):
-    """rates() of the reading of data/pipeline.py, without augmentation."""
-    splits = (
-        ucf101.choose("clips", tfds_store.read_catalog("ucf101", config), config)
-        if config.data_format == "tfds"
-        else (ucf101.load("clips", os.path.join(config.data_dir, "ucf101"), config))
-    )
-    files = pipeline._make_reader(splits["train"], config, CLIP, STRIDE)
+def measure_tf_data(config: Config, workers: int) -> Rates:
+    """Measure the reading of data/pipeline.py, without augmentation."""
+    if config.data_format == "tfds":
+        splits = ucf101.choose("clips", tfds_store.read_catalog("ucf101", config), config)
+    else:
+        splits = ucf101.load("clips", os.path.join(config.data_dir, "ucf101"), config)
+    reader = pipeline._make_reader(splits["train"], config, CLIP_FRAMES, STRIDE)
+    rows = tf.data.Dataset.range(len(reader)).repeat()
     moments = tf.data.Dataset.random(seed=0).map(
         lambda bits: tf.cast(bits % 1000, tf.float32) / 1000.0
     )
-    clips = iter(
-        tf.data.Dataset.zip(tf.data.Dataset.range(len(files)).repeat(), moments).map(
-            lambda row, moment: files.read(row, moment, WHOLE)[0], num_parallel_calls=workers
-        )
+    dataset = tf.data.Dataset.zip(rows, moments).map(
+        lambda row, moment: reader.read(row, moment, WHOLE_FRAME)[0], num_parallel_calls=workers
     )
-    return rates(lambda: [next(clips) for _ in range(8)])
+    clips = iter(dataset)
+    return measure_rates(lambda: [next(clips) for _ in range(CLIPS_PER_CALL)])
 
 
-def write_tree(folder, ending, codec, gop):
-    """UCF101 in miniature: FILES videos of one class to train on, one to test."""
+def write_ucf101(folder: str, ending: str, codec: str, gop: int) -> list[str]:
+    """Write UCF101 in miniature: one class, FILES videos to train on and one to test.
+
+    Returns:
+        Paths of the training videos.
+    """
+    root = pathlib.Path(folder, "ucf101")
     names = [f"YoYo/v_YoYo_g{number:02d}_c01{ending}" for number in range(FILES + 1)]
     for number, name in enumerate(names):
-        path = pathlib.Path(folder, "ucf101/UCF-101", name)
+        path = root / "UCF-101" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        array_writer.write_video(
-            path, input_pipeline.frames(number, HEIGHT, WIDTH), codec=codec, gop=gop
-        )
-    lists = pathlib.Path(folder, "ucf101/ucfTrainTestlist")
+        frames = input_pipeline.make_frames(number, HEIGHT, WIDTH)
+        array_writer.write_video(path, frames, codec=codec, gop=gop)
+    lists = root / "ucfTrainTestlist"
     lists.mkdir()
     (lists / "classInd.txt").write_text("1 YoYo\n")
+    train_lines = "".join(f"{name} 1\n" for name in names[1:])
     for split in "123":
-        (lists / f"trainlist0{split}.txt").write_text("".join(f"{name} 1\n" for name in names[1:]))
+        (lists / f"trainlist0{split}.txt").write_text(train_lines)
         (lists / f"testlist0{split}.txt").write_text(f"{names[0]}\n")
-    return [str(pathlib.Path(folder, "ucf101/UCF-101", name)) for name in names[1:]]
+    return [str(root / "UCF-101" / name) for name in names[1:]]
 
 
-def main(_):
+def main(_: Sequence[str]) -> None:
     print(
-        f"{'320x240 files':32}{'reader':>10}{'1 worker':>12}{'2 workers':>12}{'computing':>12}{'right frames':>14}"
+        f"{'320x240 files':32}{'reader':>10}{'1 worker':>12}{'2 workers':>12}{'computing':>12}"
+        f"{'right frames':>14}"
     )
     for ending, codec, gop in VIDEOS:
+        title = f"{codec} {ending}, key frame 1:{gop}"
         with tempfile.TemporaryDirectory() as folder:
-            paths, title = (
-                write_tree(folder, ending, codec, gop),
-                f"{codec} {ending}, key frame 1:{gop}",
-            )
-            for name, read in (("tfanon", of_tfanon), ("decord", of_decord), ("opencv", of_opencv)):
-                print_row(
-                    title,
-                    name,
-                    [of_threads(read, paths, workers) for workers in (1, 2)],
-                    exact(read, paths),
-                )
+            paths = write_ucf101(folder, ending, codec, gop)
+            for name, read in READERS.items():
+                rates = [measure_reader(read, paths, workers) for workers in (1, 2)]
+                print_row(title, name, rates, measure_right_frames(read, paths))
             config = Config(data_dir=folder, clip_source="ucf101", resolution=SIDE)
-            stored = Config(**vars(config) | {"data_format": "tfds", "tfds_config": f"jpeg{SIDE}"})
+            stored = dataclasses.replace(config, data_format="tfds", tfds_config=f"jpeg{SIDE}")
             tfds_store.build_dataset("ucf101", stored)
-            for name, chosen in (("folder", config), ("jpeg", stored)):
-                print_row(title, name, [of_tf_data(chosen, workers) for workers in (1, 2)])
+            for name, row_config in (("folder", config), ("jpeg", stored)):
+                rates = [measure_tf_data(row_config, workers) for workers in (1, 2)]
+                print_row(title, name, rates)
 
 
-def print_row(title, name, measured, right=None):
-    (one, computing), (two, _) = measured
-    share = "" if right is None else f"{right:14.1%}"
+def print_row(
+    title: str, name: str, rates: Sequence[Rates], right_frames: float | None = None
+) -> None:
+    """Print one row.
+
+    Args:
+        title: The files.
+        name: The reader.
+        rates: With one and with two workers.
+        right_frames: Share of right frames; None: not measured.
+    """
+    (one, computing), (two, _) = rates
+    share = "" if right_frames is None else f"{right_frames:14.1%}"
     print(f"{title:32}{name:>10}{one:12.1f}{two:12.1f}{computing:12.1f}{share}", flush=True)
 
 

@@ -234,7 +234,7 @@ def test_help_and_mistakes(videos, models, tmp_path):
     for name in ("-o, --output=", "--model=", "--audio=", "--max_latency=", "--[no]overwrite"):
         assert name in help_text
     for arguments, message in [
-        (["--mode=blur"], "Name at least one input."),
+        (["--mode=blur"], "Name at least one input. --help lists the flags."),
         (["gone.mp4", "-o", "x"], "gone.mp4: no such file or folder."),
     ]:
         process = run(*arguments, cwd=tmp_path)

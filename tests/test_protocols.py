@@ -1,4 +1,4 @@
-"""The flagfiles of the paper's experiments on miniature data sets, from the shell.
+"""The flagfiles of the paper's experiments, run as commands on miniature data sets.
 
 Every phase runs, with networks that a CPU can train.
 """
@@ -8,6 +8,7 @@ import os
 import pathlib
 import subprocess
 import sys
+from typing import Any
 
 import miniature_datasets
 import pytest
@@ -18,8 +19,13 @@ from tfanon.data import splits, tfds_store
 from tfanon.data.parsing import attribute_sets
 
 pytestmark = pytest.mark.large  # one to two minutes of computing each
-TINY = ["--deterministic", "--anonymizer=tiny", "--action_network=tiny", "--privacy_network=tiny"]
-HMDB = {
+TINY_NETWORK_FLAGS = [
+    "--deterministic",
+    "--anonymizer=tiny",
+    "--action_network=tiny",
+    "--privacy_network=tiny",
+]
+HMDB51_FLAGS = {
     "clip_source": "hmdb51",
     "image_source": "vispr",
     "attribute_set": "pa_hmdb51",
@@ -27,7 +33,7 @@ HMDB = {
     "test_image_source": "pa_hmdb51",
 }
 ROOT = pathlib.Path(__file__).parent.parent
-SHRUNK = [
+SMALL_RUN_FLAGS = [
     "--anonymizer_width=0.1",
     "--action_network=small3d",
     "--privacy_network=small_resnet",
@@ -57,7 +63,7 @@ PROTOCOLS = [
 
 
 @pytest.fixture(scope="module")
-def data_dir(tmp_path_factory):
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     folder = tmp_path_factory.mktemp("data")
     for write in (
         miniature_datasets.write_ucf101,
@@ -71,13 +77,19 @@ def data_dir(tmp_path_factory):
     return folder
 
 
-def train(name, data_dir, workdir, *flags, start=("-m", "tfanon.train")):
-    """Train with a flagfile; return results.json and the printed lines."""
+def train(
+    name: str,
+    data_dir: pathlib.Path,
+    workdir: pathlib.Path,
+    *flags: str,
+    start: tuple[str, str] = ("-m", "tfanon.train"),
+) -> tuple[dict[str, Any], str]:
+    """Train with a flagfile; return the content of results.json and the printed lines."""
     command = [
         sys.executable,
         *start,
         f"--flagfile=configs/{name}.flags",
-        *SHRUNK,
+        *SMALL_RUN_FLAGS,
         f"--data_dir={data_dir}",
         f"--workdir={workdir}",
         *flags,
@@ -99,7 +111,7 @@ def test_hmdb51_is_tested_on_pa_hmdb51(data_dir, tmp_path):
     assert row["action_chance"] == pytest.approx(2 / 5)
     names = attribute_sets.get_attribute_names("pa_hmdb51")
     assert set(row["images"]["average_precision"]) == set(names)
-    data = splits.load_experiment_data(Config(**HMDB, data_dir=str(data_dir)))
+    data = splits.load_experiment_data(Config(**HMDB51_FLAGS, data_dir=str(data_dir)))
     prevalence = data.privacy_tasks["images"].test.attributes.mean()
     assert row["images"]["cmap_chance"] == pytest.approx(prevalence)
     assert results["notes"] == []
@@ -113,7 +125,7 @@ def test_results_note_that_test_clips_were_trained_on(data_dir, tmp_path):
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
-def test_other_protocols(data_dir, tmp_path, name):
+def test_every_protocol_reports_its_privacy_tasks(data_dir, tmp_path, name):
     results, _ = train(name, data_dir, tmp_path)
     row = results["rows"][-1]
     attributes = {}
@@ -126,7 +138,7 @@ def test_other_protocols(data_dir, tmp_path, name):
     assert attributes == expected
 
 
-def test_built_data_sets_train_the_same_networks(data_dir, tmp_path):
+def test_tfds_data_sets_train_the_same_networks(data_dir, tmp_path):
     for name in ("hmdb51", "pa_hmdb51", "vispr"):
         for configuration in ("encoded", "jpeg32"):
             config = Config(data_dir=str(data_dir), tfds_config=configuration)
@@ -139,7 +151,12 @@ def test_built_data_sets_train_the_same_networks(data_dir, tmp_path):
     results = {}
     for name, flags in formats.items():
         results[name], _ = train(
-            "hmdb_vispr", data_dir, tmp_path / name, *flags, *TINY, start=("-c", TRAIN_CODE)
+            "hmdb_vispr",
+            data_dir,
+            tmp_path / name,
+            *flags,
+            *TINY_NETWORK_FLAGS,
+            start=("-c", TRAIN_CODE),
         )
     assert results["encoded"] == results["folder"]
     chance = [results[name]["rows"][0]["images"]["cmap_chance"] for name in formats]

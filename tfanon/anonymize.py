@@ -1,18 +1,17 @@
 """Anonymize images, videos, folders, cameras and streams.
 
-    tfanon-anonymize INPUT... -o OUTPUT --model=runs/quickstart
-    tfanon-anonymize videos/ -o anonymized/ --mode=blur
-    tfanon-anonymize rtsp://camera/stream -o out.mkv --model=anonymizer.tflite
+    python -m tfanon.anonymize INPUT... -o OUTPUT --model=runs/quickstart
+    python -m tfanon.anonymize videos/ -o anonymized/ --mode=blur
+    python -m tfanon.anonymize rtsp://camera/stream -o out.mkv --model=anonymizer.tflite
 
 An input is a file, a pattern, a folder, the number of a camera, an address, or '-' for raw RGB
-frames on standard input. Output files appear only after they are complete and verified; a file that
-fails leaves nothing and makes the exit status 1. Re-running the same command does what is not done
-yet.
+frames on standard input. Output files appear only after they are complete and verified. A file that
+fails leaves no output and makes the exit status 1. Re-running the same command processes only the
+files that are not done yet.
 
-What a folder or a pattern contains and is left out (other endings, hidden names, linked folders) is
-counted in one line and in the manifest. A folder that cannot be read makes the exit status 1, since
-files may be missing. Printing is not part of the work: a terminal that cannot show a name, or a
-closed pipe, stops nothing.
+Files that a folder or a pattern contains but that are left out (other endings, hidden names, linked
+folders) are counted in one line and in the manifest. A folder that cannot be read makes the exit
+status 1, since files may be missing. Printing errors, such as a closed pipe, do not stop the work.
 """
 
 import contextlib
@@ -56,7 +55,7 @@ def main(arguments: Sequence[str]) -> int:
     options = config.from_flags(AnonymizeCommandOptions)
     if not inputs:
         raise app.UsageError("Name at least one input.")
-    exit_status.exit_on_sigterm()
+    exit_status.exit_on_sigterm()  # so that unfinished files are removed
     return exit_status.run_with_exit_status(
         "tfanon.anonymize", lambda: anonymize_inputs(inputs, options)
     )
@@ -80,12 +79,14 @@ def anonymize_inputs(inputs: Sequence[str], options: AnonymizeCommandOptions) ->
     if len(inputs) > 1 and (one_time_inputs or to_pipe):
         name = one_time_inputs[0] if one_time_inputs else inputs[0]
         raise ValueError(f"'{live_source.redact_address(name)}' must be the only input.")
+    # All of this is checked before a model is loaded, which takes seconds.
     plan = None
     if one_time_inputs or to_pipe:
         refuse_kept_tracks(inputs[0] if one_time_inputs else PIPE, options)
     else:
         plan = jobs.plan_jobs(inputs, options.output)
     anonymizer = load_anonymizer(options)
+    # The preview is not part of the work: an error in it must not end the command.
     show_frame = exit_status.suppress_errors(PreviewWindow() if options.preview else _show_nothing)
     if plan is not None:
         return anonymize_files(plan, anonymizer, options, show_frame)
@@ -199,7 +200,7 @@ def anonymize_files(
         get_manifest_path(plan.jobs, options),
         quiet=not is_terminal(sys.stderr),
         show_frame=show_frame,
-        report_line=tqdm.write,
+        report_line=tqdm.write,  # keeps the lines apart from the progress bars
         left_out=plan.get_left_out_entries(),
     )
     failures = runner.run(plan.jobs)
@@ -375,6 +376,7 @@ def record_in_manifest(
     try:
         yield add_file
     finally:
+        # A recording that failed at once leaves no manifest.
         if recorded_paths:
             manifest.write()
 

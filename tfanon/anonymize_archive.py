@@ -1,12 +1,15 @@
-"""Anonymize archives that outgrow one machine, on Apache Beam (pip install "tfanon[beam]").
+r"""Anonymize archives that outgrow one machine, on Apache Beam (pip install "tfanon[beam]").
 
-    tfanon-anonymize-archive INPUT... -o FOLDER --model=anonymizer.tflite
-    tfanon-anonymize-archive videos/ -o out/ --mode=blur --beam=direct_running_mode=multi_processing
-    tfanon-anonymize-archive videos/ -o out/ --model=runs/a --beam=runner=FlinkRunner,parallelism=8
+    python -m tfanon.anonymize_archive INPUT... -o FOLDER --model=anonymizer.tflite
+    python -m tfanon.anonymize_archive videos/ -o out/ --mode=blur \
+        --beam=direct_running_mode=multi_processing
+    python -m tfanon.anonymize_archive videos/ -o out/ --model=runs/a \
+        --beam=runner=FlinkRunner,parallelism=8
 
-Inputs are files, patterns and folders as for tfanon-anonymize, at the same paths on every worker.
-One file is one element. A file that fails leaves nothing and makes the exit status 1, as does a
-folder that cannot be read. Re-running the same command does what is not done yet.
+Inputs are files, patterns and folders as for tfanon.anonymize, at the same paths on every worker.
+One file is one element of the pipeline. A file that fails leaves no output and makes the exit
+status 1, as does a folder that cannot be read. Re-running the same command processes only the files
+that are not done yet.
 """
 
 import dataclasses
@@ -52,7 +55,7 @@ def main(arguments: Sequence[str]) -> int:
     options = config.from_flags(ArchiveOptions)
     if not inputs or not options.output:
         raise app.UsageError("Name at least one input, and -o FOLDER.")
-    exit_status.exit_on_sigterm()
+    exit_status.exit_on_sigterm()  # so that unfinished files are removed
     return exit_status.run_with_exit_status(
         "tfanon.anonymize_archive", lambda: run_archive(inputs, options)
     )
@@ -119,7 +122,7 @@ def plan_archive(
     if options.output == "-" or is_file_name:
         raise ValueError(
             f"The output of an archive is a folder, which '{options.output}' is not: give "
-            "-o FOLDER. Single files are for tfanon-anonymize."
+            "-o FOLDER. Single files are for tfanon.anonymize."
         )
     options = dataclasses.replace(
         options,
@@ -130,6 +133,7 @@ def plan_archive(
     # Each worker loads the model itself; here it is loaded to see that it can be.
     anonymizer = job_runner.load_anonymizer(options)
     run_info = job_runner.describe_run(anonymizer, options)
+    # Refuses a file of that name that is not a manifest.
     Manifest(get_folder_manifest_path(options), run_info)
     return plan, options
 

@@ -1,10 +1,10 @@
-"""Attack a finished run: what can a determined attacker still learn, and which actions are left?
+"""Attack a finished run, and measure what still leaks and how well actions are recognised.
 
     python -m tfanon.evaluate --run_dir=runs/quickstart --protocol=strict
     python -m tfanon.evaluate --run_dir=runs/quickstart --anonymizers=f_A,f_A+h264,blur,my.tflite
 
-Results are in <run_dir>/evaluation/<protocol>: results.json, the table as results.txt, a folder per
-attack. Re-running the same command resumes after any interruption. The exit status is 1 if a
+Results are in <run_dir>/evaluation/<protocol>: results.json, a table (results.txt) and one folder
+per attack. Re-running the same command resumes after any interruption. The exit status is 1 if a
 control failed: the attackers were too weak on raw video, or found something in noise.
 """
 

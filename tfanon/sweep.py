@@ -1,14 +1,14 @@
-r"""Train a grid of runs, each in its own process, and compute what several of them share once.
+r"""Train a grid of runs, each in its own process; what several runs share is computed once.
 
     python -m tfanon.sweep --flagfile=configs/quickstart.flags --sweep_dir=runs/sweep \
         --grid=penalty_bound=.05,.1,.2 --grid=penalty_weight=1,5 --grid=seed=0,1,2
 
-All other flags of tfanon-train apply to every trial. Re-running the same command resumes after any
+All other flags of tfanon.train apply to every trial. Re-running the same command resumes after any
 interruption; another grid adds its trials to the folder. If a trial fails, the others continue; it
 is named at the end, and the exit status is 1.
 
---grids=FILE sweeps over several grids, one per line: flags of their own, and what varies.
-A --grid on the command line varies in all lines, last. For example:
+--grids=FILE sweeps over several grids, one per line: flags of that grid, and --grid for each flag
+that varies. A --grid on the command line is added to the end of every line. For example:
 
   --objective=vita --ensemble=small_resnet --grid=objective=vita
   --grid=penalty_bound=.05,.1,.2 --grid=penalty_weight=1,5
@@ -46,11 +46,11 @@ class SweepOptions:
     grid: tuple[str, ...] = flag(
         (),
         "FLAG=VALUE,VALUE,...; once for each flag that varies, the last one fastest. Put the seed "
-        "last, so that later trials find what they can reuse.",
+        "last, so that later trials find results that they can reuse.",
         repeated=True,
     )
     grids: str = flag(
-        "", "File of several grids, one per line: flags of its trials, and --grid of what varies."
+        "", "File of several grids, one per line: flags of its trials, and --grid for what varies."
     )
     parallel: int = flag(
         1,
@@ -60,13 +60,13 @@ class SweepOptions:
         high=64,
     )
     evaluate: tuple[str, ...] = flag(
-        (), "Protocols of tfanon-evaluate to run on each trained trial."
+        (), "Protocols of tfanon.evaluate to run on each trained trial."
     )
     attackers: tuple[str, ...] = flag(
-        (), "--attackers of tfanon-evaluate; empty: those of the protocol."
+        (), "--attackers of tfanon.evaluate; empty: those of the protocol."
     )
     clips: bool = flag(
-        True, "--clips of tfanon-evaluate: also attack the private attributes of the clips."
+        True, "--clips of tfanon.evaluate: also attack the private attributes of the clips."
     )
 
 

@@ -1,12 +1,12 @@
 """Download, convert and inspect published weights for the networks of this package.
 
-    tfanon-weights fetch r3d_18 -o r3d_18.weights.h5
-    tfanon-weights convert i3d_r50_kinetics.pth --network=i3d_r50 -o i3d_r50.weights.h5
-    tfanon-weights inspect [NETWORK or FILE.weights.h5 ...]
+    python -m tfanon.weights fetch r3d_18 -o r3d_18.weights.h5
+    python -m tfanon.weights convert i3d_r50_kinetics.pth --network=i3d_r50 -o i3d_r50.weights.h5
+    python -m tfanon.weights inspect [NETWORK or FILE.weights.h5 ...]
 
 fetch downloads public weights by name and, with -o, converts them; without a name it lists them.
 convert accounts for every tensor of a PyTorch file or a TensorFlow checkpoint. inspect describes
-networks and files. --action_weights and similar flags of tfanon-train start training from a file.
+networks and files. --action_weights and similar flags of tfanon.train start training from a file.
 """
 
 import pathlib

@@ -101,7 +101,7 @@ def measure_network(
             path = pathlib.Path(folder) / tflite.TFLITE_FILES[quantize]
             path.write_bytes(tflite.convert_to_tflite(f_A, (side, side), quantize, frames))
             costs = measure.measure_costs(path, (side, side), THREADS, options.repeats)
-            times = []
+            times: list[str] = []
             for threads in THREADS:
                 times += format_time(costs["milliseconds"][str(threads)])
             yield [

@@ -86,6 +86,14 @@ def test_without_arguments_a_short_usage(command):
     assert 4 <= len(lines) <= 20 and lines[-1] == "--help lists all flags by topic."
 
 
+@pytest.mark.parametrize("command", ["train", "data", "weights"])
+def test_a_wrong_word_is_one_line(command):
+    shown = run(command, "no-such-word")
+    assert shown.returncode == 1 and shown.stdout == ""
+    (line,) = shown.stderr.strip().split("\n")
+    assert line.endswith("--help lists the flags.")
+
+
 def test_version():
     assert run("train", "--version").stdout == f"tfanon {tfanon.__version__}\n"
 

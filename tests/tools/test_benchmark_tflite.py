@@ -20,7 +20,8 @@ def test_one_row_per_size_and_quantization(monkeypatch, capsys):
     cells = dict(zip(headings, values))
     assert (cells["network"], cells["quantize"], cells["MMAC"]) == ("tiny:1", "none", "0")
     assert float(cells["ms, 1 thread"]) > 0 and 10 < float(cells["peak MiB"]) < 300
-    # 16 * 16 pixels, 3 -> 4 channels over 3 x 3 and 4 -> 3 over 1 x 1: 256 * (9 * 3 * 4 + 4 * 3) = 30,720.
+    # 16 * 16 pixels, 3 -> 4 channels over 3 x 3 and 4 -> 3 over 1 x 1:
+    # 256 * (9 * 3 * 4 + 4 * 3) = 30,720.
     f_A = benchmark_tflite.build_network("tiny")
     assert cost.count_multiply_adds(f_A, [1, 16, 16, 3]) == 30720
 

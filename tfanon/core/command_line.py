@@ -58,14 +58,22 @@ def run_entry_point(
     if needs_arguments and not arguments:
         print(format_usage(description), file=sys.stderr)
         sys.exit(2)
-    app.run(main)
+
+    def run_main(words: list[str]) -> int | None:
+        # absl would answer a usage error with the list of all flags, which hides the one line.
+        try:
+            return main(words)
+        except app.UsageError as error:
+            print(f"{error} --help lists the flags.", file=sys.stderr)
+            return 1
+
+    app.run(run_main)
 
 
 def format_usage(description: str) -> str:
-    """Return the first sentence and the examples of a description."""
+    """Return the first paragraph and the examples of a description."""
     summary = description.strip().partition("\n\n")[0]
-    # "..., as follows:" introduces the examples in the docstring.
-    examples = re.findall(r"^ {4}\S.*$", description, re.MULTILINE)
+    examples = re.findall(r"^ {4,}\S.*$", description, re.MULTILINE)
     lines = [*summary.split("\n"), "", *examples, "", "--help lists all flags by topic."]
     return "\n".join(lines)
 
@@ -100,7 +108,9 @@ def _format_field(field: dataclasses.Field) -> str:
     """Return a flag's name with its values on one line, and its help below."""
     about = field.metadata
     names = f"--{field.name}"
-    if isinstance(field.default, bool):
+    if about["repeated"]:
+        names += "=TEXT"
+    elif isinstance(field.default, bool):
         names = f"--[no]{field.name}"
     elif about["choices"]:
         choices = [choice for choice in about["choices"] if choice]

@@ -79,11 +79,11 @@ class Limits:
 
     max_frame_pixels: int = flag(
         64_000_000,
-        "Refuse files with larger frames; 8K has 33 million pixels.",
+        "Refuse files whose frames have more pixels; 8K has 33 million.",
         low=1,
         group="Limits on media files",
     )
-    max_video_seconds: int = flag(6 * 3600, "Refuse longer videos.", low=1)
+    max_video_seconds: int = flag(6 * 3600, "Refuse videos of more seconds.", low=1)
     max_streams: int = flag(16, "Refuse files with more streams.", low=1)
 
     def limits(self) -> dict[str, int]:
@@ -104,7 +104,9 @@ class Config(Limits):
         "Folder of the run; re-running the same command resumes it.",
         group="Run",
     )
-    seed: int = flag(0, "Seed of initial weights, order and augmentation.", low=0, high=2**31 - 1)
+    seed: int = flag(
+        0, "Seed of initial weights, shuffling and augmentation.", low=0, high=2**31 - 1
+    )
     deterministic: bool = flag(
         False,
         "Bit-equal results on the same number of cores of the same kind of machine; slower on some "
@@ -122,7 +124,7 @@ class Config(Limits):
         choices=("float32", "mixed_bfloat16", "mixed_float16"),
     )
     jit_compile: bool = flag(
-        False, "Compile the training steps with XLA: pays on a GPU, costs on a CPU."
+        False, "Compile training steps with XLA: often faster on a GPU, slower on a CPU."
     )
     checkpoint_every: int = flag(200, "Steps between two checkpoints.", low=1)
     log_every: int = flag(20, "Steps between two points of a TensorBoard curve.", low=1)
@@ -133,7 +135,7 @@ class Config(Limits):
         low=1,
         high=64,
     )
-    export: bool = flag(True, "Export f_A at the end; tfanon-export does it later.")
+    export: bool = flag(True, "Export f_A at the end; tfanon.export does it later.")
     attack_every_epochs: int = flag(
         0,
         "Run a small privacy attack every N epochs of adversarial training; 0 disables it.",
@@ -148,7 +150,7 @@ class Config(Limits):
     )
     data_format: str = flag(
         "folder",
-        "folder: files as their authors distribute them; tfds: data sets that tfanon-data build "
+        "folder: files as their authors distribute them; tfds: data sets that `tfanon.data build` "
         "wrote to <data_dir>/tfds.",
         choices=("folder", "tfds"),
     )
@@ -174,7 +176,7 @@ class Config(Limits):
     )
     test_image_source: str = flag("", "Data set of the test images; empty: --image_source.")
     split_number: int = flag(
-        1, "UCF101, HMDB51 and their VP sets: the official split.", low=1, high=3
+        1, "Number of the official split of UCF101, HMDB51 and their VP sets.", low=1, high=3
     )
     attribute_set: str = flag(
         "vispr1",
@@ -182,12 +184,12 @@ class Config(Limits):
         choices=("vispr1", "vispr2", "pa_hmdb51", "vita"),
     )
     attack_clips: bool = flag(
-        False, "Attack the private labels of the clips besides those of the images."
+        False, "Attack the private labels of the clips, too, not only those of the images."
     )
     train_on_test_clips: bool = flag(
         False,
         "HMDB51: also train on the clips of PA-HMDB51, on which privacy is tested, as the paper "
-        "does. This is a leak of test data.",
+        "does. This leaks test data into training.",
         alias="paper_protocol",
     )
     action_column: str = flag("action", "labelled_folder: column of the action.")
@@ -198,8 +200,9 @@ class Config(Limits):
     )
     group_column: str = flag(
         "",
-        "labelled_folder: column that says who is in a clip; the validation split of the action "
-        "evaluator then shows nobody it was trained on. Empty: each row is its own group.",
+        "labelled_folder: column that identifies the person in a clip, so that training and "
+        "validation split of the action evaluator have no person in common. Empty: each row is its "
+        "own group.",
     )
     image_split_column: str = flag("split", "labelled_folder: as --split_column, for the images.")
     private_columns: tuple[str, ...] = flag(
@@ -207,7 +210,7 @@ class Config(Limits):
         "labelled_folder: private columns of the images; 'age:18:40' cuts a number into bands.",
     )
     clip_private_columns: tuple[str, ...] = flag(
-        (), "labelled_folder: private columns of the clips, attacked besides those of the images."
+        (), "labelled_folder: private columns of the clips, attacked like those of the images."
     )
     clip_private_split_column: str = flag(
         "split", "labelled_folder: split used for attacks on --clip_private_columns."
@@ -242,7 +245,7 @@ class Config(Limits):
     )
     on_bad_video: str = flag(
         "skip",
-        "An unreadable file stops the run (raise), or is replaced by the next one (skip).",
+        "An unreadable file stops the run (raise) or is replaced by the next one (skip).",
         choices=("raise", "skip"),
     )
     max_bad_fraction: float = flag(
@@ -272,30 +275,30 @@ class Config(Limits):
         "resnet50", "f_B, the privacy network: a file of tfanon/models/privacy."
     )
     anonymizer_weights: str = flag(
-        "", "Initial weights of f_A: a .weights.h5 of tfanon-weights; empty: random."
+        "", "Initial weights of f_A: a .weights.h5 of tfanon.weights; empty: random."
     )
     action_weights: str = flag(
-        "", "Initial weights of f_T: a .weights.h5 of tfanon-weights; empty: random."
+        "", "Initial weights of f_T: a .weights.h5 of tfanon.weights; empty: random."
     )
     privacy_weights: str = flag(
-        "", "Initial weights of f_B: a .weights.h5 of tfanon-weights; empty: random."
+        "", "Initial weights of f_B: a .weights.h5 of tfanon.weights; empty: random."
     )
     eval_action_weights: str = flag(
         "",
-        "Initial weights of f_T', the action evaluator: a .weights.h5 of tfanon-weights; empty: "
+        "Initial weights of f_T', the action evaluator: a .weights.h5 of tfanon.weights; empty: "
         "random.",
         alias="action_judge_weights",
     )
     attack_weights: str = flag(
         "",
-        "Initial weights of f_B', the retrained attacker: a .weights.h5 of tfanon-weights; empty: "
+        "Initial weights of f_B', the retrained attacker: a .weights.h5 of tfanon.weights; empty: "
         "random.",
         alias="privacy_judge_weights",
     )
     init_action_from_raw: bool = flag(
         False,
         "f_T starts from the action evaluator of raw clips, or from the network that "
-        "--epochs_pretrain trains, instead of weights trained on Kinetics.",
+        "--epochs_pretrain trains. The paper starts from Kinetics weights instead.",
         alias="warm_action",
     )
     eval_action_network: str = flag(
@@ -316,14 +319,16 @@ class Config(Limits):
 
     penalty_bound: float = flag(
         0.3,
-        "B of Eq. 4: RMS change of a clip that is free of charge, pixels in [0, 1].",
+        "B of Eq. 4: RMS change of a clip up to which there is no penalty, pixels in [0, 1].",
         low=0.0,
         high=1.0,
         group="Losses (Eq. 3 to 6)",
     )
-    penalty_weight: float = flag(1.0, "lambda of Eq. 3.", low=0.0, high=1e6)
+    penalty_weight: float = flag(1.0, "lambda of Eq. 3: weight of the penalty.", low=0.0, high=1e6)
     penalty_reduction: str = flag(
-        "clip", "What one RMS of Eq. 4 is taken over.", choices=("clip", "batch", "frame")
+        "clip",
+        "Whether Eq. 4 takes one RMS per clip, per batch or per frame.",
+        choices=("clip", "batch", "frame"),
     )
     utility_weight: float = flag(
         1.0, "Weight of L_T in Eq. 3; the paper has none.", low=0.0, high=1e6
@@ -336,8 +341,9 @@ class Config(Limits):
     )
     budget_batch_norm: str = flag(
         "inference",
-        "Batch statistics that f_B uses in step 1; with 'inference' f_A can win by leaving the "
-        "moving averages.",
+        "Statistics of f_B's batch normalization in step 1: its moving averages (inference) or "
+        "those of the batch. With inference f_A can mislead f_B by shifting the statistics instead "
+        "of hiding anything.",
         choices=("inference", "batch"),
     )
     same_batch: bool = flag(
@@ -356,18 +362,19 @@ class Config(Limits):
     )
     ensemble: tuple[str, ...] = flag(
         (),
-        "vita, stprivacy, mass: further privacy networks beside --privacy_network, all trained "
-        "against at once.",
+        "vita, stprivacy, mass: further privacy networks beside --privacy_network; f_A is trained "
+        "against all of them.",
     )
     restart_every: int = flag(
         0,
-        "Steps after which f_B is initialized anew, as in VITA; 0: never.",
+        "Reinitialize f_B every N steps, as VITA does; 0: never.",
         low=0,
         high=10**9,
     )
     vita_variant: str = flag(
         "all_ones",
-        "vita: what f_A drives f_B to; k_beam: away from the true labels.",
+        "vita: f_A drives f_B to predict every attribute (all_ones), to be uncertain "
+        "(negative_entropy), or away from the true labels (k_beam).",
         choices=("all_ones", "negative_entropy", "k_beam"),
     )
     temporal_weight: float = flag(
@@ -382,16 +389,23 @@ class Config(Limits):
     )
 
     epochs_reconstruct: int = flag(
-        100, "Epochs of Eq. 5.", low=0, high=100000, group="Training schedule"
+        100,
+        "Epochs of Eq. 5, in which f_A learns to reconstruct its input.",
+        low=0,
+        high=100000,
+        group="Training schedule",
     )
-    epochs_anonymize: int = flag(100, "e_anon of Algorithm 1.", low=0, high=100000)
+    epochs_anonymize: int = flag(
+        100, "e_anon of Algorithm 1: epochs of adversarial training.", low=0, high=100000
+    )
     epochs_action: int = flag(
         100, "e_action of Algorithm 1: epochs of the action evaluator.", low=1, high=100000
     )
     epochs_pretrain: int = flag(
         0,
-        "Epochs on raw clips that give the action evaluator its initial weights for every "
-        "anonymizer, raw video included, where published weights come from Kinetics; 0: random.",
+        "Pretrain the action evaluator for N epochs on raw clips; it then starts from these "
+        "weights for every anonymizer, raw video included. The paper starts from Kinetics weights "
+        "instead. 0: no pretraining.",
         low=0,
         high=100000,
     )
@@ -422,13 +436,25 @@ class Config(Limits):
         1e-3, "Learning rate of f_A in Eq. 5.", low=0.0, high=10.0, alias="rate_reconstruct"
     )
     lr_anonymizer: float = flag(
-        4e-5, "alpha_A of Algorithm 1.", low=0.0, high=10.0, alias="rate_anonymizer"
+        4e-5,
+        "alpha_A of Algorithm 1: learning rate of f_A.",
+        low=0.0,
+        high=10.0,
+        alias="rate_anonymizer",
     )
     lr_action: float = flag(
-        1e-4, "alpha_T of Algorithm 1.", low=0.0, high=10.0, alias="rate_action"
+        1e-4,
+        "alpha_T of Algorithm 1: learning rate of f_T.",
+        low=0.0,
+        high=10.0,
+        alias="rate_action",
     )
     lr_privacy: float = flag(
-        1e-4, "alpha_B of Algorithm 1.", low=0.0, high=10.0, alias="rate_privacy"
+        1e-4,
+        "alpha_B of Algorithm 1: learning rate of f_B.",
+        low=0.0,
+        high=10.0,
+        alias="rate_privacy",
     )
     lr_eval_action: float = flag(
         1e-4,

@@ -32,7 +32,7 @@ def write_atomically(
     processes may write one file, and keeps the extension, which Keras and PyAV look at.
 
     Args:
-        path: str | os.PathLike[str] of the file.
+        path: Path of the file.
         sync: Whether to wait until the data is on the disk, so that the file survives a power cut.
         replace: Whether a file of that name may be replaced.
 
@@ -70,7 +70,7 @@ def lock_file(path: str | os.PathLike[str], wait: bool = True) -> Iterator[TextI
     The lock is freed at the end of the process at the latest. Its holder may remove the file.
 
     Args:
-        path: str | os.PathLike[str] of the file.
+        path: Path of the file.
         wait: Whether to wait while another process holds the lock.
 
     Yields:

@@ -1,9 +1,9 @@
 """Check, describe, preview and convert data sets before training on them.
 
-    tfanon-data verify hmdb51 pa_hmdb51 --data_dir=data
-    tfanon-data describe --flagfile=configs/hmdb_vispr.flags
-    tfanon-data peek --flagfile=configs/hmdb_vispr.flags -o peek.png
-    tfanon-data build hmdb51 --data_dir=data --tfds_config=jpeg
+    python -m tfanon.data verify hmdb51 pa_hmdb51 --data_dir=data
+    python -m tfanon.data describe --flagfile=configs/hmdb_vispr.flags
+    python -m tfanon.data peek --flagfile=configs/hmdb_vispr.flags -o peek.png
+    python -m tfanon.data build hmdb51 --data_dir=data --tfds_config=jpeg
 
 verify decodes every file in child processes and compares files and lists with what was published.
 Problems are listed in verify.json and make the exit status 1. Re-running the same command resumes

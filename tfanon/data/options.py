@@ -1,4 +1,4 @@
-"""Options of `tfanon-data` besides those of an experiment; field names are flag names."""
+"""Options of `tfanon.data` besides those of an experiment; field names are flag names."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Options of `tfanon-evaluate`; field names are flag names."""
+"""Options of `tfanon.evaluate`; field names are flag names."""
 
 import dataclasses
 
@@ -26,10 +26,10 @@ class EvaluateOptions:
 
     run_dir: str = flag(
         "",
-        "Folder of a run: the --workdir of tfanon-train.",
+        "Folder of a finished run: the --workdir of tfanon.train.",
         group="What to evaluate",
     )
-    protocol: str = flag("quick", "A file of tfanon/attacks/protocols.")
+    protocol: str = flag("quick", "Which attacks to run: a file of tfanon/attacks/protocols.")
     anonymizers: tuple[str, ...] = flag(
         (),
         "Anonymizers to attack: f_A of the run, fixed ones by name, SavedModel folders, .tflite "
@@ -39,8 +39,8 @@ class EvaluateOptions:
     crf: int = flag(23, "Constant rate factor of NAME+h264.", low=0, high=51)
     attackers: tuple[str, ...] = flag(
         (),
-        "Files of tfanon/attacks, with options as in reconstruction:width=0.5; empty: those of the "
-        "protocol.",
+        "Attacks to run: files of tfanon/attacks, with options as in reconstruction:width=0.5; "
+        "empty: those of the protocol.",
         group="Attackers and evaluators",
     )
     networks: tuple[str, ...] = flag(
@@ -48,8 +48,8 @@ class EvaluateOptions:
     )
     weights_dir: str = flag(
         "",
-        "Folder of NETWORK.weights.h5 files of tfanon-weights, from which attackers start in "
-        "addition to those from scratch.",
+        "Folder of NETWORK.weights.h5 files that tfanon.weights wrote: attackers start from these "
+        "too, not only from scratch.",
     )
     attack_epochs: int = flag(
         0, "Epochs of an attack; 0: as the run's --epochs_privacy.", low=0, high=100000
@@ -78,9 +78,7 @@ class EvaluateOptions:
         "anonymizers, made with equal flags, are reused.",
         alias="share",
     )
-    data_dir: str = flag(
-        "", "Where the run's data is now; empty: where the run found it.", group="Data"
-    )
+    data_dir: str = flag("", "Folder of the data sets; empty: as in the run.", group="Data")
     eval_clip_source: str = flag(
         "",
         "Novel actions: data set of the action evaluator and of attacks on clips; empty: as in the "

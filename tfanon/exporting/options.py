@@ -1,4 +1,4 @@
-"""Flags of tfanon-export."""
+"""Options of `tfanon.export`; field names are flag names."""
 
 import dataclasses
 
@@ -11,16 +11,16 @@ class ExportOptions:
     """Which files are made of a run's f_A, what they must pass, and where they go."""
 
     run_dir: str = flag(
-        "", "Folder of a finished run: --workdir of tfanon-train.", group="Input and output"
+        "", "Folder of a finished run: the --workdir of tfanon.train.", group="Input and output"
     )
-    output: str = flag("", "Folder of the files; empty: export/ in the run's folder.")
-    data_dir: str = flag("", "Folder of the data sets, if it has moved since the run.")
+    output: str = flag("", "Folder to write; empty: export/ in the run's folder.")
+    data_dir: str = flag("", "Folder of the data sets; empty: as in the run.")
 
     formats: tuple[str, ...] = flag(
-        exporter.FORMATS[:2], "Some of saved_model, tflite, onnx.", group="Files"
+        exporter.FORMATS[:2], "Any of saved_model, tflite and onnx.", group="Files"
     )
     quantize: tuple[str, ...] = flag(
-        ("none",), "TFLite files: some of none, float16, dynamic, int8."
+        ("none",), "TFLite files: any of none, float16, dynamic and int8."
     )
     size: str = flag(
         "",
@@ -33,11 +33,9 @@ class ExportOptions:
         "Export at a size with a side more than 1.5 times the run's resolution, or less than 1/1.5 "
         "of it, although f_A may hide far less there than its privacy figures say.",
     )
-    fixed_size: bool = flag(
-        False, "SavedModel and ONNX accept that size only, as TFLite always does."
-    )
+    fixed_size: bool = flag(False, "SavedModel and ONNX accept --size only, as TFLite always does.")
     calibration_frames: int = flag(
-        200, "Training frames that show int8 the range of activations.", low=1, high=5000
+        200, "Training frames that calibrate the range of activations for int8.", low=1, high=5000
     )
 
     compared_frames: int = flag(
@@ -69,7 +67,8 @@ class ExportOptions:
     )
     max_metric_drop: float = flag(
         1.0,
-        "Points of top-1 that a file may lose, and of cMAP that it may leak more, than Keras.",
+        "Percentage points of top-1 that a file may lose, and of cMAP that it may leak more, "
+        "compared with Keras.",
         low=0.0,
         high=100.0,
         alias="points",

@@ -149,7 +149,7 @@ class Anonymizer:
             )
         if frames.ndim == 3:  # a single frame has no axis N
             return self(frames[None])[0]
-        if not len(frames):
+        if not len(frames):  # there is nothing to concatenate
             return frames
         batches = []
         for first in range(0, len(frames), self.network.batch):
@@ -178,7 +178,7 @@ class Anonymizer:
             UnsafeOutputError: The output must not be shown.
             MediaError: The source cannot be read.
         """
-        # Decoding needs PyAV, which a caller that has frames already can do without.
+        # Imported on use: loading a model and anonymizing a batch need no PyAV.
         from tfanon.inference import frame_streams
 
         yield from frame_streams.stream_anonymized_frames(self, source, ca_file)
@@ -192,7 +192,7 @@ class Anonymizer:
     def _check_overlap(self) -> None:
         """Raise ValueError unless tiles overlap by less than half of their shorter side."""
         size = self._get_network_size()
-        limit = min(size) // 2
+        limit = min(size) // 2  # the ramps at both ends of a tile must not meet
         if not 0 <= self.overlap < limit:
             raise ValueError(
                 f"The overlap of tiles of {tested_size.format_size(size)} pixels is between 0 and "
@@ -202,6 +202,7 @@ class Anonymizer:
     def _refuse_far_network_size(self) -> None:
         """Raise ValueError for a network size far from the tested one, unless that is allowed."""
         tested = self.network.tested_size
+        # In the layout "whole" the size is that of each frame: see _refuse_far_frames.
         if tested is None or self.layout == "whole":
             return
         if self.network.scale_invariant or self.allow_untested_size:
@@ -246,7 +247,7 @@ class Anonymizer:
 
     def _anonymize_any_size(self, frames: np.ndarray, first_number: int) -> np.ndarray:
         """Anonymize one batch of frames of any size."""
-        from tfanon.media import scaling
+        from tfanon.media import scaling  # needs PyAV, as in stream()
 
         height, width = frames.shape[1:3]
         resized = scaling.resize_frames(frames, *self.get_input_size(height, width))

@@ -1,4 +1,4 @@
-"""An archive as an Apache Beam pipeline, one file per element; the only module that knows Beam.
+"""Anonymizes an archive as an Apache Beam pipeline, one file per element; only this imports Beam.
 
 Every worker writes as tfanon.anonymize does: a complete and verified file, or none. What became of
 a file is stored in a manifest of its own, OUTPUT/.records/NAME.json, since workers cannot share a
@@ -24,7 +24,7 @@ from tfanon.inference.options import AnonymizeOptions
 RECORDS_FOLDER = ".records"
 # Beam's own default would first try to download another direct runner.
 DEFAULT_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
-# What every worker says of the run as a whole.
+# Entries of a record that describe the run as a whole.
 RUN_INFO_KEYS = ("model", "settings", "tested_size", "warnings", "versions")
 
 
@@ -95,6 +95,7 @@ def run_pipeline(
         beam_options = [f"--runner={DEFAULT_RUNNER}", *beam_options]
     try:
         with beam.Pipeline(options=PipelineOptions(list(beam_options))) as pipeline:
+            # Reshuffle separates the two steps, which Beam would otherwise run fused in one worker.
             (
                 pipeline
                 | beam.Create(jobs)
@@ -134,8 +135,10 @@ def merge_records(
     for job in jobs:
         text = get_record_path(job, options).read_text(encoding="utf-8")
         records.append(json.loads(text))
+    # Every worker has written its records in this run, with the same options.
     run_info = {key: records[0][key] for key in RUN_INFO_KEYS}
     manifest = Manifest(get_folder_manifest_path(options), run_info, left_out)
+    # write() merges entries that are not on disk yet with those that are.
     for record in records:
         manifest.unsaved |= record["files"]
     manifest.write()

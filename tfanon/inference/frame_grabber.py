@@ -21,7 +21,7 @@ class ConnectionLostError(MediaError):
 class FrameGrabber:
     """Reads a camera or an address in its own thread; iterate for (time of arrival, frame).
 
-    A frame that nobody has taken when the next one arrives is dropped. Times are those of
+    A frame that has not been taken when the next one arrives is dropped. Times are those of
     time.monotonic(). Use it in a `with` block, which starts and ends the thread.
 
     Args:
@@ -109,7 +109,7 @@ class FrameGrabber:
                 if not self.connections or now - lost_since >= self.reconnect_seconds:
                     self._fail(ConnectionLostError(error))
                     return
-            except Exception as error:  # whatever it is: who iterates waits for it
+            except Exception as error:  # of any type, or the iteration would wait forever
                 self._fail(error)
                 return
             time.sleep(RECONNECT_PAUSE_SECONDS)

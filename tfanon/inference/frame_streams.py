@@ -1,4 +1,4 @@
-"""Anonymized frames of any source, one by one, for programs that use this package."""
+"""Yields anonymized frames of any source, one by one, for programs that use this package."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Many files, one after the other: a failure costs its own file only, and nothing is done twice."""
+"""Anonymizes many files: a failure costs its own file only, and nothing is done twice."""
 
 import contextlib
 import os
@@ -84,7 +84,7 @@ class JobRunner:
     def _run_job(self, job: Job) -> bool:
         """Return whether the result exists, made now or before."""
         try:
-            files.remove_leftovers(job.output_path)
+            files.remove_leftovers(job.output_path)  # of a killed process
             if self._is_finished(job):
                 line = f"{job.input_path} -> {job.output_path}: done before"
             else:
@@ -125,6 +125,7 @@ class JobRunner:
     def _make_result(self, job: Job) -> str:
         """Anonymize one file; return the line that reports it."""
         start = time.monotonic()
+        # Compared again at the end: the digest must be that of the file that was anonymized.
         state = os.stat(job.input_path)
         digest = files.compute_sha256(job.input_path)
 
@@ -195,6 +196,7 @@ class JobRunner:
         overwrite = self.options.overwrite
         with files.write_atomically(job.output_path, replace=overwrite) as unfinished:
             image_io.write_image(unfinished, pixels, self.encoding.quality)
+            # A file that cannot be read back does not get its name.
             if image_io.read_full_image(str(unfinished)).shape != pixels.shape:
                 raise ValueError(f"{job.output_path} could not be read back.")
             record = {
@@ -229,7 +231,7 @@ def describe_error(error: Exception, job: Job) -> str:
     """
     text = str(error)
     if isinstance(error, OSError) and error.strerror:
-        path = error.filename2 or error.filename
+        path = error.filename2 or error.filename  # the second is the target of a rename
         is_input = path in (None, job.input_path, str(job.input_path))
         text = error.strerror if is_input else f"{error.strerror}: {path}"
     for path in (str(job.input_path), str(job.output_path)):
@@ -261,7 +263,7 @@ def load_anonymizer(options: AnonymizeOptions) -> Anonymizer:
 
 
 def describe_run(anonymizer: Anonymizer, options: AnonymizeOptions) -> dict[str, Any]:
-    """Return what a manifest says of the run as a whole."""
+    """Return what the manifest records about the run as a whole."""
     network = anonymizer.network
     output_options = options.get_output_options() | {
         "network_size": list(network.size or ()),

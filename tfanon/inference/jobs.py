@@ -58,7 +58,7 @@ class JobPlan:
         return any(entry.unreadable for entry in self.left_out)
 
     def describe_left_out(self) -> list[str]:
-        """Return one line for each input of which something is left out."""
+        """Return one line for each input from which something is left out."""
         return [entry.format_line() for entry in self.left_out if entry]
 
     def get_left_out_entries(self) -> dict[str, dict[str, Any]]:
@@ -102,7 +102,7 @@ def plan_jobs(inputs: Sequence[str], output: str) -> JobPlan:
 
 
 def _is_existing_file(name: str) -> bool:
-    """Return whether there is something else than a folder, be it a link to nothing."""
+    """Return whether a path exists and is not a folder; a broken link counts as a file."""
     return os.path.lexists(name) and not os.path.isdir(name)
 
 
@@ -206,6 +206,7 @@ def _list_origins(found_files: Sequence[FoundFile]) -> list[tuple[pathlib.Path, 
     paths = {}
     for path, folder in found_files:
         origin = os.path.relpath(path, folder)
+        # Two spellings of a path are one file.
         paths[os.path.abspath(path), origin] = path
     return [(path, origin) for (_, origin), path in paths.items()]
 
@@ -220,6 +221,7 @@ def _make_names_unique(origins: Sequence[str], output: pathlib.Path) -> list[str
         output: The output folder.
     """
     names = keys = [_make_result_name(origin) for origin in origins]
+    # Where macOS ignores case, it also ignores whether accented letters are composed.
     folded = [unicodedata.normalize("NFC", name).casefold() for name in names]
     if len(set(folded)) < len(set(names)) and _is_case_insensitive(output):
         keys = folded
@@ -256,6 +258,7 @@ def _is_case_insensitive(folder: pathlib.Path) -> bool:
     while not existing.is_dir():
         existing = existing.parent
     try:
+        # The prefix has lower-case letters, so that the upper-case name is another one.
         with tempfile.NamedTemporaryFile(prefix=".case-", dir=existing) as file:
             upper_name = os.path.basename(file.name).upper()
             return os.path.exists(os.path.join(existing, upper_name))
@@ -270,6 +273,7 @@ def _refuse_to_replace_inputs(jobs: Sequence[Job]) -> None:
             raise ValueError(
                 f"{job.input_path} would be replaced by its own result; give another -o."
             )
+    # By their paths, since most results do not exist yet.
     results = {os.path.realpath(job.output_path) for job in jobs}
     for job in jobs:
         if os.path.realpath(job.input_path) in results:

@@ -1,6 +1,6 @@
-"""Live anonymization: a camera or a stream, with a bounded latency.
+"""Live anonymization of a camera or a stream, with a bounded latency.
 
-A frame that is late is dropped; no frame is shown as it came.
+Late frames are dropped; no frame is ever shown unanonymized.
 """
 
 import array
@@ -92,13 +92,13 @@ class FileRecorder:
         self._timestamp = -1
         self._timestamps = array.array("q")
         ending = self.target.suffix.lower()
-        encoding.choose_encoder(ending)
+        encoding.choose_encoder(ending)  # raises an error for an impossible encoding
         if ending == ".avi":
             raise ValueError(
                 "Live frames arrive at uneven times, which an .avi file cannot hold; an .mkv file "
                 "can."
             )
-        self._claim_path(self._make_path(1))
+        self._claim_path(self._make_path(1))  # refused before the source is opened
 
     def write(self, pixels: np.ndarray, size: tuple[int, int], arrival: float) -> None:
         """Append a frame; begin a file where none is open or the open one is long enough.
@@ -117,12 +117,14 @@ class FileRecorder:
         self._timestamp = max(self._timestamp + 1, elapsed)
         self._timestamps.append(self._timestamp)
         with frame_reader.name_file_in_errors(self._path):
+            # The duration is unknown until the next frame arrives.
             self._writer.write(pixels, self._timestamp, 0)
 
     def finish(self) -> None:
         """Complete the file that is being written, verify it, and give it its name."""
         if self._stack is None:
             return
+        # Leaving the stack gives the file its name, or removes it after an error.
         with self._stack, frame_reader.name_file_in_errors(self._path):
             self._writer.finish()
             video_writer.verify_video_times(self._unfinished, self._timestamps, TIME_BASE)
@@ -266,9 +268,11 @@ def anonymize_live(
                 recorder.write(anonymized, get_upright_size(frame, rotation), arrival)
                 on_frame(anonymized)
                 frame_count += 1
+        # What arrived before the loss is complete and worth keeping.
         except ConnectionLostError:
             recorder.finish()
             raise
+        # Fails closed: after an unsafe frame, nothing of the open file is kept.
         except BaseException:
             recorder.discard()
             raise

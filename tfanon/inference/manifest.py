@@ -1,4 +1,4 @@
-r"""The manifest of a batch: what became of each file, by which model, and how to know files again.
+r"""The manifest of a batch: what became of each file, by which model, and how to recognise files.
 
 `manifest.json` holds:
 
@@ -56,7 +56,7 @@ class Manifest:
 
     Args:
         path: Path of manifest.json.
-        run_info: What the manifest says of the run as a whole, as `job_runner.describe_run`
+        run_info: What the manifest records about the run as a whole, as `job_runner.describe_run`
             returns it.
         left_out: What is left out of each input folder or pattern, as manifest entries; empty
             where nothing is. Written with the rest at the end.
@@ -80,6 +80,7 @@ class Manifest:
         self.run_info = run_info
         self.left_out = dict(left_out or {})
         self.journal_path = self.path.with_name(files.shorten_name(f".{self.path.name}.journal"))
+        # Keys are sorted, so that the digest does not depend on the order of options.
         recipe = json.dumps([run_info["model"], run_info["settings"]], sort_keys=True)
         self.recipe = hashlib.sha256(recipe.encode()).hexdigest()
         self.unsaved: dict[str, dict[str, Any]] = {}
@@ -106,6 +107,7 @@ class Manifest:
             output_path: The file that may be its result.
         """
         entry = self.files.get(name, {})
+        # The digests last, as they read both files from end to end.
         return (
             entry.get("status") == "done"
             and entry.get("recipe") == self.recipe
@@ -126,6 +128,7 @@ class Manifest:
             for item in self.unsaved.items():
                 # A kill may have torn the line before: begin a new one.
                 journal.write("\n" + json.dumps(item))
+            # The file gets its name after this: a power cut must not leave it without an entry.
             journal.flush()
             os.fsync(journal.fileno())
         self.unsaved.clear()
@@ -153,6 +156,7 @@ class Manifest:
             return {}, {}
         try:
             content = json.loads(self.path.read_text(encoding="utf-8"))
+            # Earlier versions wrote no "left_out".
             return dict(content["files"]), dict(content.get("left_out", {}))
         except (ValueError, KeyError, TypeError):
             raise ValueError(

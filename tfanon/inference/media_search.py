@@ -1,4 +1,4 @@
-"""Search of folders and patterns for videos and images, and a count of what is left out."""
+"""Searches folders and patterns for videos and images, and counts what is left out."""
 
 import collections
 import dataclasses
@@ -49,7 +49,7 @@ class LeftOut:
         self.endings[pathlib.Path(path).suffix.lower()] += 1
 
     def make_manifest_entry(self) -> dict[str, Any]:
-        """Return what the manifest stores; kinds of which there are none are missing."""
+        """Return the counts as the manifest stores them, without those that are zero."""
         entry: dict[str, Any] = {"other_endings": dict(sorted(self.endings.items()))}
         for kind in KIND_NAMES:
             entry[kind] = self.kinds[kind]
@@ -165,6 +165,7 @@ def _visit_entry(
     recursive = pattern[0] == RECURSIVE
     part, *rest = pattern[1:] if recursive else pattern
     matches = fnmatch.fnmatchcase(entry.name, part)
+    # As in a shell, a wildcard does not match a leading dot.
     if entry.name[0] == "." and part[0] != ".":
         if matches:
             left_out.kinds["hidden"] += 1

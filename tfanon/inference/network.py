@@ -1,4 +1,4 @@
-"""What every anonymizer is to this package: a function of frames, and what is known of it.
+"""The interface of every anonymizer: a function of frames, and what is known about it.
 
 `loaders` loads one from a run, a SavedModel, a TFLite file or an ONNX file.
 """

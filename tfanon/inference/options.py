@@ -10,7 +10,8 @@ from tfanon.inference.loaders.keras_model import MODES
 from tfanon.media import video_writer
 
 # Options that decide how an output looks: a file made with other values is made again. A manifest
-# holds their names, and a digest of names and values.
+# holds their names, and a digest of names and values. The model is not among them: the
+# manifest holds its name and its own digest, as its path says nothing about its weights.
 OUTPUT_OPTIONS = (
     "mode",
     "network_size",
@@ -56,8 +57,8 @@ class AnonymizeOptions(Limits):
     )
     allow_untested_size: bool = flag(
         False,
-        "Work where a side is more than 1.5 times the trained one, or less than 1/1.5 of it, "
-        "although the network may hide far less there than the privacy figures of its table say.",
+        "Allow a side more than 1.5 times the trained one, or less than 1/1.5 of it, although the "
+        "network may hide far less there than its privacy figures suggest.",
     )
     overlap: int = flag(16, "Pixels that neighbouring tiles share.", low=0, high=512)
     on_damage: str = flag(
@@ -67,14 +68,13 @@ class AnonymizeOptions(Limits):
         choices=("refuse", "conceal"),
         group="Reading and writing files",
     )
-
     audio: str = flag(
         "drop", "Drop or keep sound. Voices identify people.", choices=("drop", "keep")
     )
     metadata: str = flag(
         "drop",
-        "Drop or keep what a video's container says of place, device and time; an image's metadata "
-        "is always dropped.",
+        "Drop or keep what a video's container says about place, device and time; an image's "
+        "metadata is always dropped.",
         choices=("drop", "keep"),
     )
     codec: str = flag("", "Encoder of videos; empty: libx264, or libvpx-vp9 for .webm.")
@@ -124,25 +124,25 @@ class AnonymizeCommandOptions(AnonymizeOptions):
     )
     max_latency: float = flag(
         0.5,
-        "Live: drop a frame that is later than this many seconds; 0: drop none.",
+        "Live sources: drop frames that are later than this many seconds; 0: drop none.",
         low=0.0,
         high=60.0,
     )
     max_seconds: float = flag(
         0.0,
-        "Live: stop after this many seconds; 0: at the end of the source, or at Ctrl-C.",
+        "Live sources: stop after this many seconds; 0: at the end of the source or at Ctrl-C.",
         low=0.0,
     )
     segment_seconds: float = flag(
-        0.0, "Live: start a new file after this many seconds; 0: write one file.", low=0.0
+        0.0, "Live sources: start a new file every N seconds; 0: write one file.", low=0.0
     )
     reconnect_seconds: float = flag(
-        60.0, "Live: try to reconnect to a lost stream for this many seconds.", low=0.0
+        60.0, "Live sources: try to reconnect to a lost stream for this many seconds.", low=0.0
     )
     ca_file: str = flag(
         "",
-        "Live: PEM file that the certificate of an https:// or rtsps:// server is checked against; "
-        "empty: the system's.",
+        "Live sources: PEM file that the certificate of an https:// or rtsps:// server is checked "
+        "against; empty: the system's.",
         alias="authority",
     )
     raw_size: str = flag("", "HxW of raw RGB frames on standard input.")

@@ -42,7 +42,7 @@ def _produce_items(items: Iterable[Any], waiting: queue.Queue, leaving: threadin
             if not _put_unless_stopped(waiting, (item, None), leaving):
                 break
         _put_unless_stopped(waiting, (END_OF_ITEMS, None), leaving)
-    except BaseException as error:  # whatever it is: the consumer waits for it
+    except BaseException as error:  # of any type, or the consumer would wait forever
         _put_unless_stopped(waiting, (END_OF_ITEMS, error), leaving)
     finally:
         if hasattr(items, "close"):  # a generator

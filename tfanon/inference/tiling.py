@@ -1,4 +1,4 @@
-"""Frames of any size through a network of one size: whole, or cut into tiles that overlap."""
+"""Runs a network on frames of any size: on whole frames, or on tiles that overlap."""
 
 from collections.abc import Sequence
 
@@ -30,7 +30,7 @@ def run_on_whole_frames(network: Network, frames: np.ndarray) -> np.ndarray:
 
 
 def _round_up(length: int, multiple: int) -> int:
-    return -(-length // multiple) * multiple
+    return -(-length // multiple) * multiple  # the inner division rounds up
 
 
 def run_on_tiles(network: Network, frames: np.ndarray, overlap: int) -> np.ndarray:
@@ -56,7 +56,7 @@ def run_on_tiles(network: Network, frames: np.ndarray, overlap: int) -> np.ndarr
         for left in compute_tile_starts(frames.shape[2], tile_width, overlap):
             window = np.s_[:, top : top + tile_height, left : left + tile_width]
             total[window] += ramp * network(np.ascontiguousarray(frames[window]))
-            weights[window[1:]] += ramp
+            weights[window[1:]] += ramp  # the same for all frames: no axis N
     return np.rint(total / weights).astype(np.uint8)[:, :height, :width]
 
 
@@ -68,6 +68,7 @@ def compute_tile_starts(length: int, tile: int, overlap: int) -> list[int]:
         tile: Length of a tile.
         overlap: Pixels that neighbouring tiles share at least.
     """
+    # The fewest tiles that share so many pixels; the division rounds up.
     count = max(1, -(-(length - overlap) // (tile - overlap)))
     return [round(number * (length - tile) / max(1, count - 1)) for number in range(count)]
 

@@ -127,8 +127,10 @@ def anonymize_video(
         return writer
 
     with files.write_atomically(target, replace=overwrite) as unfinished:
+        # Errors of reading are MediaErrors already, which name the input.
         with frame_reader.name_file_in_errors(target):
             timestamps, end = write_anonymized_frames(video, open_writer, anonymizer, on_frame)
+            # A frame that a stage has lost is missing from the timestamps, too.
             if len(timestamps) != video.frame_count:
                 raise limits.MediaError(
                     f"{len(timestamps)} of {video.frame_count} frames were written."
@@ -148,7 +150,7 @@ def anonymize_video(
 
 def write_anonymized_frames(
     video: InputVideo,
-    open_sink: Callable[[video_reader.VideoInfo], FrameWriter],
+    open_writer: Callable[[video_reader.VideoInfo], FrameWriter],
     anonymizer: FrameAnonymizer,
     on_frame: Callable[[np.ndarray], Any] = lambda pixels: None,
 ) -> tuple[array.array, int]:
@@ -156,8 +158,8 @@ def write_anonymized_frames(
 
     Args:
         video: The video, not yet iterated.
-        open_sink: Opens the writer for a video of these properties. Where the video yields packets
-            of sound, it also has a method `write_sound`.
+        open_writer: Opens the writer for a video of these properties. Where the video yields
+            packets of sound, the writer also has a method `write_sound`.
         anonymizer: The anonymizer.
         on_frame: Called with each anonymized frame, upright.
 
@@ -165,9 +167,10 @@ def write_anonymized_frames(
         The timestamps of the frames, and the end of the last one, in the video's time base.
     """
     timestamps, end = array.array("q"), 0
+    # The copy keeps the display matrix, so its frames are stored turned like those of the original.
     stored_orientation = scaling.invert_orientation(video.info.rotation)
     with contextlib.ExitStack() as stages:
-        writer: Any = stages.enter_context(contextlib.closing(open_sink(video.info)))
+        writer: Any = stages.enter_context(contextlib.closing(open_writer(video.info)))
         for item in run_stages(stages, video, anonymizer):
             if not isinstance(item, UprightFrame):
                 writer.write_sound(item)
@@ -257,6 +260,7 @@ def make_upright(
         uint8 `[H, W, 3]` of the anonymizer's input size.
     """
     swaps_sides = rotation % 2
+    # to_pixels makes copies, as several frames wait between two stages.
     if swaps_sides:
         height, width = size
         input_height, input_width = anonymizer.get_input_size(width, height)

@@ -61,6 +61,7 @@ def write_video(
     if codec not in ENCODER_OPTIONS:
         codecs = " or ".join(ENCODER_OPTIONS)
         raise ValueError(f"Cannot write video with codec '{codec}': choose {codecs}.")
+    # The stream needs the size before it takes a frame; without any frame, no file is made.
     frames = iter(frames)
     first = _check_frame(next(frames, None), None, path)
     with (

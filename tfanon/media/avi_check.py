@@ -1,4 +1,4 @@
-"""Whether .avi can hold a video, by the packets of the original, before any frame is decoded.
+"""Checks whether .avi can hold a video, by the packets of the original, before decoding a frame.
 
 An .avi file stores neither times nor the start of a track, only frames at an even rate.
 """
@@ -22,14 +22,14 @@ RATE_TOLERANCE = 1e-3  # relative error of a rate that a container derives from 
 
 @dataclasses.dataclass(frozen=True)
 class PacketTimes:
-    """When the frames and the sound of a video come, by its packets.
+    """Times of the frames and the sound of a video, read from its packets.
 
     Attributes:
         timestamps: Of the frames, ascending, from the start of the file's clock, in units of the
             time base; None if the packets have no times of their own.
         start: Second at which the frames begin.
         sounds: Per sound track the second at which it begins, and the seconds of its longest gap.
-            A start before 0 counts as 0, since decoders only warm up on what comes before.
+            A start before 0 counts as 0, as decoders only warm up on sound before it.
     """
 
     timestamps: list[int] | None
@@ -44,7 +44,7 @@ def fit_to_avi(video: video_reader.VideoReader) -> video_reader.VideoInfo:
         video: The original, not yet iterated.
 
     Raises:
-        ValueError: Its frames are not evenly spaced, or its sound starts apart from them or has
+        ValueError: Its frames are not evenly spaced, or its sound starts at another time or has
             gaps.
     """
     times = _read_packet_times(video)
@@ -84,6 +84,7 @@ def _read_packet_times(video: video_reader.VideoReader) -> PacketTimes:
         if packets:
             start = max(0.0, packets[0][0] - origin)
             sounds.append((start, _find_longest_gap(packets)))
+    # AVI itself stores no times: its frames lie in slots already.
     if video.container.format.name in frame_times.UNTIMED_CONTAINERS:
         return PacketTimes(None, 0.0, sounds)
     start = float(min(timestamps, default=0) * video.info.time_base) - origin
@@ -112,6 +113,7 @@ def _find_longest_gap(packets: list[tuple[float, float]]) -> float:
         return 0.0
     usual = statistics.median(duration for _, duration in packets)
     longest = 0.0
+    # Not strict: the last packet has none after it.
     for (time, duration), (next_time, _) in zip(packets, packets[1:], strict=False):
         longest = max(longest, next_time - time - min(duration, 2 * usual))
     return longest
@@ -134,6 +136,8 @@ def choose_even_rate(
         return info
     tolerance = RATE_TOLERANCE * info.rate
     near = [rate for rate in COMMON_FRAME_RATES if abs(rate - info.rate) < tolerance]
+    # A declared rate may come from rounded times: common rates near it are tried before it. Among
+    # all others, the slowest that fits leaves the fewest slots empty.
     near.sort(key=lambda rate: abs(rate - info.rate))
     for rate in (*near, info.rate, *sorted(COMMON_FRAME_RATES)):
         positions = [(stamp - timestamps[0]) * info.time_base * rate for stamp in timestamps]
@@ -142,7 +146,7 @@ def choose_even_rate(
             abs(slot - position) / rate for slot, position in zip(slots, positions, strict=True)
         ]
         is_on_time = max(errors) <= video_writer.MAX_TIME_ERROR_SECONDS
-        if is_on_time and len(set(slots)) == len(slots):
+        if is_on_time and len(set(slots)) == len(slots):  # no two frames in one slot
             return dataclasses.replace(info, rate=rate)
     problem = "The frames of the original are not evenly spaced"
     raise ValueError(video_writer.UNEVEN_TIMES_MESSAGE.format(problem))
@@ -151,7 +155,7 @@ def choose_even_rate(
 def check_sound_alignment(
     info: video_reader.VideoInfo, start: float, sounds: Sequence[tuple[float, float]]
 ) -> None:
-    """Refuse sound that starts apart from the frames, or has gaps: .avi stores it without times.
+    """Refuse sound that starts before or after the frames, or has gaps: .avi stores no times.
 
     Args:
         info: Of the original, with the rate of the slots.

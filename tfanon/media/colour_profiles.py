@@ -1,7 +1,7 @@
 """Converts pictures to sRGB by their ICC profile or their code points.
 
 Browsers are the model: a profile that is broken, or that does not suit the picture, is ignored, and
-a picture that says nothing of its colours is sRGB.
+a picture without any colour description counts as sRGB.
 """
 
 import functools

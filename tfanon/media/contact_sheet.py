@@ -45,6 +45,7 @@ def draw_sheet(
     rows = {name: to_uint8(frames) for name, frames in rows.items()}
     shapes = {name: frames.shape for name, frames in rows.items()}
     has_frames = all(len(shape) == 4 for shape in shapes.values())
+    # The number of frames may differ: a shorter row ends early.
     frame_shapes = {shape[1:] for shape in shapes.values()}
     if not has_frames or len(frame_shapes) != 1:
         raise ValueError(
@@ -62,9 +63,11 @@ def draw_sheet(
     draw = ImageDraw.Draw(sheet)
     for column, title in enumerate(titles):
         x = left + column * (width + GAP_PIXELS) + width // 2
+        # "ma": centred, and the text hangs below the point.
         draw.text((x, GAP_PIXELS), title, TEXT_COLOUR, font, anchor="ma")
     for row, (name, frames) in enumerate(rows.items()):
         y = top + row * (height + GAP_PIXELS)
+        # "rm": ends at the point, vertically centred.
         draw.text((left - GAP_PIXELS, y + height // 2), name, TEXT_COLOUR, font, anchor="rm")
         for column, frame in enumerate(frames):
             sheet.paste(_enlarge(frame, scale), (left + column * (width + GAP_PIXELS), y))
@@ -88,6 +91,7 @@ def cut_sheet(sheet: np.ndarray, rows: int, columns: int) -> np.ndarray:
     height, width, _ = sheet.shape
     pitch, rest = divmod(height - GAP_PIXELS, rows)
     side = pitch - GAP_PIXELS
+    # The pictures end at the right edge; how wide the names before them are depends on the font.
     left = width - columns * pitch
     if rest or side < 1 or left < GAP_PIXELS:
         raise ValueError(
@@ -162,6 +166,7 @@ def save_animation(
         sheets.append(Image.fromarray(draw_sheet(frames, titles, scale)))
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    # loop=0: repeat without end.
     sheets[0].save(
         path, save_all=True, append_images=sheets[1:], duration=round(1000 / fps), loop=0
     )

@@ -44,6 +44,7 @@ class Codec:
 CODECS = {
     # A fast preset, as the encoder shares the cores with a network.
     "libx264": Codec("crf", 23, 51, {"preset": "superfast"}, needs_even_sides=True),
+    # x265 logs to standard error by itself, whatever the log level of libav is.
     "libx265": Codec(
         "crf",
         24,
@@ -51,7 +52,9 @@ CODECS = {
         {"preset": "veryfast", "x265-params": "log-level=error"},
         needs_even_sides=True,
     ),
+    # With a bit rate other than 0, crf would only be an upper bound of the quality.
     "libvpx-vp9": Codec("crf", 32, 63, {"b": "0", "cpu-used": "5", "row-mt": "1"}),
+    # Without +qscale these two follow a bit rate and ignore the quality.
     "mpeg4": Codec("global_quality", 3, 31, {"flags": "+qscale"}, uses_frame_numbers=True),
     "mjpeg": Codec(
         "global_quality",
@@ -59,7 +62,7 @@ CODECS = {
         31,
         {"flags": "+qscale"},
         uses_frame_numbers=True,
-        pixel_format="yuvj420p",
+        pixel_format="yuvj420p",  # full range, as JPEG has it
     ),
     "ffv1": Codec("", 0, 0, pixel_format="yuv444p"),
 }
@@ -100,6 +103,7 @@ class EncodingOptions:
             raise ValueError(f"No codec called '{name}': choose {' '.join(CODECS)}.")
         if name in UNSUPPORTED_CODECS.get(ending, ()):
             raise ValueError(f"An {ending} file cannot hold {name}; an .mkv file holds any codec.")
+        # WebM is defined for VP8, VP9 and AV1 only.
         if ending == ".webm" and name != "libvpx-vp9":
             raise ValueError(
                 f"A .webm file holds libvpx-vp9, not {name}; an .mkv file holds any codec."
@@ -122,6 +126,7 @@ class EncodingOptions:
             if codec.uses_frame_numbers:
                 quality *= QSCALE_UNITS
             options[codec.quality_option] = str(quality)
+        # The other encoders have no presets.
         if self.preset and "preset" in options:
             options["preset"] = self.preset
         return options

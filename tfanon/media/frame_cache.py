@@ -57,6 +57,8 @@ class FrameCache:
             return None
         try:
             self.files[file] = decode()
+        # Its other frames can still be read one by one; the entry stays None, so that this is not
+        # tried again.
         except limits.MediaError:
             with self._lock:
                 self.used -= size

@@ -1,4 +1,4 @@
-"""Chosen frames of a video, exact to the frame. PyAV is imported in this folder only.
+"""Reads chosen frames of a video, exact to the frame. PyAV is imported in this folder only.
 
 A path may also be an object whose read() returns the file's bytes and whose str() ends as the
 file's name does.
@@ -56,7 +56,7 @@ MediaPath = str | os.PathLike[str] | StoredFile
 
 @dataclasses.dataclass(frozen=True)
 class FrameIndex:
-    """What is known of a video's frames before one is read.
+    """What is known about a video's frames before one is read.
 
     Attributes:
         count: Number of frames that a decoder returns when it starts at the first packet.
@@ -126,7 +126,7 @@ def read_frames(
     index = index_frames(path)
     state = identify_file_state(path)
     numbers = [int(number) for number in choose(index.count)]
-    wanted = set(numbers)
+    wanted = set(numbers)  # a repeated frame is decoded once
     scaler = WindowScaler(height, width)
     check_colour = tone_mapping.ColourChecker(path)
 
@@ -172,7 +172,7 @@ def open_container(
             "r",
             format=file_format,
             options=limits.LIBAV_OPEN_OPTIONS,
-            metadata_errors="replace",
+            metadata_errors="replace",  # titles need not be UTF-8
         ) as container,
     ):
         stream = limits.select_video_stream(path, container)
@@ -224,9 +224,9 @@ def _resolve_input(path: MediaPath) -> tuple[str, str | BinaryIO]:
 
 
 def identify_file_state(path: MediaPath) -> FileState | None:
-    """Return (path, time of the last change, size) of a file; None for an object, which is fixed.
+    """Return (path, time of the last change, size) of a file; None for an object.
 
-    Together they tell the content of a file from any other.
+    Together they identify the content of a file without reading it. An object never changes.
     """
     if not isinstance(path, str | os.PathLike):
         return None
@@ -266,10 +266,11 @@ def _list_timestamps(
         if packet.pts is None or packet.pts in timestamps or packet.is_corrupt:
             return None
         if first is None:
+            # Without its references, a decoder may return fewer frames than packets.
             if not packet.is_keyframe:
                 return None
             first = packet.pts
-        if packet.is_discard:
+        if packet.is_discard:  # left out by an edit list
             continue
         # It may refer to a frame that was cut away, and then is never shown.
         if packet.pts < first:
@@ -302,6 +303,7 @@ def _index_by_decoding(
         for packet in container.demux(stream):
             if packet.size:
                 packet_times.append(packet.pts)
+                # Differing times mean B-frames, which are stored after frames shown later.
                 has_one_time = packet.pts is not None and packet.pts == packet.dts
                 is_stored_in_order = is_stored_in_order and has_one_time
             for frame in packet.decode():
@@ -378,6 +380,7 @@ def _decode_from_key_frame(
             container.seek(first, stream=stream, backward=True)
         for packet in container.demux(stream):
             start = packet.pts if start is None else start
+            # The seek did not end at a frame at which decoding may start.
             if keys is not None and start not in keys:
                 return {}
             needed = packet.pts is None or packet.pts in numbers
@@ -386,6 +389,7 @@ def _decode_from_key_frame(
                 # Frames shown before the key frame refer to frames that were not decoded.
                 if start is None or frame.pts is None or frame.pts < start:
                     continue
+                # A corrupt frame shows what the decoder made up: it counts as not decoded.
                 if frame.pts in numbers and not frame.is_corrupt:
                     frames.setdefault(numbers[frame.pts], convert(frame))
                 if len(frames) == len(numbers):

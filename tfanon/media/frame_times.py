@@ -1,4 +1,4 @@
-"""When each decoded frame is shown, and which frames a decoder failed to return.
+"""Finds out when each decoded frame is shown, and which frames a decoder failed to return.
 
 The decoder returns frames; the container says when they are shown. Containers differ:
 

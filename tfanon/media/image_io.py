@@ -67,7 +67,7 @@ UPRIGHT_TRANSPOSES = {  # value of the tag: operation that makes the picture upr
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
     5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
+    6: Image.Transpose.ROTATE_270,  # Pillow turns counter-clockwise
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
@@ -179,6 +179,7 @@ def read_image_size(path: MediaPath) -> tuple[int, int]:
             if _read_exif_orientation(opened.picture) in SIDE_SWAPPING_ORIENTATIONS:
                 return width, height
             return height, width
+    # Pillow could not read the header, but libav may.
     with frame_reader.open_container(opened.source) as (_, stream):
         return stream.codec_context.height, stream.codec_context.width
 
@@ -202,6 +203,7 @@ def write_image(
             f"Cannot write an image that ends in '{ending}': choose {' '.join(WRITE_FORMATS)}."
         )
     image = Image.fromarray(np.ascontiguousarray(pixels))
+    # PNG and BMP ignore the quality.
     image.save(path, WRITE_FORMATS[ending], quality=quality or DEFAULT_QUALITY)
 
 
@@ -235,7 +237,7 @@ def _decode_frame(path: MediaPath, refuse_animation: bool = False) -> tuple[av.V
 def _drop_png_profile(path: MediaPath) -> MediaPath:
     """Return a PNG without its colour profile: the path itself if it has none.
 
-    PyAV 18 frees the name of a profile twice if somebody has looked at the side data of the frame.
+    PyAV 18 frees the name of a profile twice if the side data of the frame was looked at.
     """
     if isinstance(path, str | os.PathLike):
         content = pathlib.Path(path).read_bytes()
@@ -326,12 +328,15 @@ def _read_webp_size(header: bytes) -> tuple[int, int]:
     """Return (width, height) by the first bytes of a WebP; (0, 0) if they do not contain it."""
     header = header.ljust(WEBP_HEADER_BYTES, b"\0")
     kind = header[12:16]
+    # Extended files: sides minus 1, in 24 bits each.
     if kind == b"VP8X":
         width, height = header[24:27], header[27:30]
         return 1 + int.from_bytes(width, "little"), 1 + int.from_bytes(height, "little")
+    # Lossless: sides minus 1, in 14 bits each.
     if kind == b"VP8L":
         bits = int.from_bytes(header[21:25], "little")
         return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    # Lossy: sides in 14 bits each, before two bits for upscaling (RFC 6386, section 9.1).
     if kind == b"VP8 ":
         width, height = header[26:28], header[28:30]
         return int.from_bytes(width, "little") & 0x3FFF, int.from_bytes(height, "little") & 0x3FFF
@@ -375,6 +380,7 @@ def _is_plain_srgb(picture: ImageFile.ImageFile, opened: _OpenedImage) -> bool:
     """Return whether the stored values are those of an opaque sRGB picture."""
     if picture.has_transparency_data:
         return False
+    # libav does not decode animated WebP.
     if opened.kind == "webp_pipe" and _is_animation(picture, opened.kind):
         return False
     if opened.code_points is not None:
@@ -418,8 +424,9 @@ def _read_srgb_pixels(picture: ImageFile.ImageFile, opened: _OpenedImage) -> np.
 def _split_alpha(picture: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     """Return the colours of a picture and its alpha in mode L, which is None if it is opaque."""
     if picture.mode.startswith("I"):
-        levels = np.asarray(picture).astype(np.int64)
+        levels = np.asarray(picture).astype(np.int64)  # 255 times a level does not fit into 16 bits
         grey = Image.fromarray((levels * 255 / 65535).round().astype(np.uint8))
+        # PNG without an alpha channel names one grey level as transparent.
         transparent_level = picture.info.get("transparency")
         if transparent_level is None:
             return grey, None

@@ -1,9 +1,8 @@
-"""Which media files are accepted: containers, frame size, duration, number of streams.
+"""Limits on media files: containers, frame size, duration, number of streams.
 
-Media files come from strangers and decoders are the part of tfanon that they reach. The container
-is recognised by the content of the file and named to libav, so that libav never guesses. A playlist
-or a concatenation script could open other files; it is never among the choices, whatever the
-extension of the file is.
+Media files are untrusted input, and decoders have bugs. The container is therefore recognised by
+the content of the file and named to libav, so that libav never guesses. Playlists and concatenation
+scripts, which could open other files, are never accepted, whatever the extension of the file is.
 """
 
 import os
@@ -132,20 +131,20 @@ def set_limits(pixels: int, seconds: int, streams: int) -> None:
 
 
 def get_limits() -> dict[str, int]:
-    """Return the arguments of set_limits that set the limits of this process in another."""
+    """Return the limits of this process as arguments of set_limits, for a child process."""
     return {"pixels": MAX_FRAME_PIXELS, "seconds": MAX_VIDEO_SECONDS, "streams": MAX_STREAMS}
 
 
 def is_video_path(path: object) -> bool:
-    """Return whether the name of a file ends as that of a video does, in upper or lower case."""
+    """Return whether a file has the extension of a video, in upper or lower case."""
     return _get_ending(path) in VIDEO_ENDINGS
 
 
 def check_ending(path: object) -> None:
-    """Check that the name of a file ends as that of a video or image does.
+    """Check that a file has the extension of a supported video or image.
 
     Raises:
-        MediaError: It does not.
+        MediaError: It has another one.
     """
     ending = _get_ending(path)
     if ending in RAW_STREAM_ENDINGS:
@@ -319,7 +318,7 @@ def _detect_mpeg_stream(head: bytes) -> str:
 
 
 def _is_transport_stream(head: bytes) -> bool:
-    """Return whether sync bytes lie at the distance of packets from any offset on."""
+    """Return whether sync bytes are one packet apart, from whatever offset on."""
     for size in TS_PACKET_SIZES:
         for start in range(size):
             sync_bytes = head[start : start + size * MAX_TS_PACKETS : size]
@@ -338,7 +337,7 @@ def _is_pack_marker(marker: bytes) -> bool:
 
 
 def make_file_url(path: str | os.PathLike[str]) -> str:
-    """Return what libav is to open for a file: it takes a plain path '12:' for a protocol."""
+    """Return the URL of a file for libav, which would take "12:" in a plain path for a protocol."""
     return f"file:{os.fspath(path)}"
 
 

@@ -99,6 +99,7 @@ def open_live_source(
 def _connect(address: str, timeout: float, arguments: dict[str, Any]) -> InputContainer:
     """Open a source with libav, and explain a connection whose certificate is not accepted."""
     try:
+        # timeout: to connect, and per read. A title that is not UTF-8 must not end a recording.
         return av.open(**arguments, timeout=(timeout, timeout), metadata_errors="replace")
     except OSError as error:
         options = arguments.get("options", {})
@@ -122,6 +123,7 @@ def _decode_frames(
         check_colour(frame)
         if not frame.is_corrupt:
             yield frame
+    # Only a file on a server has a size, and may end.
     if container.size <= 0:
         raise MediaError(f"{name}: the stream ended.")
 

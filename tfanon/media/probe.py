@@ -1,4 +1,4 @@
-"""What a media file holds, found out in a process of its own, as a decoder may crash or hang.
+"""Examines media files in a separate process, as a decoder may crash or hang.
 
     python -m tfanon.media.probe '{"whole": true, "limits": {..}}'
 
@@ -52,6 +52,7 @@ def _read_size(path: str) -> tuple[int, int]:
 def _count_frames(path: str, whole: bool) -> int:
     if limits.is_video_path(path):
         if whole:
+            # range, as the function that chooses, chooses every frame.
             return len(frame_reader.read_frames(path, range, PROBE_SIDE, PROBE_SIDE))
         return frame_reader.count_frames(path)
     if whole:
@@ -65,7 +66,7 @@ def run_worker() -> None:
     limits.set_limits(**options["limits"])
     for line in sys.stdin:
         answer = examine_file(json.loads(line), options["whole"])
-        print(json.dumps(answer), flush=True)
+        print(json.dumps(answer), flush=True)  # the parent waits for the line
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Whether packets of a sound track are really sound.
+"""Checks whether packets of a sound track are really sound.
 
 Sound is copied as it is, so encoded frames must never pass for sound: a damaged or crafted file can
 claim that its sound lies where its encoded frames are, or label a block of frames with the number

@@ -1,4 +1,4 @@
-"""Whether a video file ends before its own headers and indexes say it should."""
+"""Checks whether a video file ends before its own headers and indexes say it should."""
 
 import os
 from collections.abc import Iterable

@@ -47,7 +47,7 @@ class VideoInfo:
     matrix: tuple[int, ...] | None = None
     rotation: int = 0
     aspect: fractions.Fraction | None = None
-    colour: ColourTags = (2, 0, 2, 2)
+    colour: ColourTags = (2, 0, 2, 2)  # all unspecified
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,6 +122,7 @@ class VideoReader:
         self.resized_frames = 0
         self.dropped_sound_packets = 0
         self.truncation = ""
+        # Other containers start at 0: a later first frame is a delay, which the copy keeps.
         self.origin = 0
         if container.format.name in frame_times.SHIFTED_CLOCK_CONTAINERS:
             self.origin = _find_origin([stream, *self.sound_tracks], info.time_base)
@@ -205,6 +206,7 @@ class VideoReader:
             self._last_seconds = max(self._last_seconds, float(end))
         if packet.stream is self.stream:
             yield from self._read_frames(packet)
+        # Demuxing ends with an empty packet of each stream, which flushes its decoder.
         elif self._sound_checker and packet.stream in self.sound_tracks and packet.size:
             if packet.dts is not None and self._sound_checker.is_sound(packet):
                 yield self._subtract_origin(packet)
@@ -236,6 +238,7 @@ class VideoReader:
         return packet
 
     def _read_frames(self, packet: av.Packet) -> Iterator[TimedFrame]:
+        # A mark of the demuxer, for example after a gap in a transport stream.
         if packet.is_corrupt:
             self._record_damage(f"damaged after frame {self.frame_count}")
         self._packet_count += packet.size > 0
@@ -247,6 +250,7 @@ class VideoReader:
 
     def _decode(self, packet: av.Packet) -> list[av.VideoFrame]:
         """Return the frames that a packet makes the decoder return."""
+        # Failures before the first frame are leading frames, which are counted separately.
         if self._strict_decoder and _raises_on(self._strict_decoder, packet):
             self._strict_failures += self.frame_count > 0
         try:
@@ -272,6 +276,7 @@ class VideoReader:
             return None
         self.dropped_leading_frames += leading
         self._record_missing(missing)
+        # A copy holds one frame at each time, or its verification fails.
         last = self._frame_times.last_timestamp
         if last is not None and timestamp <= last:
             seconds = float((timestamp - self.origin) * self.info.time_base)
@@ -286,6 +291,7 @@ class VideoReader:
         """Check a frame's colours, size and number, and count it."""
         self._check_colour(frame)
         if (frame.height, frame.width) != (self.info.height, self.info.width):
+            # When the file was opened, only the size in its header was checked.
             limits.check_frame_size(self.path, frame.width, frame.height)
             self.resized_frames += 1
         self.frame_count += 1
@@ -305,6 +311,7 @@ class VideoReader:
         leading, missing = self._frame_times.count_lost_at_end(self.frame_count)
         self.dropped_leading_frames += leading
         self._record_missing(missing)
+        # The index of a truncated file may list the missing end, too, which is reported already.
         if not truncated:
             self._record_missing(max(0, self._indexed_packets - self._packet_count))
 
@@ -373,6 +380,7 @@ def _probe_first_frame(path: str) -> tuple[VideoInfo, bool]:
     """
     has_failed = False
     size = 0
+    # A lenient decoder would invent what the first frames lack instead of failing.
     with frame_reader.open_container(path, strict=True) as (container, stream):
         for packet in container.demux(stream):
             size += packet.size

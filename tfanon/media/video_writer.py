@@ -1,4 +1,4 @@
-"""Frames with their timestamps to a video file, and the check that the file holds all of them."""
+"""Writes frames with their timestamps to a video file, and checks that it holds all of them."""
 
 import contextlib
 import dataclasses
@@ -103,6 +103,7 @@ class VideoWriter:
             transfer = tone_mapping.HDR_TRANSFERS[info.colour[3]]
             self.notes.append(f"HDR ({transfer}) tone-mapped to SDR")
         file_format = CONTAINER_FORMATS[ending]
+        # bitexact: no version of libav in the file, so that equal frames give equal bytes.
         self.container = av.open(
             limits.make_file_url(path),
             "w",
@@ -117,6 +118,7 @@ class VideoWriter:
             self.close()
             raise
         if file_format in ISO_FORMATS:
+            # The start of a track is stored in this unit; libav's default is a millisecond.
             time_scale = _choose_time_scale(info.time_base.denominator)
             self.container.options["movie_timescale"] = str(time_scale)
             if metadata:  # else only the few keys that the standard names are written
@@ -151,6 +153,7 @@ class VideoWriter:
         context.color_trc = transfer
         if info.aspect:
             context.sample_aspect_ratio = info.aspect
+        # Else the encoder counts frames at the rate of the stream.
         if not self.codec.uses_frame_numbers:
             context.time_base = info.time_base
         if self.ending == ".avi" and name != "ffv1":
@@ -255,6 +258,7 @@ class VideoWriter:
         if packet.pts is not None and packet.pts < 0 and not self._is_iso():
             if packet.pts + (packet.duration or 0) <= 0:
                 return
+            # Part of it is heard.
             packet.pts = packet.dts = 0
         track = self.sound_tracks[packet.stream]
         # The header must be written first: it decides on the units of the tracks.
@@ -306,6 +310,7 @@ class VideoWriter:
         for packet in packets:
             assert packet.pts is not None, "encoders return what write() gave them"
             timestamp, duration = self._pending.pop(packet.pts)
+            # These encoders use no B-frames, so frames are decoded in the order of display.
             if self.codec.uses_frame_numbers:
                 packet.pts = packet.dts = timestamp
                 packet.time_base = self.info.time_base
@@ -389,6 +394,7 @@ def _read_sorted_timestamps(container: InputContainer, stream: av.VideoStream) -
     ahead: list[int] = []
     has_slots = container.format.name in frame_times.UNTIMED_CONTAINERS
     for packet in container.demux(stream):
+        # In AVI the decoding time is the number of the slot.
         timestamp = packet.dts if has_slots else packet.pts
         if packet.size and timestamp is not None and not packet.is_corrupt:
             heapq.heappush(ahead, timestamp)

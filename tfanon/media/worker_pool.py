@@ -1,4 +1,4 @@
-"""Many media files examined at once by child processes with a time limit.
+"""Examines many media files at once, in child processes with a time limit.
 
 A decoder that crashes or hangs costs one file.
 """
@@ -57,7 +57,7 @@ class ProbeProcess:
             answer = ""
         finally:
             timer.cancel()
-            timer.join()
+            timer.join()  # it may be running: timed_out is final only after it
         if self.timed_out or not answer:
             return {"error": f"{path}: {self._describe_failure(process)}"}
         return json.loads(answer)
@@ -66,7 +66,7 @@ class ProbeProcess:
         """End the process."""
         if self.process:
             self.process.kill()
-            self.process.communicate()
+            self.process.communicate()  # leaves no zombie and no open pipe
             self.process = None
 
     def _start_if_needed(self) -> subprocess.Popen[str]:
@@ -76,7 +76,7 @@ class ProbeProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
-                encoding="ascii",
+                encoding="ascii",  # JSON escapes the rest, whatever the locale is
             )
         return self.process
 
@@ -94,7 +94,7 @@ class ProbeProcess:
         if timed_out:
             return f"not decoded within {self.seconds:g} seconds (--seconds_per_file)."
         cause = f"exit status {status}"
-        if status < 0:
+        if status < 0:  # killed by a signal
             cause = signal.Signals(-status).name
         return f"its decoder died of {cause}."
 

@@ -250,7 +250,7 @@ class BatchNorm(keras.layers.BatchNormalization):
         return y
 
     def _bessel_correction(self, size: tf.Tensor) -> tf.Tensor:
-        """Return n / (n - 1) for the n numbers behind one variance; 1 where n is 1."""
+        """Return n / (n - 1) for a variance of n numbers; 1 where n is 1."""
         replicas = tf.distribute.get_strategy().num_replicas_in_sync if self.synchronized else 1
         count = tf.cast(replicas * tf.reduce_prod(size[:-1]), tf.float32)
         return count / tf.maximum(count - 1, 1)

@@ -1,4 +1,4 @@
-"""The options of tfanon-weights; field names are flag names."""
+"""Options of `tfanon.weights`; field names are flag names."""
 
 import dataclasses
 
@@ -17,25 +17,23 @@ class WeightsOptions:
         group="Output of fetch and convert",
     )
     network: str = flag(
-        "", "Network that the file holds, a file of tfanon/models.", group="Input of convert"
+        "", "Network that the file holds: a file of tfanon/models.", group="Input of convert"
     )
     layout: str = flag(
         "",
-        "How the file names its tensors, a file of tfanon/pretrained/layouts; empty: found by the "
-        "names in the file.",
+        "How the file names its tensors: a file of tfanon/pretrained/layouts; empty: detected from "
+        "the names in the file.",
     )
     part: str = flag(
         "",
-        "Where in a file of several networks this one is, such as 'model_state'.",
+        "Key of the network in a file that holds several, such as 'model_state'.",
     )
     dilated: bool = flag(
-        False, "The file is of SPAct's r3d_18, which does not reduce time in its last stage."
+        False, "The file holds SPAct's r3d_18, whose last stage keeps the temporal resolution."
     )
-    cache: str = flag("~/.cache/tfanon", "Folder of downloaded files.", group="Download by fetch")
-    sha256: str = flag(
-        "", "The digest that you trust, for weights whose authors do not publish one."
-    )
+    cache: str = flag("~/.cache/tfanon", "Folder for downloaded files.", group="Download by fetch")
+    sha256: str = flag("", "Expected SHA-256 digest, for weights whose authors do not publish one.")
     mirror: str = flag(
         "",
-        "URL of a folder that holds the same file; empty: download from the authors.",
+        "URL of a folder that holds the same file; empty: the authors' address.",
     )

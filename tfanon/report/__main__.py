@@ -1,10 +1,10 @@
-"""Write one page about finished runs and sweeps, with its numbers as JSON, CSV and LaTeX.
+"""Write a report of finished runs and sweeps: an HTML page, and its numbers as JSON, CSV, LaTeX.
 
     python -m tfanon.report runs/seed0 runs/seed1 runs/seed2 --output=report
     python -m tfanon.report runs/sweep --output=report
 
-The page opens from disk. Runs of one experiment with several seeds become one row. If a control
-failed, the page says so first and the exit status is 1.
+The page needs no server. Runs of one experiment with several seeds become one row. If a control
+failed, the page says so first, and the exit status is 1.
 """
 
 import dataclasses
@@ -42,10 +42,12 @@ Control = dict[str, Any]
 class ReportOptions:
     """Where the report goes and what it may show."""
 
-    output: str = flag("report", "Folder of report.html, report.json and tables/.", short="o")
+    output: str = flag(
+        "report", "Folder of report.html, report.json and tables/.", short="o", group="Output"
+    )
     pictures: str = flag(
         "synthetic",
-        "Pictures on the page: of synthetic people only, of real data sets too, or none.",
+        "Pictures on the page: of synthetic people only, of real people too, or none.",
         choices=("synthetic", "real", "none"),
     )
 
@@ -253,8 +255,8 @@ def _make_control_table(controls: Sequence[Control]) -> Table:
         "Controls",
         ("control", "run", "attacker", "value", "bound", "passed"),
         tuple(rows),
-        lead="Positive control: an attacker must succeed on raw data. Negative control: it must find "
-        "nothing in noise. Otherwise no leakage is measured.",
+        lead="Positive control: an attacker must succeed on raw data. Negative control: it must "
+        "find nothing in noise. Otherwise no leakage is measured.",
     )
 
 

@@ -74,7 +74,7 @@ def load_run(folder: pathlib.Path, threads: int = 0) -> Network:
 
 def _build_run(folder: pathlib.Path) -> Network:
     """Build f_A of a run and read its weights, under the current settings of Keras."""
-    # These import Keras: not needed by whoever loads another format.
+    # Imported on use: they import Keras, which other formats do not need.
     from tfanon.core import checkpoint, config
 
     run_config = config.from_flagfile(folder / "run.flags")

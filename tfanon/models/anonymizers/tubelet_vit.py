@@ -6,9 +6,9 @@ for the action. The remaining ones are decoded to pixels, the dropped ones are b
 
 Only the core was released. The following choices are our own: where tubelets are dropped and how
 many are kept (DynamicViT's 3, 6, 9 and .7, .49, .34); interpolating the position embedding for
-clips of any size; treating an image as a clip that stands still; and blackening dropped tubelets in
-training by the straight-through gradient of the hard decision. The released losses lack the term
-that controls the share of kept tubelets in training; here nothing controls it.
+clips of any size; treating an image as a static clip; and blackening dropped tubelets in training
+by the straight-through gradient of the hard decision. The released losses lack the term that
+controls the share of kept tubelets in training; here nothing controls it.
 """
 
 from collections.abc import Sequence
@@ -101,7 +101,7 @@ class TubeletTransformer(keras.Model):
         return layers.set_static_shape(y, x.shape)
 
     def _image_frame_index(self, training: bool) -> tf.Tensor | int:
-        """Which frame of a pair that stands still becomes the image.
+        """Index of the frame that becomes the image, of a pair made from one image.
 
         In training it is drawn, since Eq. 5 would otherwise train the first frame alone.
         """
