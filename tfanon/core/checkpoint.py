@@ -52,6 +52,7 @@ def load_weights(model: keras.Model, path: str | os.PathLike[str], digest: str) 
     Raises:
         ValueError: The file is missing, was altered or belongs to a different network.
     """
+    # First: for a truncated file h5py raises an OSError, which callers do not expect.
     verify_digest(path, digest)
     try:
         model.load_weights(str(path))
@@ -108,9 +109,12 @@ class CheckpointManager:
                 names under "file", with its "sha256", is kept as long as the checkpoint.
         """
         digest = save_weights(model, self._weights_path(step))
+        # load_weights would leave a restored network with the dropout of its first step.
         states = [convert_to_numpy(state).tolist() for state in _seed_generator_states(model)]
         manifest = {"step": step, "sha256": digest, "random": states, "extra": extra or {}}
+        # Last: weights without a manifest, as a crash between the two leaves them, do not count.
         write_json(self._manifest_path(step), manifest)
+        # Only now: until the new checkpoint is complete, the old ones are all that there is.
         self.clear(keep=self.keep)
 
     def restore(self, model: keras.Model) -> tuple[int, dict[str, Any]]:
@@ -125,6 +129,7 @@ class CheckpointManager:
         for step in reversed(self._saved_steps()):
             try:
                 extra = self._restore_step(model, step)
+            # JSON that is damaged, or lacks an entry; a file that is missing or altered.
             except (ValueError, KeyError) as error:
                 logging.warning(
                     "Checkpoint %d in %s cannot be used; trying the one before it: %s",
@@ -140,6 +145,7 @@ class CheckpointManager:
         """Load one checkpoint and return its `extra`; ValueError or KeyError if it is damaged."""
         manifest = json.loads(self._manifest_path(step).read_text())
         extra = manifest["extra"]
+        # Before the model is changed: it stays as it is if no checkpoint can be used.
         if "file" in extra:
             verify_digest(self.folder / extra["file"], extra["sha256"])
         load_weights(model, self._weights_path(step), manifest["sha256"])
@@ -158,6 +164,7 @@ class CheckpointManager:
         kept_stems = set()
         for step in kept_steps:
             kept_stems |= {f"step-{step:09d}", self._referenced_file_stem(step)}
+        # best-*: weights of the best epoch so far, which `extra` of a checkpoint names.
         for pattern in ("step-*", "best-*", ".unfinished-*"):
             for path in self.folder.glob(pattern):
                 if path.name.split(".")[0] not in kept_stems:

@@ -14,8 +14,10 @@ from absl import app
 
 from tfanon.core import config
 
+# Columns of a line, and of the margin left of a flag's help.
 WIDTH = 100
 INDENT = 6
+# All spellings under which absl accepts --help, with `-h`.
 HELP_WORDS = ("--help", "-help", "-h", "-?")
 # What absl adds to every command and users of this package need.
 COMMON_HELP = """\
@@ -46,11 +48,13 @@ def run_entry_point(
     for kind in options:
         config.define_flags(kind)
     arguments = sys.argv[1:]
+    # Words after "--" are arguments, such as a file called --help.
     flag_words = arguments[: arguments.index("--")] if "--" in arguments else arguments
     if any(word in HELP_WORDS for word in flag_words):
         print(format_help(description, options))
         sys.exit(0)
     if "--version" in flag_words:
+        # Not at the top: tfanon itself imports from core while it is imported.
         from tfanon import __version__
 
         print(f"tfanon {__version__}")
@@ -92,10 +96,12 @@ def format_help(description: str, options: Sequence[type]) -> str:
     for kind in options:
         for field in dataclasses.fields(kind):
             title = field.metadata["group"] or title
+            # Several dataclasses of a command may inherit the fields of Limits.
             if field.name not in described:
                 groups.setdefault(title, []).append(_format_field(field))
             described.add(field.name)
     # Limits are a base class, so that their fields come first; they interest few people.
+    # The sort is stable: all other groups keep their order.
     titles = sorted(groups, key=lambda name: name.startswith("Limits"))
     parts = [description.strip()]
     for name in titles:
@@ -110,6 +116,7 @@ def _format_field(field: dataclasses.Field) -> str:
     names = f"--{field.name}"
     if about["repeated"]:
         names += "=TEXT"
+    # Before numbers: a bool is an int too.
     elif isinstance(field.default, bool):
         names = f"--[no]{field.name}"
     elif about["choices"]:

@@ -53,6 +53,7 @@ def parse_spec(kind: str, spec: str, function: str = "build") -> tuple[str, dict
     Raises:
         ValueError: There is no such component or option, or a value has the wrong type.
     """
+    # The first colon only: a value may be a spec with a colon of its own.
     name, _, options = spec.partition(":")
     module = registry.load_module(kind, name)
     return name, _parse_options(spec, name, options, _list_defaults(getattr(module, function)))
@@ -66,6 +67,8 @@ def make_file_name(spec: str) -> str:
     safe = spec.replace(":", "-", 1).replace(";", "+")
     if not re.search(r"[^\w.=+-]", safe):
         return safe
+    # Replaced characters may make two specs equal; the checksum keeps them apart. Run folders on
+    # disk have these names.
     ascii_name = re.sub(r"[^A-Za-z0-9_.=+-]", "-", safe)
     return f"{ascii_name}-{zlib.crc32(spec.encode()):08x}"
 
@@ -102,6 +105,7 @@ def _list_defaults(function: Callable[..., Any]) -> dict[str, Any]:
 def _convert_value(spec: str, key: str, value: str, kind: type) -> Any:
     """Convert the text of an option to the type of its default."""
     try:
+        # build() takes numbers and words only, and their types are converters.
         return kind(value)
     except ValueError:
         raise ValueError(f"'{spec}': {key} must be {TYPE_NAMES[kind]}, not '{value}'.") from None

@@ -18,6 +18,7 @@ from tfanon.core import exit_status
 
 # Flags that may change between two starts of a run, since they change no result. `processes` only
 # changes rounding, as another machine does.
+# They are left out when a run's folder is compared with a new command.
 RUNTIME_FLAGS = (
     "workdir",
     "checkpoint_every",
@@ -486,10 +487,13 @@ def define_flags(options: type = Config, holder: flags.FlagValues = flags.FLAGS)
         holder: Where the flags are declared; the process-wide flags unless a test or a parser of
             flagfiles brings its own.
     """
+    # In __dict__, since absl takes an attribute of FlagValues for a flag.
     former = holder.__dict__.setdefault("former_names", {})
 
     def expand(words: Sequence[str], force_gnu: bool = True) -> list[str]:
+        # absl's second argument has no effect here: flags may always follow other words.
         expanded = expand_flagfiles(words)
+        # What follows "--" is no flag and keeps its name.
         count = expanded.index("--") if "--" in expanded else len(expanded)
         renamed = [rename_flag(word, former) for word in expanded[:count]]
         return [*renamed, *expanded[count:]]
@@ -499,6 +503,7 @@ def define_flags(options: type = Config, holder: flags.FlagValues = flags.FLAGS)
     holder.__dict__["read_flags_from_files"] = expand
     for field in dataclasses.fields(options):
         _define_flag(field.name, field.default, field.metadata, holder)
+        # --helpshort lists the flags that are registered for the program.
         holder.register_key_flag_for_module(sys.argv[0], holder[field.name])
         if field.metadata["alias"]:
             former[field.metadata["alias"]] = field.name
@@ -521,6 +526,7 @@ def rename_flag(
     dashes = word[: len(word) - len(word.lstrip("-"))]
     name, equals, value = word[len(dashes) :].partition("=")
     negation = ""
+    # A boolean that is switched off; a former name may itself begin with "no".
     if name not in former and name.startswith("no") and not equals:
         negation, name = "no", name[2:]
     if dashes not in ("-", "--") or name not in former:
@@ -560,6 +566,8 @@ def _define_flag(
     """Declare the absl flag whose kind fits the type of the default."""
     low, high, text = about["low"], about["high"], about["help"]
     more = {"flag_values": holder, "short_name": about["short"]}
+    # Choices first, since their defaults are strings; bool before int, since it is a subclass;
+    # repeated before other tuples.
     if about["choices"]:
         flags.DEFINE_enum(name, default, list(about["choices"]), text, **more)
     elif isinstance(default, bool):
@@ -609,9 +617,11 @@ def _expand_word(word: str, including: tuple[str, ...]) -> list[str]:
     flag_name, _, path = word.partition("=")
     if flag_name not in ("--flagfile", "-flagfile"):
         return [word]
+    # absl ignores an empty name too.
     if not path.strip():
         return []
     path = os.path.expanduser(path.strip())
+    # absl would read it once and print a warning.
     if path in including:
         circle = " includes ".join([*including, path])
         raise flags.Error(f"The flagfile {path} includes itself: {circle}.")
@@ -631,6 +641,7 @@ def _read_flag_lines(path: str | os.PathLike) -> list[str]:
         text = read_text(path)
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}.") from None
+    # Not splitlines(), which also breaks at characters that a path may contain.
     lines = [line.strip() for line in text.split("\n")]
     return [line for line in lines if line and not line.startswith(("#", "//"))]
 
@@ -691,6 +702,7 @@ def with_flags(config: Config, given: Mapping[str, str]) -> Config:
     """
     former = list_former_names()
     (parsed,) = parse_flags([f"--{name}={value}" for name, value in given.items()], Config)
+    # The flags that are not given have their defaults in `parsed`, not the values of `config`.
     names = [former.get(name, name) for name in given]
     return dataclasses.replace(config, **{name: getattr(parsed, name) for name in names})
 
@@ -754,9 +766,11 @@ def list_differences(
     recorded = [rename_flag(line, former, warn=_ignore) for line in lines]
     by_name = {}
     for line in recorded:
+        # "--noexport" records the flag "export"; no flag's name begins with "no".
         by_name[line.lstrip("-").removeprefix("no").split("=")[0]] = line
     differences = []
     for name, value in dataclasses.asdict(config).items():
+        # Texts are compared: both were formatted by the same function.
         line = _format_flag(name, value)
         if line not in recorded and name not in ignored:
             differences.append(f"{by_name.get(name, 'nothing')} there, {line} asked for")

@@ -118,6 +118,7 @@ def tolerate_output_errors() -> Iterator[None]:
     try:
         yield
     finally:
+        # While errors are still discarded: Python would flush at exit and fail there.
         output.flush()
         errors.flush()
         sys.stdout, sys.stderr = before
@@ -186,6 +187,7 @@ def _write_escaped(stream: TextIO, text: str) -> None:
         stream.write(text)
     except UnicodeEncodeError:
         encoding = stream.encoding or "ascii"
+        # Only the characters that the encoding lacks are escaped: an ASCII terminal shows the rest.
         stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
@@ -193,6 +195,7 @@ def _redirect_to_null(stream: TextIO, error: Exception) -> None:
     """Redirect a stream, and the text that it still holds, to the null device."""
     number = stream.fileno()
     with open(os.devnull, "wb") as null:
+        # The descriptor, not the object: Python flushes what the stream still holds at exit.
         os.dup2(null.fileno(), number)
     has_reader_left = getattr(error, "errno", None) == errno.EPIPE
     if not has_reader_left and number != STANDARD_ERROR:

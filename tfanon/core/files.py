@@ -45,6 +45,7 @@ def write_atomically(
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     name = shorten_name(path.name, MAX_UNFINISHED_NAME_BYTES)
+    # A rename is atomic within one file system only, hence in the same folder.
     unfinished = path.with_name(f".unfinished-{os.getpid()}-{name}")
     try:
         yield unfinished
@@ -56,8 +57,10 @@ def write_atomically(
                 f"{path} was created meanwhile by another process and is kept; use --overwrite or "
                 "another -o."
             )
+        # Synced before the rename: otherwise a power cut may leave the name with an empty file.
         os.replace(unfinished, path)
         if sync:
+            # The new name is an entry of the folder, which is written on its own.
             _sync_to_disk(path.parent)
     finally:
         unfinished.unlink(missing_ok=True)
@@ -83,6 +86,7 @@ def lock_file(path: str | os.PathLike[str], wait: bool = True) -> Iterator[TextI
     path.parent.mkdir(parents=True, exist_ok=True)
     operation = fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB
     while True:
+        # "a" neither truncates a file that another process reads nor fails if it is missing.
         with open(path, "a", encoding="utf-8") as file:
             fcntl.flock(file, operation)
             # Its holder may have removed the file meanwhile, and another may hold the new one.
@@ -102,6 +106,7 @@ def remove_leftovers(path: str | os.PathLike[str]) -> None:
     names = {shorten_name(path.name, MAX_UNFINISHED_NAME_BYTES), path.name}
     for name in names:
         for unfinished in path.parent.glob(f".unfinished-*-{glob.escape(name)}"):
+            # An unfinished file whose process still runs is being written right now.
             owner = re.match(r"\.unfinished-(\d+)-", unfinished.name)
             if owner and not _is_process_running(int(owner[1])):
                 unfinished.unlink(missing_ok=True)
@@ -141,6 +146,7 @@ def compute_sha256(path: str | os.PathLike[str]) -> str:
 
 def _sync_to_disk(path: pathlib.Path) -> None:
     """Wait until a file, or the list of files of a folder, is on the disk."""
+    # A folder cannot be opened for writing; fsync needs a descriptor only.
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -64,8 +64,10 @@ def read_grid_file(
     for line in config.read_text(path).replace("\\\n", " ").split("\n"):
         try:
             words = shlex.split(line, comments=True)
+            # An empty line, or a comment alone.
             if not words:
                 continue
+            # Later flags win: those of the line replace those of the command.
             flags = [*config.list_changed_flags(base), *words]
             line_config, options = config.parse_flags(flags, config.Config, GridLineOptions)
         except ValueError as error:
@@ -121,7 +123,9 @@ def _parse_axis(text: str) -> tuple[str, list[str]]:
     name, _, values_text = text.partition("=")
     if name == "workdir":
         raise ValueError(f"--grid={text} cannot vary --workdir: each trial has its own folder.")
+    # A flag that is a list itself cannot vary: commas separate the values of an axis.
     values = [value for value in values_text.split(",") if value]
+    # A flag that does not exist is reported by config.with_flags.
     default = getattr(config.Config(), _get_current_name(name), None)
     if not values or isinstance(default, tuple):
         raise ValueError(f"--grid={text} is not FLAG=VALUE,VALUE,.. of a flag with one value.")
@@ -165,7 +169,9 @@ def record_trials(folder: pathlib.Path, trials: Iterable[Trial]) -> None:
         trials: The trials to add.
     """
     path = folder / "sweep.json"
+    # Not sweep.json itself: the lock would stay with the file that is replaced.
     with files.lock_file(folder / ".lock"):
+        # "points" are trials: the key of schema version 1.
         recorded = json.loads(path.read_text())["points"] if path.exists() else []
         added = [{"name": trial.name, "flags": trial.flags} for trial in trials]
         names = {entry["name"] for entry in added}

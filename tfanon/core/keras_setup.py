@@ -17,7 +17,7 @@ from typing import Any
 
 BACKEND = "tensorflow"
 FLOATX = "float32"
-EPSILON = 1e-7
+EPSILON = 1e-7  # Keras's own default
 IMAGE_DATA_FORMAT = "channels_last"
 
 
@@ -26,6 +26,7 @@ def prepare_keras_import() -> None:
     prefer_installed_keras()
     prepared = any(isinstance(finder, _KerasFinder) for finder in sys.meta_path)
     if "keras" not in sys.modules and not prepared:
+        # First: a finder behind Python's own would never be asked.
         sys.meta_path.insert(0, _KerasFinder())
 
 
@@ -56,6 +57,7 @@ def apply_keras_settings() -> None:
             "keras.json says; tfanon needs TensorFlow. Import tfanon before keras, or set "
             "KERAS_BACKEND=tensorflow."
         )
+    # A policy that was set on purpose, such as by --precision, is kept otherwise.
     if keras.config.floatx() != FLOATX:
         keras.config.set_floatx(FLOATX)
         keras.config.set_dtype_policy(FLOATX)  # it followed from the other float type
@@ -98,6 +100,7 @@ class _KerasFinder(importlib.abc.MetaPathFinder):
         """Called by Python for each module that is imported."""
         if fullname != "keras" or self.searching:
             return None
+        # find_spec asks every finder again, this one included.
         self.searching = True
         try:
             spec = importlib.util.find_spec(fullname)
@@ -113,6 +116,7 @@ def _import_without_settings(loader: Any) -> None:
     exec_module = loader.exec_module
 
     def exec_hidden(module: ModuleType) -> None:
+        # Read while the user's KERAS_HOME is still visible.
         cache = _cache_folder()
         with _hidden_settings():
             exec_module(module)
@@ -143,5 +147,6 @@ def _hidden_settings() -> Iterator[None]:
 def _cache_folder() -> str:
     """Where Keras would keep its downloads."""
     home = os.path.expanduser("~")
+    # Computed as in keras/src/backend/config.py.
     base = home if os.access(home, os.W_OK) else "/tmp"
     return os.environ.get("KERAS_HOME", os.path.join(base, ".keras"))

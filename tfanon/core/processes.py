@@ -50,9 +50,12 @@ def _read_quotas(root: pathlib.Path) -> Iterator[float]:
     except (OSError, ValueError):
         return
     for entry in entries:
+        # "hierarchy:controllers:path"; the padding tolerates a line with fewer colons.
         _, controllers, group = [*entry.split(":", 2), "", ""][:3]
+        # Version 1 mounts controllers together ("cpu,cpuacct"), usually with a link for each.
         places = [mounts / controllers, mounts / "cpu"]
         if not controllers:
+            # No controllers: version 2, which a hybrid system mounts below "unified".
             places = [mounts, mounts / "unified"]
         elif "cpu" not in controllers.split(","):
             continue
@@ -77,6 +80,7 @@ def _read_quota(folder: pathlib.Path) -> Iterator[float]:
         with contextlib.suppress(OSError, ValueError):  # absent, unreadable, or "max": no quota
             content = " ".join((folder / name).read_text() for name in names)
             quota, period = content.split()[:2]
+            # Version 1 says -1 for no quota.
             if int(quota) > 0 and int(period) > 0:
                 yield int(quota) / int(period)
 
@@ -89,6 +93,7 @@ def limit_threads() -> None:
     are in the environment already are kept.
     """
     cores = count_cores()
+    # No quota below the affinity: TensorFlow counts right by itself.
     if cores >= _count_allowed_cores():
         return
     inter_op_threads = max(2, cores)  # tf.data reads on these: see split_resources
@@ -130,8 +135,10 @@ def make_child_environment(count: int) -> dict[str, str]:
     """
     inherited = {}
     for name, value in os.environ.items():
+        # A variable that the user changed since then is the user's.
         if _OWN_THREAD_LIMITS.get(name) != value:
             inherited[name] = value
+    # Later ones win: the share of several processes over the limit of one, the user's over both.
     return {**_OWN_THREAD_LIMITS, **split_resources(count), **inherited}
 
 
@@ -161,8 +168,11 @@ def run_workers(arguments: Sequence[str], count: int) -> Iterator[None]:
     for number in range(1, count + 1):
         worker = subprocess.Popen(
             [sys.executable, *arguments],
+            # Closed by the system however this process ends, which tells a worker to stop.
             stdin=subprocess.PIPE,
+            # Ctrl-C reaches this process alone, which then ends the workers in order.
             start_new_session=True,
+            # tqdm reads it: every process draws its progress bar on a line of its own.
             env={**os.environ, "TQDM_POSITION": str(number)},
         )
         workers.append(worker)
@@ -195,4 +205,5 @@ def exit_with_parent() -> None:
         os.read(sys.stdin.fileno(), 1)
         os.kill(os.getpid(), signal.SIGTERM)
 
+    # A daemon: it must not keep a worker alive that has finished.
     threading.Thread(target=watch, daemon=True).start()

@@ -48,6 +48,7 @@ def prepare_tensorflow() -> None:
     # TensorFlow enables oneDNN by itself only with AVX-512; with AVX2 the compact f_A trains 2.4
     # times faster with it.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    # Set, not setdefault: the flag is more recent than the environment.
     if is_verbose(sys.argv):
         os.environ["TF_CPP_MIN_LOG_LEVEL"] = "0"
         return
@@ -55,6 +56,7 @@ def prepare_tensorflow() -> None:
     _quiet_python_loggers()
     prepared = any(isinstance(finder, _TensorFlowFinder) for finder in sys.meta_path)
     if "tensorflow" not in sys.modules and not prepared:
+        # First: a finder behind Python's own would never be asked.
         sys.meta_path.insert(0, _TensorFlowFinder())
 
 
@@ -92,6 +94,7 @@ def hide_import_noise() -> Iterator[None]:
             os.dup2(shown, 2)
             os.close(shown)
             held.seek(0)
+            # Written even if the import failed: the lines may say why.
             lines = held.read().splitlines(keepends=True)
             os.write(2, b"".join(line for line in lines if not IMPORT_NOISE.search(line)))
 
@@ -108,6 +111,7 @@ class _TensorFlowFinder(importlib.abc.MetaPathFinder):
         """Called by Python for each module that is imported."""
         if fullname != "tensorflow" or self.searching:
             return None
+        # find_spec asks every finder again, this one included.
         self.searching = True
         try:
             spec = importlib.util.find_spec(fullname)
@@ -142,6 +146,7 @@ class _QuietTensorFlow(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether a record is shown."""
+        # Warnings and errors always pass.
         if record.levelno >= logging.WARNING:
             return True
         return not CHATTY_PACKAGES.search(record.pathname)
