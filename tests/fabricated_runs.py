@@ -1,4 +1,4 @@
-"""Folders of runs and sweeps with numbers made up for tests; nothing was trained, nothing in them was measured."""
+"""Folders of runs and sweeps with numbers made up for tests; nothing was trained."""
 
 import json
 import struct
@@ -82,7 +82,7 @@ def make_row(name, top1, cmap):
 def make_evaluation(seed, scores, shift=0.0, gates=True):
     """What tfanon.evaluate leaves under one protocol."""
     attacks = []
-    for name, (_, judged, worst) in scores.items():
+    for name, (_, _, worst) in scores.items():
         attacks += [
             make_attack(name, "fresh", worst + shift, seed),
             make_attack(name, "frozen", 0.45, seed),
@@ -173,7 +173,7 @@ def write_json(path, value):
 
 
 def write_curves(folder, curves, name="events.out.tfevents.100.host.1.0.v2"):
-    """An event file as TensorFlow writes it, its checksums left at zero.  curves: {tag: [(step, value), ..]}."""
+    """Write an event file as TensorFlow does, checksums zero; curves: {tag: [(step, value)]}."""
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / name, "wb") as file:
         for tag, points in curves.items():

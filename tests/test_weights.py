@@ -51,7 +51,11 @@ def test_fetch_converts_and_inspect_describes(tmp_path):
     published = tmp_path / "mirror" / "I3D_8x8_R50.pyth"
     published.parent.mkdir()
     torch.save(
-        {"model_state": cases.build_pytorch_network(cases.CASES["i3d_r50_pytorchvideo"]).state_dict()},
+        {
+            "model_state": cases.build_pytorch_network(
+                cases.CASES["i3d_r50_pytorchvideo"]
+            ).state_dict()
+        },
         published,
     )
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=published.parent)

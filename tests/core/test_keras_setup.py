@@ -25,7 +25,8 @@ home = os.environ.get("KERAS_HOME")
 from keras.src.backend import config
 assert os.environ.get("KERAS_HOME") == home and os.environ["KERAS_BACKEND"] == "tensorflow"
 print(json.dumps([[config.backend(), config.floatx(), config.epsilon(), config.image_data_format()],
-                  [config.max_epochs(), config.max_steps_per_epoch(), config.is_nnx_enabled()], config.keras_home()]))
+                  [config.max_epochs(), config.max_steps_per_epoch(), config.is_nnx_enabled()],
+                   config.keras_home()]))
 """
 TRAINED = """
 import tfanon
@@ -90,7 +91,8 @@ def test_this_process_runs_under_a_foreign_home():
 @pytest.mark.parametrize(
     "text",
     [
-        '{"image_data_format": "channels_first", "floatx": "float16", "epsilon": 0.1, "backend": "jax"}',
+        '{"image_data_format": "channels_first", "floatx": "float16", "epsilon": 0.1, '
+        '"backend": "jax"}',
         '{"floatx": "bfloat16"}',  # which Keras itself refuses
         '{"backend": "nonsense", "nnx_enabled": true}',
         "{broken",

@@ -19,7 +19,7 @@ from tfanon.models import per_frame
 
 pytest.importorskip("tensorflow_serving.apis")
 
-# BatchingParameters and MonitoringConfig are not in the package of messages: name -> (number, type).
+# BatchingParameters and MonitoringConfig are not in the package: name -> (number, type).
 BATCHING = {
     "max_batch_size": (1, "Int64"),
     "batch_timeout_micros": (2, "Int64"),

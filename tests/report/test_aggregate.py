@@ -31,7 +31,8 @@ def test_a_sweep_has_a_summary_per_fixed_anonymizer_and_value_of_b(swept):
 
 def test_leakage_is_the_strongest_attackers_and_the_mean_skips_frozen_ones(swept):
     mark = named(aggregate.summarize_anonymizers(swept[0]))["f_A, B = 0.2"]
-    # Fresh: cMAP .9 - floor .4 = .5, -.01, 0, +.01 by the seed. The judge: .8 - .4 = .4; their mean .45, frozen apart.
+    # Fresh: cMAP .9 - chance .4 = .5, shifted by -.01, 0, +.01 with the seed. The run's own
+    # attacker: .8 - .4 = .4. Their mean is .45; the frozen attacker does not count.
     assert mark.number("leak").values == pytest.approx((0.49, 0.5, 0.51))
     assert mark.number("leak").std == pytest.approx(0.01)
     assert mark.number("leak_mean").mean == pytest.approx(0.45)
@@ -45,7 +46,8 @@ def test_an_attacker_reused_by_an_evaluation_counts_once(tmp_path):
         tmp_path, {**fabricated_runs.make_attack("f_A", "fresh", 0.6, 0), "network": "small_resnet"}
     )
     seen = named(aggregate.summarize_anonymizers(runs))["f_A"].by_seed[0]
-    # The judge: .6 - .4 = .2, its own in the run and in the evaluation; fresh resnet18: .3; frozen is no part of it.
+    # The run's own attacker: .6 - .4 = .2, in the run and in the evaluation; fresh resnet18: .3;
+    # the frozen attacker does not count.
     assert seen["leak_mean"] == pytest.approx((0.2 + 0.3) / 2)
     assert seen["attacked_by"] == [
         "fresh resnet18 scratch images",
@@ -54,7 +56,7 @@ def test_an_attacker_reused_by_an_evaluation_counts_once(tmp_path):
 
 
 def test_a_fixed_anonymizer_measured_in_several_runs_counts_once(tmp_path):
-    """Two runs with other B trained its attacker apart, one luckier by .05: f_A has no second try either."""
+    """Two runs trained its attacker separately, one luckier by .05; f_A has one try only."""
     runs = [
         *with_attacks(tmp_path / "a", penalty_bound=0.1),
         *with_attacks(tmp_path / "b", shift=0.05, penalty_bound=0.2),
@@ -224,7 +226,8 @@ def test_pareto_front_measures_by_hand(swept):
         0.2968, abs=1e-4
     )
     trained = aggregate.measure_front(aggregate.summarize_anonymizers(swept[0]), True)
-    # B = .05: leak .35, top-1 .85: privacy .3, utility .725 / .775; B = .2 leaks as much as raw and adds nothing.
+    # B = .05: leakage .35, top-1 .85: privacy .3, utility .725 / .775; B = .2 leaks as much as
+    # raw and adds nothing.
     assert trained["hypervolume"].values[1] == pytest.approx(0.3 * 0.725 / 0.775)
 
 

@@ -7,7 +7,7 @@ from tfanon.report import load_runs, paired_differences
 
 
 def grid(folder, bounds, weights, change=None, seeds=(0, 1)):
-    """Runs over B and lambda: top-1 .9 - B, leak .3 + B - lambda / 100, under every seed a little more of both."""
+    """Write runs over B and lambda: top-1 .9 - B, leakage .3 + B - lambda / 100 + .02 seed."""
     folders = []
     for bound in bounds:
         for weight in weights:

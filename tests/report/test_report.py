@@ -1,4 +1,4 @@
-"""The report's files: one page that fetches nothing and escapes everything, tables, numbers, an exit status."""
+"""Files of the report: a page without requests, escaped text, tables, numbers, exit status."""
 
 import csv
 import json

@@ -109,7 +109,7 @@ class CheckpointManager:
                 names under "file", with its "sha256", is kept as long as the checkpoint.
         """
         digest = save_weights(model, self._weights_path(step))
-        # load_weights would leave a restored network with the dropout of its first step.
+        # A weights file lacks them; a resumed run would draw the dropout masks of step 0 again.
         states = [convert_to_numpy(state).tolist() for state in _seed_generator_states(model)]
         manifest = {"step": step, "sha256": digest, "random": states, "extra": extra or {}}
         # Last: weights without a manifest, as a crash between the two leaves them, do not count.

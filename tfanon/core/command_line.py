@@ -1,4 +1,4 @@
-"""How every command explains itself: `--help` by topic, `--version`, a short usage.
+"""The start of every command: flags, `--help` by topic, `--version`, a short usage.
 
 absl parses flags and runs the command; its own help lists the flags of every imported module in
 alphabetical order, so help is written here from the dataclasses that declare the flags.
@@ -17,7 +17,7 @@ from tfanon.core import config
 # Columns of a line, and of the margin left of a flag's help.
 WIDTH = 100
 INDENT = 6
-# All spellings under which absl accepts --help, with `-h`.
+# absl's spellings of --help, and the usual -h.
 HELP_WORDS = ("--help", "-help", "-h", "-?")
 # What absl adds to every command and users of this package need.
 COMMON_HELP = """\
@@ -37,7 +37,7 @@ def run_entry_point(
     description: str,
     needs_arguments: bool = True,
 ) -> None:
-    """Run a command: declare its flags, answer questions about itself, or call `main`.
+    """Run a command: declare its flags, handle `--help` and `--version`, or call `main`.
 
     Args:
         main: Called by absl with the words that are not flags; returns the exit status.
@@ -100,8 +100,8 @@ def format_help(description: str, options: Sequence[type]) -> str:
             if field.name not in described:
                 groups.setdefault(title, []).append(_format_field(field))
             described.add(field.name)
-    # Limits are a base class, so that their fields come first; they interest few people.
-    # The sort is stable: all other groups keep their order.
+    # Fields of the base class Limits come first, but few users need them. The sort is stable, so
+    # all other groups keep their order.
     titles = sorted(groups, key=lambda name: name.startswith("Limits"))
     parts = [description.strip()]
     for name in titles:
@@ -147,7 +147,7 @@ def _name_values(default: object) -> str:
 
 
 def _format_default(default: object) -> str:
-    """Return a default as on the command line; empty where there is nothing to say."""
+    """Return a default as on the command line; "" for an empty one."""
     if isinstance(default, bool):
         return "on" if default else "off"
     if isinstance(default, tuple):

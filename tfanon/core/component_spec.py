@@ -1,4 +1,4 @@
-"""Reads component specs: the name of a component with its options, such as `downsample:factor=2`.
+"""Read component specs: the name of a component with its options, such as `downsample:factor=2`.
 
     name                        the component with its default options
     name:key=value              with an option
@@ -105,7 +105,7 @@ def _list_defaults(function: Callable[..., Any]) -> dict[str, Any]:
 def _convert_value(spec: str, key: str, value: str, kind: type) -> Any:
     """Convert the text of an option to the type of its default."""
     try:
-        # build() takes numbers and words only, and their types are converters.
+        # Defaults are numbers and words, whose types convert text.
         return kind(value)
     except ValueError:
         raise ValueError(f"'{spec}': {key} must be {TYPE_NAMES[kind]}, not '{value}'.") from None

@@ -753,13 +753,13 @@ def list_differences(
     """Compare a Config with the flagfile of a run.
 
     Args:
-        config: What the user asked for.
+        config: The requested values.
         path: Flagfile of the run, written by this or the last version.
         ignored: Flags that may differ.
 
     Returns:
         One line per field that makes this another experiment, such as
-        `--resolution=64 there, --resolution=48 asked for`.
+        `--resolution=64 there, --resolution=48 asked for`, where "there" is the run.
     """
     former = list_former_names(type(config))
     lines = read_text(path).split("\n")

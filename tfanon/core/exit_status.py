@@ -118,7 +118,7 @@ def tolerate_output_errors() -> Iterator[None]:
     try:
         yield
     finally:
-        # While errors are still discarded: Python would flush at exit and fail there.
+        # Here errors are discarded; left to Python's exit, the flush could still fail.
         output.flush()
         errors.flush()
         sys.stdout, sys.stderr = before

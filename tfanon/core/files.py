@@ -99,7 +99,7 @@ def remove_leftovers(path: str | os.PathLike[str]) -> None:
     """Remove unfinished files of write_atomically whose processes have ended.
 
     Args:
-        path: str | os.PathLike[str] that was to be written.
+        path: The file that was to be written.
     """
     path = pathlib.Path(path)
     # Earlier versions did not shorten names.

@@ -1,8 +1,8 @@
 """Keras as tfanon needs it, whatever `keras.json`, `KERAS_*` variables or other programs say.
 
 Networks are built channels last, in float32 unless `--precision` says otherwise, on TensorFlow.
-Keras takes its defaults from the home folder of whoever runs it, once, while it is imported; so its
-import is prepared here. Keras itself is not imported: `import tfanon` stays cheap.
+Keras takes its defaults from the user's home folder, once, while it is imported; so its import is
+prepared here. Keras itself is not imported: `import tfanon` stays cheap.
 """
 
 import contextlib
@@ -26,14 +26,14 @@ def prepare_keras_import() -> None:
     prefer_installed_keras()
     prepared = any(isinstance(finder, _KerasFinder) for finder in sys.meta_path)
     if "keras" not in sys.modules and not prepared:
-        # First: a finder behind Python's own would never be asked.
+        # First: after Python's own finders this one would never be called.
         sys.meta_path.insert(0, _KerasFinder())
 
 
 def prefer_installed_keras() -> None:
-    """Turn TF_USE_LEGACY_KERAS off where the package that it asks for is not installed.
+    """Turn TF_USE_LEGACY_KERAS off if the package that it needs is not installed.
 
-    TensorFlow, and whatever uses its `tf.keras`, would not load.
+    Otherwise TensorFlow, and any package that uses its `tf.keras`, would not load.
     """
     if "TF_USE_LEGACY_KERAS" in os.environ and importlib.util.find_spec("tf_keras") is None:
         os.environ["TF_USE_LEGACY_KERAS"] = "0"
@@ -67,7 +67,7 @@ def apply_keras_settings() -> None:
 
 @contextlib.contextmanager
 def keras_settings() -> Iterator[None]:
-    """The settings of tfanon in float32 while the block runs, then the calling program's again.
+    """Use the settings of tfanon, in float32, in this block; then restore those of the program.
 
     Raises:
         ImportError: As apply_keras_settings does.
@@ -100,7 +100,7 @@ class _KerasFinder(importlib.abc.MetaPathFinder):
         """Called by Python for each module that is imported."""
         if fullname != "keras" or self.searching:
             return None
-        # find_spec asks every finder again, this one included.
+        # find_spec calls every finder again, this one included.
         self.searching = True
         try:
             spec = importlib.util.find_spec(fullname)
@@ -129,7 +129,7 @@ def _import_without_settings(loader: Any) -> None:
 
 @contextlib.contextmanager
 def _hidden_settings() -> Iterator[None]:
-    """An environment without KERAS_* variables, and a home in which no keras.json can be."""
+    """Hide KERAS_* variables in this block, and point KERAS_HOME where no keras.json can be."""
     hidden = {name: value for name, value in os.environ.items() if name.startswith("KERAS_")}
     for name in hidden:
         del os.environ[name]
@@ -141,11 +141,12 @@ def _hidden_settings() -> Iterator[None]:
     finally:
         del os.environ["KERAS_HOME"]
         os.environ.update(hidden)
-        os.environ["KERAS_BACKEND"] = BACKEND  # what is true from now on
+        # Child processes and other packages shall see the backend that is in use.
+        os.environ["KERAS_BACKEND"] = BACKEND
 
 
 def _cache_folder() -> str:
-    """Where Keras would keep its downloads."""
+    """Return the folder in which Keras would keep its downloads."""
     home = os.path.expanduser("~")
     # Computed as in keras/src/backend/config.py.
     base = home if os.access(home, os.W_OK) else "/tmp"

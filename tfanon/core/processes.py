@@ -135,7 +135,7 @@ def make_child_environment(count: int) -> dict[str, str]:
     """
     inherited = {}
     for name, value in os.environ.items():
-        # A variable that the user changed since then is the user's.
+        # A variable that was changed since then is kept.
         if _OWN_THREAD_LIMITS.get(name) != value:
             inherited[name] = value
     # Later ones win: the share of several processes over the limit of one, the user's over both.
@@ -168,7 +168,7 @@ def run_workers(arguments: Sequence[str], count: int) -> Iterator[None]:
     for number in range(1, count + 1):
         worker = subprocess.Popen(
             [sys.executable, *arguments],
-            # Closed by the system however this process ends, which tells a worker to stop.
+            # The system closes the pipe however this process ends: the signal to stop.
             stdin=subprocess.PIPE,
             # Ctrl-C reaches this process alone, which then ends the workers in order.
             start_new_session=True,
@@ -179,6 +179,7 @@ def run_workers(arguments: Sequence[str], count: int) -> Iterator[None]:
     try:
         yield
     finally:
+        # All pipes first, so that the workers end at the same time.
         for worker in workers:
             if worker.stdin:
                 worker.stdin.close()  # see exit_with_parent

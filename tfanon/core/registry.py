@@ -62,6 +62,6 @@ def load_module(kind: str, name: str) -> ModuleType:
     Raises:
         ValueError: There is none of this name; the message lists all names.
     """
-    # An import error would not tell a misspelled name from a package that is missing.
+    # An ImportError would not distinguish a misspelled name from a missing package.
     check_name(kind, name)
     return importlib.import_module(f"{PACKAGES[kind]}.{name}")

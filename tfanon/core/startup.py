@@ -56,12 +56,12 @@ def prepare_tensorflow() -> None:
     _quiet_python_loggers()
     prepared = any(isinstance(finder, _TensorFlowFinder) for finder in sys.meta_path)
     if "tensorflow" not in sys.modules and not prepared:
-        # First: a finder behind Python's own would never be asked.
+        # First: after Python's own finders this one would never be called.
         sys.meta_path.insert(0, _TensorFlowFinder())
 
 
 def has_gpu() -> bool:
-    """Whether the driver of an NVIDIA GPU is loaded; asks the file system, not CUDA."""
+    """Return whether the driver of an NVIDIA GPU is loaded, by its device files, without CUDA."""
     return any(os.path.exists(path) for path in GPU_DEVICES)
 
 
@@ -111,7 +111,7 @@ class _TensorFlowFinder(importlib.abc.MetaPathFinder):
         """Called by Python for each module that is imported."""
         if fullname != "tensorflow" or self.searching:
             return None
-        # find_spec asks every finder again, this one included.
+        # find_spec calls every finder again, this one included.
         self.searching = True
         try:
             spec = importlib.util.find_spec(fullname)
@@ -135,7 +135,7 @@ def _quiet_loader(loader: Any) -> None:
 
 def _quiet_python_loggers() -> None:
     """Keep what TensorFlow's Python code logs below WARNING from being shown."""
-    # absl makes a logger of its own class, so it is asked for it by its own function.
+    # logging.getLogger("absl") would not do before absl has made the logger: it has its own class.
     for logger in (absl_logging.get_absl_logger(), logging.getLogger("tensorflow")):
         if not any(isinstance(installed, _QuietTensorFlow) for installed in logger.filters):
             logger.addFilter(_QuietTensorFlow())
@@ -146,7 +146,7 @@ class _QuietTensorFlow(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether a record is shown."""
-        # Warnings and errors always pass.
+
         if record.levelno >= logging.WARNING:
             return True
         return not CHATTY_PACKAGES.search(record.pathname)

@@ -237,8 +237,8 @@ def make_further_table(summaries: Sequence[AnonymizerSummary]) -> Table | None:
             "MS-SSIM",
         ),
         tuple(rows),
-        lead="Identity, in per cent: closed-set top-1; true accept rate of pairs of one person at a "
-        "false accept rate of pairs of two. Flicker: mean temporal difference of the output beyond "
+        lead="Identity, in per cent: closed-set top-1; true accept rate of pairs of one person at "
+        "a false accept rate of pairs of two. Flicker: mean temporal difference of the output beyond "
         "that of the input, pixels in [0, 1]. PSNR and SSIM: similarity of a reconstruction to the "
         "raw image, mean over seeds.",
     )
@@ -386,7 +386,7 @@ def describe_unfinished_attackers(curves: Mapping[str, tuple[Curve, ScoreUnit]])
 
 
 def make_model_card(runs: Sequence[FinishedRun]) -> list[tuple[str, list[str]]]:
-    """Return (heading, sentences): what the anonymizers are, how they were attacked, their limits."""
+    """Return (heading, sentences): what the anonymizers are, attacks on them, their limits."""
     resolution = runs[0].config.resolution
     architectures = set()
     training = set()
