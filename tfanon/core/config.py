@@ -621,7 +621,7 @@ def _expand_word(word: str, including: tuple[str, ...]) -> list[str]:
     if not path.strip():
         return []
     path = os.path.expanduser(path.strip())
-    # absl would read it once and print a warning.
+    # absl would warn and ignore the second inclusion.
     if path in including:
         circle = " includes ".join([*including, path])
         raise flags.Error(f"The flagfile {path} includes itself: {circle}.")

@@ -11,9 +11,9 @@ import importlib.util
 import os
 import sys
 from collections.abc import Iterator
-from importlib.machinery import ModuleSpec
-from types import ModuleType
 from typing import Any
+
+from tfanon.core import import_hook
 
 BACKEND = "tensorflow"
 FLOATX = "float32"
@@ -24,10 +24,7 @@ IMAGE_DATA_FORMAT = "channels_last"
 def prepare_keras_import() -> None:
     """Let a later `import keras`, by any module, find the defaults of tfanon, not the user's."""
     prefer_installed_keras()
-    prepared = any(isinstance(finder, _KerasFinder) for finder in sys.meta_path)
-    if "keras" not in sys.modules and not prepared:
-        # First: after Python's own finders this one would never be called.
-        sys.meta_path.insert(0, _KerasFinder())
+    import_hook.surround_import("keras", _without_user_settings)
 
 
 def prefer_installed_keras() -> None:
@@ -88,43 +85,16 @@ def keras_settings() -> Iterator[None]:
         held.set_dtype_policy(policy)
 
 
-class _KerasFinder(importlib.abc.MetaPathFinder):
-    """Finds Keras where Python would, and has it imported without the user's settings."""
-
-    def __init__(self) -> None:
-        self.searching = False
-
-    def find_spec(
-        self, fullname: str, path: Any = None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        """Called by Python for each module that is imported."""
-        if fullname != "keras" or self.searching:
-            return None
-        # find_spec calls every finder again, this one included.
-        self.searching = True
-        try:
-            spec = importlib.util.find_spec(fullname)
-        finally:
-            self.searching = False
-        if spec is not None and spec.loader is not None:
-            _import_without_settings(spec.loader)
-        return spec
-
-
-def _import_without_settings(loader: Any) -> None:
-    """Make a loader of Keras hide the user's settings while Keras reads them."""
-    exec_module = loader.exec_module
-
-    def exec_hidden(module: ModuleType) -> None:
-        # Read while the user's KERAS_HOME is still visible.
-        cache = _cache_folder()
-        with _hidden_settings():
-            exec_module(module)
-        keras_config: Any = sys.modules.get("keras.src.backend.config")
-        if hasattr(keras_config, "_KERAS_DIR"):  # downloads stay where the user keeps them
-            keras_config._KERAS_DIR = cache
-
-    loader.exec_module = exec_hidden
+@contextlib.contextmanager
+def _without_user_settings() -> Iterator[None]:
+    """Hide the user's settings while Keras is imported, but not where its downloads are kept."""
+    # Read while the user's KERAS_HOME is still visible.
+    cache = _cache_folder()
+    with _hidden_settings():
+        yield
+    keras_config: Any = sys.modules.get("keras.src.backend.config")
+    if hasattr(keras_config, "_KERAS_DIR"):
+        keras_config._KERAS_DIR = cache
 
 
 @contextlib.contextmanager

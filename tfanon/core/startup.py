@@ -1,23 +1,20 @@
-"""Before TensorFlow is imported: its switches, and how much of its start-up log is shown.
+"""Before TensorFlow is imported: its environment variables, and what its start-up log shows.
 
 This runs while `tfanon` itself is imported, so every command, tool and worker process gets it
 without doing anything. Nothing here imports TensorFlow.
 """
 
 import contextlib
-import importlib.abc
-import importlib.util
 import logging
 import os
 import re
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from importlib.machinery import ModuleSpec
-from types import ModuleType
-from typing import Any
 
 from absl import logging as absl_logging
+
+from tfanon.core import import_hook
 
 # Presence of one of these means that the driver of an NVIDIA GPU is loaded (the last one: WSL).
 GPU_DEVICES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg")
@@ -39,7 +36,7 @@ IMPORT_NOISE = re.compile(
 
 
 def prepare_tensorflow() -> None:
-    """Set the switches that TensorFlow reads while it is imported; variables that are set stay.
+    """Set the variables that TensorFlow reads while it is imported; those of the user are kept.
 
     Without a GPU even its errors are start-up noise (a CUDA library without a device, oneDNN
     kernels that the processor lacks); what really fails is raised as a Python exception anyway.
@@ -48,16 +45,13 @@ def prepare_tensorflow() -> None:
     # TensorFlow enables oneDNN by itself only with AVX-512; with AVX2 the compact f_A trains 2.4
     # times faster with it.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    # Set, not setdefault: the flag is more recent than the environment.
+    # The command line wins over the environment.
     if is_verbose(sys.argv):
         os.environ["TF_CPP_MIN_LOG_LEVEL"] = "0"
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2" if has_gpu() else "3")
     _quiet_python_loggers()
-    prepared = any(isinstance(finder, _TensorFlowFinder) for finder in sys.meta_path)
-    if "tensorflow" not in sys.modules and not prepared:
-        # First: after Python's own finders this one would never be called.
-        sys.meta_path.insert(0, _TensorFlowFinder())
+    import_hook.surround_import("tensorflow", hide_import_noise)
 
 
 def has_gpu() -> bool:
@@ -66,7 +60,7 @@ def has_gpu() -> bool:
 
 
 def is_verbose(arguments: Sequence[str]) -> bool:
-    """Whether a command line asks for debug output: `--verbosity=1` or more.
+    """Return whether a command line requests debug output: `--verbosity=1` or more.
 
     Args:
         arguments: `sys.argv`; flags have not been parsed when TensorFlow is imported.
@@ -99,43 +93,9 @@ def hide_import_noise() -> Iterator[None]:
             os.write(2, b"".join(line for line in lines if not IMPORT_NOISE.search(line)))
 
 
-class _TensorFlowFinder(importlib.abc.MetaPathFinder):
-    """Finds TensorFlow where Python would, and has it imported without its start-up noise."""
-
-    def __init__(self) -> None:
-        self.searching = False
-
-    def find_spec(
-        self, fullname: str, path: Any = None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        """Called by Python for each module that is imported."""
-        if fullname != "tensorflow" or self.searching:
-            return None
-        # find_spec calls every finder again, this one included.
-        self.searching = True
-        try:
-            spec = importlib.util.find_spec(fullname)
-        finally:
-            self.searching = False
-        if spec is not None and spec.loader is not None:
-            _quiet_loader(spec.loader)
-        return spec
-
-
-def _quiet_loader(loader: Any) -> None:
-    """Make a loader hide the noise of the module that it executes."""
-    exec_module = loader.exec_module
-
-    def exec_quietly(module: ModuleType) -> None:
-        with hide_import_noise():
-            exec_module(module)
-
-    loader.exec_module = exec_quietly
-
-
 def _quiet_python_loggers() -> None:
-    """Keep what TensorFlow's Python code logs below WARNING from being shown."""
-    # logging.getLogger("absl") would not do before absl has made the logger: it has its own class.
+    """Hide what TensorFlow's Python code logs below WARNING."""
+    # Keras logs through absl's logger, TensorFlow through both.
     for logger in (absl_logging.get_absl_logger(), logging.getLogger("tensorflow")):
         if not any(isinstance(installed, _QuietTensorFlow) for installed in logger.filters):
             logger.addFilter(_QuietTensorFlow())
@@ -146,7 +106,6 @@ class _QuietTensorFlow(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether a record is shown."""
-
         if record.levelno >= logging.WARNING:
             return True
         return not CHATTY_PACKAGES.search(record.pathname)

@@ -85,6 +85,7 @@ def score_action(
         ``action_top1``, ``action_interval`` (95 %) and ``action_chance``.
     """
     probabilities, labels, rows = _predict_actions(model, dataset)
+    # Clips of one person or film are not independent tests: the interval counts groups.
     groups = examples.take(rows).groups
     return {
         "action_top1": scores.top1_accuracy(probabilities, labels),
@@ -123,6 +124,7 @@ def score_privacy(
         As score_attributes.
     """
     probabilities, truth, rows = predict_attributes(model, dataset)
+    # Never on the test split: the F1 would be that of thresholds which know the answers.
     thresholds = tune_privacy_thresholds(model, held_out)
     return score_attributes(probabilities, truth, rows, thresholds, examples)
 
@@ -165,6 +167,7 @@ def score_attributes(
         "f1_interval": scores.macro_f1_interval(probabilities, truth, groups=groups),
         "cmap_chance": cmap_chance,
         "f1_chance": f1_chance,
+        # "floor" is the chance level: these keys are in result files.
         "cmap_above_floor": cmap - cmap_chance,
         "f1_above_floor": f1 - f1_chance,
         "f1_logit_half": scores.macro_f1_score(probabilities, truth, scores.LOGIT_HALF_THRESHOLD),
@@ -212,6 +215,7 @@ def flicker_per_clip(x: np.ndarray, x_anon: np.ndarray) -> np.ndarray:
 
 def measure_flicker(f_A: Callable[..., tf.Tensor], dataset: tf.data.Dataset) -> float:
     """Measure the mean of flicker_per_clip over the clips of an evaluation dataset."""
+    # The last batch may be smaller: one trace serves every batch size.
     anonymize = tf.function(lambda x: f_A(x, training=False), reduce_retracing=True)
     flicker = [flicker_per_clip(x.numpy(), anonymize(x).numpy()) for x, *_ in dataset]
     return float(np.mean(np.concatenate(flicker)))
@@ -237,6 +241,7 @@ def average_outputs_per_example(
     examples, means = scores.average_per_example(activation(values), index)
     first_row: dict[int, int] = {}
     for row, example in enumerate(index.tolist()):
+        # All rows of an example have its truth, so the first will do.
         first_row.setdefault(example, row)
     truth_rows = [first_row[example] for example in examples.tolist()]
     return means, truth[truth_rows], examples
@@ -249,4 +254,5 @@ def softmax_probabilities(logits: np.ndarray) -> np.ndarray:
 
 def _sigmoid_probabilities(logits: np.ndarray) -> np.ndarray:
     """Compute the sigmoid of logits ``[N, P]`` in float64."""
+    # float32 rounds probabilities near 1 to the same number, and ties change ranks.
     return tf.sigmoid(np.float64(logits)).numpy()

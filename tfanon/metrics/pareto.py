@@ -60,6 +60,7 @@ class ReferenceBox:
                 f"Leakages are {leakages.shape} and top-1 {top1s.shape}; give one of each per "
                 "operating point."
             )
+        # Beyond raw video or below chance is clipped: noise of the measurement, not a better point.
         utility = (top1s - self.chance_top1) / (self.raw_top1 - self.chance_top1)
         return np.clip(1.0 - leakages / self.raw_leakage, 0, 1), np.clip(utility, 0, 1)
 
@@ -87,6 +88,7 @@ def find_pareto_front(leakages: ArrayLike, top1s: ArrayLike) -> list[int]:
         is_better = (leakages < leakage) | (top1s > top1)
         dominated.append(np.any(is_no_worse & is_better))
     front = np.flatnonzero(~np.array(dominated, bool))
+    # np.lexsort sorts by its last key first.
     return front[np.lexsort((top1s[front], leakages[front]))].tolist()
 
 
@@ -126,6 +128,7 @@ def area_under_front(leakages: ArrayLike, top1s: ArrayLike, reference: Reference
         reference: Corners of the box.
     """
     privacy, utility = reference.normalize(leakages, top1s)
+    # Rows of the two ends, which are appended.
     raw, chance = len(privacy), len(privacy) + 1
     privacy, utility = np.append(privacy, [0.0, 1.0]), np.append(utility, [1.0, 0.0])
     by_falling_leakage = find_pareto_front(1.0 - privacy, utility)[::-1]

@@ -41,10 +41,12 @@ def average_per_example(values: ArrayLike, index: ArrayLike) -> tuple[np.ndarray
         raise ValueError(
             f"Cannot average {values.shape[:1]} rows with {index.shape} indices; give one per row."
         )
+
     is_example = index >= 0
     values, index = values[is_example], index[is_example]
     examples, position, counts = np.unique(index, return_inverse=True, return_counts=True)
     sums = np.zeros((len(examples), *values.shape[1:]))
+    # Not sums[position] += values, which adds only once to an example of several rows.
     np.add.at(sums, position, values)
     return examples, sums / counts.reshape(-1, *[1] * (values.ndim - 1))
 
@@ -96,6 +98,7 @@ def top1_interval(
     correct = _mark_correct_answers(probabilities, labels)
     accuracy, z = np.mean(correct), statistics.NormalDist().inv_cdf((1.0 + level) / 2.0)
     n = _count_independent_answers(correct, groups)
+    # Wilson's score interval; unlike the normal approximation it keeps its width at 0 and 1.
     middle = (accuracy + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * np.sqrt(accuracy * (1 - accuracy) / n + z * z / (4 * n * n))
     return float(max(0.0, middle - half)), float(min(1.0, middle + half))
@@ -110,10 +113,13 @@ def _count_independent_answers(correct: np.ndarray, groups: Sequence[Hashable]) 
     if not len(groups):
         return n
     _, group_of_answer = np.unique(np.asarray(groups), return_inverse=True)
+    # Variance of the mean from the sums of each group, with G / (G - 1) for few groups.
     deviations = np.bincount(group_of_answer, correct - accuracy)
     variance = len(deviations) / max(1, len(deviations) - 1) * np.sum(deviations**2) / n**2
+    # No differences between groups: every answer counts as one.
     if not variance:
         return n
+    # The variance of independent answers is accuracy (1 - accuracy) / n: solve for n.
     return min(n, accuracy * (1 - accuracy) / variance)
 
 
@@ -128,6 +134,7 @@ def average_precisions(scores: ArrayLike, truth: ArrayLike) -> np.ndarray:
         float64 ``[P]``; NaN for an attribute without a positive.
     """
     scores, truth = _check_scores_and_truth(scores, truth)
+    # Each example counts once: the same formula serves the bootstrap.
     once = np.ones((1, len(scores)))
     return _weighted_precisions(*_rank_examples(scores, truth), once)[0]
 
@@ -178,6 +185,7 @@ def cmap_interval(
         (low, high).
     """
     scores, truth = _check_scores_and_truth(scores, truth)
+    # Sorted once: a draw changes how often an example counts, not its rank.
     ranked = _rank_examples(scores, truth)
     means = []
     for weights in _draw_bootstrap_weights(len(scores), groups, draws, seed):
@@ -205,6 +213,7 @@ def cmap_chance_interval(
     """
     scores, truth = _check_scores_and_truth(scores, truth)
     rng = np.random.default_rng(seed)
+    # Whole rows are dealt out, which keeps the correlation of the attributes.
     values = [cmap_score(scores, truth[rng.permutation(len(truth))]) for _ in range(draws)]
     return _percentile_interval(np.array(values), level)
 
@@ -224,6 +233,7 @@ def f1_per_attribute(
         float64 ``[P]``; NaN for an attribute without a positive.
     """
     probabilities, truth = _check_scores_and_truth(probabilities, truth, low=0.0, high=1.0)
+    # Strictly above, as in the published code that is compared with.
     called = probabilities > np.asarray(threshold, np.float64)
     return _weighted_f1(called, truth, np.ones((1, len(truth))))[0]
 
@@ -295,9 +305,11 @@ def _tune_f1_threshold(probabilities: np.ndarray, truth: np.ndarray) -> float:
     """Return the threshold of one attribute, both ``[N]``."""
     if not truth.any():
         return 0.5
+    # The F1 of all thresholds in one pass: calling the k examples of highest probability present.
     order = np.argsort(-probabilities, kind="stable")
     p, hits = probabilities[order], np.cumsum(truth[order])
     f1 = 2.0 * hits / (np.arange(1, len(p) + 1) + hits[-1])  # if the first k are called present
+    # The next probability below each; the last has none, so any smaller number will do.
     below = np.append(p[1:], p[-1] - 1.0)
     f1[p == below] = -1.0  # no threshold separates equal probabilities
     best = int(np.argmax(f1))
@@ -324,6 +336,7 @@ def _draw_bootstrap_weights(
     max_rows = max(1, _MAX_BOOTSTRAP_CELLS // n)
     for first in range(0, draws, max_rows):
         rows = min(max_rows, draws - first)
+        # Every draw gets a range of numbers of its own, so that one bincount counts all of them.
         picks = rng.integers(size, size=(rows, size)) + size * np.arange(rows)[:, None]
         counts = np.bincount(picks.ravel(), minlength=rows * size).reshape(rows, size)
         yield counts[:, group_of_example].astype(np.float64)
@@ -336,6 +349,7 @@ def _rank_examples(scores: np.ndarray, truth: np.ndarray) -> RankedExamples:
         (order ``[N, P]``, truth in that order ``[N, P]``, per attribute the last place of each run
         of equal scores).
     """
+    # Stable, so that results do not depend on NumPy's choice of algorithm.
     order = np.argsort(-scores, axis=0, kind="stable")
     ranked = np.take_along_axis(scores, order, axis=0)
     ends = [np.append(np.flatnonzero(np.diff(column)), len(column) - 1) for column in ranked.T]
@@ -353,6 +367,7 @@ def _weighted_precisions(
         hits = np.cumsum(ranked * truth[:, attribute], axis=1)[:, end]
         steps = np.diff(hits, axis=1, prepend=0.0)
         positives = hits[:, -1]
+        # A draw may lack all examples of the first ranks: 0 / 1 there instead of 0 / 0.
         area = np.sum(steps * hits / np.maximum(calls, 1.0), axis=1)
         values[:, attribute] = np.where(positives > 0, area / np.maximum(positives, 1.0), np.nan)
     return values
@@ -370,6 +385,7 @@ def _weighted_f1(called: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> 
         ``[draws, P]``.
     """
     hits, positives = weights @ (called * truth), weights @ truth
+    # 2 TP / (called + positive); at least 1 below, for a draw without either.
     f1 = 2.0 * hits / np.maximum(weights @ called + positives, 1.0)
     return np.where(positives > 0, f1, np.nan)
 
@@ -453,5 +469,6 @@ def _percentile_interval(values: np.ndarray, level: float) -> Interval:
     values = values[~np.isnan(values)]
     if not len(values):
         return float("nan"), float("nan")
+    # The two tails have the same probability.
     low, high = np.percentile(values, [50.0 * (1.0 - level), 50.0 * (1.0 + level)])
     return float(low), float(high)

@@ -40,7 +40,12 @@ def _make_torchvision_entry(
 ) -> PublishedWeights:
     """Make the entry of a file whose name ends in "-<8 digits>.pth"."""
     return PublishedWeights(
-        TORCHVISION_URL + file_name, network, layout, trained_on, digest or file_name[-12:-4]
+        # file_name[-12:-4] is the part between "-" and ".pth".
+        TORCHVISION_URL + file_name,
+        network,
+        layout,
+        trained_on,
+        digest or file_name[-12:-4],
     )
 
 
@@ -97,6 +102,7 @@ PUBLISHED_WEIGHTS: dict[str, PublishedWeights] = {
     ),
     "unetpp_encoder": _make_torchvision_entry(
         "unetpp",
+        # The same file as resnet18's: UNet++'s encoder is that network.
         "resnet18-f37072fd.pth",
         "torchvision_encoder",
         IMAGENET,

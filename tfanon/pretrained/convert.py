@@ -46,10 +46,12 @@ def convert_checkpoint(
         ValueError: The checkpoint is not one of that network; the message names tensors that are
             missing, unknown or of another shape. Nothing is written then.
     """
+    # Keras accepts no other ending.
     if not str(output).endswith(".weights.h5"):
         raise ValueError(f"The name of the output must end in .weights.h5; {output} does not.")
     if dilated and network != "r3d_18":
         raise ValueError(f"Only r3d_18 has a dilated variant, not {network}.")
+    # Everything that can fail comes before the first file is written.
     layout_name, chosen, tensors = choose_layout(
         layouts.find_layouts(network), weight_files.read_tensors(source), source, layout, part
     )
@@ -57,6 +59,7 @@ def convert_checkpoint(
     arguments: dict[str, Any] = dict(chosen.arguments)
     if dilated:
         arguments["dilated"] = True
+    # With the outputs of the file, so that its head fits.
     arguments.update(_infer_outputs(kind, chosen, tensors, source))
     model = registry.load_module(kind, network).build(**arguments)
     unused, initial = assign_tensors(model, tensors, chosen, network, source)
@@ -70,6 +73,7 @@ def convert_checkpoint(
         "bytes": pathlib.Path(output).stat().st_size,
         "left_out": unused,
         "fresh": initial,
+        # "address", "left_out" and "fresh" are keys of schema version 1.
         "source": {"address": source_url, "part": part, "files": _identify_files(source)},
     }
     weights_record.write_record(output, record)
@@ -151,6 +155,7 @@ def assign_tensors(
     """
     variables = weights_record.get_weights(model)
     names = {path: layout.get_tensor_name(path, network) for path in variables}
+    # Such as the decoder of UNet++, of which only the encoder is published.
     initial = sorted(path for path, name in names.items() if name is None)
     sources = {path: name for path, name in names.items() if name is not None}
     used = set(sources.values())
@@ -174,6 +179,7 @@ def assign_tensors(
         "Tensors have other shapes than expected": wrong_shapes,
         "Tensors have values that are not finite": not_finite,
     }
+    # All problems at once: together they show which network or layout would fit.
     messages = [
         f"{text}: {_list_names(sorted(found))}" for text, found in problems.items() if found
     ]
@@ -190,6 +196,7 @@ def _infer_outputs(
     """Return the argument of build() that gives the network the outputs of the file's head."""
     if kind == "anonymizers":
         return {}
+    # SimCLR's networks have no classes; ours then ends in an embedding with initial values.
     if not layout.head:
         return {"embedding": EMBEDDING_SIZE}
     if layout.head not in tensors:

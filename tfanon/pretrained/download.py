@@ -11,6 +11,7 @@ import urllib.request
 from tfanon.core import files
 from tfanon.pretrained import weight_files
 
+# Of the connection and of each read, not of the whole download.
 TIMEOUT_SECONDS = 30  # without a byte
 CHUNK_BYTES = 1 << 20
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")  # a local mirror may be plain http
@@ -40,7 +41,9 @@ def fetch_file(url: str, folder: str | pathlib.Path, digest: str) -> pathlib.Pat
     parts = urllib.parse.urlsplit(url)
     if parts.scheme != "https" and parts.hostname not in LOOPBACK_HOSTS:
         raise ValueError(f"{url} is not an https URL.")
+    # The last part of the path only, so that a URL cannot name a file outside the folder.
     target = pathlib.Path(folder) / pathlib.PurePosixPath(parts.path).name
+    # A file that is there may have been put there by hand: it is checked like a download.
     if target.exists():
         _check_digest(target, digest, url)
         return target
@@ -48,6 +51,7 @@ def fetch_file(url: str, folder: str | pathlib.Path, digest: str) -> pathlib.Pat
     partial = target.with_name(f"{target.name}.part")
     _resume_download(url, partial, target)
     _check_digest(partial, digest, url)
+    # Only a checked file gets the final name.
     os.replace(partial, target)
     return target
 
@@ -57,6 +61,7 @@ def _check_digest(path: pathlib.Path, digest: str, url: str) -> None:
     actual = files.compute_sha256(path)
     if actual.startswith(digest):
         return
+    # A finished file is the user's and stays.
     if path.suffix == ".part":
         path.unlink()
     shown = actual[: max(MIN_DIGEST_DIGITS, len(digest))]
@@ -82,6 +87,7 @@ def _resume_download(url: str, partial: pathlib.Path, target: pathlib.Path) -> N
             reason = f"the server answered {error.code} {error.reason}"
             raise ValueError(_describe_failure(url, target, reason)) from None
     except (OSError, http.client.HTTPException) as error:
+        # urllib wraps the cause in a URLError.
         cause = getattr(error, "reason", None) or error
         raise ValueError(_describe_failure(url, target, cause)) from None
 
@@ -92,7 +98,9 @@ def _append_response(response: http.client.HTTPResponse, partial: pathlib.Path, 
     limit = weight_files.MAX_WEIGHT_FILE_BYTES
     written = 0
     with open(partial, mode) as file:
+        # In chunks, so that a resumed download has what arrived before an interruption.
         while chunk := response.read(CHUNK_BYTES):
+            # Counted here: a server need not send the length, or the right one.
             if file.tell() + len(chunk) > limit:
                 raise ValueError(
                     f"{partial} grew beyond {limit:,} bytes; no published weights are that large."

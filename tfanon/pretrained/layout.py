@@ -62,6 +62,7 @@ class Layout:
             # A tensor of its own, such as a class token, is named as a layer is.
             return self.get_layer_name(path, network)
         name = self.get_layer_name(layer, network)
+        # None: the file does not have this layer.
         if not name:
             return name
         if self.is_pytorch:
@@ -80,6 +81,7 @@ class Layout:
         """
         if not (self.is_pytorch and path.endswith("/kernel")):
             return value
+        # [out, in, ...] becomes [..., in, out] for dense layers and for convolutions of any rank.
         return np.transpose(value, (*range(2, value.ndim), 1, 0))
 
     def is_ignored(self, name: str) -> bool:
@@ -107,8 +109,10 @@ def map_by_rules(*rules: Rule) -> LayerNamer:
 
     def get_layer_name(path: str, network: str) -> str | None:
         for pattern, name in rules:
+            # The whole path: "norm" must not match "norm1".
             match = re.fullmatch(pattern, path)
             if match:
+                # expand() would fail for None.
                 return name and match.expand(name)
         raise ValueError(f"The layout has no rule for {path} of {network}.")
 

@@ -25,6 +25,7 @@ ARGUMENT_TYPES = {
     "width": float,
     "output": str,
 }
+# They change the head alone, so they may differ from those of the file.
 HEAD_ARGUMENTS = ("classes", "attributes", "embedding")
 MAX_NAMES_SHOWN = 5  # in a message
 
@@ -53,6 +54,7 @@ def build_pretrained_network(
         key: value for key, value in record["arguments"].items() if key not in HEAD_ARGUMENTS
     }
     model = registry.load_module(kind, name).build(**{**variant, **arguments})
+    # By way of a network with the file's own head, since Keras loads a file as a whole.
     _copy_weights(load_pretrained_network(weights), model, record, weights)
     return model
 
@@ -98,6 +100,7 @@ def load_pretrained_network(weights: str | pathlib.Path) -> keras.Model:
     """
     record = weights_record.read_record(weights)
     arguments = {}
+    # A record may come from anywhere: only arguments of known names and types reach build().
     for key, value in record["arguments"].items():
         if isinstance(value, ARGUMENT_TYPES.get(key, ())):
             arguments[key] = value
@@ -106,6 +109,7 @@ def load_pretrained_network(weights: str | pathlib.Path) -> keras.Model:
             f"{weights_record.get_record_path(weights)} has arguments that no network takes: "
             f"{record['arguments']}."
         )
+    # Before the digest: a file of another size need not be read.
     path = pathlib.Path(weights)
     if path.is_file() and path.stat().st_size != record["bytes"]:
         raise ValueError(
@@ -114,6 +118,7 @@ def load_pretrained_network(weights: str | pathlib.Path) -> keras.Model:
         )
     checkpoint.verify_digest(weights, record["sha256"])
     model = registry.load_module(record["kind"], record["network"]).build(**arguments)
+    # Before Keras opens the file, which would unpack whatever it holds.
     _check_stored_arrays(weights, model)
     checkpoint.load_weights(model, weights, record["sha256"])
     return model
@@ -148,6 +153,7 @@ def _list_stored_arrays(file: h5py.File) -> tuple[list[int], list[str]]:
 
     # h5py does not pass on exceptions of the visitor, so it collects instead of raising.
     def visit(name: str, link: Any) -> None:
+        # A soft or external link is not followed.
         item = file[name] if isinstance(link, h5py.HardLink) else None
         is_dataset = isinstance(item, h5py.Dataset)
         if item is None or (is_dataset and (item.external or item.is_virtual)):
@@ -179,6 +185,7 @@ def _copy_weights(
                 f"{weights} has {path} with the shape {tuple(stored[path].shape)}, {model.name} "
                 f"needs {shape}."
             )
+        # Variables that the conversion left at random values keep those of this network instead.
         if fits and path not in record["fresh"]:
             variable.assign(convert_to_numpy(stored[path]))
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+# A limit before anything is read: a file of weights may come from anywhere.
 MAX_WEIGHT_FILE_BYTES = 2 << 30  # the largest published file that a layout fits has 0.24e9
 
 
@@ -76,12 +77,14 @@ def _read_pytorch(path: pathlib.Path) -> Any:
             "Reading PyTorch files needs PyTorch: pip install 'tfanon[convert]'."
         ) from None
     try:
+        # On the CPU, since tensors that were saved from a GPU would need one.
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         reason = str(error).splitlines()[0]
         raise ValueError(
             f"{path} contains more than tensors and plain values, so it was not read: {reason}"
         ) from None
+    # What torch raises for files that are cut off or of another kind.
     except (RuntimeError, EOFError, KeyError, TypeError, AttributeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ValueError(f"{path} is not a complete PyTorch file: {reason}") from None
@@ -93,8 +96,10 @@ def _find_weight_groups(value: Any, place: str = "") -> Iterator[tuple[str, dict
         return
     tensors = {}
     for name, item in value.items():
+        # A tensor, without importing torch where no PyTorch file is read.
         if isinstance(name, str) and hasattr(item, "detach"):
             tensors[name] = item
+    # Groups without a weight, such as the state of an optimizer, are no network.
     if any(name.endswith("weight") for name in tensors):
         # torch.nn.DataParallel puts this before every name.
         prefix = "module." if all(name.startswith("module.") for name in tensors) else ""
@@ -113,5 +118,6 @@ def _convert_to_numpy(tensor: Any) -> np.ndarray:
     """Convert a PyTorch tensor; floating-point numbers become float32."""
     tensor = tensor.detach()
     if tensor.is_floating_point():
+        # NumPy has no bfloat16, and our variables are float32.
         tensor = tensor.float()
     return np.asarray(tensor.numpy())

@@ -57,6 +57,7 @@ def get_weights(model: keras.Model) -> dict[str, keras.Variable]:
     variables = {variable.path: variable for variable in model.variables}
     return {
         path: variable
+        # Dropout's generators depend on the seed, not on what was learned.
         for path, variable in variables.items()
         if not path.endswith("seed_generator_state")
     }
@@ -101,6 +102,7 @@ def read_record(path: str | pathlib.Path) -> dict[str, Any]:
             f"{record_path} is missing: weights need the JSON that tfanon-weights wrote beside "
             "them."
         )
+    # Before it is parsed: the record may come from anywhere.
     if record_path.stat().st_size > MAX_RECORD_BYTES:
         raise ValueError(f"{record_path} is too long to be a record of weights.")
     try:

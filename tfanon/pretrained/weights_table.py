@@ -58,6 +58,7 @@ def list_trainable_networks() -> list[str]:
     trainable = []
     for kind in weights_record.NETWORK_KINDS:
         for name in registry.list_names(kind):
+            # Fixed anonymizers, such as blur, have none.
             if count_parameters(build_published_network(kind, name)):
                 trainable.append(name)
     return trainable
@@ -126,6 +127,7 @@ def describe_normalisation(model: Any) -> str:
     for layer in getattr(model, "layers", []):
         if layer.name == "normalize":
             return _format_normalisation(layer.scale, layer.offset)
+        # The layer may lie in a network inside of this one, such as f_A for clips.
         inner = describe_normalisation(layer)
         if inner != "x":
             return inner
@@ -153,10 +155,12 @@ def format_network_table(rows: Iterable[NetworkSummary]) -> str:
 
 def _format_normalisation(scale: float | Sequence[float], offset: Sequence[float]) -> str:
     """Write x * scale + offset as papers do."""
+    # One number for all channels has no offset.
     if not isinstance(scale, (list, tuple)):
         return f"{scale:g} x"
     deviations = [1 / value for value in scale]
     means = [-shift * deviation for shift, deviation in zip(offset, deviations, strict=True)]
+    # The network takes pixels as they are.
     if all(mean == 0 for mean in means) and all(deviation == 1 for deviation in deviations):
         return "x"
     # A deviation of 1 / 255 turns pixels back into 8-bit values.
@@ -167,5 +171,6 @@ def _format_normalisation(scale: float | Sequence[float], offset: Sequence[float
 
 def _format_values(values: Sequence[float]) -> str:
     """Write one value per channel, or the value that all channels share."""
+    # Means and deviations come back from 1 / scale with rounding errors.
     texts = [f"{round(value, 5):g}" for value in values]
     return texts[0] if len(set(texts)) == 1 else f"({', '.join(texts)})"

@@ -238,9 +238,9 @@ def make_further_table(summaries: Sequence[AnonymizerSummary]) -> Table | None:
         ),
         tuple(rows),
         lead="Identity, in per cent: closed-set top-1; true accept rate of pairs of one person at "
-        "a false accept rate of pairs of two. Flicker: mean temporal difference of the output beyond "
-        "that of the input, pixels in [0, 1]. PSNR and SSIM: similarity of a reconstruction to the "
-        "raw image, mean over seeds.",
+        "a false accept rate of pairs of two. Flicker: mean temporal difference of the output "
+        "beyond that of the input, pixels in [0, 1]. PSNR and SSIM: similarity of a "
+        "reconstruction to the raw image, mean over seeds.",
     )
 
 

@@ -100,6 +100,7 @@ def _read_clips(path: str) -> dict[str, Any]:
     """Read one annotation file; its keys must be plain file names."""
     clips = text_lists.read_json(path)
     for clip in clips:
+        # The key becomes a part of a path.
         if os.path.basename(clip) != clip:
             raise ValueError(f"{path}: '{clip}' is not a file name.")
     return clips
@@ -109,12 +110,15 @@ def _parse_frame_values(annotation: dict[str, Any], location: str) -> np.ndarray
     """Convert the segments of one clip to bits per frame, uint8 [frames, 5]."""
     segments = []
     for column, name in enumerate(PRIVATE_ATTRIBUTES):
+        # An attribute may be missing or empty.
         for segment in annotation.get(name) or ():
             first, last, bits = _parse_segment(segment, name, location)
             segments.append((column, first, last, bits))
+    # Frames after the last segment have no label, so the count need not be that of the video.
     frame_count = max((last + 1 for _, _, last, _ in segments), default=0)
     values = np.zeros((frame_count, len(PRIVATE_ATTRIBUTES)), np.uint8)
     for column, first, last, bits in segments:
+        # Or: two segments of one clip share a frame, which then has both values.
         values[first : last + 1, column] |= bits
     return values
 
@@ -122,6 +126,7 @@ def _parse_frame_values(annotation: dict[str, Any], location: str) -> np.ndarray
 def _parse_segment(segment: Any, name: str, location: str) -> tuple[int, int, int]:
     """Return first frame, last frame and the bits of the values between them."""
     try:
+        # Anything else than three parts or numbers fails here and becomes one message.
         first, last, value = segment
         values = value if isinstance(value, list) else [value]
         allowed = range(len(ATTRIBUTE_VALUES[name]))

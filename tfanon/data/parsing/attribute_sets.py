@@ -64,6 +64,7 @@ def select_vispr_attributes(
     columns = []
     for names in ATTRIBUTE_SETS[attribute_set]:
         indices = [all_names.index(name) for name in names]
+        # The largest of 0 and 1 is "any of them".
         columns.append(attributes[:, indices].max(axis=1))
     return np.stack(columns, axis=1).astype(np.float32)
 
@@ -89,6 +90,7 @@ def convert_pa_hmdb51_values(values: np.ndarray, attribute_set: str) -> np.ndarr
     skin, face, gender, nudity, relationship = ((values & 0b1110) > 0).T
     columns: tuple[np.ndarray, ...]
     if attribute_set == "vita":
+        # In the order of ATTRIBUTE_SETS, which is not that of the annotations.
         columns = (skin, gender, face, nudity, relationship)
     elif attribute_set == "pa_hmdb51":
         partly_visible_face = values[:, 1] & 0b010 > 0

@@ -59,11 +59,13 @@ def read_table(folder: str) -> LabelTable:
         raise ValueError(
             f"{folder} has no {TABLE_NAME}: add a table with a column 'path' and columns of labels."
         )
+    # An empty file is a table without columns: the missing column `path` is then reported.
     (header_line, columns), *records = _read_records(path) or [(1, [])]
     _check_columns(path, header_line, columns)
     rows, line_numbers = [], []
     for line, cells in records:
         # Spreadsheets add empty cells at the end of a row.
+        # In a row of other length the labels have probably moved to other columns.
         if any(cells[len(columns) :]) or len(cells) < len(columns):
             raise ValueError(
                 f"{path}: line {line} has {len(cells)} cells, but the table has {len(columns)} "
@@ -87,6 +89,7 @@ def get_column(table: LabelTable, name: str, flag: str) -> list[str]:
     Raises:
         ValueError: The column does not exist or has an empty cell.
     """
+    # An empty name would match a column without a heading.
     if not name or name not in table.columns:
         columns = ", ".join(column for column in table.columns if column)
         raise ValueError(f"{flag}: {table.path} has no column '{name}'; it has: {columns}.")
@@ -112,6 +115,7 @@ def resolve_paths(table: LabelTable, folder: str) -> tuple[str, ...]:
     """
     paths = []
     for row, name in enumerate(get_column(table, "path", "path")):
+        # Split at backslashes too: the table may have been written on Windows.
         relative = os.path.normpath(name)
         if os.path.isabs(name) or re.split(r"[/\\]", relative)[0] == "..":
             raise ValueError(
@@ -144,6 +148,7 @@ def _read_records(path: str) -> list[tuple[int, list[str]]]:
             cells = [cell.strip() for cell in record]
             if any(cells):
                 records.append((line, cells))
+            # A quoted cell may span lines, so records are not lines.
             line = reader.line_num + 1
     except csv.Error as error:
         raise ValueError(
@@ -161,6 +166,7 @@ def _read_text(path: str) -> str:
     except UnicodeDecodeError as error:
         message = f"{path} is not a table of comma-separated values in UTF-8: {error}."
         raise ValueError(message) from None
+    # Python's csv takes it for a letter.
     if "\0" in text:
         line = len(text[: text.index("\0")].splitlines()) or 1
         raise ValueError(
@@ -173,6 +179,7 @@ def _check_columns(path: str, line: int, columns: list[str]) -> None:
     """Raise ValueError if the first row of a table does not name its columns."""
     only_cell = columns[0] if len(columns) == 1 else ""
     for separator, name in OTHER_SEPARATORS.items():
+        # A single column that contains "path" and another separator: a table of another dialect.
         parts = [part.strip(' "') for part in only_cell.split(separator)]
         if len(parts) > 1 and "path" in parts:
             raise ValueError(f"{path} is separated by {name}; separate the table by commas.")

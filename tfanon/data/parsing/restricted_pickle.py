@@ -12,6 +12,7 @@ import numpy as np
 
 from tfanon.data.parsing import text_lists
 
+# What numpy writes for int64, int32, uint8 and int8; the published labels are int64.
 INTEGER_CODES = ("i8", "i4", "u1", "i1")  # of the numpy dtypes that are read
 # What a damaged or hostile file may raise in the unpickler and in the stand-ins below.
 PICKLE_ERRORS = (
@@ -39,6 +40,7 @@ def read_integer_arrays(path: str) -> dict[str, np.ndarray]:
     Raises:
         ValueError: The file is too large or holds anything else.
     """
+    # Before it is unpickled into memory.
     if os.path.getsize(path) > text_lists.MAX_LIST_BYTES:
         raise ValueError(
             f"{path} is too large for a list of labels: more than {text_lists.MAX_LIST_BYTES} "
@@ -61,6 +63,7 @@ class _DtypeStub:
         self.code = f"<{code}"
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
+        # "|" marks types of one byte; everything but ">" is read as little-endian.
         byte_order = ">" if state[1] == ">" else "<"
         self.code = byte_order + self.code[1:]
 
@@ -72,6 +75,7 @@ class _ArrayStub:
     content: bytes
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
+        # numpy's state: version, shape, dtype, is Fortran order, bytes.
         _, _, self.dtype, _, self.content = state
 
     def to_numpy(self) -> np.ndarray:
@@ -110,6 +114,7 @@ class _RestrictedUnpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         """Return the stub for a global that the pickle names; refuse all others."""
+        # numpy.core became numpy._core in version 2.
         if module.split(".", maxsplit=1)[0] == "numpy" and name in _NUMPY_STUBS:
             return _NUMPY_STUBS[name]
         if (module, name) in _BYTES_NAMES:

@@ -8,6 +8,7 @@ from absl import logging
 from tfanon.data.parsing.label_table import LabelTable, get_column
 
 SPLITS = ("train", "test")
+# Other words for a split, too far from its name to count as misspelled.
 SPLIT_SYNONYMS = {"training": "train", "trn": "train", "testing": "test"}
 MAX_WORDS_SHOWN = 10  # in a message
 
@@ -30,6 +31,7 @@ def read_split_names(table: LabelTable, column: str, flag: str) -> list[str]:
     name, has_value, value = column.partition("=")
     words = get_column(table, name, flag)
     if not has_value:
+        # Before training: rows of a misspelled split would silently be left out.
         _check_split_names(table, name, words)
         return words
     if value not in words:
@@ -52,6 +54,7 @@ def _check_split_names(table: LabelTable, column: str, words: list[str]) -> None
                 "another word, such as 'unused', for rows in neither split."
             )
     unused = {word: count for word, count in sorted(counts.items()) if word not in SPLITS}
+    # If all rows are unused, the caller reports an empty split.
     if unused and len(unused) < len(counts):
         first_words = list(unused.items())[:MAX_WORDS_SHOWN]
         logging.info(
@@ -76,6 +79,7 @@ def find_intended_split(word: str) -> str:
     Returns:
         "train" or "test"; "" for the name of a split itself and for any other word.
     """
+    # "test2" and "testB" differ in one letter, but name a second test set on purpose.
     if word in SPLITS or re.search(r"\d", word) or re.fullmatch("(train|test)[A-Z]", word):
         return ""
     plain = word.casefold().strip(" .,:;_-'\"()[]")
@@ -89,6 +93,7 @@ def find_intended_split(word: str) -> str:
 def _is_one_edit_apart(one: str, other: str) -> bool:
     """Whether adding, removing, replacing or swapping one letter turns one word into the other."""
     if len(one) > len(other):
+        # So that `other` has the letter that may have been added.
         one, other = other, one
     shared = 0  # letters that both begin with
     while shared < len(one) and one[shared] == other[shared]:

@@ -37,10 +37,12 @@ def find_first_existing(
             it.
     """
     for candidate in candidates:
+        # "." is a candidate too.
         path = os.path.normpath(os.path.join(folder, candidate))
         if os.path.exists(path):
             return path
     names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    # The usual reason why files are missing.
     archives = [name for name in names if name.lower().endswith(ARCHIVE_ENDINGS)]
     hint = download_hint
     if archives:
@@ -61,6 +63,7 @@ def read_text(path: str, download_hint: str = "") -> str:
         ValueError: The file is missing, larger than MAX_LIST_BYTES or not in UTF-8.
     """
     try:
+        # A wrong path may lead to a video or an archive.
         if os.path.getsize(path) > MAX_LIST_BYTES:
             raise ValueError(
                 f"{path} is too large for a list of a data set: more than {MAX_LIST_BYTES} bytes."
@@ -100,6 +103,7 @@ def read_json(path: str, expected_type: type = dict) -> Any:
     """
     try:
         value = json.loads(read_text(path))
+    # RecursionError: brackets that are nested too deep.
     except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"{path} is not valid JSON: {error}.") from None
     if not isinstance(value, expected_type):
@@ -124,6 +128,7 @@ def merge_official_splits(
     all_paths: set[str] = set()
     for names_by_path in names.values():
         all_paths.update(names_by_path)
+    # Sorted, since a set has no order and shuffling starts from the order of the paths.
     paths = tuple(sorted(all_paths))
     splits = {}
     for number, names_by_path in names.items():

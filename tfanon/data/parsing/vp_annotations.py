@@ -82,6 +82,7 @@ def read_labelled_videos(
         candidates.append(f"{subfolder}{prefix}{stem}{ending}")
     path = text_lists.find_first_existing(folder, candidates, "labels", ABOUT)
     read_labels = LABEL_READERS[os.path.splitext(path)[1]]
+    # The published labels are of .mp4 files, the videos are .avi.
     labels = {_strip_ending(video): values for video, values in read_labels(path).items()}
     missing = [video for video in videos.paths if _strip_ending(video) not in labels]
     if missing:
@@ -89,6 +90,7 @@ def read_labelled_videos(
             f"{path} has no label for {len(missing)} of {len(videos)} videos; the first: "
             f"{missing[0]}"
         )
+    # In the order of the catalog, whatever that of the label file.
     rows = [_parse_row(labels[_strip_ending(video)], video, path) for video in videos.paths]
     return dataclasses.replace(
         videos, attributes=np.array(rows, np.float32), attribute_names=PRIVATE_ATTRIBUTES
@@ -101,6 +103,7 @@ def _strip_ending(video: str) -> str:
 
 def _parse_row(values: Any, video: str, path: str) -> np.ndarray:
     """Return the five labels of a video, each 0 or 1."""
+    # A pickle has [1, 5], the other formats [5].
     values = np.asarray(values).reshape(-1)
     if values.shape != (len(PRIVATE_ATTRIBUTES),) or not np.isin(values, (0, 1)).all():
         raise ValueError(
@@ -119,6 +122,7 @@ def _read_csv(path: str) -> dict[str, list[int]]:
     try:
         for row in rows:
             labels[row["video"]] = [int(row[name]) for name in PRIVATE_ATTRIBUTES]
+    # TypeError: a row with too few cells.
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}.") from None
     return labels

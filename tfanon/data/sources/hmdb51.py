@@ -71,6 +71,7 @@ def choose(
     """
     published_split.check_kind("hmdb51", kind, KINDS)
     number = str(config.split_number)
+    # Before the annotations are needed: the paper's protocol does without them.
     if config.train_on_test_clips:
         return published_split.make_train_and_test(catalog, number, group=get_group)
     if PA_HMDB51 not in catalog.splits:
@@ -79,6 +80,7 @@ def choose(
             f"missing: put {annotations.RELATIVE_FOLDER} into --data_dir, or train on all clips "
             f"with --train_on_test_clips. {annotations.ABOUT}"
         )
+    # Only training leaves them out: the test split of HMDB51 stays complete.
     keep = catalog.splits[PA_HMDB51] == "no"
     return published_split.make_train_and_test(catalog, number, keep=keep, group=get_group)
 
@@ -109,6 +111,8 @@ def read(folder: str, data_dir: str) -> published_split.DatasetCatalog:
     annotated = os.path.join(data_dir, PA_HMDB51)
     if os.path.isdir(annotated):
         names = set(annotations.list_annotated_clips(annotated))
+        # Marked rather than dropped, so that a catalog serves with and without
+        # --train_on_test_clips.
         membership = ["yes" if path in names else "no" for path in catalog.paths]
         catalog.splits[PA_HMDB51] = np.array(membership)
     return catalog
@@ -131,6 +135,7 @@ def read_official_lists(folder: str) -> published_split.DatasetCatalog:
     marker_list = text_lists.find_first_existing(folder, candidates, "lists", ABOUT)
     list_folder = os.path.dirname(marker_list)
     first_lists = [name for name in os.listdir(list_folder) if name.endswith(suffix)]
+    # No file lists the classes; each has a list of its own.
     classes = tuple(sorted(name.removesuffix(suffix) for name in first_lists))
     paths, splits = text_lists.merge_official_splits(
         {number: _read_split(list_folder, classes, number) for number in SPLIT_NUMBERS}
@@ -160,6 +165,7 @@ def _read_split(list_folder: str, classes: tuple[str, ...], number: str) -> dict
         for line in text_lists.read_lines(list_path, ABOUT):
             # Names of clips may contain spaces; the number follows the last one.
             video, _, word = line.rpartition(" ")
+            # The name becomes a part of a path.
             if word not in SPLIT_NAMES or not video.strip() or os.path.basename(video) != video:
                 raise ValueError(
                     f"{list_path}: '{line}' must be a file name followed by 0, 1 or 2."

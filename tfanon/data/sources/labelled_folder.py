@@ -104,6 +104,7 @@ def load(kind: str, folder: str, config: Config) -> dict[str, Examples]:
 def _read_actions(table: LabelTable, column: str) -> RowLabels:
     """Make classes of the values of a column, in alphabetical order."""
     values = get_column(table, column, "--action_column")
+    # Of all rows, so that train and test number the classes alike.
     classes = tuple(sorted(set(values)))
     labels = np.array([classes.index(value) for value in values], np.int32)
     return RowLabels(labels, classes, used_columns={column: values})
@@ -116,10 +117,12 @@ def _make_attributes(table: LabelTable, columns: Sequence[str], flag: str) -> Ro
     for column in columns:
         name, *cuts = column.split(":")
         values: Sequence[Any] = get_column(table, name, flag)
+        # Sorted values give attributes and their columns a fixed order.
         titles: dict[Any, str] = {value: f"{name}={value}" for value in sorted(set(values))}
         if cuts:
             numbers = _parse_numbers(table, values, name)
             values, titles = _cut_into_bands(name, numbers, _parse_cuts(column, cuts, flag))
+        # An attribute that every row has: its average precision is 1 for any attacker.
         if len(titles) == 1:
             raise ValueError(
                 f"{flag}: the column '{name}' of {table.path} has only one value, so there is "
@@ -159,6 +162,7 @@ def _parse_numbers(table: LabelTable, values: Sequence[str], name: str) -> np.nd
             numbers[row] = float(value)
         except ValueError:
             numbers[row] = np.nan
+        # "nan" and "inf" are numbers for float(), but belong in no band.
         if not np.isfinite(numbers[row]):
             raise ValueError(
                 f"{table.path}: '{value}' in {table.describe_row(row)} of the column '{name}' is "
@@ -176,6 +180,7 @@ def _cut_into_bands(
     """
     inner = [f"{name}={low:g}..{high:g}" for low, high in zip(cuts, cuts[1:], strict=False)]
     titles = [f"{name}<{cuts[0]:g}", *inner, f"{name}>={cuts[-1]:g}"]
+    # Band k lies above k cuts; plain ints, since they are compared with enumerate's.
     bands = np.digitize(numbers, cuts).tolist()
     return bands, {band: title for band, title in enumerate(titles) if band in bands}
 
@@ -185,6 +190,7 @@ def _check_videos(table: LabelTable, split_names: Sequence[str]) -> None:
     paths = [row["path"] for row in table.rows]
     images = []
     for row, name in enumerate(split_names):
+        # Images in unused rows are allowed.
         if name in SPLITS and not is_video_path(paths[row]):
             images.append(row)
     if images:
@@ -213,8 +219,10 @@ def _mark_repeats(
     for row, (path, name) in enumerate(zip(paths, split_names, strict=True)):
         if name not in SPLITS:
             continue
+        # Across splits too: one file has one truth.
         earlier = first_row_of_file.setdefault(path, row)
         _check_agreement(table, earlier, row, used_columns)
+        # Within a split only: a file in train and test stays in both, and data.splits reports it.
         if first_row_in_split.setdefault((path, name), row) != row:
             kept[row] = ""
     repeats = kept.count("")
@@ -271,5 +279,6 @@ def _find_disjoint_groups(
     for group, name in zip(groups, split_names, strict=True):
         if name in groups_of_split:
             groups_of_split[name].add(group)
+    # Splits of an identity task have the same people on purpose.
     shared = groups_of_split["train"] & groups_of_split["test"]
     return () if shared else groups

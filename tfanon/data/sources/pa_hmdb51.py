@@ -47,6 +47,7 @@ def choose(
 ) -> dict[str, Examples]:
     """Choose clips or frames from the catalog that `read` returns."""
     published_split.check_kind("pa_hmdb51", kind, KINDS)
+    # All clips: there is one split.
     clips = catalog.make_examples(np.ones(len(catalog), bool))
     if kind == "clips":
         return {"test": clips}
@@ -84,6 +85,7 @@ def _expand_frames(
     paths: tuple[MediaPath, ...], frame_values: tuple[np.ndarray, ...], attribute_set: str
 ) -> Examples:
     """Make one row per fully labelled frame; the frames of one clip are a group."""
+    # Frames that lack one of the five labels have no truth for it, so they are left out.
     frame_numbers = [annotations.find_labelled_frames(values) for values in frame_values]
     # Files, or records of a built TensorFlow Dataset; either names the clip of a frame.
     frame_paths: list[Any] = []
@@ -96,5 +98,6 @@ def _expand_frames(
         attributes=np.concatenate(attributes),
         attribute_names=attribute_sets.get_attribute_names(attribute_set),
         frame_numbers=np.concatenate(frame_numbers),
+        # Neighbouring frames are nearly equal: intervals count clips.
         groups=tuple(frame_paths),
     )

@@ -90,6 +90,7 @@ def read(folder: str, data_dir: str | None = None) -> published_split.DatasetCat
     paths, splits = text_lists.merge_official_splits(
         {number: _read_split(list_folder, number) for number in SPLIT_NUMBERS}
     )
+    # Ignoring case: see HandstandPushups above.
     label_of_class = {name.lower(): label for label, name in enumerate(classes)}
     labels = [_find_label(path, label_of_class, list_folder) for path in paths]
     root = text_lists.find_first_existing(folder, VIDEO_FOLDERS, "clips", ABOUT)
@@ -114,7 +115,9 @@ def _read_split(list_folder: str, number: str) -> dict[str, str]:
     for name in ("train", "test"):
         list_path = os.path.join(list_folder, f"{name}list0{number}.txt")
         for line in text_lists.read_lines(list_path, ABOUT):
+            # The training lists have the number of the class after the path, the test lists do not.
             path = line.split()[0]
+            # A clip in both lists would be tested after it was trained on.
             if names.setdefault(path, name) != name:
                 raise ValueError(
                     f"{list_folder}: {path} is in trainlist0{number}.txt and in "

@@ -103,6 +103,7 @@ def read(folder: str, data_dir: str | None = None) -> published_split.DatasetCat
     ]
     paths, labels, split_names = [], [], []
     for split in splits:
+        # The lists of training and test are required; that of validation was checked above.
         list_path = text_lists.find_first_existing(
             folder, (f"{split}2017.txt",), "list of images", ABOUT
         )
@@ -113,6 +114,7 @@ def read(folder: str, data_dir: str | None = None) -> published_split.DatasetCat
             split_names.append(split)
     if not paths:
         raise ValueError(f"{folder}: the lists of images are empty.")
+    # An annotation lists only what is visible: everything else is 0.
     attributes = np.zeros((len(paths), len(ATTRIBUTES)), np.float32)
     for row, columns in enumerate(labels):
         attributes[row, columns] = 1
@@ -128,6 +130,7 @@ def read(folder: str, data_dir: str | None = None) -> published_split.DatasetCat
 def _read_annotation(folder: str, line: str) -> tuple[str, list[int]]:
     """Return an image's path and its columns of ATTRIBUTES, from one annotation file."""
     path = os.path.join(folder, line)
+    # Before the file is opened: lists come from the internet.
     if _leaves_folder(line):
         raise ValueError(f"{folder}: the line '{line}' of a list points outside the folder.")
     annotation = text_lists.read_json(path)
@@ -136,6 +139,7 @@ def _read_annotation(folder: str, line: str) -> tuple[str, list[int]]:
         raise ValueError(f"{path}: 'labels' is missing; it must list attributes of VISPR.")
     if unknown:
         raise ValueError(f"{path}: 'labels' must be attributes of VISPR; unknown: {unknown}.")
+    # Where the annotation names no image, it has the annotation's name.
     default = f"images/{os.path.splitext(line)[0].removeprefix('annotations/')}.jpg"
     image = annotation.get("image_path") or default
     if not isinstance(image, str) or _leaves_folder(image):

@@ -20,6 +20,7 @@ def find_layouts(network: str) -> dict[str, Layout]:
     """
     layouts: dict[str, Layout] = {}
     for entry in pkgutil.iter_modules(__path__):
+        # The name of a file is the name of its layout.
         module = importlib.import_module(f"{__name__}.{entry.name}")
         layouts[entry.name] = module.LAYOUT
     matching = {name: layout for name, layout in layouts.items() if network in layout.networks}

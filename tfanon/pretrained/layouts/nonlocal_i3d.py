@@ -10,6 +10,7 @@ LAYOUT = Layout(
     networks=("i3d_r50",),
     marker="conv1.weight",
     head="fc.weight",
+    # The port differs from pytorchvideo's network of the same name: see models/actions/i3d_r50.
     arguments={"variant": "nonlocal"},
     get_layer_name=map_by_rules(*torchvision_resnet.make_resnet_rules(), (r"logits", "fc")),
 )

@@ -5,6 +5,7 @@ blocks.0 is the stem, blocks.2 a pooling layer, the others are the stages and th
 
 from tfanon.pretrained.layout import Layout, Rule, map_by_rules
 
+# Blocks 0 and 2 have no stage: see above.
 BLOCK_OF_STAGE = {1: 1, 2: 3, 3: 4, 4: 5}
 
 

@@ -24,6 +24,7 @@ def get_layer_name(path: str, network: str) -> str | None:
         return None
     name = path.removesuffix("_bn")
     depth = int(network.removeprefix("resnet"))
+    # TensorFlow 1 names the first layer of a kind without a number.
     number = _list_convolutions(depth).index(name)
     kind = "batch_normalization" if path.endswith("_bn") else "conv2d"
     return f"base_model/{kind}_{number}" if number else f"base_model/{kind}"
@@ -36,6 +37,7 @@ def _list_convolutions(depth: int) -> list[str]:
     letters = "abc" if block is resnet.bottleneck else "ab"
     names = ["stem"]
     for stage, count in enumerate(repeats, 1):
+        # The shortcut is created before the convolutions of the block.
         names.append(f"stage{stage}_0_shortcut")
         for index in range(count):
             names += [f"stage{stage}_{index}_{letter}" for letter in letters]
@@ -48,5 +50,6 @@ LAYOUT = Layout(
     get_layer_name=get_layer_name,
     arguments={"variant": "simclr"},
     is_pytorch=False,
+    # Heads that are not ours, and what the optimizer stored.
     ignored=(r"head_(contrastive|supervised)/.*", r"global_step", r".*/Momentum"),
 )

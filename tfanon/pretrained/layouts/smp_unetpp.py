@@ -35,10 +35,13 @@ def make_encoder_rules(prefix: str) -> list[Rule]:
 LAYOUT = Layout(
     networks=("unetpp",),
     marker="segmentation_head.0.weight",
+    # The released f_A has no activation at its output.
     arguments={"output": "linear"},
+    # The fourth stage, which depth 4 does not use.
     ignored=(r"encoder\.layer4\..*",),
     get_layer_name=map_by_rules(
         *make_encoder_rules("encoder."),
+        # A block's conv1 is convolution (0), batch normalisation (1) and ReLU.
         (r"x(\d)(\d)_0", r"decoder.blocks.x_\1_\2.conv1.0"),
         (r"x(\d)(\d)_0_bn", r"decoder.blocks.x_\1_\2.conv1.1"),
         (r"x(\d)(\d)_1", r"decoder.blocks.x_\1_\2.conv2.0"),

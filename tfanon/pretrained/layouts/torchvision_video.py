@@ -18,8 +18,10 @@ def _make_block_rules() -> list[Rule]:
     for letter, number in CONVOLUTION_NUMBERS.items():
         ours, theirs = rf"stage(\d)_(\d+)_{letter}", rf"layer\1.\2.conv{number}"
         rules += [
+            # R3D: convolution (0), batch normalisation (1).
             (ours, rf"{theirs}.0"),
             (rf"{ours}_bn", rf"{theirs}.1"),
+            # R(2+1)D: the pair is layer 0: space (0), normalisation (1), ReLU (2), time (3).
             (rf"{ours}_space", rf"{theirs}.0.0"),
             (rf"{ours}_space_bn", rf"{theirs}.0.1"),
             (rf"{ours}_time", rf"{theirs}.0.3"),
@@ -33,6 +35,7 @@ LAYOUT = Layout(
     marker="stem.0.weight",
     head="fc.weight",
     get_layer_name=map_by_rules(
+        # The stem of R3D is one convolution; that of R(2+1)D is a pair.
         (r"stem(_space)?", "stem.0"),
         (r"stem(_space)?_bn", "stem.1"),
         (r"stem_time", "stem.3"),

@@ -11,6 +11,8 @@ LAYOUT = Layout(
     networks=("resnet50", "resnet101", "resnet152"),
     marker="_feature_blocks.conv1.weight",
     get_layer_name=map_by_rules(
-        *torchvision_resnet.make_resnet_rules("_feature_blocks."), (r"projection_\d", None)
+        # None: the heads of the file are not ours.
+        *torchvision_resnet.make_resnet_rules("_feature_blocks."),
+        (r"projection_\d", None),
     ),
 )
