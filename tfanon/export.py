@@ -4,8 +4,8 @@
     python -m tfanon.export --run_dir=runs/quickstart --quantize=none,float16,dynamic,int8
     python -m tfanon.export --run_dir=runs/quickstart --serving_dir=/srv/models
 
-A file that differs too much from Keras, is less useful or leaks more is not kept and is named, and
-the exit status is 1. `export.json` holds every number.
+Files that differ too much from Keras, are less useful or leak more are named and not kept, and the
+exit status is 1. `export.json` holds every number.
 """
 
 import pathlib
@@ -56,23 +56,27 @@ def run_export(options: ExportOptions) -> dict[str, Any]:
     """
     if not options.run_dir:
         raise ValueError("--run_dir is missing: give the folder (--workdir) of a finished run.")
+    # Again in export_anonymizer, but here before the run is loaded.
     exporter.check_formats(options.formats, options.quantize)
     if options.serving_dir:
         serving.check_serving_options(options)
     run_config = run_folder.load_run_config(options.run_dir, options.data_dir)
+    # Runs are trained on squares.
     trained = (run_config.resolution, run_config.resolution)
     size = parse_size(options.size, "size") or trained
     warnings = check_size(options.run_dir, size, trained, options.allow_untested_size)
+    # Only after every check of the options: it reads the lists of the data sets.
     run = run_folder.load_run(options.run_dir, options.data_dir)
     f_A = run_folder.load_anonymizer(run)
     about: dict[str, Any] = {"warnings": warnings}
     quality = None
     if options.check_quality:
         quality = quality_check.QualityCheck(run, size, options.eval_clips)
+        # Keras first: it is what the files are compared with.
         about["keras"] = quality.measure(quality_check.wrap_keras(f_A))
 
     def examine(path: pathlib.Path) -> dict[str, Any]:
-        """Return what export.json says of a file besides its distance from Keras."""
+        """Return the entry of a file in export.json."""
         print(f"{path.name} agrees with Keras; measuring it ...", file=sys.stderr, flush=True)
         entry: dict[str, Any] = {"bytes": measure.count_bytes(path)}
         if quality is not None:

@@ -57,6 +57,7 @@ def fetch_weights(names: Sequence[str], options: WeightsOptions) -> None:
     if not names:
         _print_catalog()
         return
+    # Before the first download.
     if len(names) > 1 and options.output:
         raise ValueError(f"-o can be used with one name only, not with {len(names)}.")
     folder = pathlib.Path(options.cache).expanduser()
@@ -95,6 +96,7 @@ def _choose_url(entry: catalog.PublishedWeights, options: WeightsOptions) -> str
 def _choose_digest(name: str, entry: catalog.PublishedWeights, options: WeightsOptions) -> str:
     """Return the digest to check: the user's, which must agree with the published one."""
     if not entry.digest and not options.sha256:
+        # A download is never kept unchecked: see pretrained.download.
         raise ValueError(
             f"No digest of {name} is published: set --sha256 to one that you trust, or download "
             f"{entry.url} yourself and convert it with --network={entry.network}."
@@ -159,6 +161,7 @@ def print_networks(names: Sequence[str], options: WeightsOptions) -> None:
     Raises:
         ValueError: A network does not exist, or a file is not complete.
     """
+    # A network cannot have this ending, so no flag is needed to tell files from networks.
     files = [name for name in names if name.endswith(".weights.h5")]
     for name in files:
         model = load_pretrained.load_pretrained_network(name)

@@ -42,11 +42,13 @@ def run_keras(f_A: keras.Model, levels: np.ndarray) -> np.ndarray:
     Returns:
         Anonymized frames or clips, float32 in [0, 1], same shape.
     """
+    # One by one, as the files are run.
     outputs = []
     with tf.device("/CPU:0"):  # a GPU would compute in TF32, which no file does
         for example in levels:
             output = f_A(example[None] / np.float32(255), training=False)
             outputs.append(keras.ops.convert_to_numpy(output))
+    # Files clip their output too.
     return np.clip(np.concatenate(outputs), 0, 1)
 
 
@@ -67,6 +69,7 @@ def compare_saved_model(
     Raises:
         QualityError: A signature differs by more.
     """
+    # Loaded by TensorFlow alone, as a server does.
     loaded = tf.saved_model.load(str(folder)).signatures
     frames = run_keras(f_A, levels)
     # A network that looks beyond one frame treats a clip differently from single frames.
@@ -83,6 +86,7 @@ def compare_saved_model(
             output = loaded[signature](**{key: tf.constant(inputs)})["anonymized"].numpy()
         comparisons[name] = {
             **_describe_tensors(key, "anonymized", inputs),
+            # A clip has one axis more than its frames.
             **compare_outputs(name, output.reshape(levels.shape), expected, tolerance + rounding),
         }
     name = f"{saved_model.SAVED_MODEL_FOLDER}:image_bytes"
@@ -174,6 +178,7 @@ def compare_outputs(
 def _compare_jpegs(name: str, signature: Any, f_A: keras.Model, levels: np.ndarray) -> Comparison:
     """Compare image_bytes with Keras between the same decoder and the same encoder."""
     images = _encode_jpegs(levels)
+    # Keras gets the decoded JPEGs, not the frames, so that only the network is compared.
     expected = np.round(run_keras(f_A, _decode_jpegs(images)) * 255).astype(np.uint8)
     output = _decode_jpegs(signature(image_bytes=images)["anonymized_bytes"])
     expected_decoded = _decode_jpegs(_encode_jpegs(expected)) / 255
@@ -192,6 +197,7 @@ def _decode_jpegs(images: tf.Tensor) -> np.ndarray:
 def _compute_psnr(difference: np.ndarray) -> float:
     """Return the PSNR in dB of differences on [0, 1], at most MAX_PSNR; NaN if one is NaN."""
     mean_square = float(np.mean(np.square(difference)))
+    # Equal frames have an infinite PSNR, which JSON cannot store.
     if mean_square < 10 ** (-MAX_PSNR / 10):
         return MAX_PSNR
     return float(-10 * np.log10(mean_square))

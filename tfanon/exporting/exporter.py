@@ -40,6 +40,7 @@ OUTPUT_NAMES = (
     onnx_file.ONNX_FILE,
     RECORD_FILE,
 )
+# Packages that write or run the files.
 RECORDED_PACKAGES = ("tfanon", "tensorflow", "keras", "numpy", "ai-edge-litert", "onnxruntime")
 
 Record = dict[str, Any]
@@ -77,8 +78,8 @@ def export_anonymizer(
         representative: Frames for "int8", as `tflite.convert_to_tflite` takes them.
         tolerance: Largest difference of a pixel from Keras, on [0, 1], for float32 files.
         psnr: Smallest PSNR to Keras in dB, for quantized files.
-        examine: Measures what else the record says of a file; may raise QualityError.
-        about: What else the record says of the whole export.
+        examine: Returns further entries of a file's record; may raise QualityError.
+        about: Further entries of the record of the whole export.
         trained_size: (H, W) at which f_A was trained; None: that of the frames.
 
     Returns:
@@ -91,9 +92,11 @@ def export_anonymizer(
             or an argument is invalid; the previous export stays.
     """
     levels = _convert_to_levels(frames)
+    # Whatever can be refused is refused before the first file is written.
     check_formats(formats, quantize)
     if "tflite" in formats and "int8" in quantize and representative is None:
         raise ValueError("An int8 file needs representative frames.")
+    # Absolute, so that "." has a name and a parent.
     folder = pathlib.Path(folder).resolve()
     # Beside the folder, since a rename must not cross a file system.
     stage = folder.parent / f".{folder.name}.partial"
@@ -110,6 +113,7 @@ def export_anonymizer(
             _write_and_prove(target, stage, f_A, levels, examine, record)
         record["files"] = _list_files(stage)
         (stage / RECORD_FILE).write_text(json.dumps(record, indent=2) + "\n")
+        # Last: until every file has passed, the previous export stays.
         _publish(stage, folder)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
@@ -148,6 +152,7 @@ def _list_targets(
 
     def write_tflite(kind: str, path: pathlib.Path) -> None:
         path.write_bytes(tflite.convert_to_tflite(f_A, module.size, kind, representative))
+        # A file that works at another size says so, since tfanon.anonymize checks it.
         if module.trained_size != module.size:
             tflite_loader.write_metadata(path, {"trained_size": module.trained_size})
 
@@ -185,12 +190,14 @@ def _write_and_prove(
     target.write(path)
     try:
         comparisons = target.prove(path, f_A, levels)
+        # Comparisons are recorded only if `examine` accepts the file as well.
         record["artefacts"][target.name] = examine(path)
         record["comparisons"].update(comparisons)
     except compare.QualityError as reason:
         if target.exact:
             raise compare.QualityError(f"{reason}, so nothing was kept.") from None
         record["refused"][target.name] = str(reason)
+        # Only quantized files get here, and these are single files.
         path.unlink()
 
 
@@ -268,10 +275,12 @@ def _publish(stage: pathlib.Path, folder: pathlib.Path) -> None:
     The record is removed before the old files and comes last.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    # Other files in the folder are the user's.
     for name in (RECORD_FILE, *OUTPUT_NAMES):
         if (folder / name).is_dir():
             shutil.rmtree(folder / name)
         (folder / name).unlink(missing_ok=True)
+    # RECORD_FILE is the last of OUTPUT_NAMES.
     for name in OUTPUT_NAMES:
         if (stage / name).exists():
             os.replace(stage / name, folder / name)

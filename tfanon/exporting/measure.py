@@ -1,8 +1,8 @@
-"""What a file costs where it runs: time per frame and memory, in a process that does nothing else.
+"""Time per frame and memory of an exported file, measured in a process that does nothing else.
 
     python -m tfanon.exporting.measure PATH HEIGHT WIDTH THREADS REPEATS
 
-prints one line of JSON. Only Linux tells a process its own peak memory; elsewhere it is null.
+prints one line of JSON. The peak memory is null on systems other than Linux.
 """
 
 import json
@@ -32,24 +32,27 @@ def measure_cost(
         repeats: Number of frames that are timed.
 
     Returns:
-        `milliseconds` per frame, `cpu_milliseconds` that all cores together worked on it, whoever
-        else used the machine meanwhile (both medians), and `peak_mib`.
+        `milliseconds` per frame; `cpu_milliseconds`, the processor time of all cores together,
+        which other processes hardly change (both medians); and `peak_mib`.
 
     Raises:
         ValueError: The process failed; the message ends in its last line or the signal that ended
             it.
     """
     numbers = [*size, threads, repeats]
+    # A fresh process: memory of other files and of Keras would count in its peak.
     command = [sys.executable, "-m", "tfanon.exporting.measure", str(path), *map(str, numbers)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ValueError(f"{path} could not be measured: {_describe_failure(done)}")
+    # The last line: libraries may print others.
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def _describe_failure(done: subprocess.CompletedProcess) -> str:
     """Return why a process failed in one sentence."""
-    if done.returncode < 0:  # such as out of memory: the lines before that are no reason
+    # Ended by a signal, such as by the system when memory runs out: its output gives no reason.
+    if done.returncode < 0:
         name = signal.strsignal(-done.returncode)
         return f"signal {-done.returncode} ({name}) ended its process."
     lines = done.stderr.strip().splitlines()
@@ -86,6 +89,7 @@ def _time_frames(path: str, height: int, width: int, threads: int, repeats: int)
     import numpy as np
 
     network = _load_network(pathlib.Path(path), threads)
+    # Noise: time does not depend on the content of a frame.
     frame = np.random.default_rng(0).integers(0, 256, (1, height, width, 3), np.uint8)
     times, processor_times = [], []
     for _ in range(WARM_UP_FRAMES + repeats):
@@ -94,6 +98,7 @@ def _time_frames(path: str, height: int, width: int, threads: int, repeats: int)
         times.append(1000 * (time.perf_counter() - start))
         processor_times.append(1000 * (time.process_time() - processor_start))
     return {
+        # Medians, since another process may delay single frames.
         "milliseconds": statistics.median(times[WARM_UP_FRAMES:]),
         "cpu_milliseconds": statistics.median(processor_times[WARM_UP_FRAMES:]),
         "peak_mib": _read_peak_mib(),
@@ -116,6 +121,7 @@ def _read_peak_mib() -> float | None:
     status = pathlib.Path("/proc/self/status")
     if not status.exists():
         return None
+    # VmHWM: "high water mark" of resident memory.
     match = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())
     return round(int(match[1]) / 1024, 1) if match else None
 

@@ -3,6 +3,8 @@
 import importlib.util
 import pathlib
 
+import tensorflow as tf
+
 from tfanon.exporting.signatures import ServingModule
 
 ONNX_FILE = "anonymizer.onnx"
@@ -32,7 +34,6 @@ def write_onnx(module: ServingModule, path: pathlib.Path, fixed: bool = False) -
         path: File to write.
         fixed: Accept the module's H x W only.
     """
-    import tensorflow as tf
     import tf2onnx
 
     size = module.size if fixed else (None, None)

@@ -1,7 +1,7 @@
 """Utility and leakage of an exported file, by the networks trained on the output of f_A.
 
-The attacker trained on the float32 network is what somebody has who knows that network. The check
-does not say whether an attacker retrained on the output of an 8-bit file would find more.
+Somebody who has the float32 network can train such an attacker. The check does not show whether an
+attacker that is retrained on the output of an 8-bit file would learn more.
 """
 
 import dataclasses
@@ -39,7 +39,10 @@ class QualityCheck:
         self.run = run
         self.size = size
         self.config = dataclasses.replace(
-            run.config, resolution=max(size), eval_clips=eval_clips or run.config.eval_clips
+            # Clips are read as squares, and resizing these to `size` never enlarges them.
+            run.config,
+            resolution=max(size),
+            eval_clips=eval_clips or run.config.eval_clips,
         )
         self.action_evaluator = _trace(run_folder.load_action_evaluator(run), rank=5)
         self.attackers = {}
@@ -74,6 +77,7 @@ class QualityCheck:
         resolution = (self.run.config.resolution,) * 2
 
         def forward(x: tf.Tensor) -> tf.Tensor:
+            # Files take frames, so clips are taken apart and put together again.
             frames = tf.reshape(x, [-1, *x.shape[-3:]])
             anonymized = anonymize(_resize(frames, self.size))
             resized = _resize(anonymized, resolution)
@@ -104,6 +108,7 @@ def wrap_exported(path: pathlib.Path) -> AnonymizeFrames:
     network = compare.load_exported(path)
 
     def anonymize(frames: tf.Tensor) -> np.ndarray:
+        # Files take and return grey levels.
         levels = np.round(np.asarray(frames) * 255).astype(np.uint8)
         return np.concatenate([network(frame[None]) for frame in levels]) / np.float32(255)
 
@@ -124,12 +129,14 @@ def check_metric_drop(
     Raises:
         QualityError: It loses or leaks more.
     """
+    # Against Keras on the same clips, not against the run's results, which may have had more clips.
     lost = 100 * (keras_measured["action_top1"] - measured["action_top1"])
     if lost > max_drop:
         raise compare.QualityError(
             f"{name} loses {lost:.1f} points of action top-1 against Keras; {max_drop:g} are "
             "allowed"
         )
+    # Only lost utility and added leakage count; a gain in either is no reason to refuse a file.
     for task in keras_measured.keys() - {"action_top1"}:
         leaked = 100 * (measured[task]["cmap"] - keras_measured[task]["cmap"])
         if leaked > max_drop:

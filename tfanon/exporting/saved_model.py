@@ -21,6 +21,7 @@ def write_saved_model(module: ServingModule, folder: pathlib.Path, fixed: bool =
     """
     tf.saved_model.save(module, str(folder), signatures=module.make_signatures(fixed))
     path = pathlib.Path(folder) / SAVED_MODEL_METADATA
+    # assets.extra is the part of a SavedModel that TensorFlow leaves to its users.
     path.parent.mkdir()
     described = {
         "size": module.size,

@@ -44,6 +44,7 @@ def check_serving_options(options: ExportOptions) -> None:
         raise ValueError(
             f"--serving_name is letters, digits, '_', '.' and '-', not '{options.serving_name}'."
         )
+    # Fails before anything is exported if the extra is missing.
     serving_protos.import_messages()
 
 
@@ -69,7 +70,9 @@ def add_serving_version(
     shutil.rmtree(stage, ignore_errors=True)  # left by a process that was killed
     try:
         shutil.copytree(pathlib.Path(exported) / saved_model.SAVED_MODEL_FOLDER, stage)
+        # Before the version has its number: each request is tried on the model.
         warmup.write_warmup_requests(stage, name)
+        # TensorFlow Serving takes the largest number for the newest version.
         version = folder / name / str(_find_newest_version(folder / name) + 1)
         version.parent.mkdir(exist_ok=True)
         os.rename(stage, version)
@@ -90,6 +93,7 @@ def add_serving_version(
 
 def _find_newest_version(folder: pathlib.Path) -> int:
     """Return the largest version number in a folder; 0 without any."""
+    # Unfinished folders have no number.
     numbers = [int(path.name) for path in folder.glob("*") if path.name.isdigit()]
     return max(numbers, default=0)
 
@@ -100,6 +104,7 @@ def _format_models_config(name: str, path: pathlib.PurePosixPath) -> str:
 
     configs, _, _ = serving_protos.import_messages()
     model = configs.ModelConfig(name=name, base_path=str(path), model_platform="tensorflow")
+    # No logging_config: a log of requests would hold raw frames.
     model.model_version_policy.latest.num_versions = 1
     models = configs.ModelConfigList(config=[model])
     return text_format.MessageToString(configs.ModelServerConfig(model_config_list=models))

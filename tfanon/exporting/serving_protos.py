@@ -41,5 +41,6 @@ def make_predict_request(
     request = predict.PredictRequest()
     request.model_spec.name = name
     request.model_spec.signature_name = signature
+    # A message inside of another cannot be assigned.
     request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
     return request

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+# Of JPEGs that the signature image_bytes returns.
 JPEG_QUALITY = 95
 
 # Exif is searched in this many bytes of a JPEG; a segment has up to 65537.
@@ -43,7 +44,9 @@ class ServingModule(tf.Module):
         self.size = size
         self.multiple = getattr(f_A, "multiple", 1)
         self.trained_size = trained_size or size
+        # A function: tf.Module would track the Keras model itself and save its weights twice.
         self._unclipped = lambda x: f_A(x, training=False)
+        # Only variables that the module tracks are saved.
         self._weights = [getattr(variable, "value", variable) for variable in f_A.variables]
 
     def make_signatures(self, fixed: bool = False) -> dict[str, Any]:
@@ -55,6 +58,7 @@ class ServingModule(tf.Module):
         frames = [None, *size, 3]
         frames_uint8 = self.make_concrete_function("frames", frames, tf.uint8)
         return {
+            # The signature that servers use if a request names none.
             "serving_default": frames_uint8,
             "frames_uint8": frames_uint8,
             "frames_float": self.make_concrete_function("frames", frames, tf.float32),
@@ -124,6 +128,7 @@ def turn_upright(pixels: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
         applies = tf.reduce_any(orientation == tf.constant(values))
         return tf.cond(applies, lambda: tf.reverse(x, [axis]), lambda: x)
 
+    # Orientations 5 to 8 are stored sideways: transposed first, then flipped like 1 to 4.
     swapped = tf.cond(orientation >= 5, lambda: tf.transpose(pixels, [1, 0, 2]), lambda: pixels)
     return flip(flip(swapped, [3, 4, 7, 8], axis=0), [2, 3, 6, 7], axis=1)
 
@@ -151,18 +156,22 @@ def read_orientation(image: tf.Tensor) -> tf.Tensor:
     start = segment + len(EXIF)  # of the TIFF header; offsets are relative to it
     little = byte(start) == ord("I")
 
+    # Byte order is data: "II" is little-endian, "MM" big-endian.
     def number(place: tf.Tensor, width: int) -> tf.Tensor:
         digits = [byte(place + offset) for offset in range(width)]
         low = sum(digit * 256**power for power, digit in enumerate(digits))
         high = sum(digit * 256**power for power, digit in enumerate(reversed(digits)))
         return tf.where(little, low, high)
 
+    # TIFF: 2 bytes order, 2 bytes 42, 4 bytes offset of the directory, which begins with a count.
     directory = start + number(start + 4, 4)
     entries = (
         directory + 2 + TIFF_ENTRY * tf.range(tf.minimum(number(directory, 2), MAX_TIFF_ENTRIES))
     )
     is_orientation = (number(entries, 2) == ORIENTATION) & (entries + TIFF_ENTRY <= stop)
+    # The first one counts; `end` stands for none.
     entry = tf.concat([tf.boolean_mask(entries, is_orientation), [end]], 0)[0]
+    # An entry: tag (2 bytes), type (2), count (4), value (4).
     is_long = number(entry + 2, 2) == TIFF_LONG
     value = tf.where(is_long, number(entry + 8, 4), number(entry + 8, 2))
     valid = (
@@ -199,6 +208,7 @@ def _find_exif(
 
     def skip_segment(position: tf.Tensor) -> tuple[tf.Tensor]:
         marker = byte(position + 1)
+        # JPEG is big-endian, whatever the TIFF inside is.
         length = 256 * byte(position + 2) + byte(position + 3)
         # Restart markers, start and end of an image have no content.
         is_empty = (marker >= 0xD0) & (marker <= 0xD9)

@@ -31,6 +31,7 @@ def format_export_table(record: dict[str, Any], markdown: bool = False) -> str:
     rows: list[Row] = []
     if "keras" in record:
         missing = [MISSING] * (len(HEAD) - 1)
+        # The reference row: Keras has no file, so nothing was measured of it but quality.
         rows.append(["Keras", *missing, *_format_quality(keras_measured, tasks)])
         head += ["top-1", *(f"{task} cMAP" for task in tasks)]
     for name, entry in record["artefacts"].items():
@@ -47,6 +48,7 @@ def _format_cost(record: dict[str, Any], name: str, entry: dict[str, Any]) -> Ro
         # JPEG's own loss would hide the loss of the file.
         if key.split(":")[0] == name and comparison["dtype"] != "string":
             comparisons.append(comparison)
+    # Of all signatures of a SavedModel, the worst.
     largest = max(comparison["largest_difference"] for comparison in comparisons)
     return [
         name,

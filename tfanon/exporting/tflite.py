@@ -31,8 +31,8 @@ def convert_to_tflite(
     Args:
         f_A: The anonymizer.
         size: (H, W) of the frames.
-        quantize: "none"; "float16": weights only; "dynamic": weights in 8 bits, activations as
-            they come; "int8": everything in 8 bits, frames in and out as uint8.
+        quantize: "none"; "float16": weights only; "dynamic": weights in 8 bits, activations
+            quantized anew for each frame; "int8": everything in 8 bits, frames as uint8.
         representative: float32 frames `[n, H, W, 3]` in [0, 1] that show "int8" the range of
             activations.
 
@@ -42,17 +42,23 @@ def convert_to_tflite(
     Raises:
         ValueError: The built-in operators of TFLite do not suffice, or the converter fails.
     """
+    # 8 bits over the whole range of a sigmoid's input would leave few steps where it is steep.
     exported = limit_final_sigmoid(f_A) if quantize == "int8" else f_A
     module = signatures.ServingModule(exported, size)
     # N stays open: an N of 1 would be folded into f_A's reshapes, and no phone could resize it.
     concrete = module.make_concrete_function(
-        "frames", [None, *module.size, 3], tf.float32, clipped=quantize != "int8"
+        # An 8-bit output has limits of its own, so it need not be clipped.
+        "frames",
+        [None, *module.size, 3],
+        tf.float32,
+        clipped=quantize != "int8",
     )
     converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     if quantize != "none":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if quantize == "float16":
+        # Without it DEFAULT would quantize weights to 8 bits.
         converter.target_spec.supported_types = [tf.float16]
     if quantize == "int8":
         converter.representative_dataset = lambda: _yield_spanning_frames(representative)
@@ -65,7 +71,7 @@ def convert_to_tflite(
 
 
 def _summarize_error(error: Exception) -> str:
-    """Return in one line what the converter says in many."""
+    """Summarize the converter's message of many lines in one."""
     missing = re.search(r"(?:Custom|Flex) ops: (.*)", str(error))
     if missing:
         return f"f_A needs operations that TFLite has not built in: {missing[1]}."
@@ -92,6 +98,7 @@ def limit_final_sigmoid(f_A: keras.Model) -> keras.Model:
     Returns:
         f_A itself if it does not end in a sigmoid.
     """
+    # The network for single frames inside of an f_A for clips.
     network = getattr(f_A, "network", f_A)
     if not _ends_in_sigmoid(network):
         return f_A

@@ -17,6 +17,7 @@ from tfanon.inference.loaders.saved_model import SAVED_MODEL_METADATA
 WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
 # Each batch size prepares kernels of its own; the server reads at most 1,000 requests.
 BATCH_SIZES = (1, 2, 8)
+# T is open in the signature, so any length will do.
 CLIP_FRAMES = 8
 NOISE_SEED = 0
 
@@ -48,6 +49,7 @@ def _make_log(name: str, signature: str, concrete: Any, batch: int, size: list[i
     ((key, spec),) = concrete.structured_input_signature[1].items()
     value = _make_noise(spec, batch, size)
     try:
+        # Tried here, since the server replays it while it loads the version.
         concrete(**{key: tf.constant(value)})
     except tf.errors.OpError as error:
         raise ValueError(

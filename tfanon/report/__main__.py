@@ -72,6 +72,7 @@ def write_report(paths: Sequence[str], options: ReportOptions) -> int:
     controls = sections.list_controls(runs)
     caveats += sections.list_caveats(summaries, runs, controls)
     tables = make_tables(summaries, runs)
+    # Learning curves are read once, for the plots and for the caveats.
     learning_plots, curves = plots.plot_learning(summaries, runs, sections.list_summary_attacks)
     caveats += sections.describe_unfinished_attackers(curves)
     folder = pathlib.Path(options.output)
@@ -79,6 +80,7 @@ def write_report(paths: Sequence[str], options: ReportOptions) -> int:
         summaries, runs, controls, caveats, tables, learning_plots, options.pictures
     )
     _write_text(folder / "report.html", content)
+    # allow_nan=False: "NaN" is not JSON, and other readers would refuse the file.
     record = _replace_nan(make_record(summaries, runs, controls, caveats, tables))
     _write_text(folder / "report.json", json.dumps(record, indent=1, allow_nan=False) + "\n")
     for table in tables:
@@ -88,6 +90,7 @@ def write_report(paths: Sequence[str], options: ReportOptions) -> int:
     failed = _describe_failures(controls)
     for sentence in failed:
         print(f"tfanon.report: {sentence}", file=sys.stderr)
+    # The files are written all the same: the page says which control failed.
     return 1 if failed else 0
 
 
@@ -110,6 +113,7 @@ def make_tables(summaries: Sequence[AnonymizerSummary], runs: Sequence[FinishedR
             candidates += paper_tables.make_paper_tables(group, group_runs)
         done.add(setting)
         for table in candidates:
+            # With one group, names and titles need no suffix.
             if table and len(groups) > 1:
                 title = f"{table.title}: {_name_group(setting, probe)}"
                 table = dataclasses.replace(table, name=f"{table.name}_{number}", title=title)
@@ -162,6 +166,7 @@ def make_record(
     return {
         "schema_version": SCHEMA_VERSION,
         "missing": list(caveats),
+        # Keys of schema version 1; "gates" are controls, "missing" are caveats.
         "gates": list(controls),
         "runs": described_runs,
         "anonymizers": anonymizers,
@@ -179,6 +184,7 @@ def _format_report(
     pictures: str,
 ) -> str:
     """Return report.html."""
+    # A dict keeps the order, and each note once.
     notes: dict[str, None] = {}
     for run in runs:
         notes.update(dict.fromkeys(_list_notes(run)))
@@ -293,6 +299,7 @@ def _replace_nan(value: Any) -> Any:
 
 
 def _write_text(path: pathlib.Path, text: str) -> None:
+    # Without a sync: a report can be made again.
     with files.write_atomically(path, sync=False) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
 

@@ -59,6 +59,7 @@ class Statistic:
         """Standard deviation of a sample of seeds; None with one seed."""
         if len(self.values) < 2:
             return None
+        # ddof=1: the seeds are a sample of all possible seeds.
         return float(np.std(self.values, ddof=1))
 
     @property
@@ -79,7 +80,7 @@ class AnonymizerSummary:
         label: Label of its runs; empty for fixed anonymizers.
         setting: Setting of its runs.
         by_seed: Scores per seed, see `collect_scores`.
-        probe: Privacy task whose leakage is meant; empty if the setting has one only.
+        probe: Privacy task whose leakage is reported; empty if the setting has only one.
     """
 
     name: str
@@ -97,11 +98,13 @@ class AnonymizerSummary:
     @property
     def placed(self) -> bool:
         """Whether it has a leakage and a top-1 for every seed, and so a place in the plot."""
+        # "leak" and "probe" (a privacy task) are keys of report.json.
         return bool(self.number("leak") and self.number("action_top1"))
 
     def number(self, key: str) -> Statistic | None:
         """Return the statistic of a score over seeds; None if a seed lacks it."""
         values = [scores.get(key, math.nan) for scores in self.by_seed.values()]
+        # A mean over fewer seeds than its neighbours would not compare with them.
         if not values or not all(_is_finite(value) for value in values):
             return None
         intervals: list[Any] = [scores.get(f"{key}_interval") for scores in self.by_seed.values()]
@@ -155,6 +158,7 @@ def list_privacy_tasks(runs: Iterable[FinishedRun]) -> tuple[str, ...]:
             for attack in list_attacks(run, name):
                 if _is_finite(attack.get("cmap_above_floor")):
                     tasks.add(attack["probe"])
+    # Reversed: "images" before "clips".
     return tuple(sorted(tasks, reverse=True)) if len(tasks) > 1 else ("",)
 
 
@@ -182,6 +186,7 @@ def collect_scores(runs: Sequence[FinishedRun], name: str, probe: str = "") -> S
     attacks = []
     for run in runs:
         attacks += list_attacks(run, name, probe)
+    # Before the maximum, which grows with the number of attacks.
     attacks = drop_repeated_attacks(attacks)
     retrained = []
     for attack in attacks:
@@ -194,6 +199,7 @@ def collect_scores(runs: Sequence[FinishedRun], name: str, probe: str = "") -> S
         **_get_action_scores(runs, name),
     }
     if retrained:
+        # Leakage is what the strongest attacker learns: failing attackers prove nothing.
         strongest = max(retrained, key=lambda attack: attack["cmap_above_floor"])
         # The run's own attacker may be among an evaluation's attacks too: it counts once.
         distinct = {(identify_attacker(one), one["cmap_above_floor"]): None for one in retrained}
@@ -232,6 +238,7 @@ def list_attacks(run: FinishedRun, name: str, probe: str = "") -> list[Attack]:
         The attacks, each with "protocol" and "seed".
     """
     attacks = []
+    # Named as in evaluations, which may reuse this attacker.
     start = pathlib.Path(run.config.attack_weights).name or "scratch"
     for row in run.results["rows"]:
         if row["anonymizer"] != name:
@@ -302,7 +309,7 @@ def measure_front(
 
     Returns:
         {"hypervolume": Statistic, "area": Statistic, "points": number of anonymizers}; None if raw
-        video is no valid reference or nothing is left.
+        video is not a valid reference or there are no points.
     """
     raw = find_raw(summaries)
     points = []
@@ -312,6 +319,7 @@ def measure_front(
             points.append(summary)
     if raw is None or not points or not is_valid_reference(raw):
         return None
+    # Points of a front must come from the same seeds.
     seeds = sorted(set(raw.by_seed).intersection(*(point.by_seed for point in points)))
     if not seeds:
         return None
@@ -348,12 +356,12 @@ def is_valid_reference(raw: AnonymizerSummary | None) -> bool:
 
 
 def find_pareto_optimal(summaries: Iterable[AnonymizerSummary]) -> list[AnonymizerSummary]:
-    """Return those that no other beats in both means, by rising leakage."""
+    """Return those that no other dominates in both means, by rising leakage."""
     placed = [summary for summary in summaries if summary.placed]
     leakages, top1s = [], []
     for summary in placed:
         leakage, top1 = summary.number("leak"), summary.number("action_top1")
-        assert leakage is not None and top1 is not None  # as `placed` says
+        assert leakage is not None and top1 is not None  # `placed` has checked it
         leakages.append(leakage.mean)
         top1s.append(top1.mean)
     return [placed[row] for row in pareto.find_pareto_front(leakages, top1s)]
@@ -361,6 +369,7 @@ def find_pareto_optimal(summaries: Iterable[AnonymizerSummary]) -> list[Anonymiz
 
 def is_fixed(name: str) -> bool:
     """Whether an anonymizer is a baseline; otherwise it is a run's f_A, or a file of it."""
+    # "blur:regions=hog+h264" is blur with an option, coded as H.264.
     component = name.partition("+")[0].partition(":")[0]
     return component in registry.list_names("anonymizers")
 
@@ -381,6 +390,7 @@ def _get_action_scores(runs: Iterable[FinishedRun], name: str) -> Scores:
         rows += run.results["rows"]
         for evaluation in run.comparable.values():
             for row in evaluation.get("actions", []):
+                # The top-1 of another network would compare networks, not anonymizers.
                 if row.get("network") == run.config.action_evaluator_network:
                     rows.append(row)
     for row in rows:
@@ -431,6 +441,7 @@ def _shift_interval(attack: Attack) -> list[float] | None:
     interval, chance = attack.get("cmap_interval"), attack.get("cmap_chance")
     if not interval or not _is_finite(chance):
         return None
+    # The chance level is taken as exact, so the interval is a little too wide.
     return [bound - chance for bound in interval]
 
 

@@ -55,6 +55,7 @@ def read_scalars(folder: pathlib.Path) -> dict[str, list[tuple[int, float]]]:
             for value in event.summary.value:
                 number = _read_number(value)
                 if number is not None:
+                    # Files are sorted by the time of their start: a later one overwrites.
                     curves[value.tag][event.step] = number
     return {tag: sorted(points.items()) for tag, points in curves.items()}
 
@@ -91,6 +92,7 @@ def _read_events(data: bytes) -> Iterator[Any]:
     position = 0
     while position + HEADER_BYTES <= len(data):
         (length,) = struct.unpack_from("<Q", data, position)
+        # A killed process leaves its last event incomplete.
         if position + FRAME_BYTES + length > len(data):
             return
         start = position + HEADER_BYTES
@@ -105,9 +107,11 @@ def _read_events(data: bytes) -> Iterator[Any]:
 def _read_number(value: Any) -> float | None:
     """Return a finite float32 scalar, or None for anything else that a summary holds."""
     tensor = value.tensor
+    # dtype 1 is DT_FLOAT; tf.summary.scalar writes nothing else.
     if value.metadata.plugin_data.plugin_name != "scalars" or tensor.dtype != 1:
         return None
     number = math.nan
+    # TensorFlow stores a tensor as bytes or as a list of values.
     if len(tensor.tensor_content) == 4:
         (number,) = struct.unpack("<f", tensor.tensor_content)
     elif tensor.float_val:

@@ -30,6 +30,7 @@ def make_gallery(runs: Sequence[FinishedRun], allowed: str) -> str:
     hidden = []
     by_setting: dict[str, list[FinishedRun]] = {}
     for run in experiments.values():
+        # Sheets may show raw video too.
         if run.synthetic or allowed == "real":
             by_setting.setdefault(run.setting, []).append(run)
         else:
@@ -51,6 +52,7 @@ def _embed_sheets(runs: Sequence[FinishedRun]) -> Iterator[str]:
         runs: Of one setting, so that all other rows of their sheets are the same.
     """
     first, *others = runs
+    # Rows of fixed anonymizers are the same in every run: shown once, in the first.
     for name in SHEET_FILES:
         yield from _embed_file(first, first.folder / "pictures" / name)
         rows = {}
@@ -97,6 +99,7 @@ def _embed_reconstructions(runs: Sequence[FinishedRun]) -> Iterator[str]:
             phase = path.parent.name
             if phase not in shown:
                 yield from _embed_file(run, path)
+            # Each run has its own f_A, but shares the attacks on fixed anonymizers.
             if aggregate.TRAINED not in phase:
                 shown.add(phase)
 

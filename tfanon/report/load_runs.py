@@ -83,6 +83,7 @@ def load_runs(paths: Iterable[str | pathlib.Path]) -> tuple[list[FinishedRun], l
     runs, unfinished = [], []
     for path in folders:
         for folder in _list_run_folders(path):
+            # A run that is still training has its flags only.
             if (folder / "results.json").is_file() and (folder / "run.flags").is_file():
                 runs.append(_read_run(folder))
             else:
@@ -123,6 +124,7 @@ def _list_run_folders(path: pathlib.Path) -> list[pathlib.Path]:
 
 def _check_folder_name(name: Any, sweep: pathlib.Path) -> str:
     """Return a trial's name; raise ValueError if it would lead out of the sweep's folder."""
+    # sweep.json may come from elsewhere.
     if not isinstance(name, str) or pathlib.PurePath(name).name != name:
         raise ValueError(f"{sweep / 'sweep.json'} names a trial outside its folder: {name!r}.")
     return name
@@ -148,6 +150,7 @@ def _read_results(path: pathlib.Path, required: str) -> dict[str, Any]:
             f"{path} has schema_version {version}; this version of tfanon reads version "
             f"{SCHEMA_VERSION}, with a list of {required}."
         )
+    # The report reads these keys of every entry.
     key = "name" if required == "points" else "anonymizer"
     for part in (required, "actions", "flicker"):
         for row in results.get(part, []):
@@ -158,6 +161,7 @@ def _read_results(path: pathlib.Path, required: str) -> dict[str, Any]:
 
 def _add_labels(runs: Sequence[FinishedRun]) -> list[FinishedRun]:
     """Return the runs with their label and setting."""
+    # The fewest flags that distinguish settings, since they become a part of many titles.
     settings = _describe_fewest_differences([_get_evaluation_flags(run.config) for run in runs])
     by_setting: dict[str, list[FinishedRun]] = {}
     for run, setting in zip(runs, settings, strict=True):
@@ -166,6 +170,7 @@ def _add_labels(runs: Sequence[FinishedRun]) -> list[FinishedRun]:
     for comparable in by_setting.values():
         flags = [_get_training_flags(run) for run in comparable]
         for run, label in zip(comparable, _make_labels(flags), strict=True):
+            # Within a setting: across settings every label would contain the flags of the data too.
             labels[run.folder] = label
     labelled = []
     for run, setting in zip(runs, settings, strict=True):
@@ -195,6 +200,7 @@ def _make_labels(experiments: Sequence[dict[str, Any]]) -> list[str]:
         experiments: Flags of each experiment.
     """
     objectives = [experiment.get("objective", "") for experiment in experiments]
+    # Flags that only one objective has would otherwise differ in every label.
     names = set(objectives)
     differences = {}
     for name in names:
@@ -217,6 +223,7 @@ def _get_evaluation_flags(config: Config) -> dict[str, Any]:
         **phase_cache.get_relevant_flags("action-raw", config),
         **phase_cache.get_relevant_flags("privacy-clips-raw", config),
     }
+    # Seeds are averaged, and data may have moved.
     for name in ("seed", "data_dir", "attack_clips"):
         flags.pop(name, None)
     return flags

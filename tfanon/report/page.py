@@ -57,12 +57,14 @@ h2,h3,.table>p{break-after:avoid}nav{display:none}
 .wide{overflow:visible}table{font-size:8pt}.grid{grid-template-columns:1fr 1fr}
 td,th{padding:.2em .4em}td.n{white-space:normal}}
 """
+# One class per colour: the same picture serves light and dark screens.
 _COLOUR_RULES = [
     f"svg .s{k}{{stroke:var(--c{k})}}svg .dot.s{k}{{fill:var(--c{k});stroke:var(--paper)}}"
     f"svg text.t{k}{{fill:var(--c{k})}}\n"
     for k in range(svg.COLOUR_COUNT)
 ]
 STYLE_SHEET = BASE_STYLE + "".join(_COLOUR_RULES)
+# Nothing is fetched or run, even if text of a run got into the page unescaped.
 CONTENT_SECURITY_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
@@ -86,6 +88,7 @@ def format_page(
             content = f"<strong>{html.escape(heading)}</strong>{format_list(sentences)}"
             boxes.append(f'<div class="{kind}">{content}</div>')
     for number, (heading, body) in enumerate(sections):
+        # The number is that of the section, so links stay the same if others are empty.
         if body:
             links.append(f'<a href="#part{number}">{html.escape(heading)}</a>')
             parts.append(f'<h2 id="part{number}">{html.escape(heading)}</h2>{body}')
@@ -151,6 +154,7 @@ def embed_picture(content: bytes, kind: str, caption: str) -> str:
         kind: "png" or "gif".
         caption: Text below it.
     """
+    # Inside the page, so that it is one file.
     data = base64.b64encode(content).decode()
     image = f'<img alt="{html.escape(caption)}" src="data:image/{kind};base64,{data}">'
     return format_figure(image, caption)

@@ -23,7 +23,7 @@ def make_difference_table(runs: Sequence[FinishedRun], probe: str = "") -> Table
 
     Args:
         runs: Runs of one setting.
-        probe: Privacy task whose leakage is meant.
+        probe: Privacy task whose leakage is compared.
 
     Returns:
         None without pairs.
@@ -53,14 +53,17 @@ def find_pairs(runs: Sequence[FinishedRun]) -> dict[FlagChange, list[RunPair]]:
     numbered = list(zip(runs, flags, strict=True))
     for (one, one_flags), (other, other_flags) in itertools.combinations(numbered, 2):
         differing = [name for name in one_flags if one_flags[name] != other_flags[name]]
+        # Pairs have the same seed, so its effect on both runs drops out of their difference.
         if len(differing) != 1 or differing == ["seed"]:
             continue
         (name,) = differing
         low, high = one, other
+        # From the smaller to the larger value.
         if one_flags[name] > other_flags[name]:
             low, high = other, one
         change = (name, getattr(low.config, name), getattr(high.config, name))
         pairs.setdefault(change, []).append((low, high))
+    # Sorted, so that the table does not depend on the order of the folders.
     return {change: pairs[change] for change in sorted(pairs)}
 
 
@@ -79,6 +82,7 @@ def _keep_neighbours(
     kept = {}
     for (name, low, high), same_change in pairs.items():
         middles = {middle for _, _, middle in pairs if middle != high}
+        # .1 to .2 and .2 to .4 include what .1 to .4 would show.
         between = [
             middle
             for middle in middles
@@ -96,6 +100,7 @@ def _make_row(change: FlagChange, pairs: Sequence[RunPair], probe: str) -> tuple
     for first, second in pairs:
         before = aggregate.collect_scores([first], aggregate.TRAINED, probe)
         after = aggregate.collect_scores([second], aggregate.TRAINED, probe)
+        # All scores or none, so that the columns of a row are over the same pairs.
         if all(key in scores for scores in (before, after) for key in COMPARED_SCORES):
             for key in COMPARED_SCORES:
                 gains[key].append(after[key] - before[key])

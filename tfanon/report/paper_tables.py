@@ -74,8 +74,10 @@ def get_paper_method(config: Config) -> str:
         return "VITA"
     if config.objective != "penalty":
         return ""
+    # Without the penalty Eq. 3 is SPAct's objective.
     if config.penalty_weight == 0:
         return "SPAct"
+    # The paper's Table 1 has lambda = 1.
     return f"Ours, B = {config.penalty_bound:g}" if config.penalty_weight == 1 else ""
 
 
@@ -91,6 +93,7 @@ def make_paper_tables(
     trained = []
     for summary in summaries:
         if summary.anonymizer == aggregate.TRAINED:
+            # Runs of one label differ in the seed alone.
             config = next(run.config for run in runs if run.label == summary.label)
             trained.append((summary, config))
     tables = [
@@ -110,6 +113,7 @@ def _make_table_1(
     """Table 1, left of its double rule: known action and known attributes."""
     by_method: dict[str, AnonymizerSummary] = {}
     for summary, config in trained:
+        # The first of several runs of a method; all others get rows of their own.
         by_method.setdefault(get_paper_method(config), summary)
     rows: list[tuple] = []
     for name, printed in TABLE_1.items():
@@ -146,6 +150,7 @@ def _format_printed(value: float | str) -> str:
     """Return a number as the paper prints it."""
     if isinstance(value, str):
         return value
+    # Per cent; F1 is in [0, 1] and printed without its zero.
     if value > 1:
         return f"{value:.2f}"
     return f"{value:.3f}".lstrip("0")
@@ -202,6 +207,7 @@ def _make_flag_table(
     """Make a table over the values of one flag; objectives other than Eq. 3 have none."""
     rows: list[tuple] = []
     for summary, config in trained:
+        # B and lambda are of Eq. 3.
         if config.objective == "penalty":
             value = getattr(config, flag)
             number = _format_printed(printed.get(value, NOT_TRANSCRIBED))
@@ -316,6 +322,7 @@ def _make_tables_7_and_8(runs: Sequence[FinishedRun]) -> Table | None:
     for entry in _list_entries(runs, ("attacks",), attacker="fresh"):
         attack = entry.rows[0]
         number: float | str = NOT_TRANSCRIBED
+        # The only network and task of these tables that is transcribed.
         if (attack.get("network"), attack.get("probe")) == ("resnet50", "images"):
             from_scratch = attack.get("start") == "scratch"
             number = printed.get((from_scratch, entry.method), NOT_TRANSCRIBED)
@@ -391,6 +398,8 @@ def _list_entries(
                     network, anonymizer, method = _describe_entry(run, kind, row)
                     key = (name, network, anonymizer, run.setting)
                     _, by_seed = groups.setdefault(key, (method, {}))
+                    # The attack on a fixed anonymizer is shared: its copies are no further
+                    # measurements.
                     by_seed.setdefault(run.seed, row)
     entries = []
     for (_, network, anonymizer, _), (method, by_seed) in groups.items():
@@ -423,5 +432,6 @@ def _make_statistic(
     values = [row[key] for row in rows if isinstance(row.get(key), (int, float))]
     if not values:
         return None
+    # Over several seeds the deviation is shown instead.
     bounds = rows[0].get(interval) if len(values) == 1 else None
     return Statistic(tuple(values), tuple(bounds) if bounds else None)

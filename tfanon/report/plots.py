@@ -40,6 +40,7 @@ def plot_pareto_front(summaries: Sequence[AnonymizerSummary]) -> list[Plot]:
         return []
     names = [summary.name for summary in placed]
     if list_numbered_names(summaries):
+        # Many names would cover the points.
         names = [str(number) for number in range(1, len(placed) + 1)]
     dots = [_make_dot(summary, name) for summary, name in zip(placed, names, strict=True)]
     titles = ("leakage above chance, max over attackers, points", "action top-1, %")
@@ -49,6 +50,7 @@ def plot_pareto_front(summaries: Sequence[AnonymizerSummary]) -> list[Plot]:
     if chance is not None:
         rules.append(("y", chance, "chance"))
         best = max(dot.y for dot in dots)
+        # Anonymizers below would squeeze all useful ones into a corner.
         border = chance + CLOSE_UP_FRACTION * (best - chance)
         close = [(summary, dot) for summary, dot in close if dot.y >= border]
     overview = svg.draw_scatter(
@@ -56,6 +58,7 @@ def plot_pareto_front(summaries: Sequence[AnonymizerSummary]) -> list[Plot]:
         *titles,
         _list_front_points(placed),
         rules,
+        # The overview reaches from no leakage to full accuracy, whatever was measured.
         ((0,), (100,)),
         "Leakage against action accuracy, one point per anonymizer",
     )
@@ -84,14 +87,14 @@ def _find_action_chance(summaries: Iterable[AnonymizerSummary]) -> float | None:
 
 
 def _list_front_points(summaries: Iterable[AnonymizerSummary]) -> list[svg.XY]:
-    """Return the points that no other beats, by rising leakage."""
+    """Return the points that no other dominates, by rising leakage."""
     dots = [_make_dot(summary) for summary in aggregate.find_pareto_optimal(summaries)]
     return [(dot.x, dot.y) for dot in dots]
 
 
 def _make_dot(summary: AnonymizerSummary, name: str = "") -> svg.Dot:
     leakage, top1 = summary.number("leak"), summary.number("action_top1")
-    assert leakage is not None and top1 is not None  # as `placed` says
+    assert leakage is not None and top1 is not None  # `placed` has checked it
     shape = POINT_SHAPES[not aggregate.is_fixed(summary.anonymizer)]
     if summary.anonymizer == aggregate.RAW:
         shape = "diamond"
@@ -104,6 +107,7 @@ def _make_dot(summary: AnonymizerSummary, name: str = "") -> svg.Dot:
 def _scale_bounds(statistic: aggregate.Statistic) -> tuple[float, float]:
     """Return an error bar in per cent, at most 100."""
     low, high = statistic.bounds
+    # A standard deviation may reach beyond 100 %, which no score can.
     return min(100.0, 100 * low), min(100.0, 100 * high)
 
 
@@ -125,6 +129,7 @@ def plot_training(runs: Sequence[FinishedRun]) -> list[Plot]:
                 colour, dash = labels.index(run.label), seeds.index(run.seed)
                 lines.append(svg.Line(name, event_files.thin_curve(points), colour, dash))
         rules = []
+        # Runs with several B have no common line.
         if tag == "rms" and len(bounds) == 1:
             rules = [("y", min(bounds), "B")]
         if lines:
@@ -151,6 +156,7 @@ def plot_learning(
     entries: dict[tuple[str, ScoreUnit], list[_CurveEntry]] = {}
     for number, summary in enumerate(summaries):
         for attack in list_attacks(summary, runs):
+            # The curve of the run's own attacker is in its TensorBoard files only.
             points = attack.get("curve") or _read_logged_curve(attack["run"], summary, attack)
             if points:
                 # The score of a reconstruction is its PSNR.
@@ -178,6 +184,7 @@ def _make_learning_lines(entries: Sequence[_CurveEntry], unit: ScoreUnit) -> lis
     for summary, number, run, curve in entries:
         name = summary.name if one_seed else f"{summary.name} #{run.seed}"
         scaled = [(step, unit.factor * score) for step, score in curve]
+        # Colours repeat after COLOUR_COUNT, so dashes distinguish them.
         dash = number // svg.COLOUR_COUNT
         lines.append(svg.Line(name, event_files.thin_curve(scaled), number, dash))
     return lines

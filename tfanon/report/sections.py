@@ -1,4 +1,4 @@
-"""Content of a report, apart from its looks: tables, controls, caveats, the model card."""
+"""Content of a report: tables, controls, caveats, the model card; `page` lays it out."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -51,6 +51,7 @@ def make_results_table(summaries: Sequence[AnonymizerSummary]) -> Table:
                 _name_strongest_attackers(summary),
             )
         )
+    # Calling every attribute present needs no threshold, so it is the same for all three.
     f1_chance = _find_first(summaries, "f1_chance")
     rows.append(
         (
@@ -106,6 +107,7 @@ def _name_strongest_attackers(summary: AnonymizerSummary) -> str | None:
     names = []
     for scores in summary.by_seed.values():
         if "leak_by" in scores:
+            # Only the network: its start and task are in the table of attackers.
             names.append(scores["leak_by"].partition(",")[0])
     return "; ".join(dict.fromkeys(names)) or None
 
@@ -123,9 +125,11 @@ def make_attacker_table(
     for (name, attacker, protocol), by_seed in groups.items():
         scores = {}
         for seed, attack in by_seed.items():
+            # AnonymizerSummary.number looks for the interval of a score under this name.
             identity_interval = attack.get("identity_interval")
             scores[seed] = {**attack, "identity_top1_interval": identity_interval}
         over_seeds = AnonymizerSummary(name, "", "", "", scores)
+        # Runs of one label have the same budget.
         budget = next(iter(by_seed.values())).get("budget") or {}
         rows.append(
             (
@@ -173,6 +177,7 @@ def make_attribute_table(
             for name, value in (attack.get("average_precision") or {}).items():
                 names[name] = None
                 of_seed = best.setdefault(attack["seed"], {})
+                # The best at each attribute, which need not be the best on average.
                 of_seed[name] = max(of_seed.get(name, value), value)
         by_summary.append(AnonymizerSummary(summary.name, "", "", "", best))
     if not names:
@@ -274,7 +279,7 @@ def list_caveats(
     runs: Sequence[FinishedRun],
     controls: Sequence[dict[str, Any]],
 ) -> list[str]:
-    """List what is missing or weak but could be taken for done, one sentence each."""
+    """List gaps and weaknesses that a reader of the numbers might overlook, a sentence each."""
     caveats = []
     few = sorted({summary.name for summary in summaries if len(summary.by_seed) < MIN_SEEDS})
     if few:
@@ -331,6 +336,7 @@ def _list_untried_attacks(
     tried = {"fresh"} if runs else set()  # every run has its own retrained attacker
     for summary in summaries:
         for attack in list_summary_attacks(summary, runs):
+            # "reconstruction+frozen" counts as a reconstruction.
             tried.add(attack["attacker"].partition("+")[0])
     return [name for name in KNOWN_ATTACKS if name not in tried]
 
@@ -341,6 +347,7 @@ def _describe_uneven_attacks(summaries: Iterable[AnonymizerSummary]) -> list[str
     for group in aggregate.group_summaries(summaries).values():
         attackers = set()
         for summary in group:
+            # Only anonymizers that are compared by leakage.
             if summary.number("leak"):
                 for scores in summary.by_seed.values():
                     attackers.add(tuple(scores["attacked_by"]))
@@ -374,6 +381,7 @@ def describe_unfinished_attackers(curves: Mapping[str, tuple[Curve, ScoreUnit]])
     """
     rising = []
     for name, (points, unit) in curves.items():
+        # None: too few scores to say.
         rise = unit.factor * (event_files.measure_late_rise(points) or 0)
         if rise > unit.min_rise:
             rising.append(f"{name} ({rise:.1f} {unit.name})")

@@ -102,11 +102,13 @@ def draw_scatter(
     # Named at the right end: the dots begin at the left.
     parts += [axes.draw_rule(*rule, at_end=True) for rule in rules]
     if len(frontier) > 1:
+        # Steps, not slopes: nothing was measured between two points.
         corners = [frontier[0]]
         for before, after in zip(frontier, frontier[1:], strict=False):
             corners += [(after[0], before[1]), after]
         parts.append(f'<polyline class="frontier" points="{axes.format_path(corners)}"/>')
     parts += [axes.draw_bars(dot) for dot in dots if dot.bars]
+    # After the bars, so that points lie above them.
     parts += [_draw_dot(axes.x(dot.x), axes.y(dot.y), dot) for dot in dots]
     labels = []
     for dot in dots:
@@ -144,6 +146,7 @@ def draw_lines(
     ys = [y for curve in curves for _, y in curve.points]
     ys += [value for axis, value, _ in rules if axis == "y"]
     longest = max((len(curve.name) for curve in curves), default=0)
+    # At most 40 % of the picture: longer names are shortened.
     room = min(LETTER_WIDTH * longest + 10, 0.4 * width)
     axes = Axes(xs, ys, width, height, right=max(RIGHT, room))
     parts = [axes.draw(x_title, y_title)]
@@ -254,11 +257,13 @@ def choose_ticks(values: Iterable[float], count: int) -> list[float]:
     """Return at least two round, evenly spaced numbers around all values, about `count` of them."""
     finite = [value for value in values if math.isfinite(value)] or [0.0, 1.0]
     low, high = min(finite), max(finite)
+    # All values are equal: a tenth to both sides.
     if high - low < 1e-9 * max(1.0, abs(high)):
         low, high = low - (abs(low) or 1) * 0.1, high + (abs(high) or 1) * 0.1
     smallest = (high - low) / count
     unit = 10.0 ** math.floor(math.log10(smallest))
     steps = [unit * factor for factor in TICK_STEPS]
+    # 0.999 and 1e-9: rounding errors must not add a tick.
     step = next(step for step in steps if step >= smallest * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return [step * k for k in range(first, last + 1)]
@@ -278,6 +283,7 @@ def place_names(labels: Iterable[Label], axes: Axes, beside: bool = False) -> li
     """
     # Left end and top of each label, its width, whether it is on the left, and the label itself.
     boxes: list[tuple[float, float, float, bool, Label]] = []
+    # From the top, so that a label that must move only moves down.
     for label in sorted(labels, key=lambda label: label[1]):
         x, y, name, _ = label
         width = LETTER_WIDTH * len(name)
@@ -287,6 +293,7 @@ def place_names(labels: Iterable[Label], axes: Axes, beside: bool = False) -> li
             start = x - SIDE_GAP - width
         top = y - LINE_HEIGHT / 2
         while any(_overlaps(start, top, width, box) for box in boxes):
+            # In small steps, so that a label stays as near to its point as it can.
             top += 2
         boxes.append((start, top, width, leftwards, label))
     overhang = 0.0
@@ -295,6 +302,7 @@ def place_names(labels: Iterable[Label], axes: Axes, beside: bool = False) -> li
         overhang = max([0.0, *lowest])
     drawn = []
     for start, top, width, leftwards, label in boxes:
+        # Names move up by what does not fit below, but none above the top of the axes.
         raised = top - min(overhang, max(0.0, top - TOP))
         drawn.append(_draw_label(start, raised, width, leftwards, label))
     return drawn
@@ -372,6 +380,7 @@ def _interpolate(value: float, ticks: Sequence[float], first: float, last: float
 
 def _format_tick(value: float, ticks: Sequence[float]) -> str:
     """Return a number with as many digits as the step between ticks needs."""
+    # A rounding error of step * k.
     if abs(value) <= 1e-12:
         return "0"
     step = ticks[1] - ticks[0]

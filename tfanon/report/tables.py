@@ -88,6 +88,7 @@ def to_html(table: Table) -> str:
     body = []
     for row in table.rows:
         cells = [_format_html_cell(cell, table.intervals) for cell in row[1:]]
+        # Names of folders and flags are text of the user.
         title = html.escape(format_cell(row[0]))
         body.append(f"<tr><th scope=row>{title}</th>{''.join(cells)}</tr>")
     parts = ['<section class="table">', f"<h3>{html.escape(table.title)}</h3>"]
@@ -107,6 +108,7 @@ def to_html(table: Table) -> str:
 def _drop_empty_columns(table: Table) -> Table:
     """Return the table without columns that are empty in every row, but always with the first."""
     kept = [0]
+    # Scores that no run has measured.
     for column in range(1, len(table.head)):
         if any(row[column] is not None for row in table.rows):
             kept.append(column)
@@ -154,6 +156,7 @@ def _list_csv_parts(cells: Iterable[Cell]) -> list[str]:
     """Return what of a column gets a CSV column: "" (the mean or value), std, low, high."""
     statistics = [cell for cell in cells if isinstance(cell, Statistic)]
     parts = [""]
+    # Only parts that some row has: empty columns would be noise.
     if any(statistic.std is not None for statistic in statistics):
         parts.append("std")
     if any(statistic.interval for statistic in statistics):
@@ -168,6 +171,7 @@ def _format_csv_part(cell: Cell, part: str) -> str:
         value = {"": cell.mean, "std": cell.std, "low": low, "high": high}[part]
     if value is None:
         return ""
+    # repr loses no digit; the printed table rounds.
     return repr(value) if isinstance(value, float) else _disarm_formula(str(value))
 
 
@@ -202,7 +206,9 @@ def to_latex(table: Table) -> str:
 
 def escape_latex(text: str) -> str:
     """Return text for LaTeX, on one line."""
+    # In one pass, so that the backslash of an escape is not escaped itself.
     escaped = "".join(LATEX_ESCAPES.get(letter, letter) for letter in text)
+    # A line break would end the comment that a note is.
     return re.sub(r"[\r\n]+", " ", escaped)
 
 
