@@ -83,7 +83,10 @@ def test_copy_keeps_all_but_the_pictures(tmp_path, clip):
     assert record["frames"] == len(before["times"]) == len(after["times"]) == clip.frames
     assert before["rotation"] == after["rotation"]
     assert after["size"] == round_to_even(before["size"], clip)
-    assert before["sound"] == after["sound"] and bool(after["sound"]) == clip.sound
+    # Matroska cannot say that the packet before time 0 only warms up the decoder: it is left out.
+    warm_up = len(before["sound"]) - len(after["sound"])
+    assert warm_up in ((0, 1) if clip.ending == ".mkv" else (0,))
+    assert before["sound"][warm_up:] == after["sound"] and bool(after["sound"]) == clip.sound
     # .avi holds no times: libav counts packets, from 0 or 1, in the order of decoding.
     if clip.ending == ".avi":
         for probed in (before, after):
