@@ -1,7 +1,8 @@
 """Attacks that try to recover private attributes from the output of an anonymizer f_A.
 
 One module is one attack, and its name is the name of the attack. To add one, add a module to this
-folder; nothing else has to change. `fresh.py` is the one to read and to copy. A module defines::
+folder and its name to the protocol `strict`. `fresh.py` is the one to read and to copy. A module
+defines::
 
     REQUIRED = "images or clips with private attributes"  # what the data must have, for messages
 
@@ -21,8 +22,9 @@ It returns one entry of results.json per privacy task, made by `attack_run.make_
 empty list means that the data lacks what REQUIRED says. The docstring of `AttackRun` shows how an
 attack trains, scores and stores its result, so that an interrupted evaluation can resume.
 
-``tfanon-evaluate --attackers=NAME`` runs the new attack. To make it part of a table, add it to a
-protocol in `tfanon.attacks.protocols`. What several attacks share is in `tfanon.attacks.common`,
+``tfanon-evaluate --attackers=NAME`` runs the new attack. The protocol `strict` stands for all
+attacks, so add it to `ATTACKS` in `tfanon/attacks/protocols/strict.py`; a test compares that list
+with this folder. What several attacks share is in `tfanon.attacks.common`,
 with the small attack that watches the leakage while f_A is trained.
 """
 

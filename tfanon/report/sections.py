@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from tfanon.core import registry
 from tfanon.report import aggregate, event_files, load_runs
 from tfanon.report.aggregate import AnonymizerSummary, Attack, Statistic
 from tfanon.report.event_files import Curve, ScoreUnit
@@ -14,16 +15,6 @@ MIN_SEEDS = 3  # fewer do not show a spread
 # An anonymizer adds nothing to a video, so a top-1 above that of raw video by more than this
 # fraction means that the evaluator is undertrained.
 MAX_GAIN_OVER_RAW = 0.05
-KNOWN_ATTACKS = (
-    "frozen",
-    "fresh",
-    "linear_probe",
-    "knn",
-    "whole_video",
-    "multi_frame",
-    "identity",
-    "reconstruction",
-)
 NOT_HIDDEN = (
     "Gait and other motion: actions stay recognisable, and people can be identified by how they "
     "move.",
@@ -338,7 +329,7 @@ def _list_untried_attacks(
         for attack in list_summary_attacks(summary, runs):
             # "reconstruction+frozen" counts as a reconstruction.
             tried.add(attack["attacker"].partition("+")[0])
-    return [name for name in KNOWN_ATTACKS if name not in tried]
+    return [name for name in registry.list_names("attackers") if name not in tried]
 
 
 def _describe_uneven_attacks(summaries: Iterable[AnonymizerSummary]) -> list[str]:
