@@ -45,8 +45,6 @@ def run_entry_point(
         description: What the command does: a sentence, examples as indented lines, details.
         needs_arguments: Without arguments, print a short usage and exit with status 2.
     """
-    for kind in options:
-        config.define_flags(kind)
     arguments = sys.argv[1:]
     # Words after "--" are arguments, such as a file called --help.
     flag_words = arguments[: arguments.index("--")] if "--" in arguments else arguments
@@ -62,6 +60,8 @@ def run_entry_point(
     if needs_arguments and not arguments:
         print(format_usage(description), file=sys.stderr)
         sys.exit(2)
+    for kind in options:
+        config.define_flags(kind)
 
     def run_main(words: list[str]) -> int | None:
         # absl would answer a usage error with the list of all flags, which hides the one line.

@@ -41,6 +41,7 @@ def run_verify(names: Sequence[str], experiment: Config, options: DataOptions) -
     """
     path = options.output or "verify.json"
     datasets = dataset_index.read_datasets(names, experiment)
+    # Only an experiment says what is trained on and what is tested on; names alone do not.
     notes = () if names else dataset_index.find_leaks(experiment)
     report = verify.verify_datasets(datasets, experiment.frames, options, f"{path}.journal", notes)
     _write_json(path, report)
@@ -111,6 +112,7 @@ def run_build(names: Sequence[str], experiment: Config, _options: DataOptions) -
     Raises:
         ValueError: There are no names, or a data set cannot be built.
     """
+    # Imports TensorFlow, as above.
     from tfanon.data import tfds_store
 
     if not names:

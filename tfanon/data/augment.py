@@ -21,7 +21,9 @@ from collections.abc import Callable
 import tensorflow as tf
 
 WINDOW_DRAWS = 3  # uniform numbers per crop window: factor, y, x
-COLOUR_DRAWS = 12  # uniform numbers per `jitter_colour`
+# Uniform numbers per `jitter_colour`. It uses only 11; a smaller number would shift the draws after
+# it, and so change every augmented example.
+COLOUR_DRAWS = 12
 CLIP_DRAWS = COLOUR_DRAWS + 1 + 2 * 5  # per `augment_clip`: colour, flip, two boxes
 IMAGE_DRAWS = COLOUR_DRAWS + 1 + 5  # per `augment_image`: colour, flip, one box
 
@@ -55,6 +57,7 @@ def augment_clip(frames: tf.Tensor, u: tf.Tensor) -> tf.Tensor:
     """
     height, width = _get_size(frames)
     frames = flip_horizontally(jitter_colour(frames, u), u[COLOUR_DRAWS])
+    # Probability and sides as in the released code; the boxes may overlap.
     for box in (u[COLOUR_DRAWS + 1 : COLOUR_DRAWS + 6], u[COLOUR_DRAWS + 6 : COLOUR_DRAWS + 11]):
         frames = erase_box(frames, box, 0.4, (height // 6, height // 3), (width // 6, width // 3))
     return frames
@@ -93,6 +96,7 @@ def jitter_colour(frames: tf.Tensor, u: tf.Tensor) -> tf.Tensor:
     frames = _apply_if(u[4] < 0.15, lambda x: _change_saturation(x, u[5]), frames)
     frames = _apply_if(u[6] < 0.15, lambda x: _change_brightness(x, u[7]), frames)
     frames = _apply_if(u[8] < 0.1, lambda x: tf.broadcast_to(_to_grey(x), tf.shape(x)), frames)
+    # The draw that decided on greyscale, so that gamma is never applied to a coloured clip.
     is_gamma = tf.logical_and(u[8] < 0.1, u[9] < 0.75)
     return _apply_if(is_gamma, lambda x: tf.pow(x, _scale_to_range(u[10], 0.85, 1.15)), frames)
 

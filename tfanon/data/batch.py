@@ -29,6 +29,7 @@ EXTRA_RANKS = {"attributes": 2, "clip_attributes": 2, "others": 6}  # all are fl
 Batch = TypeVar("Batch", bound=Mapping[str, Any])
 
 
+# eq=False: comparing arrays gives arrays, so the generated comparison would fail.
 @dataclasses.dataclass(frozen=True, eq=False)
 class Examples:
     """The rows of one split of one data set.
@@ -108,6 +109,7 @@ def _check_labels(labels: np.ndarray, num_rows: int, num_classes: int) -> None:
             f"Labels must be int32 [{num_rows}], one per path; given {labels.dtype} "
             f"{list(labels.shape)}."
         )
+    # An empty array has no minimum.
     if num_rows and not 0 <= labels.min() <= labels.max() < num_classes:
         raise ValueError(
             f"Labels must be in 0..{num_classes - 1}, the classes; given "
@@ -163,6 +165,7 @@ def _check_tensor(name: str, value: Any) -> None:
             f"{list(value.shape)}."
         )
     has_values = isinstance(value, np.ndarray) or hasattr(value, "numpy")
+    # A batch does not say how many classes there are; `Examples` has checked its labels.
     if name == "labels" or not has_values:
         return
     low, high = np.min(value), np.max(value)
@@ -180,6 +183,7 @@ def _check_shapes(
             "clips must be [N, T, H, W, 3] and pairs [M, 2, H, W, 3]; "
             f"given {list(clips)} and {list(pairs)}."
         )
+    # A dimension is None while a function is traced for any batch size.
     if None not in (clips[0], labels[0]) and clips[0] != labels[0]:
         raise ValueError(
             f"There must be one label per clip; given {clips[0]} clips and {labels[0]} labels."

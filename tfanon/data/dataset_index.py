@@ -59,6 +59,7 @@ def read_datasets(names: Sequence[str], config: Config) -> list[IndexedDataset]:
     for kind, name, folder in selected:
         if name:
             dataset = _read_dataset(kind, name, folder, config)
+            # A data set that several flags select is listed once.
             datasets.setdefault(dataset.name, dataset)
     return list(datasets.values())
 
@@ -68,6 +69,7 @@ def find_leaks(config: Config) -> tuple[str, ...]:
 
     Files that are not on disk are included.
     """
+    # Missing files are a problem of their own in the report and must not end this check.
     tolerant = dataclasses.replace(config, on_bad_video="skip", max_bad_fraction=1.0)
     return splits.load_experiment_data(tolerant).notes
 

@@ -55,7 +55,7 @@ class MediaReader:
         self.frames, self.stride, self.frame_numbers = frames, stride, frame_numbers
         self.on_bad_video, self.max_bad_fraction = on_bad_video, max_bad_fraction
         self.unreadable_rows: dict[int, str] = {}  # row: message
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # tf.data reads in several threads
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -84,6 +84,7 @@ class MediaReader:
         pixels, used_row = tf.numpy_function(
             self._read_or_next, [row, moment, windows], [tf.uint8, tf.int64], stateful=False
         )
+        # The result of a numpy_function has no static shape.
         shape = [windows.shape[0], *self._clip_shape]
         return tf.ensure_shape(pixels, shape), tf.ensure_shape(used_row, [])
 
@@ -100,6 +101,7 @@ class MediaReader:
         Returns:
             (pixels, rows): uint8 ``[n, V, T, H, W, 3]`` and int64 ``[n]``; each as in `read`.
         """
+        # stateful=False as in `read`.
         pixels, used_rows = tf.numpy_function(
             self._read_batch, [rows, moments, windows], [tf.uint8, tf.int64], stateful=False
         )
@@ -121,7 +123,7 @@ class MediaReader:
         self, row: np.int64, moment: float, windows: np.ndarray
     ) -> tuple[np.ndarray, np.int64]:
         with guard_read() as is_ending:
-            if is_ending:  # nobody will use the result
+            if is_ending:  # the result will not be used
                 return np.zeros((len(windows), *self._clip_shape), np.uint8), row
             return self._read_first_readable(row, moment, windows)
 
@@ -134,6 +136,7 @@ class MediaReader:
                 return self._read(used_row, moment, windows), np.int64(used_row)
             except limits.MediaError as error:
                 self._record_unreadable(used_row, str(error))
+        # The lowest row, because the order of the dict depends on the threads.
         first_message = self.unreadable_rows[min(self.unreadable_rows)]
         raise limits.MediaError(
             f"None of the {len(self)} files can be read; the first: {first_message}"
@@ -170,6 +173,7 @@ class MediaReader:
     def _record_unreadable(self, row: int, message: str) -> None:
         """Count an unreadable row and log it once; raise if the settings do not tolerate it."""
         with self._lock:
+            # Rows are counted, not reads: an unreadable file comes up again in every epoch.
             is_new = row not in self.unreadable_rows
             self.unreadable_rows[row] = message
             count = len(self.unreadable_rows)
@@ -197,7 +201,7 @@ class _ShutdownGuard:
     Once Python shuts down, a thread that waits for the interpreter lock never returns, and
     TensorFlow, which waits for the reads of a dataset that is still open, would hang. So reading
     ends before that: reads in progress are waited for, and later ones are answered without reading
-    until the dataset stops asking.
+    until the dataset stops requesting them.
     """
 
     def __init__(self) -> None:
@@ -227,6 +231,7 @@ class _ShutdownGuard:
             max_seconds: Return after this time in any case.
         """
         begin = time.monotonic()
+        # The quiet time begins now, also if the last read was long ago.
         self.closed, self.last_read_time = True, begin
         while time.monotonic() - begin < max_seconds:
             idle_seconds = time.monotonic() - self.last_read_time
@@ -235,6 +240,7 @@ class _ShutdownGuard:
             time.sleep(0.01)
 
 
+# One guard per process: it waits for the reads of all datasets.
 guard_read = _ShutdownGuard().read
 
 
@@ -253,6 +259,7 @@ def unwrap_errors(*kinds: type[Exception]) -> Iterator[None]:
     except tf.errors.OpError as error:
         restorable: tuple[type[Exception], ...] = (limits.MediaError, *kinds)
         for kind in restorable:
+            # TensorFlow keeps only text: class name, message and, below it, the traceback.
             match = re.search(rf"\b{kind.__name__}: (.*)", str(error))
             if match:
                 raise kind(match[1].strip()) from None

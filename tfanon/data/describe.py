@@ -45,7 +45,9 @@ def _describe_dataset(dataset: IndexedDataset, options: DataOptions) -> dict[str
 def _describe_files(dataset: IndexedDataset, options: DataOptions) -> dict[str, Any]:
     """Return lengths in frames and sizes in pixels of the files that exist and can be opened."""
     paths = [path for path in verify.list_full_paths(dataset.catalog) if os.path.isfile(path)]
+    # False: packets are counted without decoding.
     examined = worker_pool.examine_files(paths, False, options.seconds_per_file, options.workers)
+    # disable=None: no progress bar where the output is not a terminal.
     progress = tqdm.tqdm(examined, dataset.name, len(paths), unit="file", disable=None)
     opened = [answer for _, answer in progress if "error" not in answer]
     sizes = collections.Counter(f"{answer['width']}x{answer['height']}" for answer in opened)
@@ -66,7 +68,7 @@ def _describe_examples(examples: Examples) -> dict[str, Any]:
     """Return the rows, frequencies and chance levels of one split."""
     description: dict[str, Any] = {"rows": len(examples)}
     if not len(examples):
-        return description
+        return description  # chance levels of no rows are undefined
     if examples.labels is not None:
         counts = np.bincount(examples.labels, minlength=len(examples.classes)).tolist()
         description["classes"] = dict(zip(examples.classes, counts, strict=True))

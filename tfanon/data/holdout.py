@@ -25,6 +25,7 @@ def hold_out_examples(examples: Examples, fraction: float, seed: int) -> tuple[E
     capacity = np.minimum(class_sizes - 1, np.round(class_sizes * fraction).astype(int))
     groups = _group_rows(examples)
     is_held_out = np.zeros(len(examples), bool)
+    # Groups that no longer fit are skipped, because later and smaller ones may still fit.
     for group in np.random.default_rng(seed).permutation(len(groups)):
         rows = groups[group]
         group_sizes = np.bincount(labels[rows], minlength=len(class_sizes))

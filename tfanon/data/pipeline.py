@@ -89,6 +89,7 @@ def make_reconstruction_dataset(
 
     def make_example(position: tf.Tensor) -> tf.Tensor:
         positions = position[None] // 2  # in the stream of images or of frames
+        # Only the branch that is taken reads a file.
         return tf.cond(
             position % 2 == 0,
             lambda: read_images(positions)[0][0],
@@ -252,12 +253,14 @@ def _make_clip_function(
         windows = augment.scale_window(u[None, 1:4], config.min_crop)
         shuffled_row = stateless_random.choose_row(position, len(reader), key)
         pixels, row = reader.read(shuffled_row, u[0], windows)
+        # `row` differs from `shuffled_row` if that file is unreadable; labels follow the pixels.
         example = {"clips": augment.augment_clip(_to_float(pixels[0]), u[4:])}
         if clips.labels is not None:
             example["labels"] = tf.gather(tf.constant(clips.labels), row)
         if "clip_attributes" in extra_keys:
             example["clip_attributes"] = tf.gather(tf.constant(clips.attributes), row)
         if "others" in extra_keys:
+            # A stream of its own, so that the clips themselves are the same with and without this.
             other_key = stateless_random.make_stream_key(config.seed, f"{stream} others")
             example["others"] = _read_other_views(reader, row, u[0], position, other_key, config)
         return example
@@ -310,6 +313,7 @@ def _make_pair_function(
             augment.augment_image(_to_float(pixels[view]), draws[view, augment.WINDOW_DRAWS :])
             for view in range(2)
         ]
+        # Each view has T = 1, which becomes the axis of the two views.
         example = {"pairs": tf.concat(views, axis=0)}
         if "attributes" in extra_keys:
             example["attributes"] = tf.gather(tf.constant(images.attributes), row)
@@ -332,6 +336,7 @@ def _make_view_function(
     def read_views(positions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         draws: list[tf.Tensor] = []
         shuffled_rows: list[tf.Tensor] = []
+        # Drawn per position, so that IMAGES_PER_CALL changes no random number.
         for position in tf.unstack(positions):
             draws.append(stateless_random.draw_uniform(position, num_draws, key))
             shuffled_rows.append(stateless_random.choose_row(position, len(reader), key))
@@ -343,6 +348,7 @@ def _make_view_function(
             augment.augment_image(image, draw)
             for image, draw in zip(images, tf.unstack(u[:, 4:]), strict=True)
         ]
+        # Each view has T = 1, which becomes the axis of the batch.
         return tf.concat(views, axis=0), rows
 
     return read_views
@@ -357,6 +363,7 @@ def _read_central_crop(
     """
     moments = tf.constant(sampling.spread_clip_positions(views_per_row))
     moment = tf.gather(moments, position % views_per_row)
+    # (factor, y, x): 0.5 of the free space on each side is the centre.
     window = tf.constant([[config.eval_crop, 0.5, 0.5]])
     pixels, row = reader.read(position // views_per_row, moment, window)
     return _to_float(pixels[0]), row
@@ -365,6 +372,7 @@ def _read_central_crop(
 def _make_reader(
     examples: Examples, config: Config, frames: int = 1, stride: int = 1
 ) -> MediaReader:
+    # A data set is built in one configuration, so its first row stands for all.
     holds_jpeg_frames = config.data_format == "tfds" and tfds_store.holds_frames(examples.paths[0])
     reader_class = tfds_store.StoredFrameReader if holds_jpeg_frames else MediaReader
     return reader_class(
@@ -405,6 +413,7 @@ def _make_batch_pairs(
         return batches.map(lambda batch: (batch, batch))
 
     def make_two_examples(index: tf.Tensor) -> tuple[Any, Any]:
+        # `index` counts the examples of the first batches alone, those with even numbers.
         position = index // batch_size * 2 * batch_size + index % batch_size
         return make_example(position), make_example(position + batch_size)
 
@@ -422,6 +431,7 @@ def _make_ordered_batches(
 def _map_positions(
     positions: tf.data.Dataset, make_example: ExampleFunction, config: Config
 ) -> tf.data.Dataset:
+    # A fixed number, since the autotuner is off; see `_prefetch`.
     num_threads = config.read_threads or min(MAX_READ_THREADS, processes.count_cores())
     # No Python branch in the pipelines depends on a tensor, so AutoGraph has nothing to convert.
     make_example = tf.autograph.experimental.do_not_convert(make_example)
@@ -434,5 +444,6 @@ def _prefetch(dataset: tf.data.Dataset) -> tf.data.Dataset:
     options.deterministic = True
     # The autotuner's thread sleeps for up to a minute, and the end of a dataset may wait for it.
     options.autotune.enabled = False
+    # The dataset starts from a range of positions, so there are no input files to shard by.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
     return dataset.prefetch(tf.data.AUTOTUNE).with_options(options)

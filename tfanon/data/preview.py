@@ -10,7 +10,7 @@ MAX_CLIPS, MAX_PAIRS = 6, 6  # rows of each kind
 
 
 def make_preview_rows(data: ExperimentData, config: Config) -> dict[str, np.ndarray]:
-    """Return the clips and pairs of the first step of Algorithm 1; --seed decides which.
+    """Return the clips and pairs of the first step of Algorithm 1; they depend on --seed.
 
     Args:
         data: The data sets of the experiment.
@@ -23,8 +23,10 @@ def make_preview_rows(data: ExperimentData, config: Config) -> dict[str, np.ndar
     steps = pipeline.make_anonymization_dataset(data.clips.train, data.images.train, config, 0, 1)
     ((batch, _),) = steps
     rows: dict[str, np.ndarray] = {}
+    # strict=False: only the clips are cut to MAX_CLIPS.
     labelled_clips = zip(batch["clips"][:MAX_CLIPS], batch["labels"], strict=False)
     for number, (clip, label) in enumerate(labelled_clips, 1):
+        # Numbered, because two clips of one class would otherwise share a key.
         rows[f"{number} {data.clips.train.classes[label]}"] = clip.numpy()
     for number, pair in enumerate(batch["pairs"][:MAX_PAIRS], 1):
         rows[f"pair {number}"] = pair.numpy()

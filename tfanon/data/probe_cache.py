@@ -30,6 +30,7 @@ class ProbeCache:
 
     def __enter__(self) -> "ProbeCache":
         if os.path.exists(self.path):
+            # json.dumps writes ASCII; any other byte is damage, which must cost one line at most.
             with open(self.path, encoding="ascii", errors="replace") as file:
                 for line in file:
                     self._parse_line(line)
@@ -57,7 +58,7 @@ class ProbeCache:
         if "error" not in result:
             assert self.file is not None
             self.file.write(json.dumps([*_make_key(path), result]) + "\n")
-            self.file.flush()
+            self.file.flush()  # a killed process loses at most the line it is writing
 
     def _parse_line(self, line: str) -> None:
         try:

@@ -15,6 +15,7 @@ import numpy as np
 from tfanon.data.batch import Examples
 
 
+# eq=False: comparing arrays gives arrays, so the generated comparison would fail.
 @dataclasses.dataclass(frozen=True, eq=False)
 class DatasetCatalog:
     """The lists of one data set, one row per file.
@@ -60,6 +61,7 @@ class DatasetCatalog:
             paths = tuple(os.path.join(self.root, path) for path in self.paths)
         groups: tuple[str, ...] = ()
         if group:
+            # Of the listed paths, so that files and records are grouped alike.
             groups = tuple(map(group, self.paths))
         examples = Examples(
             paths,

@@ -23,6 +23,7 @@ def choose_frame_indices(num_frames: int, frames: int, stride: int, position: fl
     while stride > 1 and _get_span(frames, stride) > num_frames:
         stride //= 2
     num_starts = max(1, num_frames - _get_span(frames, stride) + 1)
+    # Every start gets an equal share of [0, 1); position 1 belongs to the last one.
     start = min(int(position * num_starts), num_starts - 1)
     return np.minimum(start + stride * np.arange(frames), num_frames - 1)
 

@@ -105,7 +105,7 @@ def _load_splits(kind: str, source: str, folder: str, config: Config) -> Dataset
 
 
 def _add_clip_attributes(clips: Examples, config: Config) -> Examples:
-    """Add the private attributes that the clips' data set has, in whichever split it has them."""
+    """Add the private attributes of the clips' data set, from any of its splits."""
     if clips.attributes is not None:
         return clips
     private_clips = _load_examples("private_clips", config.clip_source, config.clip_folder, config)
@@ -137,7 +137,9 @@ def _replace_test_split(
     test = _load_examples(kind, source, "", config)["test"]
     field = "classes" if kind == "clips" else "attribute_names"
     trained_names, test_names = getattr(splits.train, field), getattr(test, field)
+    # The order counts too: scores compare class and attribute numbers, not names.
     if trained_names != test_names:
+        # Flags have the kind in the singular: --test_clip_source.
         raise ValueError(
             f"--test_{kind[:-1]}_source={source} has other {field.replace('_', ' ')} than the "
             f"training data: {', '.join(test_names[:8])} .. instead of "
@@ -173,7 +175,8 @@ def _note_leaks(
     action_task: DatasetSplits,
     privacy_tasks: Mapping[str, DatasetSplits],
 ) -> tuple[str, ...]:
-    """Return, and log, a line for each test split of which a part was trained on."""
+    """Return, and log, a line for each test split that was partly trained on."""
+    # Held-out files count as trained on, since they select the epoch.
     trained_paths = {
         *clips.train.paths,
         *clips.held_out.paths,

@@ -18,7 +18,9 @@ def make_stream_key(seed: int, stream: str) -> np.ndarray:
         seed: Seed of the experiment.
         stream: Name of the stream.
     """
+    # Not hash(), which differs from process to process.
     digest = hashlib.sha256(f"{seed}/{stream}".encode()).digest()
+    # Little-endian on every machine; stateless operations take seeds of two integers.
     return np.frombuffer(digest[:8], "<i4").astype(np.int32)
 
 
@@ -37,9 +39,11 @@ def choose_row(position: tf.Tensor, num_rows: int, key: np.ndarray) -> tf.Tensor
     """
     if num_rows == 1:
         return tf.zeros_like(position)
+    # A fixed algorithm: "auto_select" would depend on the device.
     epoch_seed = tf.random.experimental.stateless_fold_in(
         tf.constant(key), position // num_rows, alg="philox"
     )
+    # The largest index, not the number of rows.
     last_row = tf.constant(num_rows - 1, tf.int64)
     return tf.random.experimental.index_shuffle(position % num_rows, epoch_seed, last_row)
 
@@ -55,5 +59,6 @@ def draw_uniform(position: tf.Tensor, count: int, key: np.ndarray) -> tf.Tensor:
     Returns:
         float32 ``[count]``, uniform in [0, 1).
     """
+    # A fixed algorithm, as in `choose_row`.
     seed = tf.random.experimental.stateless_fold_in(tf.constant(key), position, alg="philox")
     return tf.random.stateless_uniform([count], seed, alg="philox")

@@ -4,7 +4,7 @@
 
 --data_format=tfds reads them. Each row of their catalog is a `TfdsRecord`. A row of the
 configuration `encoded` contains a file, which is read like a file on disk. A row of `jpeg` contains
-frames, of which TensorFlow decodes the ones that are needed. Random crops of `jpeg` are cut from
+frames; TensorFlow decodes only the selected ones. Random crops of `jpeg` are cut from
 the stored frames and enlarged, while those of a file are scaled from its own resolution: the
 examples are the same, but slightly softer.
 """
@@ -57,6 +57,7 @@ def read_catalog(name: str, config: Config) -> DatasetCatalog:
 
 
 def _parse_version(info_path: pathlib.Path) -> list[int]:
+    # As numbers: as text, 10.0.0 would come before 2.0.0.
     return [int(part) for part in info_path.parent.name.split(".")]
 
 
@@ -129,6 +130,7 @@ class TfdsStore:
         self._decoders = None
         self.side = 0
         if self._frames_key:
+            # Frames stay encoded, so that only the chosen ones are decoded.
             self._decoders = {self._frames_key: tfds.decode.SkipDecoding()}
             self.side = self._features[self._frames_key].shape[-2]
         self.rows: Sequence[bytes] = builder.as_data_source(
@@ -231,12 +233,13 @@ def cut_window(frames: tf.Tensor, window: tf.Tensor, side: int) -> tf.Tensor:
         uint8 ``[T, side, side, 3]``.
     """
     stored_side = tf.cast(tf.shape(frames)[1], tf.float32)
+    # A small factor must not round to an empty window.
     extent = tf.maximum(1.0, tf.round(window[0] * stored_side))
     corner = tf.cast(tf.round(window[1:] * (stored_side - extent)), tf.int32)
     top, left = tf.unstack(corner)
     extent = tf.cast(extent, tf.int32)
     scaled = tf.image.resize(frames[:, top : top + extent, left : left + extent], [side, side])
-    return tf.cast(scaled + 0.5, tf.uint8)
+    return tf.cast(scaled + 0.5, tf.uint8)  # tf.cast truncates, so this rounds
 
 
 def to_metadata(catalog: DatasetCatalog, folder: str) -> dict[str, Any]:
@@ -249,6 +252,7 @@ def to_metadata(catalog: DatasetCatalog, folder: str) -> dict[str, Any]:
     splits = {name: words.tolist() for name, words in catalog.splits.items()}
     frame_values = [values.tolist() for values in catalog.frame_values or ()]
     return {
+        # Relative, so that the store can be moved and records of one file stay equal.
         "root": os.path.relpath(catalog.root, folder),
         "paths": list(catalog.paths),
         "splits": splits,
@@ -282,6 +286,7 @@ def from_metadata(store: TfdsStore) -> DatasetCatalog:
 
 
 def _to_list(array: np.ndarray | None) -> list | None:
+    # Labels and attributes are whole numbers, whatever their dtype; JSON has no arrays.
     return None if array is None else array.astype(int).tolist()
 
 

@@ -58,6 +58,7 @@ def verify_datasets(
     for dataset in datasets:
         paths.update(dict.fromkeys(list_full_paths(dataset.catalog)))
     with ProbeCache(cache_path) as cache:
+        # Missing files have no answer, which `_check_dataset` reports.
         answers = probe_files([path for path in paths if os.path.isfile(path)], cache, options)
     reports = {dataset.name: _check_dataset(dataset, answers, frames) for dataset in datasets}
     problems = len(notes)
@@ -97,7 +98,9 @@ def probe_files(
             answers[path] = cached
         else:
             remaining.append(path)
+    # True: every frame is decoded, since a damaged file may still open.
     examined = worker_pool.examine_files(remaining, True, options.seconds_per_file, options.workers)
+    # disable=None: no progress bar where the output is not a terminal.
     for path, answer in tqdm.tqdm(examined, "verify", len(remaining), unit="file", disable=None):
         cache.add(path, answer)
         answers[path] = answer
@@ -178,7 +181,7 @@ def _find_leaks(catalog: DatasetCatalog, duplicates: list[list[str]]) -> list[di
     for path in catalog.paths:
         match = UCF101_GROUP.search(path)
         if match:
-            group_names[path] = match[0]
+            group_names[path] = match[0]  # without the number of the clip
     related = duplicates + _group_by_value(group_names)
     leaks: list[dict[str, Any]] = []
     for division, words in catalog.splits.items():

@@ -152,15 +152,17 @@ def _make_columns(rows: Sequence[Row]) -> list[_Column]:
         for name, key in SCORES:
             heading = f"{prefix}{name} {DOWN_ARROW}"
             columns.append(_Column(heading, task, key, f"{key}_chance", f"{key}_interval"))
+            # "above_floor" is the stored key of leakage above chance.
             columns.append(_Column(f"above chance {DOWN_ARROW}", task, f"{key}_above_floor"))
     return columns
 
 
 def _list_tasks(rows: Sequence[Row]) -> list[str]:
     """Return the names of the privacy tasks in the order in which they appear."""
-    tasks: dict[str, None] = {}
+    tasks: dict[str, None] = {}  # a set that keeps its order
     for row in rows:
         for key, value in row.items():
+            # Averaged numbers are dicts as well; only privacy tasks have a cMAP.
             if isinstance(value, dict) and "cmap" in value:
                 tasks[key] = None
     return list(tasks)

@@ -36,6 +36,7 @@ def write_samples(
         pipeline.make_image_evaluation_dataset(data.images.test, config), num_samples
     )
     rows = spread_rows(len(data.clips.test), num_samples)
+    # Rows are taken before the dataset is made, so that only these videos are read.
     clip_dataset = pipeline.make_clip_evaluation_dataset(data.clips.test.take(rows), config)
     clips = take_first(clip_dataset, num_samples * config.eval_clips)
     clips = clips[:: config.eval_clips]  # the first clip of each video
@@ -81,6 +82,7 @@ def make_log_callbacks(
     dataset = pipeline.make_anonymization_dataset(
         data.clips.train, data.images.train, config, 0, 1, extra_keys
     )
+    # One batch for all logs, so that the curves show the networks and not the examples.
     batch, _ = next(iter(dataset))
 
     @tf.function

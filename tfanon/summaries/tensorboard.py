@@ -91,6 +91,7 @@ def write_pr_curves(
             f"Scores must be probabilities in [0, 1]; given {scores.min():.4g}..{scores.max():.4g}."
         )
     for column, name in enumerate(names):
+        # pb computes in numpy; the plugin's other function, op, builds a graph of TensorFlow 1.
         record = pr_curve.pb(
             f"{group}/{name}", truth[:, column].astype(bool), scores[:, column], NUM_THRESHOLDS
         )
@@ -122,5 +123,5 @@ def write_hparams(folder: str | os.PathLike[str], config: Any, results: Mapping[
 
 def _to_hparam(value: Any) -> bool | int | float | str:
     if isinstance(value, (tuple, list)):
-        return ",".join(map(str, value))
+        return ",".join(map(str, value))  # HParams has no lists
     return value if isinstance(value, (bool, int, float, str)) else str(value)

@@ -73,6 +73,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
     licence = ""
 
     def __init__(self, *, file_format: Any = None, **kwargs: Any) -> None:
+        # Training reads rows at random, which TFRecord files do not allow.
         super().__init__(file_format=file_format or "array_record", **kwargs)
         self._uses_beam = False
 
@@ -101,8 +102,8 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
             builder=self,
             description=self.source.__doc__,
             license=self.licence,
-            disable_shuffling=True,
-            metadata=tfds.core.MetadataDict(),
+            disable_shuffling=True,  # row numbers must be those of the catalog
+            metadata=tfds.core.MetadataDict(),  # filled when the lists have been read
             features=tfds.features.FeaturesDict(features),
         )
 
@@ -110,6 +111,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
         """Return the feature that contains the file or its frames, under its name."""
         side = self.builder_config.side
         if not side:
+            # np.object_ is how tensorflow_datasets writes byte strings.
             return {"content": tfds.features.Tensor(shape=(), dtype=np.object_)}
         if self._holds_images():
             return {"image": tfds.features.Image(shape=(side, side, 3), encoding_format="jpeg")}
@@ -120,18 +122,21 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
         return "images" in self.source.KINDS and "clips" not in self.source.KINDS
 
     def _download_and_prepare(self, dl_manager: Any, download_config: Any) -> None:
+        # Without options of Beam, no Beam is needed.
         self._uses_beam = bool(download_config.beam_runner or download_config.beam_options)
         super()._download_and_prepare(dl_manager, download_config)
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
         folder = os.fspath(dl_manager.manual_dir)
         catalog = self.source.read(os.path.join(folder, self.name), folder)
+        # First, so that a build with missing files fails at once.
         _check_files_exist(catalog)
         self.info.metadata.update(tfds_store.to_metadata(catalog, folder))
         return {tfds_store.SPLIT_NAME: self._generate_examples(catalog)}
 
     def _generate_examples(self, catalog: DatasetCatalog) -> Any:
         """Return the examples as an iterator, or as a Beam collection."""
+        # Beam pickles the function; a bound method would take the builder along.
         make_example = functools.partial(_make_example, side=self.builder_config.side)
         rows: list[Row] = []
         for row, features in enumerate(_list_features(catalog)):

@@ -122,10 +122,11 @@ def _make_attribute_examples(folder: pathlib.Path, rows: Sequence[Row]) -> Examp
 
 
 def _list_groups(rows: Sequence[Row]) -> tuple[str, ...]:
-    """Return who is in each clip; every image shows somebody else."""
+    """Return the person in each clip; every image shows a different person."""
     groups: list[str] = []
     for row in rows:
         path = row["path"]
+        # v_<Action>_g01_c01.avi: the person is g01. The name of an image has no "_".
         groups.append(path.split("_")[-2] if "_" in path else path)
     return tuple(groups)
 
@@ -158,6 +159,7 @@ def write_dataset(folder: str | os.PathLike[str], size: DatasetSize | None = Non
         len(clips),
         len(images),
     )
+    # disable=None: no progress bar where the output is not a terminal.
     for index, row in enumerate(tqdm.tqdm(clips, "synthetic clips", unit="clip", disable=None)):
         _write_clip(folder / "clips" / row["path"], row["action"], index, size)
     for index, row in enumerate(tqdm.tqdm(images, "synthetic images", unit="image", disable=None)):
@@ -165,6 +167,7 @@ def write_dataset(folder: str | os.PathLike[str], size: DatasetSize | None = Non
     _write_table(folder / "clips" / "labels.csv", clips)
     _write_table(folder / "images" / "labels.csv", images)
     _write_split_lists(folder / "clips", clips)
+    # Last: its presence says that all other files are there.
     _write_text(folder / "dataset.json", json.dumps(_make_record(size), indent=2) + "\n")
 
 
@@ -174,13 +177,13 @@ def _make_record(size: DatasetSize) -> dict[str, Any]:
 
 
 def _check_existing(folder: pathlib.Path, size: DatasetSize | None) -> None:
-    """Raise ValueError if a folder contains something else than what would be written."""
+    """Raise ValueError unless the folder contains the data set that would be written."""
     try:
         record = json.loads((folder / "dataset.json").read_text())
-    except ValueError:
+    except ValueError:  # not JSON: reported as another data set
         record = {}
     expected = _make_record(size or DatasetSize())
-    if size is None:
+    if size is None:  # any size will do
         del expected["size"]
     differences: list[str] = []
     for name, value in expected.items():
@@ -234,10 +237,12 @@ def _draw_attributes(stream: int, index: int) -> dict[str, int]:
 
 
 def _make_generator(stream: int, index: int) -> np.random.Generator:
+    # One generator per person or file, so that the order of writing does not matter.
     return np.random.default_rng((DATASET_SEED, stream, index))
 
 
 def _write_clip(path: pathlib.Path, action: str, index: int, size: DatasetSize) -> None:
+    # Rows are sorted by person, one row per action.
     person = renderer.draw_person(_make_generator(PEOPLE_STREAM, index // len(poses.ACTIONS)))
     rng = _make_generator(MOTION_STREAM, index)
     num_frames = int(rng.integers(size.shortest, size.longest + 1))
@@ -258,6 +263,7 @@ def _write_image(path: pathlib.Path, index: int, size: DatasetSize) -> None:
 
 
 def _write_table(path: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    # No value contains a comma or a quote.
     lines = [",".join(rows[0])]
     lines += [",".join(map(str, row.values())) for row in rows]
     _write_text(path, "\n".join(lines) + "\n")

@@ -45,6 +45,7 @@ def draw_phases(action: str, frames: int, rng: np.random.Generator) -> np.ndarra
         Phases of arms and leg in cycles, float64 ``[frames, 2]``.
     """
     seconds = np.arange(frames)[:, None] / FRAME_RATE
+    # The order of the draws decides what the data set looks like; it must not change.
     tempo = rng.uniform(0.9, 1.1, 2)
     wobble = 0.03 * np.sin(2 * np.pi * (rng.uniform(0.3, 0.8, 2) * seconds + rng.uniform(size=2)))
     return rng.uniform(size=2) + np.array(ACTIONS[action]) * tempo * seconds + wobble
@@ -76,6 +77,7 @@ def compute_joints(phases: np.ndarray, moving_leg: int) -> Joints:
         arm_joints = _compute_limb(side, SHOULDER, (UPPER_ARM, FOREARM), arm_angles)
         for name, joint in zip(("shoulder", "elbow", "hand"), arm_joints, strict=True):
             joints[f"{side_name}_{name}"] = joint
+        # The standing leg never moves, so it can be drawn once per clip.
         leg_angles = moving_angles if side == moving_leg else standing_angles
         leg_joints = _compute_limb(side, HIP, (THIGH, SHIN), leg_angles)
         for name, joint in zip(("hip", "knee", "foot"), leg_joints, strict=True):

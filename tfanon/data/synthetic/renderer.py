@@ -62,10 +62,11 @@ class Person:
 
 
 def draw_person(rng: np.random.Generator) -> Person:
-    """Draw a Person at random: each attribute independently, then what else differs.
+    """Draw a Person at random: each attribute independently, then everything else that varies.
 
     The order of the draws decides what the data set looks like; it must not change.
     """
+    # In the order of PREVALENCE, which is part of the order of the draws.
     has = {name: bool(rng.random() < share) for name, share in PREVALENCE.items()}
     height = rng.uniform(0.71, 0.77)
     foot = (rng.uniform(0.45, 0.55), rng.uniform(0.92, 0.95))
@@ -84,6 +85,7 @@ def draw_person(rng: np.random.Generator) -> Person:
 def _draw_colours(has: dict[str, bool], rng: np.random.Generator) -> dict[str, np.ndarray]:
     skin_tone = np.array(DARK_SKIN if has["dark_skin"] else LIGHT_SKIN)
     skin = skin_tone * rng.uniform(0.92, 1.06)
+    # Each branch draws one number, so that the colours drawn later do not depend on the attribute.
     if has["dark_trousers"]:
         trousers = _convert_hsv(rng.random(), 0.5, 0.25)
     else:
@@ -122,6 +124,7 @@ def draw_frames(person: Person, phases: np.ndarray, size: int) -> np.ndarray:
         joints[name] = _to_pixels(person, joint, size)
     body_height = person.height * size
     background = _draw_background(person, size).transpose(2, 0, 1)[:, None]
+    # From back to front; what stands still is painted first and copied into every frame.
     still = Canvas(np.ascontiguousarray(background), body_height)
     if person.has["tree"]:
         _draw_tree(still, person, size)
@@ -134,6 +137,7 @@ def draw_frames(person: Person, phases: np.ndarray, size: int) -> np.ndarray:
     _draw_leg(canvas, person, moving, joints)
     for side in ("left", "right"):
         _draw_arm(canvas, person, side, joints)
+    # astype truncates, so + 0.5 rounds.
     pixels = (np.clip(canvas.planes, 0, 1) * 255 + 0.5).astype(np.uint8)
     return pixels.transpose(1, 2, 3, 0)
 
@@ -180,14 +184,17 @@ class Canvas:
         """
         radius = width * self.unit
         corners = np.concatenate([start, end])
+        # Room for the outline and its soft edge. A negative start would count from the far end.
         low = np.clip(np.floor(corners.min(0) - radius - 2).astype(int), 0, None)
         high = np.ceil(corners.max(0) + radius + 3).astype(int)
         box = self.planes[:, :, low[1] : high[1], low[0] : high[0]]
         y = (low[1] + np.arange(box.shape[2])).astype(np.float32)
         x = (low[0] + np.arange(box.shape[3])).astype(np.float32)
         along, distance = _measure_segment_distance(start, end, x, y[:, None])
+        # The outline has a quarter of the brightness.
         shade = 0.25 + 0.75 * np.clip(radius - distance + 0.5, 0, 1)
         cover = np.clip(radius + outline - distance + 0.5, 0, 1)
+        # Four bands along the segment.
         band = 0 if stripe is None else np.float32(along * 4 % 2 >= 1)
         second_colour = colour if stripe is None else stripe
         first_channels = np.asarray(colour, np.float32)
@@ -203,6 +210,7 @@ def _measure_segment_distance(
     delta = end - start
     dx, dy = delta[:, 0, None, None], delta[:, 1, None, None]
     px, py = x - start[:, 0, None, None], y - start[:, 1, None, None]
+    # 1e-6: the ends of a disc are one point.
     along = np.clip((px * dx + py * dy) / np.maximum(dx * dx + dy * dy, 1e-6), 0, 1)
     return along, np.sqrt(np.square(px - along * dx) + np.square(py - along * dy))
 
@@ -286,6 +294,7 @@ def _draw_tree(canvas: Canvas, person: Person, size: int) -> None:
 
 def _draw_background(person: Person, size: int) -> np.ndarray:
     """Draw a wall and a floor of random colour with patches and grain, ``[size, size, 3]``."""
+    # A generator of its own: the number of its draws depends on the size of the picture.
     rng = np.random.default_rng(person.background_seed)
     picture = np.empty((size, size, 3), np.float32)
     horizon = int((person.foot[1] - 0.10) * size)
