@@ -4,9 +4,9 @@
 
 --data_format=tfds reads them. Each row of their catalog is a `TfdsRecord`. A row of the
 configuration `encoded` contains a file, which is read like a file on disk. A row of `jpeg` contains
-frames; TensorFlow decodes only the selected ones. Random crops of `jpeg` are cut from
-the stored frames and enlarged, while those of a file are scaled from its own resolution: the
-examples are the same, but slightly softer.
+frames; TensorFlow decodes only the selected ones. Random crops of `jpeg` are cut from the stored
+frames and enlarged, while those of a file are scaled from its own resolution: the examples are the
+same, but slightly softer.
 """
 
 import dataclasses
