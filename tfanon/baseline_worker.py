@@ -4,7 +4,7 @@
 
     python -m tfanon.baseline_worker RUN_DIR
 
-It takes whichever evaluation no other process is working on, those of f_A after its training, and
+It runs the evaluations that no other process is working on, those of f_A after its training, and
 ends when none is left.
 """
 

@@ -102,6 +102,7 @@ def evaluate_run(options: EvaluateOptions, command_words: Sequence[str] = ()) ->
         )
         run = _set_clip_epochs(run, options)
         phase_reuse.reuse_run_phases(run, run_config)
+        # Not run.config: its clip epochs depend on data, and none is loaded for the others.
         phase_reuse.reuse_other_evaluations(
             run, attack_config, options, _find_other_evaluations(options)
         )
@@ -112,6 +113,7 @@ def evaluate_run(options: EvaluateOptions, command_words: Sequence[str] = ()) ->
             "protocol": options.protocol,
             "seed": attack_config.seed,
             "novel": get_novel_data(options),
+            # tfanon.sweep compares it to see whether an evaluation has to run again.
             "command": " ".join(["python -m tfanon.evaluate", *command_words]),
         }
         checkpoint.write_json(folder / "results.json", results)

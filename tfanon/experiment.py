@@ -40,10 +40,11 @@ def run_experiment(options: config.Config) -> dict[str, Any]:
             f"--processes={options.processes} cannot be combined with --strategy=multi_worker. "
             "Use --processes=1."
         )
+    # Before TensorFlow starts, which reads the limits then.
     processes.use_resource_share(options.processes)
     with lock_run_folder(options) as folder:
         configure_runtime(options)
-        # What is wrong with a flag is reported now, not hours later when its phase begins.
+        # Wrong flags are reported now, not hours later when their phase begins.
         check_initial_weights(options)
         build_baselines(options)
         data = splits.load_experiment_data(options)
@@ -54,6 +55,7 @@ def run_experiment(options: config.Config) -> dict[str, Any]:
         unfinished = [
             name for name in run.list_phases() if run.get_phase(name).load_result() is None
         ]
+        # This process is one of them; with fewer phases left, more would have nothing to do.
         worker_count = min(options.processes, len(unfinished)) - 1
         with processes.run_workers([*WORKER_COMMAND, str(folder)], worker_count):
             phases.initialize_anonymizer(run, f_A)
@@ -110,6 +112,7 @@ def pin_config(
         ValueError: Something was computed in the folder with other flags.
     """
     folder = record.parent
+    # Hidden files are locks and unfinished writes, which a failed start leaves, too.
     has_results = any(path.is_file() for path in folder.glob("phases/*/[!.]*"))
     if has_results and record.exists():
         differences = config.list_differences(options, record, ignored_flags)
@@ -148,6 +151,7 @@ def configure_runtime(options: config.Config) -> None:
     keras.config.set_dtype_policy(options.precision)
     keras.utils.set_random_seed(options.seed)
     limits.set_limits(**options.limits())
+    # MiB to bytes.
     frame_cache.FRAME_CACHE.set_limit(options.frame_cache_mib << 20)
 
 
@@ -270,7 +274,8 @@ def write_results(folder: pathlib.Path, options: config.Config, results: dict[st
 
 def export_run(run: phases.TrainingRun, folder: pathlib.Path) -> None:
     """Export f_A in float32, compared with Keras on real frames of the test split."""
-    keras.config.set_dtype_policy("float32")  # whatever it was trained in
+    keras.config.set_dtype_policy("float32")  # regardless of --precision
+    # Built anew: layers keep the dtype policy under which they were created.
     f_A = registry.load_module("anonymizers", run.config.anonymizer).build(
         width=run.config.anonymizer_width, output=run.config.anonymizer_output
     )

@@ -88,6 +88,7 @@ def split_commands(words: Sequence[str]) -> list[list[str]]:
 def run() -> None:
     """Run the commands that `sys.argv` holds."""
     gc.freeze()  # imported modules stay: no collection has to walk through them
+    # Only the name: absl must not parse the flags, which belong to the commands.
     app.run(_main, argv=sys.argv[:1])
 
 

@@ -179,6 +179,7 @@ class Sweep:
             try:
                 while waiting or running:
                     while waiting and len(running) < self.options.parallel:
+                        # Never None while nothing runs: the wait below has something to wait for.
                         number = self._pick_next_trial(waiting, running.values())
                         if number is None:
                             break
@@ -191,6 +192,7 @@ class Sweep:
                         reasons[running.pop(future).name] = future.result()
             except KeyboardInterrupt:
                 self._stop_children()
+                # Waits for the children, which save their state first.
                 pool.shutdown(cancel_futures=True)
                 raise
         # In the order of the trials, whichever ended first.
@@ -268,6 +270,7 @@ class Sweep:
         status = child.wait()
         if status == 0:
             return ""
+        # The log is never empty: it begins with the command.
         last_line = log.read_text(errors="replace").strip().splitlines()[-1]
         return f"exit status {status}: {last_line}"
 
@@ -376,6 +379,7 @@ def is_evaluated(trial: grid.Trial, protocol: str, command: Sequence[str]) -> bo
     if not path.exists():
         return False
     results = json.loads(path.read_text())
+    # --reuse_from differs with the trials evaluated so far and changes no result.
     recorded_words = []
     for word in results.get("command", "").split(" "):
         if not word.startswith((REUSE_FLAG, FORMER_REUSE_FLAG)):

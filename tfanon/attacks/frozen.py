@@ -55,5 +55,6 @@ def _attack_task(
         return f_B(f_A(x, training=False), training=False)
 
     scores = attack_run.score_classifier(run, task, classify)
+    # Its only training was the attack on raw data, whose phase keeps the weights.
     training = {"selected": raw_result["selected"], "curve": [], "budget": raw_result["budget"]}
     return phase.save_result(None, {**scores, **training})

@@ -83,6 +83,7 @@ def _attack_task(
         test=_select_identities(all_splits.test, columns),
     )
     view = phases.FRAME_VIEW
+    # The same seed for every anonymizer: all classifiers start from the same weights.
     run.seed_for_phase(f"identity-{task}")
     with run.strategy.scope():
         classifier = attack_run.build_privacy_network(network, start, len(columns))
@@ -111,6 +112,7 @@ def _select_identities(examples: Examples, columns: list[int]) -> Examples:
     names = tuple(examples.attribute_names[number] for number in columns)
     attributes = np.ascontiguousarray(np.asarray(examples.attributes)[:, columns])
     people = dataclasses.replace(examples, attributes=attributes, attribute_names=names)
+    # An example of several people, or of none of them, has no single right answer.
     return people.take(attributes.sum(axis=1) == 1)
 
 

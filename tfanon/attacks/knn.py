@@ -79,6 +79,7 @@ def _attack_task(
     leakage = criteria.score_attributes(
         test_predictions, test_truth, test_rows, thresholds, splits.test
     )
+    # Its only training was the attack on raw data, whose phase keeps the weights.
     training = {"selected": raw_result["selected"], "curve": [], "budget": raw_result["budget"]}
     return phase.save_result(None, {**leakage, "neighbours": k, **training})
 
@@ -102,6 +103,7 @@ def predict_from_neighbours(
     k = min(k, len(features))
     nearest = []
     for first in range(0, len(queries), QUERIES_PER_BATCH):
+        # Negated: argpartition puts the smallest first. Their order does not matter for the mean.
         distances = -queries[first : first + QUERIES_PER_BATCH] @ features.T
         nearest.append(np.argpartition(distances, k - 1, axis=1)[:, :k])
     return np.asarray(truth, np.float64)[np.concatenate(nearest)].mean(axis=1)

@@ -1,6 +1,6 @@
 """Reconstruction attack: a decoder from anonymized frames back to raw ones.
 
-Whoever owns f_A can make pairs of raw and anonymized frames, train a decoder, and give its output
+Anyone who has f_A can make pairs of raw and anonymized frames, train a decoder, and give its output
 to a classifier of raw data. Published as breaking adversarial obfuscators (Jeong et al., arXiv
 2208.02482). The decoder is trained on half of the training examples; the other half plays the part
 of videos whose raw version the attacker has never seen. PSNR and SSIM agree only weakly with what
@@ -88,11 +88,13 @@ def _train_decoder(
     If everything is stored already, the decoder is never built.
     """
 
+    # Built once for training, the sample sheet and the attack on its output.
     @functools.cache
     def get_decoder() -> keras.Model:
         run.seed_for_phase(f"reconstruction-{task}")
         with run.strategy.scope():
             network = decoder.build_decoder(width)
+        # Loads nothing before the phase is finished: training starts from the seeded weights.
         phase.load_result(network)
         return network
 
@@ -132,6 +134,7 @@ def _write_sample_sheet(
     dataset = _make_evaluation_frames(test.take(rows), run.config)
     x = samples.take_first(dataset, contact_sheet.SAMPLES_PER_SHEET)
     x_anon = f_A(x, training=False)
+    # The decoder ends in a convolution, so its output may leave [0, 1].
     x_hat = tf.clip_by_value(get_decoder()(x_anon, training=False), 0.0, 1.0)
     frames = {"raw": x.numpy(), name: x_anon.numpy(), "reconstruction": x_hat.numpy()}
     sheet = contact_sheet.draw_sheet(frames, scale=samples.choose_scale(run.config))

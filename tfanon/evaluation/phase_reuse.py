@@ -1,4 +1,4 @@
-"""What an evaluation need not train, because the run or another evaluation has trained it already.
+"""Phases that an evaluation reuses, because the run or another evaluation has finished them.
 
 The run's own attackers and evaluators are those of the evaluation, too, if budget and data are the
 same. Attacks on what does not depend on f_A are the same in every evaluation.
@@ -63,6 +63,7 @@ def _reuse_run_phase(
     target = component_spec.make_file_name(new_name)
     if phase_cache.is_phase_finished(run.config.workdir, target):
         return
+    # Number and count only label a progress bar, which is not shown here.
     result = phases.Phase(run_config, name, 1, 1).load_result() or {}
     if not result.keys() >= set(required_keys):
         return
@@ -124,6 +125,7 @@ def _list_phase_endings(anonymizers: Collection[str], tasks: Collection[str]) ->
 
 def _identify_anonymizer(attack_config: Config) -> tuple[Any, ...]:
     """Return the digest of f_A's weights and how it is built, from the Config of an evaluation."""
+    # An evaluation's folder is <run_dir>/evaluation/<protocol>.
     run_dir = pathlib.Path(attack_config.workdir).parents[1]
     record = phase_cache.read_phase_record(run_dir, "anonymize")
     # Without a record it equals no other f_A.

@@ -90,6 +90,7 @@ def _run_controls(
     if not plan.attacks:
         return [], run
     choices = [settings for attacker, settings in plan.attacks if attacker == "fresh"]
+    # Without a retrained attacker in the plan, one with default options is the control.
     if not choices:
         choices = [{}]
     raw_entries = []
@@ -142,6 +143,7 @@ def _make_control_entry(name: str, entry: Entry, bound: float, passed: bool) -> 
         **attacker,
         "value": entry["cmap"],
         "bound": bound,
+        # JSON cannot hold NumPy's bool.
         "passed": bool(passed),
     }
 

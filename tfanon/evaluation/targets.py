@@ -1,4 +1,4 @@
-"""Load whatever can be attacked as an f_A: fixed anonymizers, networks in files, compressed video.
+"""Load what can be attacked as an f_A: fixed anonymizers, networks in files, compressed video.
 
 All are called like a Keras network: frames ``[N, H, W, 3]`` or clips ``[N, T, H, W, 3]`` in [0, 1]
 to the same shape.
@@ -45,6 +45,7 @@ def load_target(
         f_A, digest = load_own_anonymizer()
         return name, f_A, digest
     if name not in registry.list_names("anonymizers") and pathlib.Path(name).exists():
+        # A registered name takes precedence over a file of that name.
         network = loaders.load_network(name)
         return pathlib.Path(name).name, ExternalNetwork(network), network.sha256
     try:
@@ -76,6 +77,7 @@ class ExternalNetwork:
             network_input = tf.image.resize(frames, self.network.size, antialias=True)
         # stateful=False: under op determinism stateful calls would be serialized.
         y = tf.numpy_function(self._run_in_batches, [network_input], tf.float32, stateful=False)
+        # The output of numpy_function has no static shape.
         y = tf.ensure_shape(y, network_input.shape)
         if self.network.fixed_size:
             y = tf.image.resize(y, tf.shape(frames)[1:3], antialias=True)
@@ -87,6 +89,7 @@ class ExternalNetwork:
         batches = []
         for first in range(0, len(levels), self.network.batch):
             batches.append(self.network(levels[first : first + self.network.batch]))
+        # float32 as numpy_function declares it; uint8 divided by a plain 255 is float64.
         return np.concatenate(batches) / np.float32(255)
 
 

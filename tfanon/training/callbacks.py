@@ -120,12 +120,14 @@ class TrainingCallback(keras.callbacks.Callback):
         if ends_epoch and self.score_epoch and self._is_score_due():
             self._score(self.score_epoch)
         is_perfect = has_perfect_score(self.best, self.perfect_score)
+        # After scoring: a checkpoint names the weights file of the best epoch so far.
         if must_save or is_perfect:
             self.checkpoints.save(self.model, self.step, self.best)
         if is_interrupted:
             self.raise_if_interrupted()
         if is_perfect and self.step < self.plan.steps:
             self.model.stop_training = True
+            # Unlike print, it leaves an open progress bar intact.
             tqdm.write(
                 f"{self.plan.title}: ended early at step {self.step} of {self.plan.steps}; the "
                 f"score on the held-out split is {self.perfect_score:g}, the highest possible.",
@@ -163,6 +165,7 @@ class TrainingCallback(keras.callbacks.Callback):
             tensorboard.write_scalars(self.step, values)
             for log_callback in self.log_callbacks:
                 log_callback(self.step)
+        # The next values are means over the steps after this log.
         self.model.reset_metrics()
 
     def _print_progress(self, shown: dict[str, str]) -> None:
@@ -172,6 +175,7 @@ class TrainingCallback(keras.callbacks.Callback):
         if not self._bar.disable or not (is_due or self.step == self.plan.steps):
             return
         self._last_print_time = now
+        # The speed of this start alone: checkpoints do not store the time of earlier ones.
         seconds_per_step = (now - self._start_time) / (self.step - self._first_step)
         seconds_left = seconds_per_step * (self.plan.steps - self.step)
         values = "  ".join(f"{name} {value}" for name, value in shown.items())
@@ -184,6 +188,7 @@ class TrainingCallback(keras.callbacks.Callback):
 
     def _is_score_due(self) -> bool:
         """Return whether to score this epoch: each if one is selected, else some and the last."""
+        # Counted from the end, so that the last epoch is always scored.
         epochs_left = (self.plan.steps - self.step) // self.plan.steps_per_epoch
         interval = max(1, self.plan.epochs // MAX_SCORES)
         return self.select_epoch or epochs_left % interval == 0
@@ -198,10 +203,12 @@ class TrainingCallback(keras.callbacks.Callback):
         has_selection = "file" in self.best
         # cMAP is NaN if no held-out example has any attribute.
         can_be_selected = self.select_epoch and np.isfinite(score)
+        # Of equal scores the first wins, which lets training end at a perfect one.
         if can_be_selected and (not has_selection or score > self.best["score"]):
             name = f"best-epoch-{epoch:05d}.weights.h5"
             digest = checkpoint.save_weights(self.model.network, self.plan.folder / name)
             self.best = {"epoch": epoch, "score": score, "file": name, "sha256": digest}
+        # As long as no score can select an epoch, the result is the last one.
         elif not can_be_selected and not has_selection:
             self.best = {"epoch": epoch, "score": score}
         # Stored in checkpoints, so that the curve of a resumed run is complete.
@@ -217,6 +224,7 @@ def record_signals(callback: TrainingCallback) -> Iterator[None]:
     """
 
     def record(number: int, frame: FrameType | None) -> None:
+        # Only recorded: an exception raised here could interrupt an update of the weights.
         callback.received_signal = number
 
     previous = {number: signal.signal(number, record) for number in (signal.SIGTERM, signal.SIGINT)}

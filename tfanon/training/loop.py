@@ -82,6 +82,7 @@ def fit(
     """
     checkpoints = checkpoint.CheckpointManager(plan.folder)
     step, best = checkpoints.restore(model)
+    # Two: if the newest is damaged, the next start falls back to the one before it.
     checkpoints.clear(keep=2)
     if step < plan.steps and not has_perfect_score(best, perfect_score):
         callback = TrainingCallback(
@@ -109,6 +110,7 @@ def fit(
         best = callback.best
     if curve is not None:
         curve[:] = best.get("curve", [])
+    # Without a selected epoch the model holds the weights of the last step already.
     if "file" in best:
         checkpoint.load_weights(model.network, plan.folder / best["file"], best["sha256"])
     return {"epoch": best.get("epoch", plan.epochs), "score": best.get("score")}

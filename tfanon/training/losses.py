@@ -71,6 +71,7 @@ def penalty(x: tf.Tensor, x_anon: tf.Tensor, bound: float, reduction: str = "cli
     excess = tf.maximum(0.0, rms_change(x, x_anon, reduction) - bound)
     if reduction == "frame":
         return tf.reduce_mean(excess, axis=1)
+    # The one RMS of a batch counts for each of its clips.
     return tf.broadcast_to(excess, tf.shape(x)[:1])
 
 
@@ -110,6 +111,7 @@ def nt_xent(z: tf.Tensor, z_prime: tf.Tensor, temperature: float = 0.1) -> tf.Te
     similarity = tf.matmul(u, u, transpose_b=True) / temperature
     # Half of the largest number excludes each view from its own negatives without an overflow.
     self_mask = tf.eye(2 * n, dtype=similarity.dtype) * similarity.dtype.max / 2
+    # Rows i and i + N are the two views of one image.
     positive = tf.reduce_sum(u * tf.roll(u, n, axis=0), axis=1) / temperature
     loss_per_view = tf.reduce_logsumexp(similarity - self_mask, axis=1) - positive
     return (loss_per_view[:n] + loss_per_view[n:]) / 2
@@ -146,7 +148,7 @@ def attribute_cross_entropy(truth: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
 def all_ones_cross_entropy(logits: tf.Tensor) -> tf.Tensor:
     """Anonymizer loss in VITA's code: -ln p averaged over attributes, p = sigmoid(logits).
 
-    It is smallest where f_B predicts that every attribute is present, whoever is shown.
+    It is smallest where f_B predicts that every attribute is present, for any person.
     Source: Wu et al., arXiv 1906.05675.
 
     Args:

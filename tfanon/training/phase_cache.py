@@ -119,6 +119,7 @@ def _list_flag_groups(phase: str, config: Config) -> list[set[str]]:
     if config.init_action_from_raw:  # f_T starts as the action evaluator of raw clips
         minimax.append(ACTION_EVALUATOR_FLAGS)
     privacy = [ATTACKER_FLAGS]
+    # Attacks on images read no flag about the private attributes of clips.
     if not phase.startswith("privacy-images-"):
         privacy.append(CLIP_PRIVACY_FLAGS)
     groups = {
@@ -131,6 +132,7 @@ def _list_flag_groups(phase: str, config: Config) -> list[set[str]]:
     }
     if kind not in groups:
         raise ValueError(f"There is no phase '{phase}'; phases begin with: {', '.join(groups)}.")
+    # The output of f_A depends on everything that trained it; that of a baseline does not.
     if kind in ("action", "privacy") and anonymizer == "f_A":
         return groups[kind] + minimax
     return groups[kind]
@@ -152,6 +154,7 @@ def reuse_phases(config: Config, others: Iterable[Config]) -> list[str]:
     reused = []
     for other in others:
         minimax_result = read_phase_record(other.workdir, "anonymize").get("result", {})
+        # One result serves both: if the change also stayed below this run's B, both train alike.
         own_config = _clear_idle_penalty(config, minimax_result)
         other_config = _clear_idle_penalty(other, minimax_result)
         records = pathlib.Path(other.workdir).glob("phases/*/done.json")

@@ -32,7 +32,7 @@ LEARNING_CURVE_KEYS = ("curve", "budget", "cmap_by_chance")
 # With fewer held-out examples no epoch is selected: a network that gets 32 of 32 right may still
 # get one in ten wrong.
 MIN_HELD_OUT = 100
-# Learning rate at the start of the warm-up, as a fraction of the peak.
+# Learning rate at the start of the warm-up, as a fraction of the peak: .01 as in the released code.
 WARMUP_START_FRACTION = 0.01
 
 
@@ -91,6 +91,7 @@ class TrainingRun:
 
         The initial weights that are drawn next depend on nothing that was done before.
         """
+        # crc32, unlike hash(), gives the same number for a string in every process.
         keras.utils.set_random_seed(zlib.crc32(f"{self.config.seed} {name}".encode()))
 
 
@@ -162,6 +163,7 @@ class Phase:
             title=f"[{self.number}/{self.count}] {self.name}",
             folder=self.folder,
             log_folder=self.log_folder,
+            # At least one step, even if the data is smaller than a batch.
             steps_per_epoch=max(1, examples // batch),
             epochs=epochs,
             checkpoint_every=self.config.checkpoint_every,
@@ -195,6 +197,7 @@ class Phase:
         Returns:
             The result.
         """
+        # Weights, then done.json, then the checkpoints: a crash in between loses nothing.
         digest = None
         if network is not None:
             digest = checkpoint.save_weights(network, self.weights_path)
@@ -238,6 +241,7 @@ def initialize_anonymizer(run: TrainingRun, f_A: keras.Model) -> None:
         frames = pipeline.make_reconstruction_dataset(
             run.data.clips.train, run.data.images.train, config, first, last
         )
+        # In Eq. 5 the input is its own target.
         return frames.map(lambda x: (x, x))
 
     phase.save_result(f_A, loop.fit(model, make_dataset, plan))
@@ -275,7 +279,7 @@ def train_anonymizer(
     plan = plan_minimax(run)
     raw_phase = None
     if config.init_action_from_raw:
-        # Before the seed is set: this trains a network only if no one has done so yet.
+        # Before the seed is set: this trains a network, unless that phase is finished already.
         raw_phase = pretrain_action_network(run)
     objective = make_objective(config, run.data)
     run.seed_for_phase("anonymize")
@@ -285,6 +289,7 @@ def train_anonymizer(
         )
         if raw_phase:
             raw_phase.load_result(f_T)
+        # After the weights were loaded: they are of the network without additional outputs.
         f_T = objective.extend_action_network(f_T)
         f_B = make_privacy_network(config, objective)
         minimax = trainer.MinimaxModel(f_A, f_T, f_B, config, objective)
@@ -373,6 +378,7 @@ def measure_utility(run: TrainingRun, name: str, f_A: Callable[..., tf.Tensor]) 
     """
     phase = run.get_phase(get_action_phase_name(name))
     with phase.acquire_lock():
+        # Another process may have finished the phase while this one waited.
         result = phase.load_result()
         if result is not None:
             return result
@@ -616,6 +622,7 @@ def make_optimizer(
     """
     adam = keras.optimizers.Adam(learning_rate)
     if config.precision == "mixed_float16":
+        # Keras does this only for an optimizer given to its own compile().
         return keras.optimizers.LossScaleOptimizer(adam)
     return adam
 
@@ -637,6 +644,7 @@ def make_cosine_schedule(
     warmup_steps = min(config.warmup_epochs * plan.steps_per_epoch, plan.steps // 5)
     return keras.optimizers.schedules.CosineDecay(
         peak * WARMUP_START_FRACTION,
+        # CosineDecay rejects 0 steps, which a phase of 0 epochs has.
         max(1, plan.steps - warmup_steps),
         warmup_target=peak,
         warmup_steps=warmup_steps,

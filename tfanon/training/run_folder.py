@@ -41,7 +41,7 @@ def load_run_config(folder: str | os.PathLike, data_dir: str = "") -> config.Con
 
 
 def load_run(folder: str | os.PathLike, data_dir: str = "") -> phases.TrainingRun:
-    """Open the finished run in a folder, in float32 whatever it was trained in.
+    """Open the finished run in a folder, in float32 regardless of the precision of its training.
 
     Args:
         folder: The run's `--workdir`.
@@ -53,6 +53,7 @@ def load_run(folder: str | os.PathLike, data_dir: str = "") -> phases.TrainingRu
     folder = pathlib.Path(folder)
     run_config = load_run_config(folder, data_dir)
     keras.config.set_dtype_policy("float32")
+    # The phases whose weights load_anonymizer and load_action_evaluator read.
     for name in ("anonymize", "action-f_A"):
         if not (folder / "phases" / name / "done.json").is_file():
             raise ValueError(

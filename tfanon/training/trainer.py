@@ -81,6 +81,7 @@ class MinimaxModel(PrebuiltModel):
             optimizer_B: Optimizer of the privacy network.
             jit_compile: Compile the train step with XLA.
         """
+        # compile() takes one optimizer. Keras saves those that are attributes of the model, too.
         super().compile(optimizer=None, jit_compile=jit_compile)
         self.optimizer_A, self.optimizer_T, self.optimizer_B = optimizer_A, optimizer_T, optimizer_B
         optimizer_A.build(self.f_A.trainable_variables)
@@ -88,6 +89,7 @@ class MinimaxModel(PrebuiltModel):
         optimizer_B.build(self.f_B.trainable_variables)
         if self.config.restart_every:
             variables = self._restarted_variables()
+            # Read before `fit` restores a checkpoint, so that a resumed run restarts f_B alike.
             self.initial_values = [keras.ops.convert_to_numpy(variable) for variable in variables]
         self.built = True
 
@@ -113,9 +115,11 @@ class MinimaxModel(PrebuiltModel):
         with trainable_tape(self.f_A) as tape:
             anon = self.anonymize_batch(batch, training=True)
             L_A, terms = self.objective.anonymizer_loss(self.f_T, self.f_B, batch, anon)
+            # scale_loss changes the loss only in float16, see phases.make_optimizer.
             loss = self.optimizer_A.scale_loss(distribution.divide_by_replicas(L_A))
         apply_gradients(tape, loss, self.f_A, self.optimizer_A)
 
+        # Logged per clip, whichever reduction Eq. 4 uses.
         rms = losses.rms_change(batch["clips"], anon["clips"])
         active = tf.cast(rms > self.config.penalty_bound, tf.float32)
         self._update_means(L_A=L_A, **terms, rms=rms, active=active)
@@ -125,6 +129,7 @@ class MinimaxModel(PrebuiltModel):
 
     def _step_2_adversaries(self, batch: Batch) -> None:
         """theta_T <- theta_T - alpha_T grad_T L_T, theta_B likewise with L_B; f_A frozen."""
+        # Outside the tapes: no gradient reaches f_A.
         anon = self.anonymize_batch(batch, training=False)
         with trainable_tape(self.f_T) as tape:
             L_T, logits = self.objective.action_loss(self.f_T, batch, anon, training=True)
@@ -198,6 +203,7 @@ class MinimaxModel(PrebuiltModel):
     def _update_largest_change(self, rms: tf.Tensor) -> None:
         """Update the largest change with the RMS that Eq. 4 compares with B, in any reduction."""
         largest = tf.reduce_max(distribution.gather_from_replicas(tf.reshape(rms, [-1])))
+        # All replicas have gathered the same rows, so the value of any replica is right.
         self.largest_change.assign(tf.maximum(self.largest_change, tf.cast(largest, "float32")))
 
 
@@ -248,6 +254,7 @@ class SupervisedModel(PrebuiltModel):
             {"loss": mean since the metrics were last reset}.
         """
         x, y = batch
+        # Outside the tape: no gradient reaches f_A.
         x = self.anonymize_input(x)
         with trainable_tape(self.network) as tape:
             loss = tf.reduce_mean(self.loss_function(y, self.network(x, training=True)))
@@ -278,6 +285,7 @@ def trainable_tape(network: keras.Model) -> Iterator[tf.GradientTape]:
         The tape, for `apply_gradients`.
     """
     with tf.GradientTape(watch_accessed_variables=False) as tape:
+        # A tape watches TensorFlow's variables, which Keras variables hold as `value`.
         tape.watch([variable.value for variable in network.trainable_variables])
         yield tape
 

@@ -100,6 +100,7 @@ class NetworkOptions:
         known = registry.list_names("privacy") + registry.list_names("actions")
         for network in self.networks:
             if network not in known:
+                # Raises, and its message lists the privacy networks.
                 registry.check_name("privacy", network)
         return tuple(network for network in self.networks if network in registry.list_names(kind))
 

@@ -110,6 +110,7 @@ def make_result_entry(
         "attacker": attacker,
         "network": network,
         "start": get_start_name(start),
+        # The privacy task; keys of results.json are part of the file format.
         "probe": task,
         **result,
     }
@@ -196,6 +197,7 @@ def build_feature_extractor(network: keras.Model) -> keras.Model:
     """
     if isinstance(network, per_frame.OverTime):
         pooled = keras.Input(network.features.output.shape[1:])
+        # OverTime needs a head; this one passes the mean features on.
         no_head = keras.Model(pooled, keras.layers.Identity()(pooled), name="nothing")
         return per_frame.OverTime(network.features, no_head, name="trunk")
     return keras.Model(

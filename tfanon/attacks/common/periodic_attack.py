@@ -100,6 +100,7 @@ class PrivacyAttackCallback(keras.callbacks.Callback):
             step: Number of the finished steps.
             steps_per_epoch: Steps of an epoch.
         """
+        # fit logs at the end of every epoch, so no epoch is missed.
         epoch, remainder = divmod(step, steps_per_epoch)
         if not remainder and epoch % self.every_epochs == 0:
             self.leakage_by_epoch[epoch] = self.measure_leakage()

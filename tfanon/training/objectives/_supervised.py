@@ -141,8 +141,10 @@ class SupervisedObjective(penalty.PenaltyObjective):
             truth = batch["clip_attributes"]
             logits = predict_clip_logits(f_B, anon["clips"], predict)
         else:
+            # flatten_views keeps the two views of an image adjacent.
             truth = tf.repeat(batch["attributes"], 2, axis=0)
             logits = predict(penalty.flatten_views(anon["pairs"]))
+        # A single network is an ensemble of one: M = 1.
         if len(logits.shape) == 2:
             logits = logits[:, None]
         return tf.broadcast_to(truth[:, None], tf.shape(logits)), logits

@@ -190,6 +190,7 @@ def call_frozen(network: keras.Model, x: tf.Tensor, batch_norm: str) -> Any:
     """
     if batch_norm == "inference":
         return network(x, training=False)
+    # It returns the updated moving averages instead of assigning them; they are dropped.
     y, _ = network.stateless_call(
         network.trainable_variables, network.non_trainable_variables, x, training=True
     )

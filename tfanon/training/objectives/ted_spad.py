@@ -22,7 +22,7 @@ HIDDEN_SIZE, PROJECTION_SIZE = 512, 128
 
 
 def build(config: Config, attribute_names: Sequence[str] = ()) -> "TedSpadObjective":
-    """Build the objective, with a penalty weight of 0 whatever the configuration says.
+    """Build the objective, with a penalty weight of 0 regardless of the configuration.
 
     Args:
         config: Configuration of the run.
@@ -76,6 +76,7 @@ class TedSpadObjective(penalty.PenaltyObjective):
         clips = tf.concat([anon["clips"][:, None], anon["others"]], axis=1)
         flat_clips = tf.reshape(clips, tf.concat([[-1], tf.shape(clips)[2:]], 0))
         logits, z = f_T(flat_clips, training=training)
+        # Cross-entropy of the anchors alone, of which the batch has one per label.
         logits = tf.reshape(logits, [-1, 3, logits.shape[-1]])[:, 0]
         anchor, positive, negative = tf.unstack(tf.reshape(z, [-1, 3, z.shape[-1]]), axis=1)
         L_D = losses.triplet_loss(anchor, positive, negative, self.config.triplet_margin)
@@ -96,6 +97,7 @@ def _skip_dropout(x: keras.KerasTensor) -> keras.KerasTensor:
 
 def _dense_bn(x: keras.KerasTensor, units: int, name: str) -> keras.KerasTensor:
     """Dense layer without bias, then batch normalization with PyTorch's constants."""
+    # Statistics of the global batch, so that replicas train like one device.
     synchronized = tf.distribute.get_strategy().num_replicas_in_sync > 1
     x = keras.layers.Dense(units, use_bias=False, name=name)(x)
     return keras.layers.BatchNormalization(
