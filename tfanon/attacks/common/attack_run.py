@@ -32,7 +32,9 @@ class AttackRun(phases.TrainingRun):
     An attack needs little of it:
 
     * `run.data.privacy_tasks`: name of each privacy task ("images", "clips") to its splits:
-      `train` for training, `held_out` for choices, `test` for the result.
+      `train` for training, `held_out` for choices (or `tuning`, which is `train` where nothing is
+      held out), `test` for the result. Each is a `data.batch.Examples` with `paths` and
+      `attributes`, 0 or 1, ``[n, P]``.
     * `run.config`: `run.config.attacker_network` is the network to use where none is named.
     * `run.get_phase(name)`: a step whose result is stored. `load_result()` returns None until
       `save_result(network, result)` was called; an interrupted evaluation continues there.
