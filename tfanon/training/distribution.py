@@ -13,11 +13,12 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
         name: `one_device`, `mirrored`, or `multi_worker`, which reads the environment variable
             TF_CONFIG as TensorFlow defines it.
     """
+    # First: listing devices starts TensorFlow, and collective operations must be set up before.
+    if name == "multi_worker":
+        return tf.distribute.MultiWorkerMirroredStrategy()
     gpus = [device.name for device in tf.config.list_logical_devices("GPU")]
     if name == "mirrored":
         return tf.distribute.MirroredStrategy(gpus or list_cpus())
-    if name == "multi_worker":
-        return tf.distribute.MultiWorkerMirroredStrategy()
     return tf.distribute.OneDeviceStrategy("/gpu:0" if gpus else "/cpu:0")
 
 
