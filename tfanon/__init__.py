@@ -6,11 +6,11 @@
 
 from typing import Any
 
-from tfanon.core import exit_status, keras_setup, processes, startup
+from tfanon.core import keras_setup, processes, startup
 
 __version__ = "0.1.0"
 
-exit_status.open_standard_streams()  # first: the next open file would take a closed one's number
+startup.open_standard_streams()  # first: the next open file would take a closed one's number
 startup.prepare_tensorflow()
 keras_setup.prepare_keras_import()
 processes.limit_threads()

@@ -76,3 +76,15 @@ def test_lines_are_shown_if_the_import_fails(capfd):
         os.write(2, b"libtensorflow.so: no such symbol\n")
         raise ImportError
     assert "no such symbol" in capfd.readouterr().err
+
+
+def test_no_file_gets_the_number_of_a_closed_stream(tmp_path):
+    code = (
+        "import os\nfrom tfanon.core import startup\nstartup.open_standard_streams()\n"
+        f"file = open({str(tmp_path / 'a')!r}, 'w')\nassert file.fileno() > 2\n"
+        "os.write(2, b'an error')\nfile.write('mine')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=False, preexec_fn=lambda: os.closerange(0, 3)
+    )
+    assert done.returncode == 0 and (tmp_path / "a").read_text() == "mine"

@@ -71,19 +71,6 @@ def exit_on_sigterm() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
 
 
-def open_standard_streams() -> None:
-    """Open the null device for each standard stream that this process was started without.
-
-    Otherwise the next file that is opened would get its number, and the error messages of some
-    library. Call it before anything else is opened.
-    """
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
-
-
 def escape_name(name: object) -> str:
     r"""Escape the name of a file, or a line with names in it, so that it is shown in one line.
 

@@ -12,8 +12,6 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 
-from absl import logging as absl_logging
-
 from tfanon.core import import_hook
 
 # Presence of one of these means that the driver of an NVIDIA GPU is loaded (the last one: WSL).
@@ -35,6 +33,19 @@ IMPORT_NOISE = re.compile(
 )
 
 
+def open_standard_streams() -> None:
+    """Open the null device for each standard stream that this process was started without.
+
+    Otherwise the next file that is opened would get its number, and the error messages of some
+    library. Call it before anything else is opened.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+
+
 def prepare_tensorflow() -> None:
     """Set the variables that TensorFlow reads while it is imported; those of the user are kept.
 
@@ -50,8 +61,9 @@ def prepare_tensorflow() -> None:
         os.environ["TF_CPP_MIN_LOG_LEVEL"] = "0"
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2" if has_gpu() else "3")
-    _quiet_python_loggers()
-    import_hook.surround_import("tensorflow", hide_import_noise)
+    if "tensorflow" in sys.modules:
+        _quiet_python_loggers()
+    import_hook.surround_import("tensorflow", _import_quietly)
 
 
 def has_gpu() -> bool:
@@ -93,8 +105,19 @@ def hide_import_noise() -> Iterator[None]:
             os.write(2, b"".join(line for line in lines if not IMPORT_NOISE.search(line)))
 
 
+@contextlib.contextmanager
+def _import_quietly() -> Iterator[None]:
+    """Hide what TensorFlow writes while it is imported and what its loggers show afterwards."""
+    with hide_import_noise():
+        yield
+    _quiet_python_loggers()
+
+
 def _quiet_python_loggers() -> None:
     """Hide what TensorFlow's Python code logs below WARNING."""
+    # TensorFlow imports it too; up here it would slow down every `import tfanon`.
+    from absl import logging as absl_logging
+
     # Keras logs through absl's logger, TensorFlow through both.
     for logger in (absl_logging.get_absl_logger(), logging.getLogger("tensorflow")):
         if not any(isinstance(installed, _QuietTensorFlow) for installed in logger.filters):
