@@ -162,8 +162,8 @@ def test_a_version_for_tensorflow_serving(workdir, tmp_path, capsys):
 )
 def test_bad_options_are_one_line(settings, message, capsys):
     assert export.export_and_report(ExportOptions(**settings)) == 1
-    message = capsys.readouterr().err
-    assert message in message and len(message.splitlines()) == 1
+    errors = capsys.readouterr().err
+    assert message in errors and len(errors.splitlines()) == 1
 
 
 def test_a_size_far_from_the_trained_one(workdir, tmp_path, capsys):
