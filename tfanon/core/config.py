@@ -9,7 +9,7 @@ import dataclasses
 import os
 import pathlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from absl import app, flags
@@ -495,6 +495,10 @@ def define_flags(options: type = Config, holder: flags.FlagValues = flags.FLAGS)
         expanded = expand_flagfiles(words)
         # What follows "--" is no flag and keeps its name.
         count = expanded.index("--") if "--" in expanded else len(expanded)
+        for word in expanded[:count]:
+            name = _find_former_name(word, former)
+            if name:
+                _warn_of_former_name(name, former[name])
         renamed = [rename_flag(word, former) for word in expanded[:count]]
         return [*renamed, *expanded[count:]]
 
@@ -509,34 +513,31 @@ def define_flags(options: type = Config, holder: flags.FlagValues = flags.FLAGS)
             former[field.metadata["alias"]] = field.name
 
 
-def rename_flag(
-    word: str, former: Mapping[str, str], warn: Callable[[str], None] | None = None
-) -> str:
-    """Replace the former name of a flag in one word of a command line, with a warning.
+def rename_flag(word: str, former: Mapping[str, str]) -> str:
+    """Replace the former name of a flag in one word of a command line.
 
     Args:
         word: Such as `--held_out=.1` or `--nowarm_action`.
         former: Former name to current name.
-        warn: Called with the warning, once per name and process; by default it is printed on
-            standard error.
 
     Returns:
         The word with the current name; unchanged if it has no former name.
     """
-    dashes = word[: len(word) - len(word.lstrip("-"))]
-    name, equals, value = word[len(dashes) :].partition("=")
-    negation = ""
+    name = _find_former_name(word, former)
+    return word.replace(name, former[name], 1) if name else word
+
+
+def _find_former_name(word: str, former: Mapping[str, str]) -> str:
+    """Return the former flag name in one word of a command line; empty without one."""
+    name = word.lstrip("-").partition("=")[0]
+    if not word.startswith("-") or word.startswith("---"):
+        return ""
+    if name in former:
+        return name
     # A boolean that is switched off; a former name may itself begin with "no".
-    if name not in former and name.startswith("no") and not equals:
-        negation, name = "no", name[2:]
-    if dashes not in ("-", "--") or name not in former:
-        return word
-    current = former[name]
-    if warn is None:
-        _warn_of_former_name(name, current)
-    else:
-        warn(f"--{name} is now --{current}.")
-    return f"{dashes}{negation}{current}{equals}{value}"
+    positive = name.removeprefix("no")
+    is_negation = positive != name and "=" not in word
+    return positive if is_negation and positive in former else ""
 
 
 _WARNED: set[str] = set()
@@ -678,16 +679,13 @@ def from_flagfile(path: str | os.PathLike) -> Config:
     Raises:
         ValueError: The file is missing or holds something else.
     """
+    # Without a warning: the user did not write a run's own flagfile.
     former = list_former_names()
-    words = [rename_flag(line, former, warn=_ignore) for line in _read_flag_lines(path)]
+    words = [rename_flag(line, former) for line in _read_flag_lines(path)]
     try:
         return parse_flags(words, Config)[0]
     except ValueError as error:
         raise ValueError(f"{path} was written by another version of tfanon: {error}") from None
-
-
-def _ignore(warning: str) -> None:
-    """Say nothing: the user did not write a run's own flagfile."""
 
 
 def with_flags(config: Config, given: Mapping[str, str]) -> Config:
@@ -763,7 +761,7 @@ def list_differences(
     """
     former = list_former_names(type(config))
     lines = read_text(path).split("\n")
-    recorded = [rename_flag(line, former, warn=_ignore) for line in lines]
+    recorded = [rename_flag(line, former) for line in lines]
     by_name = {}
     for line in recorded:
         # "--noexport" records the flag "export"; no flag's name begins with "no".
