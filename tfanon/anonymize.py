@@ -15,11 +15,10 @@ status 1, since files may be missing. Printing errors, such as a closed pipe, do
 """
 
 import contextlib
-import os
 import pathlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, BinaryIO, TextIO
+from typing import BinaryIO, TextIO
 
 import numpy as np
 from absl import app
@@ -28,15 +27,19 @@ from tqdm import tqdm
 from tfanon.core import command_line, config, exit_status, files
 from tfanon.inference import jobs, live, video
 from tfanon.inference.anonymizer import Anonymizer
-from tfanon.inference.job_runner import JobRunner, describe_run, load_anonymizer
+from tfanon.inference.job_runner import (
+    FrameCallback,
+    JobRunner,
+    describe_run,
+    load_anonymizer,
+    show_progress,
+)
 from tfanon.inference.manifest import Manifest, get_file_manifest_path, get_folder_manifest_path
 from tfanon.inference.options import AnonymizeCommandOptions, AnonymizeOptions, parse_size
 from tfanon.inference.preview import PreviewWindow
 from tfanon.media import live_source, video_reader
 
 PIPE = "-"  # stands for raw frames on standard input or output
-
-FrameCallback = Callable[[np.ndarray], Any]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -106,9 +109,9 @@ def _show_nothing(pixels: np.ndarray) -> None:
     """Stand in for a preview."""
 
 
-def is_terminal(stream: TextIO | None) -> bool:
-    """Return whether a standard stream is a terminal; None: the command was started without it."""
-    return stream is not None and stream.isatty()
+def is_quiet() -> bool:
+    """Return whether progress bars are left out, as standard error is no terminal or is closed."""
+    return sys.stderr is None or not sys.stderr.isatty()
 
 
 def get_binary_stream(stream: TextIO | None, name: str) -> BinaryIO:
@@ -159,32 +162,6 @@ def get_single_manifest_path(options: AnonymizeOptions) -> pathlib.Path:
     return pathlib.Path(options.manifest or get_file_manifest_path(options.output))
 
 
-@contextlib.contextmanager
-def count_frames(source: str, show_frame: FrameCallback) -> Iterator[FrameCallback]:
-    """Count frames in a progress bar on a terminal.
-
-    Args:
-        source: The input, for its name.
-        show_frame: The preview.
-
-    Yields:
-        A function that counts a frame and shows it.
-    """
-    with tqdm(
-        desc=exit_status.escape_name(live_source.redact_address(source)),
-        unit="frame",
-        leave=False,
-        disable=not is_terminal(sys.stderr),
-        dynamic_ncols=True,
-    ) as bar:
-
-        def on_frame(pixels: np.ndarray) -> None:
-            bar.update()
-            show_frame(pixels)
-
-        yield on_frame
-
-
 def anonymize_files(
     plan: jobs.JobPlan,
     anonymizer: Anonymizer,
@@ -198,7 +175,7 @@ def anonymize_files(
         anonymizer,
         options,
         get_manifest_path(plan.jobs, options),
-        quiet=not is_terminal(sys.stderr),
+        quiet=is_quiet(),
         show_frame=show_frame,
         report_line=tqdm.write,  # keeps the lines apart from the progress bars
         left_out=plan.get_left_out_entries(),
@@ -224,12 +201,13 @@ def anonymize_raw_frames(
     pipe = get_binary_stream(sys.stdin, "input")
     raw_video = live_source.RawVideoReader(pipe, *size, options.raw_rate)
     if options.output == PIPE:
-        _write_raw_frames(raw_video, PIPE, anonymizer, show_frame)
+        output_pipe = get_binary_stream(sys.stdout, "output")
+        _write_raw_frames(raw_video, PIPE, output_pipe, anonymizer, show_frame)
         return 0
     target = claim_output_path(options)
     with (
         record_in_manifest(PIPE, anonymizer, options) as add_file,
-        count_frames(PIPE, show_frame) as on_frame,
+        show_progress(PIPE, show_frame, is_quiet()) as on_frame,
     ):
         record = video.anonymize_video(
             raw_video,
@@ -252,18 +230,21 @@ def anonymize_to_pipe(
     show_frame: FrameCallback,
 ) -> int:
     """Anonymize a video file, as raw frames on standard output; return the exit status."""
-    get_binary_stream(sys.stdout, "output")  # refused before the file is opened
+    pipe = get_binary_stream(sys.stdout, "output")  # refused before the file is opened
     with video_reader.open_video(path, on_damage=options.on_damage) as opened:
-        _write_raw_frames(opened, path, anonymizer, show_frame)
+        _write_raw_frames(opened, path, pipe, anonymizer, show_frame)
     return 0
 
 
 def _write_raw_frames(
-    opened: video.InputVideo, source: str, anonymizer: Anonymizer, show_frame: FrameCallback
+    opened: video.InputVideo,
+    name: str,
+    pipe: BinaryIO,
+    anonymizer: Anonymizer,
+    show_frame: FrameCallback,
 ) -> None:
-    """Write anonymized frames of a video to standard output."""
-    with count_frames(source, show_frame) as on_frame:
-        pipe = get_binary_stream(sys.stdout, "output")
+    """Write anonymized frames of a video, whose name is given for the progress bar, to a pipe."""
+    with show_progress(name, show_frame, is_quiet()) as on_frame:
         video.write_anonymized_frames(
             opened, lambda info: live_source.RawVideoWriter(pipe, info), anonymizer, on_frame
         )
@@ -283,7 +264,7 @@ def anonymize_live_source(
     name = live_source.redact_address(source)
     with (
         open_recorder(name, anonymizer, options) as recorder,
-        count_frames(source, show_frame) as on_frame,
+        show_progress(name, show_frame, is_quiet()) as on_frame,
     ):
         record = live.anonymize_live(
             source,
@@ -389,9 +370,7 @@ def claim_output_path(options: AnonymizeOptions) -> str:
     """
     if not options.output:
         raise ValueError("No output: give -o FILE, or -o - for raw frames on standard output.")
-    if os.path.exists(options.output) and not options.overwrite:
-        raise ValueError(f"{options.output} exists; give --overwrite, or another -o.")
-    files.remove_leftovers(options.output)
+    video.claim_path(options.output, options.overwrite)
     return options.output
 
 

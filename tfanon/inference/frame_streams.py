@@ -47,7 +47,7 @@ def _stream_file(anonymizer: video.FrameAnonymizer, path: str) -> Iterator[np.nd
     """Yield the frames of a video file; later ones are prepared while the caller is busy."""
     with video_reader.open_video(path) as opened, contextlib.ExitStack() as stages:
         info = opened.info
-        size = (info.width, info.height) if info.rotation % 2 else (info.height, info.width)
+        size = scaling.turn_size((info.height, info.width), info.rotation)
         for frame in video.run_stages(stages, opened, anonymizer):
             if isinstance(frame, video.UprightFrame):  # not a packet of sound
                 yield scaling.resize_frames(frame.pixels[None], *size)[0]

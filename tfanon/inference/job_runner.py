@@ -4,7 +4,7 @@ import contextlib
 import os
 import pathlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
@@ -23,6 +23,7 @@ from tfanon.media import image_io, limits, video_reader
 # Packages whose versions a manifest records: those that can change an output.
 RECORDED_PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "av", "numpy", "pillow")
 
+FrameCallback = Callable[[np.ndarray], Any]
 OnWritten = Callable[[pathlib.Path, dict[str, Any]], None]
 
 
@@ -47,7 +48,7 @@ class JobRunner:
         options: AnonymizeOptions,
         manifest: str | os.PathLike,
         quiet: bool = True,
-        show_frame: Callable[[np.ndarray], Any] = lambda pixels: None,
+        show_frame: FrameCallback = lambda pixels: None,
         report_line: Callable[[str], Any] = print,
         left_out: Mapping[str, dict] | None = None,
     ) -> None:
@@ -151,7 +152,7 @@ class JobRunner:
                 took=round(time.monotonic() - start, 3),
             )
 
-        if limits.is_video_path(str(job.input_path)):
+        if limits.is_video_path(job.input_path):
             record = self._anonymize_video(job, add_entry)
         else:
             record = self._anonymize_image(job, add_entry)
@@ -165,20 +166,10 @@ class JobRunner:
                 self.options.audio == "keep",
                 on_damage=self.options.on_damage,
             ) as opened,
-            tqdm(
-                total=opened.expected_frames,
-                desc=exit_status.escape_name(job.input_path.name),
-                unit="frame",
-                leave=False,
-                disable=self.quiet,
-                dynamic_ncols=True,
-            ) as bar,
+            show_progress(
+                job.input_path.name, self.show_frame, self.quiet, opened.expected_frames
+            ) as on_frame,
         ):
-
-            def on_frame(pixels: np.ndarray) -> None:
-                bar.update()
-                self.show_frame(pixels)
-
             return video.anonymize_video(
                 opened,
                 job.output_path,
@@ -209,6 +200,37 @@ class JobRunner:
             on_written(unfinished, record)
         self.show_frame(pixels)
         return record
+
+
+@contextlib.contextmanager
+def show_progress(
+    name: str, show_frame: FrameCallback, quiet: bool, total: int | None = None
+) -> Iterator[FrameCallback]:
+    """Count the frames of one input in a progress bar.
+
+    Args:
+        name: Name of the input.
+        show_frame: The preview.
+        quiet: Show no progress bar.
+        total: Expected number of frames; None if unknown.
+
+    Yields:
+        A function that counts a frame and shows it.
+    """
+    with tqdm(
+        total=total,
+        desc=exit_status.escape_name(name),
+        unit="frame",
+        leave=False,
+        disable=quiet,
+        dynamic_ncols=True,
+    ) as bar:
+
+        def on_frame(pixels: np.ndarray) -> None:
+            bar.update()
+            show_frame(pixels)
+
+        yield on_frame
 
 
 def _format_result_line(job: Job, record: Mapping[str, Any], seconds: float) -> str:

@@ -109,7 +109,7 @@ def _is_existing_file(name: str) -> bool:
 def _make_single_job(name: str, output_path: pathlib.Path) -> Job:
     """Return the job that turns one file into another."""
     _check_file(name)
-    if limits.is_video_path(name) != limits.is_video_path(str(output_path)):
+    if limits.is_video_path(name) != limits.is_video_path(output_path):
         raise ValueError(f"{name} cannot become {output_path}: one is a video, the other an image.")
     return Job(pathlib.Path(name), output_path, output_path.name)
 

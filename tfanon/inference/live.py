@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, Protocol
 
-import av
 import numpy as np
 
 from tfanon.core import files
@@ -89,7 +88,6 @@ class FileRecorder:
         # Of the file that is being written: open contexts, arrival of the first frame, timestamps.
         self._stack: contextlib.ExitStack | None = None
         self._start = 0.0
-        self._timestamp = -1
         self._timestamps = array.array("q")
         ending = self.target.suffix.lower()
         encoding.choose_encoder(ending)  # raises an error for an impossible encoding
@@ -98,7 +96,7 @@ class FileRecorder:
                 "Live frames arrive at uneven times, which an .avi file cannot hold; an .mkv file "
                 "can."
             )
-        self._claim_path(self._make_path(1))  # refused before the source is opened
+        video.claim_path(self._make_path(1), overwrite)  # refused before the source is opened
 
     def write(self, pixels: np.ndarray, size: tuple[int, int], arrival: float) -> None:
         """Append a frame; begin a file where none is open or the open one is long enough.
@@ -114,11 +112,12 @@ class FileRecorder:
             self._start_file(size, arrival)
         elapsed = round((arrival - self._start) / TIME_BASE)
         # Two frames may arrive in one millisecond: timestamps must still rise.
-        self._timestamp = max(self._timestamp + 1, elapsed)
-        self._timestamps.append(self._timestamp)
+        earliest = self._timestamps[-1] + 1 if self._timestamps else 0
+        timestamp = max(earliest, elapsed)
+        self._timestamps.append(timestamp)
         with frame_reader.name_file_in_errors(self._path):
             # The duration is unknown until the next frame arrives.
-            self._writer.write(pixels, self._timestamp, 0)
+            self._writer.write(pixels, timestamp, 0)
 
     def finish(self) -> None:
         """Complete the file that is being written, verify it, and give it its name."""
@@ -144,7 +143,8 @@ class FileRecorder:
 
     def _start_file(self, size: tuple[int, int], arrival: float) -> None:
         """Open the next file; its first frame is at time 0."""
-        self._path = self._claim_path(self._make_path(len(self.files) + 1))
+        self._path = self._make_path(len(self.files) + 1)
+        video.claim_path(self._path, self.overwrite)
         self._stack = contextlib.ExitStack()
         self._unfinished = self._stack.enter_context(
             files.write_atomically(self._path, replace=self.overwrite)
@@ -154,7 +154,6 @@ class FileRecorder:
             writer = video_writer.VideoWriter(self._unfinished, info, self.encoding)
             self._writer = self._stack.enter_context(contextlib.closing(writer))
         self._start = arrival
-        self._timestamp = -1
         self._timestamps = array.array("q")
 
     def _make_path(self, number: int) -> pathlib.Path:
@@ -162,13 +161,6 @@ class FileRecorder:
         if not self.segment_seconds:
             return self.target
         return self.target.with_stem(f"{self.target.stem}-{number:05d}")
-
-    def _claim_path(self, path: pathlib.Path) -> pathlib.Path:
-        """Return a path that may be written; raise ValueError where its file must stay."""
-        if path.exists() and not self.overwrite:
-            raise ValueError(f"{path} exists; give --overwrite, or another -o.")
-        files.remove_leftovers(path)
-        return path
 
 
 class PipeRecorder:
@@ -265,7 +257,7 @@ def anonymize_live(
                 if max_latency and time.monotonic() - arrival > max_latency:
                     late_count += 1
                     continue
-                recorder.write(anonymized, get_upright_size(frame, rotation), arrival)
+                recorder.write(anonymized, scaling.turn_size(stored_size, rotation), arrival)
                 on_frame(anonymized)
                 frame_count += 1
         # What arrived before the loss is complete and worth keeping.
@@ -291,11 +283,6 @@ def anonymize_live(
         "seconds": round(time.monotonic() - start, 3),
         "files": recorder.files,
     }
-
-
-def get_upright_size(frame: av.VideoFrame, rotation: int) -> tuple[int, int]:
-    """Return (H, W) of a decoded frame once it is turned upright."""
-    return (frame.width, frame.height) if rotation % 2 else (frame.height, frame.width)
 
 
 @contextlib.contextmanager

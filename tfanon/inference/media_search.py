@@ -22,6 +22,14 @@ KIND_NAMES = {  # singular and plural of each kind of entry that is left out
     "special_files": ("pipe, socket or device", "pipes, sockets or devices"),
     "output_folder": ("output folder", "output folders"),
 }
+MEDIA_ENDINGS = frozenset(
+    (
+        *limits.VIDEO_ENDINGS,
+        *limits.IMAGE_ENDINGS,
+        *video_writer.CONTAINER_FORMATS,
+        *image_io.WRITE_FORMATS,
+    )
+)
 MAX_LISTED = 5  # endings, or folders that cannot be read, in one line
 
 
@@ -88,13 +96,7 @@ def _join_first(names: Iterable[str]) -> str:
 
 def is_media(path: str | os.PathLike) -> bool:
     """Return whether a path has the ending of a video or image that can be read or written."""
-    endings = {
-        *limits.VIDEO_ENDINGS,
-        *limits.IMAGE_ENDINGS,
-        *video_writer.CONTAINER_FORMATS,
-        *image_io.WRITE_FORMATS,
-    }
-    return pathlib.Path(path).suffix.lower() in endings
+    return pathlib.Path(path).suffix.lower() in MEDIA_ENDINGS
 
 
 def is_pattern(text: str) -> bool:

@@ -148,6 +148,17 @@ def anonymize_video(
     return record
 
 
+def claim_path(path: str | os.PathLike, overwrite: bool) -> None:
+    """Make sure that a file may be written, and remove what an earlier process left there.
+
+    Raises:
+        ValueError: The file exists and is not to be replaced.
+    """
+    if os.path.exists(path) and not overwrite:
+        raise ValueError(f"{path} exists; give --overwrite, or another -o.")
+    files.remove_leftovers(path)
+
+
 def write_anonymized_frames(
     video: InputVideo,
     open_writer: Callable[[video_reader.VideoInfo], FrameWriter],
@@ -259,12 +270,7 @@ def make_upright(
     Returns:
         uint8 `[H, W, 3]` of the anonymizer's input size.
     """
-    swaps_sides = rotation % 2
+    input_size = anonymizer.get_input_size(*scaling.turn_size(size, rotation))
     # to_pixels makes copies, as several frames wait between two stages.
-    if swaps_sides:
-        height, width = size
-        input_height, input_width = anonymizer.get_input_size(width, height)
-        pixels = scaler.to_pixels(frame, input_width, input_height)
-    else:
-        pixels = scaler.to_pixels(frame, *anonymizer.get_input_size(*size))
+    pixels = scaler.to_pixels(frame, *scaling.turn_size(input_size, rotation))
     return scaling.make_upright(pixels, rotation)

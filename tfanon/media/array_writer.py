@@ -15,14 +15,14 @@ from av.container import OutputContainer
 
 from tfanon.core import files
 from tfanon.media import limits
+from tfanon.media.encoding_options import QSCALE_UNITS
 
 ARRAY_VIDEO_FORMATS = {".mp4": "mp4", ".avi": "avi"}
 # x264 without macroblock trees, which read memory that nothing wrote, and with only those
-# instructions that give the same result on every processor. mpeg4 has quality 3 of 31, in libav's
-# units of 1/118.
+# instructions that give the same result on every processor. mpeg4 has quality 3 of 31.
 ENCODER_OPTIONS = {
     "libx264": {"crf": "20", "preset": "veryfast", "x264-params": "mbtree=0:cpu-independent=1"},
-    "mpeg4": {"flags": "+qscale", "global_quality": str(3 * 118)},
+    "mpeg4": {"flags": "+qscale", "global_quality": str(3 * QSCALE_UNITS)},
 }
 DEFAULT_JPEG_QUALITY = 92
 

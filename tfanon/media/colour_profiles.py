@@ -16,8 +16,10 @@ from tfanon.media import limits, tone_mapping
 # The bytes in front of the code points.
 CODE_POINT_MARKERS = {"avif": b"colrnclx", "png_pipe": b"\x00\x00\x00\x04cICP"}
 
-# Primaries of ITU-T H.273; the others are near those of sRGB.
-SRGB_PRIMARIES, BT2020_PRIMARIES, DISPLAY_P3_PRIMARIES = 1, 9, 12
+# Primaries of ITU-T H.273 by which a picture is converted; the others are near those of sRGB, which
+# are those of BT.709.
+DISPLAY_P3_PRIMARIES = 12
+WIDE_PRIMARIES = (tone_mapping.BT2020_PRIMARIES, DISPLAY_P3_PRIMARIES)
 
 # Grey levels by which a profile may differ and still count as sRGB: sRGB profiles differ in black.
 MAX_SRGB_DEVIATION = 3
@@ -120,8 +122,7 @@ def read_code_points(file: BinaryIO, kind: str) -> CodePoints | None:
 def are_srgb_code_points(code_points: CodePoints) -> bool:
     """Return whether pixels with these code points count as sRGB."""
     primaries, transfer = code_points
-    is_wide = primaries in (BT2020_PRIMARIES, DISPLAY_P3_PRIMARIES)
-    return transfer not in tone_mapping.HDR_TRANSFERS and not is_wide
+    return transfer not in tone_mapping.HDR_TRANSFERS and primaries not in WIDE_PRIMARIES
 
 
 def convert_code_points(pixels: np.ndarray, code_points: CodePoints) -> np.ndarray:
@@ -139,7 +140,7 @@ def convert_code_points(pixels: np.ndarray, code_points: CodePoints) -> np.ndarr
         return tone_mapping.tone_map(pixels.astype(np.uint16) * 257, transfer, primaries)
     if are_srgb_code_points(code_points):
         return pixels
-    xyz_to_srgb = np.linalg.inv(tone_mapping.rgb_to_xyz(SRGB_PRIMARIES))
+    xyz_to_srgb = np.linalg.inv(tone_mapping.rgb_to_xyz(tone_mapping.BT709_PRIMARIES))
     to_srgb = xyz_to_srgb @ tone_mapping.rgb_to_xyz(primaries)
     light, levels = _build_srgb_tables()
     result = np.empty_like(pixels)

@@ -81,20 +81,21 @@ def count_frames(path: MediaPath) -> int:
     Raises:
         MediaError: The file cannot be read.
     """
-    return index_frames(path).count
+    return index_frames(path, identify_file_state(path)).count
 
 
-def index_frames(path: MediaPath) -> FrameIndex:
+def index_frames(path: MediaPath, state: FileState | None) -> FrameIndex:
     """Return the index of a video's frames, which is cached until the file changes.
 
     Args:
         path: The file.
+        state: As identify_file_state returns it now.
 
     Raises:
         MediaError: The file cannot be read.
     """
-    state = identify_file_state(path) or (path, None, None)
-    return _index_frames(*state)
+    key = state or (path, None, None)
+    return _index_frames(*key)
 
 
 def read_frames(
@@ -123,8 +124,8 @@ def read_frames(
         MediaError: The file cannot be read, or one of the frames cannot be decoded; the message
             names the file.
     """
-    index = index_frames(path)
     state = identify_file_state(path)
+    index = index_frames(path, state)
     numbers = [int(number) for number in choose(index.count)]
     wanted = set(numbers)  # a repeated frame is decoded once
     scaler = WindowScaler(height, width)
@@ -211,8 +212,12 @@ def name_file_in_errors(name: object) -> Iterator[None]:
     try:
         yield
     except (av.FFmpegError, EOFError, MemoryError) as error:
-        reason = getattr(error, "strerror", None) or error or "out of memory"
-        raise MediaError(f"{name}: {reason}.") from None
+        raise MediaError(f"{name}: {describe_libav_error(error)}.") from None
+
+
+def describe_libav_error(error: Exception) -> str:
+    """Return what libav says about an error, without the number and the address around it."""
+    return getattr(error, "strerror", None) or str(error) or "out of memory"
 
 
 def _resolve_input(path: MediaPath) -> tuple[str, str | BinaryIO]:

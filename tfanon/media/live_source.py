@@ -21,7 +21,7 @@ import numpy as np
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
-from tfanon.media import limits, scaling, tone_mapping, video_reader
+from tfanon.media import frame_reader, limits, scaling, tone_mapping, video_reader
 from tfanon.media.limits import MediaError
 
 # scheme -> libav's protocols; https excludes http, to which a server could redirect
@@ -92,8 +92,7 @@ def open_live_source(
     except av.error.ExitError:  # what libav raises when a time limit is reached
         raise MediaError(f"{name}: nothing came for {timeout:g} seconds.") from None
     except (av.FFmpegError, EOFError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise MediaError(f"{name}: {reason}.") from None
+        raise MediaError(f"{name}: {frame_reader.describe_libav_error(error)}.") from None
 
 
 def _connect(address: str, timeout: float, arguments: dict[str, Any]) -> InputContainer:

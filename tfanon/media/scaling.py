@@ -73,9 +73,7 @@ class Scaler:
             threads=1,
             **tone_mapping.choose_conversion(frame),
         )
-        plane = scaled.planes[0]
-        lines = np.frombuffer(memoryview(plane), np.uint8).reshape(height, plane.line_size)
-        rgba = lines[:, : 4 * width].reshape(height, width, 4)
+        rgba = tone_mapping.view_packed_pixels(scaled, np.uint8, channels=4)
         return lay_on_white(colours, rgba[..., 3])
 
     def to_frame(
@@ -134,7 +132,7 @@ class WindowScaler:
         full_height, full_width = round(self.height / factor), round(self.width / factor)
         if orientation is None:
             orientation = self._find_orientation(frame)
-        size = (full_width, full_height) if orientation % 2 else (full_height, full_width)
+        size = turn_size((full_height, full_width), orientation)
         upright = make_upright(self._scaler.view_pixels(frame, *size), orientation)
         top, left = round(y * (full_height - self.height)), round(x * (full_width - self.width))
         return upright[top : top + self.height, left : left + self.width]
@@ -265,6 +263,15 @@ def make_upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
 def invert_orientation(orientation: int) -> int:
     """Return the orientation that undoes another; a mirrored one undoes itself."""
     return orientation if orientation >= MIRRORED_OFFSET else -orientation % MIRRORED_OFFSET
+
+
+def turn_size(size: tuple[int, int], orientation: int) -> tuple[int, int]:
+    """Return (H, W) after an orientation: an odd number of quarter turns swaps the sides.
+
+    It works both ways, from the stored to the upright size and back.
+    """
+    height, width = size
+    return (width, height) if orientation % 2 else (height, width)
 
 
 def resize_frames(frames: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -177,9 +177,9 @@ def read_sdr_pixels(
         **choose_conversion(frame),
     )
     if not is_hdr(frame):
-        return _view_packed_pixels(scaled, np.uint8)
+        return view_packed_pixels(scaled, np.uint8)
     return tone_map(
-        _view_packed_pixels(scaled, np.uint16),
+        view_packed_pixels(scaled, np.uint16),
         frame.color_trc,
         frame.color_primaries,
         _get_full_signal(frame),
@@ -336,12 +336,18 @@ def _get_full_signal(frame: av.VideoFrame) -> int:
     return ((1 << bits) - 1) << (16 - bits)
 
 
-def _view_packed_pixels(frame: av.VideoFrame, kind: type) -> np.ndarray:
-    """View a packed RGB frame as ``[height, width, 3]``, without a copy."""
+def view_packed_pixels(frame: av.VideoFrame, kind: type, channels: int = 3) -> np.ndarray:
+    """View a packed frame as ``[height, width, channels]``, without a copy of the frame.
+
+    Args:
+        frame: An RGB frame with one plane, such as one in rgb24, rgb48le or rgba.
+        kind: Type of its levels, such as np.uint8.
+        channels: Number of its channels.
+    """
     plane = frame.planes[0]
     levels = np.frombuffer(memoryview(plane), np.uint8)
     lines: np.ndarray = levels.reshape(frame.height, plane.line_size).view(kind)
-    return lines[:, : 3 * frame.width].reshape(frame.height, frame.width, 3)
+    return lines[:, : channels * frame.width].reshape(frame.height, frame.width, channels)
 
 
 def _iterate_blocks(pixels: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:

@@ -155,7 +155,7 @@ class VideoReader:
         """Number of frames that the header promises, for a progress bar; None if unknown."""
         if self.stream.frames:
             return self.stream.frames
-        seconds = (self.container.duration or 0) / 1_000_000
+        seconds = (self.container.duration or 0) / limits.MICROSECONDS_PER_SECOND
         if not seconds or not self.stream.average_rate:
             return None
         return round(seconds * self.stream.average_rate)
@@ -218,7 +218,7 @@ class VideoReader:
         try:
             yield from self.container.demux()
         except (av.FFmpegError, EOFError) as error:
-            reason = getattr(error, "strerror", None) or error
+            reason = frame_reader.describe_libav_error(error)
             if not self._strict_decoder:
                 raise MediaError(f"{self.path}: {reason}{CONCEAL_HINT}.") from None
             self.truncation = (

@@ -98,16 +98,16 @@ class VideoWriter:
             self.notes.append(
                 f"padded from {info.width}x{info.height} to {self.width}x{self.height}"
             )
-        self.colour = scaling.choose_output_colour(info.colour)
+        matrix, _, primaries, transfer = scaling.choose_output_colour(info.colour)
+        self.colour = (matrix, self._get_colour_range(), primaries, transfer)
         if tone_mapping.is_hdr(info.colour):
-            transfer = tone_mapping.HDR_TRANSFERS[info.colour[3]]
-            self.notes.append(f"HDR ({transfer}) tone-mapped to SDR")
-        file_format = CONTAINER_FORMATS[ending]
+            hdr_format = tone_mapping.HDR_TRANSFERS[info.colour[3]]
+            self.notes.append(f"HDR ({hdr_format}) tone-mapped to SDR")
         # bitexact: no version of libav in the file, so that equal frames give equal bytes.
         self.container = av.open(
             limits.make_file_url(path),
             "w",
-            format=file_format,
+            format=CONTAINER_FORMATS[ending],
             container_options={"fflags": "+bitexact"},
         )
         self.container.metadata.update(metadata or {})
@@ -117,7 +117,7 @@ class VideoWriter:
         except BaseException:
             self.close()
             raise
-        if file_format in ISO_FORMATS:
+        if self._is_iso():
             # The start of a track is stored in this unit; libav's default is a millisecond.
             time_scale = _choose_time_scale(info.time_base.denominator)
             self.container.options["movie_timescale"] = str(time_scale)
@@ -146,9 +146,9 @@ class VideoWriter:
         stream.pix_fmt = self.codec.pixel_format
         context = stream.codec_context
         context.thread_count = encoding.threads or max(1, processes.count_cores() // 2)
-        matrix, _, primaries, transfer = self.colour
+        matrix, colour_range, primaries, transfer = self.colour
         context.colorspace = matrix
-        context.color_range = self._get_colour_range()
+        context.color_range = colour_range
         context.color_primaries = primaries
         context.color_trc = transfer
         if info.aspect:
@@ -208,10 +208,8 @@ class VideoWriter:
         duration = round(duration * self._given_time_base / self.info.time_base)
         if (self.height, self.width) != (self.info.height, self.info.width):
             pixels = self._pad(pixels)
-        matrix, _, primaries, transfer = self.colour
-        colour = (matrix, self._get_colour_range(), primaries, transfer)
         frame = self.scaler.to_frame(
-            pixels, self.height, self.width, self.codec.pixel_format, colour
+            pixels, self.height, self.width, self.codec.pixel_format, self.colour
         )
         if self.codec.uses_frame_numbers:
             frame.pts = self.frame_count
@@ -238,8 +236,9 @@ class VideoWriter:
         position = timestamp * self._given_time_base / self.info.time_base
         if self._first_slot is None:
             self._first_slot = position
-        slot = round(position - self._first_slot)
-        error_seconds = abs(slot - (position - self._first_slot)) * self.info.time_base
+        position -= self._first_slot
+        slot = round(position)
+        error_seconds = abs(slot - position) * self.info.time_base
         if error_seconds > MAX_TIME_ERROR_SECONDS:
             seconds = float(timestamp * self._given_time_base)
             problem = f"Frame {self.frame_count} comes at {seconds:.3f} s"
@@ -321,7 +320,7 @@ class VideoWriter:
             if duration:
                 packet.duration = round(duration * ratio)
             # An MP4 file ends with the last packet in it, whichever frame that holds.
-            if last and self.container.format.name in ISO_FORMATS:
+            if last and self._is_iso():
                 assert packet.dts is not None, "packets in MP4 have decoding times"
                 packet.duration = round(self._end * ratio) - packet.dts - self._delay
             self.container.mux(packet)
