@@ -46,11 +46,11 @@ def main(arguments: Sequence[str]) -> int:
 def _run_in_folder(folder: str) -> int:
     """Run the worker on the run in a folder; return the exit status."""
     with decode.unwrap_errors():
-        run_worker(run_folder.load_run_config(folder))
+        evaluate_beside_training(run_folder.load_run_config(folder))
     return 0
 
 
-def run_worker(config: Config) -> None:
+def evaluate_beside_training(config: Config) -> None:
     """Evaluate the baselines, wait until f_A is trained, then evaluate f_A.
 
     With `--init_action_from_raw` the main process needs the action evaluator of raw clips at once,

@@ -9,13 +9,13 @@ import keras
 import tensorflow as tf
 
 from tfanon import attacks
-from tfanon.core import checkpoint, component_spec, config, files, processes, registry
+from tfanon.core import checkpoint, component_spec, config, files, processes
 from tfanon.data import pipeline, splits
 from tfanon.exporting import exporter
 from tfanon.media import frame_cache, limits
 from tfanon.pretrained import load_pretrained
 from tfanon.summaries import results_table, samples, tensorboard
-from tfanon.training import distribution, phase_cache, phases
+from tfanon.training import distribution, phase_cache, phases, run_folder
 
 SCHEMA_VERSION = 1  # of results.json
 WORKER_COMMAND = ("-m", "tfanon.baseline_worker")  # of the other processes of a run
@@ -276,10 +276,7 @@ def export_run(run: phases.TrainingRun, folder: pathlib.Path) -> None:
     """Export f_A in float32, compared with Keras on real frames of the test split."""
     keras.config.set_dtype_policy("float32")  # regardless of --precision
     # Built anew: layers keep the dtype policy under which they were created.
-    f_A = registry.load_module("anonymizers", run.config.anonymizer).build(
-        width=run.config.anonymizer_width, output=run.config.anonymizer_output
-    )
-    run.get_phase("anonymize").load_result(f_A)
+    f_A = run_folder.load_anonymizer(run)
     test = pipeline.make_clip_evaluation_dataset(run.data.clips.test, run.config)
     clips, _, _ = next(iter(test))
     exporter.export_anonymizer(f_A, folder / "export", clips[0].numpy())

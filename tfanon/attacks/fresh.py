@@ -87,3 +87,15 @@ def train_on_raw(
         f_B = attack_run.build_privacy_network(network, attack_run.SCRATCH, attributes)
     run.get_phase(attack_run.make_phase_name("fresh", network, start, task, "raw")).load_result(f_B)
     return f_B, result
+
+
+def describe_raw_training(raw_result: dict[str, Any]) -> dict[str, Any]:
+    """Return how an attack was trained whose only training is this attack on raw data.
+
+    Args:
+        raw_result: The result that `train_on_raw` returns.
+
+    Returns:
+        The part of a result about training; the curve stays with the result on raw data.
+    """
+    return {"selected": raw_result["selected"], "curve": [], "budget": raw_result["budget"]}

@@ -56,5 +56,5 @@ def _attack_task(
 
     scores = attack_run.score_classifier(run, task, classify)
     # Its only training was the attack on raw data, whose phase keeps the weights.
-    training = {"selected": raw_result["selected"], "curve": [], "budget": raw_result["budget"]}
+    training = fresh.describe_raw_training(raw_result)
     return phase.save_result(None, {**scores, **training})

@@ -58,7 +58,7 @@ def _attack_task(
         return stored
     f_B, raw_result = fresh.train_on_raw(run, task, network, start)
     features_of_output = attack_run.compose(f_A, attack_run.build_feature_extractor(f_B))
-    extractor = criteria.Predictor(tf.function(features_of_output, reduce_retracing=True))
+    extractor = criteria.LogitFunction(tf.function(features_of_output, reduce_retracing=True))
     splits = run.data.privacy_tasks[task]
     features, truth, _ = _extract_features(extractor, splits.train, run.config)
     tuning_features, tuning_truth, _ = _extract_features(extractor, splits.tuning, run.config)
@@ -80,7 +80,7 @@ def _attack_task(
         test_predictions, test_truth, test_rows, thresholds, splits.test
     )
     # Its only training was the attack on raw data, whose phase keeps the weights.
-    training = {"selected": raw_result["selected"], "curve": [], "budget": raw_result["budget"]}
+    training = fresh.describe_raw_training(raw_result)
     return phase.save_result(None, {**leakage, "neighbours": k, **training})
 
 
@@ -115,7 +115,7 @@ def _normalize_rows(rows: np.ndarray) -> np.ndarray:
 
 
 def _extract_features(
-    extractor: criteria.Predictor, examples: Examples, config: Config
+    extractor: criteria.LogitFunction, examples: Examples, config: Config
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return features ``[n, F]``, attributes ``[n, P]`` and rows of the examples ``[n]``."""
     dataset = phases.FRAME_VIEW.make_evaluation_dataset(examples, config)

@@ -6,13 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import tqdm
 
 from tfanon.data import verify
 from tfanon.data.batch import Examples
 from tfanon.data.dataset_index import IndexedDataset
 from tfanon.data.options import DataOptions
-from tfanon.media import worker_pool
 from tfanon.metrics import scores
 
 SCHEMA_VERSION = 1
@@ -44,12 +42,10 @@ def _describe_dataset(dataset: IndexedDataset, options: DataOptions) -> dict[str
 
 def _describe_files(dataset: IndexedDataset, options: DataOptions) -> dict[str, Any]:
     """Return lengths in frames and sizes in pixels of the files that exist and can be opened."""
-    paths = [path for path in verify.list_full_paths(dataset.catalog) if os.path.isfile(path)]
+    paths = [path for path in dataset.catalog.list_full_paths() if os.path.isfile(path)]
     # False: packets are counted without decoding.
-    examined = worker_pool.examine_files(paths, False, options.seconds_per_file, options.workers)
-    # disable=None: no progress bar where the output is not a terminal.
-    progress = tqdm.tqdm(examined, dataset.name, len(paths), unit="file", disable=None)
-    opened = [answer for _, answer in progress if "error" not in answer]
+    examined = verify.examine_with_progress(paths, False, dataset.name, options)
+    opened = [answer for _, answer in examined if "error" not in answer]
     sizes = collections.Counter(f"{answer['width']}x{answer['height']}" for answer in opened)
     lengths: dict[str, float] = {}
     if opened:

@@ -47,6 +47,10 @@ class DatasetCatalog:
     def __len__(self) -> int:
         return len(self.paths)
 
+    def list_full_paths(self) -> list[str]:
+        """Return where each file should be."""
+        return [os.path.join(self.root, path) for path in self.paths]
+
     def make_examples(
         self, rows: np.ndarray | Sequence[int], group: Callable[[str], str] | None = None
     ) -> Examples:
@@ -56,9 +60,7 @@ class DatasetCatalog:
             rows: Row numbers, or a mask of all rows.
             group: Function from a path to the name of its group; None: rows have no groups.
         """
-        paths = self.records
-        if not paths:
-            paths = tuple(os.path.join(self.root, path) for path in self.paths)
+        paths = self.records or tuple(self.list_full_paths())
         groups: tuple[str, ...] = ()
         if group:
             # Of the listed paths, so that files and records are grouped alike.

@@ -93,10 +93,11 @@ def build_dataset(name: str, config: Config) -> str:
 
 
 def _check_name(name: str) -> None:
-    if name not in registry.list_names("builders"):
+    names = registry.list_names("builders")
+    if name not in names:
         raise ValueError(
             f"--data_format=tfds has no data set {name}; tfanon/data/builders/ has: "
-            f"{', '.join(registry.list_names('builders'))}."
+            f"{', '.join(names)}."
         )
 
 

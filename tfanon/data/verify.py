@@ -14,7 +14,7 @@ The kinds of problems, by their names in the report:
 import collections
 import os
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import tqdm
@@ -56,7 +56,7 @@ def verify_datasets(
     """
     paths: dict[str, None] = {}  # each once, in order
     for dataset in datasets:
-        paths.update(dict.fromkeys(list_full_paths(dataset.catalog)))
+        paths.update(dict.fromkeys(dataset.catalog.list_full_paths()))
     with ProbeCache(cache_path) as cache:
         # Missing files have no answer, which `_check_dataset` reports.
         answers = probe_files([path for path in paths if os.path.isfile(path)], cache, options)
@@ -70,11 +70,6 @@ def verify_datasets(
         "notes": list(notes),
         "data_sets": reports,
     }
-
-
-def list_full_paths(catalog: DatasetCatalog) -> list[str]:
-    """Return where each file of a catalog should be."""
-    return [os.path.join(catalog.root, path) for path in catalog.paths]
 
 
 def probe_files(
@@ -99,12 +94,29 @@ def probe_files(
         else:
             remaining.append(path)
     # True: every frame is decoded, since a damaged file may still open.
-    examined = worker_pool.examine_files(remaining, True, options.seconds_per_file, options.workers)
-    # disable=None: no progress bar where the output is not a terminal.
-    for path, answer in tqdm.tqdm(examined, "verify", len(remaining), unit="file", disable=None):
+    for path, answer in examine_with_progress(remaining, True, "verify", options):
         cache.add(path, answer)
         answers[path] = answer
     return answers
+
+
+def examine_with_progress(
+    paths: Sequence[str], whole: bool, title: str, options: DataOptions
+) -> Iterable[tuple[str, dict[str, Any]]]:
+    """Examine files in child processes and show a progress bar.
+
+    Args:
+        paths: Files that exist.
+        whole: Whether every frame is decoded, and not only counted.
+        title: Title of the progress bar.
+        options: Time limit and number of processes.
+
+    Returns:
+        (path, answer of `media.probe.examine_file`), in the order in which they finish.
+    """
+    examined = worker_pool.examine_files(paths, whole, options.seconds_per_file, options.workers)
+    # disable=None: no progress bar where the output is not a terminal.
+    return tqdm.tqdm(examined, title, len(paths), unit="file", disable=None)
 
 
 def _check_dataset(dataset: IndexedDataset, answers: Answers, frames: int) -> dict[str, Any]:
@@ -115,7 +127,7 @@ def _check_dataset(dataset: IndexedDataset, answers: Answers, frames: int) -> di
     too_short: list[dict[str, Any]] = []
     digests: dict[str, str] = {}  # of the readable files
     # A list may repeat a path; each file is reported once.
-    full_paths = dict(zip(catalog.paths, list_full_paths(catalog), strict=True))
+    full_paths = dict(zip(catalog.paths, catalog.list_full_paths(), strict=True))
     for path, full_path in full_paths.items():
         answer = answers.get(full_path)
         if not answer:

@@ -6,14 +6,16 @@ One row per attack, one column per anonymizer; leakage in per cent above chance.
 from typing import Any
 
 from tfanon.attacks.common import attack_run
+from tfanon.evaluation.runner import NEGATIVE_CONTROL, POSITIVE_CONTROL
+from tfanon.summaries import text_table
 
 MISSING = "-"
 # results.json names a control by what it expects; people read what kind of control it is.
 CONTROL_TITLES = {
-    "raw is read": "positive control (raw video)",
-    "noise leaks nothing": "negative control (noise)",
+    POSITIVE_CONTROL: "positive control (raw video)",
+    NEGATIVE_CONTROL: "negative control (noise)",
 }
-BOUND_WORDS = {"raw is read": "at least", "noise leaks nothing": "at most"}
+BOUND_WORDS = {POSITIVE_CONTROL: "at least", NEGATIVE_CONTROL: "at most"}
 
 
 def format_leakage_table(results: dict[str, Any]) -> str:
@@ -36,7 +38,7 @@ def format_leakage_table(results: dict[str, Any]) -> str:
         *_make_reconstruction_rows(results, names),
         ["flicker", *flicker_cells],
     ]
-    header, *body = _align_columns(rows)
+    header, *body = text_table.align_columns(rows)
     rule = "-" * max(len(line) for line in [header, *body])
     lines = [header, rule, *body, "", *_describe_controls(results), *results["notes"]]
     return "\n".join(lines)
@@ -95,18 +97,6 @@ def _list_anonymizers(results: dict[str, Any]) -> list[str]:
     return list(names)
 
 
-def _align_columns(rows: list[list[str]]) -> list[str]:
-    """Return a line per row: the first column aligned left, the others right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for title, *cells in rows:
-        padded = [title.ljust(widths[0])]
-        for cell, width in zip(cells, widths[1:], strict=True):
-            padded.append(cell.rjust(width))
-        lines.append("  ".join(padded).rstrip())
-    return lines
-
-
 def _make_action_rows(results: dict[str, Any], names: list[str]) -> list[list[str]]:
     """Return a row per action evaluator."""
     accuracy, chance = {}, {}
@@ -159,7 +149,10 @@ def _make_reconstruction_rows(results: dict[str, Any], names: list[str]) -> list
             psnr[entry["anonymizer"]] = _format_cell(entry["psnr"], scale=1)
             ssim = cells.setdefault(f"{title}: SSIM", {})
             ssim[entry["anonymizer"]] = _format_cell(entry["ssim"], scale=1, digits=3)
-    return [[title, *(row.get(name, MISSING) for name in names)] for title, row in cells.items()]
+    rows = []
+    for title, row in cells.items():
+        rows.append([title, *(row.get(name, MISSING) for name in names)])
+    return rows
 
 
 def _make_row_title(entry: attack_run.Entry) -> str:

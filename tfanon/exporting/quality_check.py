@@ -72,7 +72,7 @@ class QualityCheck:
 
     def _compose(
         self, anonymize: AnonymizeFrames, network: Callable[[tf.Tensor], tf.Tensor]
-    ) -> criteria.Predictor:
+    ) -> criteria.LogitFunction:
         """Return a predictor that sees anonymized frames at the run's resolution."""
         resolution = (self.run.config.resolution,) * 2
 
@@ -83,7 +83,7 @@ class QualityCheck:
             resized = _resize(anonymized, resolution)
             return network(tf.reshape(resized, [*x.shape[:-3], *resized.shape[-3:]]))
 
-        return criteria.Predictor(forward)
+        return criteria.LogitFunction(forward)
 
 
 def _resize(frames: Any, size: tuple[int, int]) -> Any:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from tfanon.summaries import text_table
+
 MISSING = "-"
 HEAD = (
     "file",
@@ -37,7 +39,9 @@ def format_export_table(record: dict[str, Any], markdown: bool = False) -> str:
     for name, entry in record["artefacts"].items():
         cost = _format_cost(record, name, entry)
         rows.append([*cost, *_format_quality(entry.get("judged"), tasks)])
-    return _format_markdown(head, rows) if markdown else _format_plain(head, rows)
+    if markdown:
+        return text_table.format_markdown([head, *rows])
+    return "\n".join(text_table.align_columns([head, *rows]))
 
 
 def _format_cost(record: dict[str, Any], name: str, entry: dict[str, Any]) -> Row:
@@ -74,19 +78,3 @@ def _format_number(value: float | None, unit: float, digits: int) -> str:
     if value is None:
         return MISSING
     return f"{value / unit:.{digits}f}"
-
-
-def _format_plain(head: Row, rows: list[Row]) -> str:
-    """Align columns: the first to the left, all others to the right."""
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    lines = []
-    for row in [head, *rows]:
-        cells = [row[0].ljust(widths[0])]
-        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-        lines.append("  ".join(cells))
-    return "\n".join(lines)
-
-
-def _format_markdown(head: Row, rows: list[Row]) -> str:
-    rule = ["---", *["---:"] * (len(head) - 1)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in [head, rule, *rows])

@@ -43,7 +43,7 @@ class ScoredExamples(Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
-class Predictor:
+class LogitFunction:
     """A LogitModel around any function, for what was not trained here.
 
     Attributes:
@@ -168,8 +168,8 @@ def score_attributes(
         "cmap_chance": cmap_chance,
         "f1_chance": f1_chance,
         # "floor" is the chance level: these keys are in result files.
-        "cmap_above_floor": cmap - cmap_chance,
-        "f1_above_floor": f1 - f1_chance,
+        "cmap_above_floor": scores.leakage_above_chance(cmap, cmap_chance),
+        "f1_above_floor": scores.leakage_above_chance(f1, f1_chance),
         "f1_logit_half": scores.macro_f1_score(probabilities, truth, scores.LOGIT_HALF_THRESHOLD),
         "f1_tuned": scores.macro_f1_score(probabilities, truth, thresholds),
         "average_precision": dict(zip(examples.attribute_names, average_precisions, strict=False)),

@@ -40,11 +40,11 @@ def _make_torchvision_entry(
 ) -> PublishedWeights:
     """Make the entry of a file whose name ends in "-<8 digits>.pth"."""
     return PublishedWeights(
-        # file_name[-12:-4] is the part between "-" and ".pth".
         TORCHVISION_URL + file_name,
         network,
         layout,
         trained_on,
+        # file_name[-12:-4] is the part between "-" and ".pth".
         digest or file_name[-12:-4],
     )
 

@@ -85,11 +85,11 @@ def _resume_download(url: str, partial: pathlib.Path, target: pathlib.Path) -> N
         # "Range not satisfiable": nothing is missing, the last run was stopped before the check.
         if error.code != http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
             reason = f"the server answered {error.code} {error.reason}"
-            raise ValueError(_describe_failure(url, target, reason)) from None
+            raise ValueError(_describe_download_failure(url, target, reason)) from None
     except (OSError, http.client.HTTPException) as error:
         # urllib wraps the cause in a URLError.
         cause = getattr(error, "reason", None) or error
-        raise ValueError(_describe_failure(url, target, cause)) from None
+        raise ValueError(_describe_download_failure(url, target, cause)) from None
 
 
 def _append_response(response: http.client.HTTPResponse, partial: pathlib.Path, mode: str) -> None:
@@ -114,7 +114,7 @@ def _append_response(response: http.client.HTTPResponse, partial: pathlib.Path, 
         )
 
 
-def _describe_failure(url: str, target: pathlib.Path, reason: object) -> str:
+def _describe_download_failure(url: str, target: pathlib.Path, reason: object) -> str:
     """Return the message for a file that could not be downloaded."""
     return (
         f"{url} could not be downloaded ({reason}). Put the file at {target} by hand and re-run "

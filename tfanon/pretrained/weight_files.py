@@ -103,13 +103,10 @@ def _find_weight_groups(value: Any, place: str = "") -> Iterator[tuple[str, dict
     if any(name.endswith("weight") for name in tensors):
         # torch.nn.DataParallel puts this before every name.
         prefix = "module." if all(name.startswith("module.") for name in tensors) else ""
-        yield (
-            place,
-            {
-                name.removeprefix(prefix): _convert_to_numpy(tensor)
-                for name, tensor in tensors.items()
-            },
-        )
+        arrays = {}
+        for name, tensor in tensors.items():
+            arrays[name.removeprefix(prefix)] = _convert_to_numpy(tensor)
+        yield place, arrays
     for name, inner in value.items():
         yield from _find_weight_groups(inner, f"{place}.{name}".lstrip("."))
 

@@ -54,12 +54,11 @@ def get_weights(model: keras.Model) -> dict[str, keras.Variable]:
     Args:
         model: The model.
     """
-    variables = {variable.path: variable for variable in model.variables}
     return {
-        path: variable
+        variable.path: variable
+        for variable in model.variables
         # Dropout's generators depend on the seed, not on what was learned.
-        for path, variable in variables.items()
-        if not path.endswith("seed_generator_state")
+        if not variable.path.endswith("seed_generator_state")
     }
 
 

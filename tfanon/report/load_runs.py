@@ -255,9 +255,9 @@ def _describe_fewest_differences(experiments: Sequence[dict[str, Any]]) -> list[
         values = {repr([one.get(key) for key in candidates]) for one in experiments}
         if len(values) > distinguished:
             names, distinguished = candidates, len(values)
-    reduced = [{name: experiment.get(name) for name in names} for experiment in experiments]
-    if not names:
-        return [""] * len(experiments)
+    reduced = []
+    for experiment in experiments:
+        reduced.append({name: experiment.get(name) for name in names})
     return _describe_differences(reduced)
 
 

@@ -49,7 +49,7 @@ def make_difference_table(runs: Sequence[FinishedRun], probe: str = "") -> Table
 def find_pairs(runs: Sequence[FinishedRun]) -> dict[FlagChange, list[RunPair]]:
     """Find the pairs of runs that differ in one flag only, the seed not counted as one."""
     pairs: dict[FlagChange, list[RunPair]] = {}
-    flags = [_get_training_flags(run) for run in runs]
+    flags = [_get_compared_flags(run) for run in runs]
     numbered = list(zip(runs, flags, strict=True))
     for (one, one_flags), (other, other_flags) in itertools.combinations(numbered, 2):
         differing = [name for name in one_flags if one_flags[name] != other_flags[name]]
@@ -67,7 +67,7 @@ def find_pairs(runs: Sequence[FinishedRun]) -> dict[FlagChange, list[RunPair]]:
     return {change: pairs[change] for change in sorted(pairs)}
 
 
-def _get_training_flags(run: FinishedRun) -> dict[str, Any]:
+def _get_compared_flags(run: FinishedRun) -> dict[str, Any]:
     """Return the flags that change f_A, its evaluator or its attackers."""
     flags = dataclasses.asdict(run.config)
     for name in config_module.NON_TRAINING_FLAGS:

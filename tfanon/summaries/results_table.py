@@ -19,6 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from tfanon.summaries import text_table
+
 UP_ARROW, DOWN_ARROW = "\N{UPWARDS ARROW}", "\N{DOWNWARDS ARROW}"  # which values are better
 MISSING = "-"
 SCORES = (("cMAP", "cmap"), ("F1", "f1"))  # (heading, key) of each privacy score
@@ -48,14 +50,8 @@ def format_table(results: Mapping[str, Any], intervals: bool = True) -> str:
         results: As described at the top of this module.
         intervals: Whether to print confidence intervals.
     """
-    lines = _make_cells(results, intervals)
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    text: list[str] = []
-    for name, *numbers in lines:
-        aligned = map(str.rjust, numbers, widths[1:])
-        text.append("  ".join([name.ljust(widths[0]), *aligned]).rstrip())
-    rule = "-" * max(map(len, text))
-    heading, *rows, chance = text
+    heading, *rows, chance = text_table.align_columns(_make_cells(results, intervals))
+    rule = "-" * max(map(len, [heading, *rows, chance]))
     return "\n".join([heading, rule, *rows, rule, chance, *results.get("notes", ())])
 
 
@@ -66,10 +62,7 @@ def format_markdown(results: Mapping[str, Any], intervals: bool = False) -> str:
         results: As described at the top of this module.
         intervals: Whether to print confidence intervals.
     """
-    heading, *rows = _make_cells(results, intervals)
-    alignments = ["---"] + ["---:"] * (len(heading) - 1)
-    lines = [heading, alignments, *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return text_table.format_markdown(_make_cells(results, intervals))
 
 
 def average_runs(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

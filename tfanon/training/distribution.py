@@ -16,15 +16,16 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
     # First: listing devices starts TensorFlow, and collective operations must be set up before.
     if name == "multi_worker":
         return tf.distribute.MultiWorkerMirroredStrategy()
-    gpus = [device.name for device in tf.config.list_logical_devices("GPU")]
+    gpus = _list_devices("GPU")
     if name == "mirrored":
-        return tf.distribute.MirroredStrategy(gpus or list_cpus())
+        # There is one CPU, unless a test splits it.
+        return tf.distribute.MirroredStrategy(gpus or _list_devices("CPU"))
     return tf.distribute.OneDeviceStrategy("/gpu:0" if gpus else "/cpu:0")
 
 
-def list_cpus() -> list[str]:
-    """Return the names of the logical CPU devices; there is one unless a test splits it."""
-    return [device.name for device in tf.config.list_logical_devices("CPU")]
+def _list_devices(kind: str) -> list[str]:
+    """Return the names of the logical devices of a kind, "CPU" or "GPU"."""
+    return [device.name for device in tf.config.list_logical_devices(kind)]
 
 
 def gather_from_replicas(z: tf.Tensor) -> tf.Tensor:

@@ -20,8 +20,6 @@ from tfanon.training.callbacks import (
 from tfanon.training.phase_plan import PhasePlan
 from tfanon.training.trainer import PrebuiltModel
 
-SIGTERM_EXIT_STATUS = 143  # 128 + SIGTERM, as shells report it
-
 
 def run_training_with_exit_status(command: str, work: Callable[[], int]) -> int:
     """Run a command that trains and return its exit status.
@@ -41,7 +39,7 @@ def run_training_with_exit_status(command: str, work: Callable[[], int]) -> int:
         return 1
     except TrainingInterruptedError as error:
         print(f"{command}: {error}", file=sys.stderr)
-        return SIGTERM_EXIT_STATUS
+        return exit_status.TERMINATED
 
 
 def fit(

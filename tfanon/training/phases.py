@@ -6,7 +6,6 @@ from its newest checkpoint.
 
 import dataclasses
 import functools
-import json
 import pathlib
 import zlib
 from collections.abc import Callable, Sequence
@@ -24,7 +23,7 @@ from tfanon.metrics import criteria, scores
 from tfanon.models import ensemble
 from tfanon.pretrained import load_pretrained
 from tfanon.summaries import tensorboard
-from tfanon.training import loop, losses, trainer
+from tfanon.training import loop, losses, phase_cache, trainer
 from tfanon.training.phase_plan import PhasePlan
 
 # What a phase stores about its training in addition to the scores that results.json holds.
@@ -76,7 +75,7 @@ class TrainingRun:
             names.append(get_pretrain_phase_name(self.config))
         names.append("anonymize")
         for anonymizer in (*self.config.baselines, "f_A"):
-            names += [get_action_phase_name(anonymizer)]
+            names.append(get_action_phase_name(anonymizer))
             names += [get_privacy_phase_name(task, anonymizer) for task in self.data.privacy_tasks]
         # The pretraining phase may be the evaluation of a baseline, too.
         return list(dict.fromkeys(names))
@@ -179,10 +178,9 @@ class Phase:
         Raises:
             ValueError: The weights file is missing, was altered or is of another network.
         """
-        record_path = self.folder / "done.json"
-        if not record_path.exists():
+        record = phase_cache.read_phase_record(self.config.workdir, self.folder.name)
+        if not record:
             return None
-        record = json.loads(record_path.read_text())
         if network is not None:
             checkpoint.load_weights(network, self.weights_path, record["sha256"])
         return record["result"]

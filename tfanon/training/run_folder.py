@@ -10,7 +10,7 @@ import numpy as np
 from tfanon.core import config, registry
 from tfanon.data import pipeline, splits
 from tfanon.data.batch import Examples
-from tfanon.training import distribution, phases
+from tfanon.training import distribution, phase_cache, phases
 
 # Splits of the frames on which exported files are compared and calibrated.
 COMPARISON_SPLIT = "test"
@@ -54,8 +54,8 @@ def load_run(folder: str | os.PathLike, data_dir: str = "") -> phases.TrainingRu
     run_config = load_run_config(folder, data_dir)
     keras.config.set_dtype_policy("float32")
     # The phases whose weights load_anonymizer and load_action_evaluator read.
-    for name in ("anonymize", "action-f_A"):
-        if not (folder / "phases" / name / "done.json").is_file():
+    for name in ("anonymize", phases.get_action_phase_name("f_A")):
+        if not phase_cache.is_phase_finished(folder, name):
             raise ValueError(
                 f"The run in {folder} is not finished: its phase {name} is missing. Resume it with "
                 f"tfanon-train --flagfile={folder / 'run.flags'}"

@@ -245,7 +245,7 @@ def score_classifier(
         As `criteria.score_privacy`; the thresholds of F1 are tuned on the held-out split.
     """
     splits = run.data.privacy_tasks[task]
-    predictor = criteria.Predictor(tf.function(forward, reduce_retracing=True, autograph=False))
+    predictor = criteria.LogitFunction(tf.function(forward, reduce_retracing=True, autograph=False))
     return criteria.score_privacy(
         predictor,
         view.make_evaluation_dataset(splits.test, run.config),

@@ -17,7 +17,7 @@ def score_identification(
     """Score closed-set identification, and verification of all pairs of test examples.
 
     Args:
-        model: A `trainer.SupervisedModel` or `criteria.Predictor` with one logit per person.
+        model: A `trainer.SupervisedModel` or `criteria.LogitFunction` with one logit per person.
         embed: Inputs to embeddings ``[N, F]``, compared by cosine similarity.
         dataset: An evaluation dataset whose truth is one-hot ``[N, I]``.
 
@@ -30,7 +30,7 @@ def score_identification(
         logits, truth, index, activation=criteria.softmax_probabilities
     )
     labels = np.argmax(one_hot, axis=1)
-    embeddings, _, _ = criteria.collect_outputs(criteria.Predictor(embed), dataset)
+    embeddings, _, _ = criteria.collect_outputs(criteria.LogitFunction(embed), dataset)
     _, example_embeddings = scores.average_per_example(embeddings, index)
     similarity, is_same = compare_pairs(example_embeddings, labels)
     accept_rates = {}

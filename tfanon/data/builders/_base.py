@@ -138,9 +138,10 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
         """Return the examples as an iterator, or as a Beam collection."""
         # Beam pickles the function; a bound method would take the builder along.
         make_example = functools.partial(_make_example, side=self.builder_config.side)
+        full_paths = catalog.list_full_paths()
         rows: list[Row] = []
         for row, features in enumerate(_list_features(catalog)):
-            rows.append((row, os.path.join(catalog.root, catalog.paths[row]), features))
+            rows.append((row, full_paths[row], features))
         if not self._uses_beam:
             return map(make_example, rows)
         beam = tfds.core.lazy_imports.apache_beam
@@ -150,8 +151,8 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
 def _check_files_exist(catalog: DatasetCatalog) -> None:
     """Raise ValueError if a file is missing: a data set is built completely or not at all."""
     missing: list[str] = []
-    for path in catalog.paths:
-        if not os.path.isfile(os.path.join(catalog.root, path)):
+    for path, full_path in zip(catalog.paths, catalog.list_full_paths(), strict=True):
+        if not os.path.isfile(full_path):
             missing.append(path)
     if missing:
         raise ValueError(

@@ -29,7 +29,6 @@ from tfanon.data.parsing.annotations import PRIVATE_ATTRIBUTES
 
 ABOUT = "Download annotations/ from https://github.com/ming1993li/stprivacy."
 KINDS = ("clips", "private_clips")
-LABEL_ENDINGS = (".pickle", ".csv", ".json")  # in order of preference
 
 
 def choose_splits(
@@ -77,7 +76,7 @@ def read_labelled_videos(
     stem = name.removeprefix("vp_") + "_privacy_attribute_label"
     candidates = []
     for subfolder, prefix, ending in itertools.product(
-        ("", "annotations/"), ("", "vp_"), LABEL_ENDINGS
+        ("", "annotations/"), ("", "vp_"), LABEL_READERS
     ):
         candidates.append(f"{subfolder}{prefix}{stem}{ending}")
     path = text_lists.find_first_existing(folder, candidates, "labels", ABOUT)
@@ -128,6 +127,7 @@ def _read_csv(path: str) -> dict[str, list[int]]:
     return labels
 
 
+# By file extension, in order of preference.
 LABEL_READERS: dict[str, Callable[[str], Mapping[str, Any]]] = {
     ".pickle": restricted_pickle.read_integer_arrays,
     ".csv": _read_csv,

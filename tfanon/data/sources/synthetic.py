@@ -27,6 +27,7 @@ from absl import logging
 
 from tfanon.core import files
 from tfanon.core.config import Config
+from tfanon.data import published_split
 from tfanon.data.batch import Examples
 from tfanon.data.synthetic import poses, renderer
 from tfanon.media import array_writer
@@ -86,8 +87,7 @@ def load(
     Raises:
         ValueError: There is no such kind, or the folder contains another version, seed or size.
     """
-    if kind not in KINDS:
-        raise ValueError(f"The synthetic data set has no '{kind}'; it has {', '.join(KINDS)}.")
+    published_split.check_kind("synthetic", kind, KINDS)
     write_dataset(folder, size)
     media_folder = pathlib.Path(folder) / ("images" if kind == "images" else "clips")
     with open(media_folder / "labels.csv", newline="") as file:
@@ -104,7 +104,7 @@ def _make_action_examples(folder: pathlib.Path, rows: Sequence[Row]) -> Examples
     names = list(poses.ACTIONS)
     labels = np.array([names.index(row["action"]) for row in rows], np.int32)
     return Examples(
-        _list_paths(folder, rows), labels=labels, classes=tuple(names), groups=_list_groups(rows)
+        _list_paths(folder, rows), labels=labels, classes=tuple(names), groups=_list_people(rows)
     )
 
 
@@ -117,11 +117,11 @@ def _make_attribute_examples(folder: pathlib.Path, rows: Sequence[Row]) -> Examp
         _list_paths(folder, rows),
         attributes=attributes,
         attribute_names=names,
-        groups=_list_groups(rows),
+        groups=_list_people(rows),
     )
 
 
-def _list_groups(rows: Sequence[Row]) -> tuple[str, ...]:
+def _list_people(rows: Sequence[Row]) -> tuple[str, ...]:
     """Return the person in each clip; every image shows a different person."""
     groups: list[str] = []
     for row in rows:

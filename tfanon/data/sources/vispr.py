@@ -134,9 +134,9 @@ def _read_annotation(folder: str, line: str) -> tuple[str, list[int]]:
     if _leaves_folder(line):
         raise ValueError(f"{folder}: the line '{line}' of a list points outside the folder.")
     annotation = text_lists.read_json(path)
-    unknown = [name for name in annotation.get("labels", ()) if name not in _ATTRIBUTE_COLUMNS]
     if "labels" not in annotation:
         raise ValueError(f"{path}: 'labels' is missing; it must list attributes of VISPR.")
+    unknown = [name for name in annotation["labels"] if name not in _ATTRIBUTE_COLUMNS]
     if unknown:
         raise ValueError(f"{path}: 'labels' must be attributes of VISPR; unknown: {unknown}.")
     # Where the annotation names no image, it has the annotation's name.

@@ -304,7 +304,7 @@ def _draw_background(person: Person, size: int) -> np.ndarray:
     picture[horizon:] = _convert_hsv(rng.random(), rng.uniform(0.05, 0.4), floor_value)
     patches = np.zeros((size, size, 3))
     for deviation, shape in ((0.06, (6, 6, 1)), (0.025, (6, 6, 3)), (0.04, (20, 20, 1))):
-        patches = patches + _interpolate(rng.normal(0, deviation, shape), size)
+        patches = patches + _interpolate_grid(rng.normal(0, deviation, shape), size)
     wave = _draw_wave(rng, size)
     grain = rng.normal(0, 0.015, picture.shape)
     return np.clip(picture + patches + wave + grain, 0, 1).astype(np.float32)
@@ -317,7 +317,7 @@ def _draw_wave(rng: np.random.Generator, size: int) -> np.ndarray:
     return (0.04 * np.sin(2 * np.pi * cycles))[..., None]
 
 
-def _interpolate(grid: np.ndarray, size: int) -> np.ndarray:
+def _interpolate_grid(grid: np.ndarray, size: int) -> np.ndarray:
     """Interpolate a coarse grid linearly to ``[size, size, channels]``."""
     positions = np.linspace(0, len(grid) - 1, size)
     weights = np.clip(1 - np.abs(positions[:, None] - np.arange(len(grid))), 0, 1)

@@ -61,9 +61,10 @@ def build(classes: int) -> keras.Model:
     x = keras.layers.MaxPooling3D((2, 1, 1), padding="same")(x)
     x = keras.layers.Flatten()(ToGrid(GRID_SIDE)(x))
     for name in ("fc6", "fc7"):
-        x = keras.layers.Dense(4096, "relu", kernel_initializer=layers.kaiming_normal(), name=name)(
-            x
+        dense = keras.layers.Dense(
+            4096, "relu", kernel_initializer=layers.kaiming_normal(), name=name
         )
+        x = dense(x)
         x = keras.layers.Dropout(0.5)(x)
     logits = keras.layers.Dense(classes, dtype="float32", name="logits")(x)
     return keras.Model(clips, logits, name="c3d", dtype="float32")

@@ -14,7 +14,7 @@ import keras
 import tensorflow as tf
 
 from tfanon.core.config import Config
-from tfanon.training import losses
+from tfanon.training import distribution, losses
 from tfanon.training.objectives import penalty
 
 # Sizes of the released projector.
@@ -98,7 +98,7 @@ def _skip_dropout(x: keras.KerasTensor) -> keras.KerasTensor:
 def _dense_bn(x: keras.KerasTensor, units: int, name: str) -> keras.KerasTensor:
     """Dense layer without bias, then batch normalization with PyTorch's constants."""
     # Statistics of the global batch, so that replicas train like one device.
-    synchronized = tf.distribute.get_strategy().num_replicas_in_sync > 1
+    synchronized = distribution.count_replicas() > 1
     x = keras.layers.Dense(units, use_bias=False, name=name)(x)
     return keras.layers.BatchNormalization(
         epsilon=1e-5, momentum=0.9, synchronized=synchronized, name=f"{name}_bn"
