@@ -9,7 +9,6 @@ two square matrices reaches just before the network is measured, because a share
 always equally fast. "-": XLA cannot compile it here.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,6 +20,7 @@ import numpy as np
 import tensorflow as tf
 from absl import app, flags
 
+from benchmarks import timing
 from tfanon.pretrained import weights_record, weights_table
 from tfanon.training import losses, trainer
 
@@ -38,17 +38,6 @@ flags.DEFINE_enum("precision", "float32", ["float32", "mixed_bfloat16"], "Keras 
 flags.DEFINE_integer("repeats", 3, "Calls that are timed, after one that is not.", lower_bound=1)
 
 
-def measure_seconds(function: Callable[[], Any]) -> float:
-    """Return the median duration of a call, after a first one that compiles."""
-    function()
-    times = []
-    for _ in range(FLAGS.repeats):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return float(np.median(times))
-
-
 def measure_peak() -> float:
     """Return the multiply-adds per second of a matrix product, in units of 1e9."""
     dtype = "float32" if FLAGS.precision == "float32" else "bfloat16"
@@ -58,7 +47,7 @@ def measure_peak() -> float:
     def multiply_and_wait() -> np.ndarray:
         return multiply()[0, 0].numpy()
 
-    return MATRIX_SIDE**3 / measure_seconds(multiply_and_wait) / 1e9
+    return MATRIX_SIDE**3 / timing.measure_seconds(multiply_and_wait, FLAGS.repeats) / 1e9
 
 
 def make_example(kind: str, name: str) -> tuple[tf.Tensor, tf.Tensor]:
@@ -93,7 +82,7 @@ def measure_network(kind: str, name: str, compiled: bool) -> tuple[float | None,
 
 def measure_if_compiled(function: Callable[[], Any]) -> float | None:
     try:
-        return measure_seconds(function)
+        return timing.measure_seconds(function, FLAGS.repeats)
     except (tf.errors.OpError, ValueError):
         return None
 

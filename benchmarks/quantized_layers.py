@@ -71,11 +71,11 @@ def measure_milliseconds(content: bytes) -> float:
         path.write_bytes(content)
         interpreter = tflite.make_interpreter(path, threads=1)
     interpreter.allocate_tensors()
-    seconds = [measure_seconds(interpreter.invoke) for _ in range(FLAGS.repeats)]
+    seconds = [measure_processor_seconds(interpreter.invoke) for _ in range(FLAGS.repeats)]
     return min(seconds) * 1000
 
 
-def measure_seconds(function: Callable[[], Any]) -> float:
+def measure_processor_seconds(function: Callable[[], Any]) -> float:
     start = time.process_time()
     function()
     return time.process_time() - start

@@ -13,9 +13,7 @@ Each configuration has a process of its own, so that its peak memory is its own.
 import resource
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import tfanon  # noqa: F401  before Keras, whose defaults it sets
 
@@ -25,6 +23,7 @@ import numpy as np
 import tensorflow as tf
 from absl import app, flags
 
+from benchmarks import timing
 from tfanon.core import registry
 from tfanon.core.config import Config
 from tfanon.models import cost
@@ -79,17 +78,6 @@ def make_batch(seed: int) -> dict[str, tf.Tensor]:
     }
 
 
-def measure_seconds(function: Callable[[], Any], repeats: int) -> float:
-    """Return the median duration of a call, after a first one that compiles."""
-    function()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return float(np.median(times))
-
-
 def measure_convolution(dtype: str) -> float:
     """Return the GFLOP/s of a 3x3 convolution of 64 channels, forward and both backward passes."""
     batch, side, channels = CONVOLUTION_BATCH, CONVOLUTION_SIDE, CONVOLUTION_CHANNELS
@@ -107,7 +95,7 @@ def measure_convolution(dtype: str) -> float:
         return step()[0].numpy()
 
     gflop = 3 * 2e-9 * batch * side * side * 9 * channels * channels
-    return gflop / measure_seconds(step_and_wait, CONVOLUTION_REPEATS)
+    return gflop / timing.measure_seconds(step_and_wait, CONVOLUTION_REPEATS)
 
 
 def print_row(name: str, precision: str) -> None:
@@ -119,7 +107,7 @@ def print_row(name: str, precision: str) -> None:
     model.compile(*(keras.optimizers.Adam(1e-4) for _ in range(3)))
     step, batches = tf.function(model.train_step), (make_batch(0), make_batch(1))
     peak = measure_convolution("float32" if precision == "float32" else "bfloat16")
-    seconds = measure_seconds(lambda: float(step(batches)["L_A"]), FLAGS.steps)
+    seconds = timing.measure_seconds(lambda: float(step(batches)["L_A"]), FLAGS.steps)
     memory_gib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(
         f"{name:8} {precision:15} {seconds:8.2f} {work:8.0f} {work / seconds:10.1f} {peak:10.1f} "

@@ -2,6 +2,7 @@
 
 import dataclasses
 import fractions
+import io
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import av
 import av.audio
 import av.container
 import numpy as np
+from PIL import Image
 
 from tfanon.media import scaling
 
@@ -55,6 +57,13 @@ def make_texture(number: int, size: tuple[int, int]) -> np.ndarray:
     blocks = np.random.default_rng(7).integers(0, 256, (rows, columns, 3))
     texture = blocks.repeat(4, 0).repeat(4, 1)[:height, :width].astype(np.uint8)
     return np.roll(texture, 2 * number, 1)
+
+
+def encode_jpeg(pixels: np.ndarray, **options: Any) -> bytes:
+    """A JPEG file of uint8 [H, W, 3].  options: Pillow's."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", **options)
+    return file.getvalue()
 
 
 def make_uneven_times(count: int) -> np.ndarray:

@@ -59,6 +59,15 @@ class Scale(keras.Model):
         return self.a * x
 
 
+def make_pixels(*shape: int) -> np.ndarray:
+    """Noise in [0, 1), float32, the same in every test."""
+    return np.random.default_rng(0).random(shape, "float32")
+
+
+def count_trainable_values(model: keras.Model) -> int:
+    return int(sum(np.prod(variable.shape) for variable in model.trainable_variables))
+
+
 def make_frame_network(dtype: str = "float32") -> keras.Model:
     """An f_A for frames, with batch statistics."""
     synchronized = tf.distribute.get_strategy().num_replicas_in_sync > 1

@@ -188,6 +188,14 @@ def write_vp_labels(data_dir: PathLike, name: str, ending: str = ".pickle") -> p
     return folder
 
 
+def write_all(data_dir: PathLike) -> None:
+    """Write every data set, and VP labels of both sets of videos."""
+    for write in (write_ucf101, write_hmdb51, write_pa_hmdb51, write_vispr):
+        write(data_dir)
+    for name in ("hmdb51", "ucf101"):
+        write_vp_labels(data_dir, name)
+
+
 def _write_videos(folder: pathlib.Path, paths: Iterable[str], media: bool) -> None:
     for seed, path in enumerate(paths):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)

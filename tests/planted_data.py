@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import PIL.Image
 
-import tfanon.models.privacy
 from tfanon.attacks.common import attack_run
 from tfanon.core.config import Config
 from tfanon.data.batch import Examples
@@ -35,13 +34,6 @@ CONFIG = Config(
     clip_source="none",
     image_source="none",
 )
-
-
-def add_tiny_networks(monkeypatch) -> None:
-    """Make the files of tests/tiny/privacy choices of the registry."""
-    folder = pathlib.Path(__file__).parent / "tiny" / "privacy"
-    paths = [*tfanon.models.privacy.__path__, str(folder)]
-    monkeypatch.setattr(tfanon.models.privacy, "__path__", paths)
 
 
 def draw_stripes(rng: np.random.Generator, upright: bool) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 import contextlib
 import http.server
-import io
 import pathlib
 import shutil
 import socketserver
@@ -15,7 +14,6 @@ from collections.abc import Callable, Iterator
 import clips
 import numpy as np
 import pytest
-from PIL import Image
 
 Send = Callable[[bytes], object]
 
@@ -96,9 +94,7 @@ def send_motion_jpeg(
     """Send JPEG files as a camera does, one every ``pause`` seconds."""
     send(b"Content-Type: multipart/x-mixed-replace; boundary=cut\r\n\r\n")
     for number in range(frames):
-        file = io.BytesIO()
-        Image.fromarray(make(number, size)).save(file, "JPEG", quality=90)
-        jpeg = file.getvalue()
+        jpeg = clips.encode_jpeg(make(number, size), quality=90)
         header = b"--cut\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(jpeg)
         send(header + jpeg + b"\r\n")
         time.sleep(pause)

@@ -229,7 +229,7 @@ def test_file_of_a_long_name_has_its_manifest_beside_it(videos, blackening_model
     assert len(os.listdir(tmp_path)) == 2 and target.exists()
 
 
-def test_help_and_mistakes(videos, models, tmp_path):
+def test_help_and_mistakes(tmp_path):
     help_text = run("--help").stdout
     for name in ("-o, --output=", "--model=", "--audio=", "--max_latency=", "--[no]overwrite"):
         assert name in help_text

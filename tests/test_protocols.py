@@ -65,15 +65,7 @@ PROTOCOLS = [
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     folder = tmp_path_factory.mktemp("data")
-    for write in (
-        miniature_datasets.write_ucf101,
-        miniature_datasets.write_hmdb51,
-        miniature_datasets.write_pa_hmdb51,
-        miniature_datasets.write_vispr,
-    ):
-        write(folder)
-    miniature_datasets.write_vp_labels(folder, "hmdb51")
-    miniature_datasets.write_vp_labels(folder, "ucf101")
+    miniature_datasets.write_all(folder)
     return folder
 
 

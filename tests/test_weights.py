@@ -3,9 +3,9 @@ import http.server
 import pathlib
 import subprocess
 import sys
-import threading
 
 import pytest
+import streaming
 from references import cases
 
 from tfanon import weights
@@ -59,18 +59,17 @@ def test_fetch_converts_and_inspect_describes(tmp_path):
         published,
     )
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=published.parent)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever).start()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    with streaming.run_server(server) as location:
         done = run_command(
             "fetch",
             "i3d_r50",
-            f"--mirror=http://127.0.0.1:{server.server_port}",
+            f"--mirror=http://{location}",
             f"--cache={tmp_path / 'cache'}",
             f"--sha256={files.compute_sha256(published)}",
             "-o",
             str(tmp_path / "i3d.weights.h5"),
         )
-        server.shutdown()
     assert done.returncode == 0, done.stderr
     assert "i3d_r50 {'variant': 'pytorchvideo', 'classes': 5}" in done.stdout
     assert "tensors of the source are not used: blocks.0.norm.num_batches_tracked" in done.stdout

@@ -1,10 +1,10 @@
-"""Tiny networks and planted data for the tests of attacks."""
+"""Tiny networks for the tests of attacks."""
 
-import planted_data
+import finished_runs
 import pytest
 
 
 @pytest.fixture
 def tiny_privacy_networks(monkeypatch):
-    """The networks of tests/tiny/privacy are choices of the registry."""
-    planted_data.add_tiny_networks(monkeypatch)
+    """The networks of tests/tiny are choices of the registry."""
+    finished_runs.add_tiny_networks(monkeypatch)

@@ -6,7 +6,6 @@ import subprocess
 import sys
 
 import pytest
-from absl import flags
 
 import tfanon
 from tfanon.core import command_line, config
@@ -115,10 +114,8 @@ def test_a_process_of_its_own_prints_nothing_else():
 
 
 def parse(*words):
-    holder = flags.FlagValues()
-    config.define_flags(holder=holder)
-    holder(["", *words])
-    return config.from_flags(holder=holder)
+    (parsed,) = config.parse_flags(words, config.Config)
+    return parsed
 
 
 def test_former_flag_names_work_with_a_warning(capsys, monkeypatch, tmp_path):

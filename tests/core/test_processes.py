@@ -125,7 +125,7 @@ def test_cores_without_control_groups(monkeypatch, tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")
-def test_cores_are_limited_by_the_affinity(tmp_path):
+def test_cores_are_limited_by_the_affinity():
     code = (
         "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
         "from tfanon.core import processes; print(processes.count_cores())"

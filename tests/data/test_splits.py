@@ -24,12 +24,7 @@ HMDB = Config(
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("splits")
-    miniature_datasets.write_ucf101(folder)
-    miniature_datasets.write_hmdb51(folder)
-    miniature_datasets.write_pa_hmdb51(folder)
-    miniature_datasets.write_vispr(folder)
-    miniature_datasets.write_vp_labels(folder, "hmdb51")
-    miniature_datasets.write_vp_labels(folder, "ucf101")
+    miniature_datasets.write_all(folder)
     return folder
 
 

@@ -347,7 +347,7 @@ def test_a_jpeg_comes_back_at_its_own_size(exported):
     assert np.abs(decoded[0] - expected).mean() < 6  # two JPEGs of a picture whose border is sharp
 
 
-def test_a_fixed_size_is_the_only_accepted_one(tmp_path, frames):
+def test_a_fixed_size_is_the_only_accepted_one(tmp_path):
     f_A = Tiny()
     saved_model.write_saved_model(
         signatures.ServingModule(f_A, (16, 24)), tmp_path / "model", fixed=True

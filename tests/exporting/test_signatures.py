@@ -50,9 +50,7 @@ def make_tags(orientation, order="<", kind=SHORT):
 
 
 def encode(pixels, **options):
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=95, subsampling=0, **options)
-    return file.getvalue()
+    return clips.encode_jpeg(pixels, quality=95, subsampling=0, **options)
 
 
 def test_the_answer_is_upright(served):

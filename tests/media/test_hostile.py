@@ -21,13 +21,13 @@ import http.server
 import pathlib
 import subprocess
 import sys
-import threading
 
 import av
 import clips
 import icc_profiles
 import numpy as np
 import pytest
+import streaming
 import tiled_avif
 from clips import Clip
 from PIL import Image
@@ -100,10 +100,9 @@ def web_server():
         def log_message(self, *_):
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    with streaming.run_server(server):
         yield server.server_address[1], requests
-        server.shutdown()
 
 
 @pytest.mark.parametrize("name", ["a.avi", "a.mp4", "a.mkv", "a.jpg"])

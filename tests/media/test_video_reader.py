@@ -1,7 +1,6 @@
 """One pass over a video: every frame once, at its time, or an error."""
 
 import fractions
-import io
 import pathlib
 
 import av
@@ -58,12 +57,6 @@ def write_jpeg_frames(path, jpegs):
             container.mux(packet)
 
 
-def encode_jpeg(pixels, **options):
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", **options)
-    return file.getvalue()
-
-
 @pytest.mark.parametrize("name", CLIPS)
 def test_frames_and_times_are_those_of_plain_decoding(tmp_path, name):
     clip = CLIPS[name]
@@ -109,7 +102,7 @@ def test_photographs_as_frames_say_how_they_are_rotated(tmp_path):
     exif = Image.Exif()
     exif[EXIF_ORIENTATION] = TRANSPOSED
     exif[EXIF_MAKER] = "a camera"  # in side data that PyAV 18 has no name for
-    jpeg = encode_jpeg(clips.make_texture(0, (48, 64)), exif=exif)
+    jpeg = clips.encode_jpeg(clips.make_texture(0, (48, 64)), exif=exif)
     write_jpeg_frames(tmp_path / "a.mov", [jpeg] * 3)
     frames, video = read_all(tmp_path / "a.mov")
     assert len(frames) == 3
@@ -256,7 +249,7 @@ def test_complete_file_is_not_taken_as_truncated_whatever_its_edit_list_leaves_o
 def test_frames_of_another_size_are_counted(tmp_path):
     # As in a video call, where a browser sends smaller frames over a slow line.
     sizes = [(48, 64)] * 8 + [(64, 96)] * 4
-    jpegs = [encode_jpeg(clips.make_texture(n, size)) for n, size in enumerate(sizes)]
+    jpegs = [clips.encode_jpeg(clips.make_texture(n, size)) for n, size in enumerate(sizes)]
     write_jpeg_frames(tmp_path / "a.mkv", jpegs)
     frames, video = read_all(tmp_path / "a.mkv")
     assert [(frame.frame.height, frame.frame.width) for frame in frames] == sizes

@@ -6,15 +6,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers import make_pixels
 
 from tfanon.core import component_spec, registry
 from tfanon.models.regions import _opencv
 
 ANONYMIZERS_WITH_REGIONS = ["blacken", "blur", "pixelate", "weak_blur"]
-
-
-def make_frames(*shape: int) -> np.ndarray:
-    return np.random.default_rng(0).random(shape, "float32")
 
 
 @pytest.fixture
@@ -32,7 +29,7 @@ def make_expected_mask() -> np.ndarray:
 
 def test_boxes_are_relative_to_the_frame(boxes_file):
     mask = component_spec.build_component("regions", f"boxes:file={boxes_file}")(
-        make_frames(3, 8, 16, 3)
+        make_pixels(3, 8, 16, 3)
     )
     np.testing.assert_array_equal(
         mask, np.broadcast_to(make_expected_mask()[None, :, :, None], (3, 8, 16, 1))
@@ -42,7 +39,7 @@ def test_boxes_are_relative_to_the_frame(boxes_file):
 @pytest.mark.parametrize("name", ANONYMIZERS_WITH_REGIONS)
 def test_only_pixels_inside_regions_change(name, boxes_file):
     # Inside, pixels are those of the whole frame's anonymization; outside, bit for bit the frame's.
-    clips, inside = make_frames(1, 2, 8, 16, 3), make_expected_mask()
+    clips, inside = make_pixels(1, 2, 8, 16, 3), make_expected_mask()
     whole = component_spec.build_component("anonymizers", name)(clips).numpy()
     f_A = component_spec.build_component("anonymizers", f"{name}:regions=boxes:file={boxes_file}")
     part = f_A(clips).numpy()
@@ -111,7 +108,7 @@ def test_boxes_of_the_enlarged_frame_are_scaled_back():
 def test_detectors_work_inside_a_graph(name):
     pytest.importorskip("cv2")
     f_A = component_spec.build_component("anonymizers", f"blacken:regions={name}")
-    x = make_frames(1, 2, 48, 64, 3)
+    x = make_pixels(1, 2, 48, 64, 3)
     once, twice = (tf.function(f_A)(x).numpy() for _ in range(2))
     np.testing.assert_array_equal(once, twice)
     assert np.all((once == x) | (once == 0))
@@ -244,7 +241,7 @@ def test_retinanet_of_kerashub_gives_the_boxes_of_its_predict(tmp_path):
     retinanet.save_to_preset(str(tmp_path / "preset"))
     retinanet.prediction_decoder.confidence_threshold = 0.0
 
-    x = make_frames(2, 64, 64, 3)
+    x = make_pixels(2, 64, 64, 3)
     mask = (
         registry.load_module("regions", "detector")
         .build(str(tmp_path / "preset"), confidence=0.0)(x)

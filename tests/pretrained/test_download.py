@@ -2,11 +2,11 @@
 
 import hashlib
 import http.server
-import threading
 from collections.abc import Iterator
 from typing import ClassVar
 
 import pytest
+import streaming
 
 from tfanon.pretrained import catalog, download, weight_files
 
@@ -42,12 +42,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[str]:
     Handler.requests.clear()
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        thread = threading.Thread(target=running.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{running.server_port}"
-        running.shutdown()
-        thread.join()
+    running = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    with streaming.run_server(running) as location:
+        yield f"http://{location}"
 
 
 @pytest.mark.parametrize("digest", [DIGEST, DIGEST[:8]])

@@ -1,16 +1,13 @@
-import pathlib
-
+import finished_runs
 import pytest
 
-import tfanon.models.anonymizers as anonymizers
 from tfanon.models import cost
 from tools import benchmark_tflite
 from tools.benchmark_tflite import TFLiteBenchmarkOptions
 
 
 def test_one_row_per_size_and_quantization(monkeypatch, capsys):
-    tiny = pathlib.Path(__file__).parents[1] / "tiny" / "anonymizers"
-    monkeypatch.setattr(anonymizers, "__path__", [*anonymizers.__path__, str(tiny)])
+    finished_runs.add_tiny_networks(monkeypatch)
     options = TFLiteBenchmarkOptions(("tiny:1",), ("16",), ("none",), repeats=2)
     assert benchmark_tflite.print_table(options) == 0
     heading_row, _, row = capsys.readouterr().out.splitlines()

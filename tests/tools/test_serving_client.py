@@ -6,9 +6,6 @@ import contextlib
 import http.server
 import json
 import pathlib
-import shutil
-import ssl
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -124,29 +121,18 @@ def rest_server(rest_handler):
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
-    """(key, certificate) of 127.0.0.1, signed by itself."""
-    if not shutil.which("openssl"):
-        pytest.skip("openssl is not installed: there is no certificate to test with")
-    folder = tmp_path_factory.mktemp("tls")
-    key, chain = folder / "key.pem", folder / "ca.pem"
-    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=127.0.0.1".split()
-    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", chain]
-    subprocess.run(command, check=True, capture_output=True)
-    return key, chain
+    return streaming.make_certificate(tmp_path_factory.mktemp("tls") / "ca.pem")
 
 
 @pytest.fixture(scope="module")
 def encrypted_servers(signatures, rest_handler, certificate):
     """Addresses of the same two servers with TLS."""
-    key, chain = certificate
-    credentials = grpc.ssl_server_credentials([(key.read_bytes(), chain.read_bytes())])
+    key = certificate.with_suffix(".key")
+    credentials = grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())])
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), rest_handler)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(chain, key)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
     with (
         run_grpc_server(PredictionServicer(signatures), credentials) as grpc_address,
-        streaming.run_server(server) as rest_address,
+        streaming.run_server(server, certificate) as rest_address,
     ):
         yield f"grpcs://{grpc_address}", f"https://{rest_address}"
 
@@ -200,7 +186,7 @@ def test_only_servers_with_a_trusted_certificate_get_frames(
         output = tmp_path / f"{server[:5]}.png"
         assert anonymize(picture, output, server, timeout=10.0) == 1
         assert message in capsys.readouterr().out and not output.exists()
-        assert anonymize(picture, output, server, ca_file=str(certificate[1])) == 0
+        assert anonymize(picture, output, server, ca_file=str(certificate)) == 0
         assert image_io.read_full_image(str(output)).shape == (40, 56, 3)
 
 

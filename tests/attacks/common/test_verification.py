@@ -49,7 +49,7 @@ def test_scores_by_hand():
     truth = np.float32([[1, 0], [1, 0], [1, 0], [0, 1]])
     videos = np.int64([0, 0, 1, 2])
     dataset = tf.data.Dataset.from_tensor_slices((logits, truth, videos)).batch(3)
-    predictor = criteria.Predictor(tf.identity)
+    predictor = criteria.LogitFunction(tf.identity)
     scores = verification.score_identification(predictor, tf.identity, dataset)
     assert scores["identity_top1"] == 1.0 and scores["identity_chance"] == pytest.approx(2 / 3)
     # Embeddings (1.5, .5), (2, 0), (0, 2): the pair of one person is more similar than both others.

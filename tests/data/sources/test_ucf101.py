@@ -46,7 +46,7 @@ def test_the_split_number_chooses_the_lists(folder):
     assert len(load(folder, split_number=2)["train"]) == 1 and len(load(folder)["train"]) == 4
 
 
-def test_lists_are_found_beside_the_clips(folder, tmp_path):
+def test_lists_are_found_beside_the_clips(folder):
     for path in (folder / "ucfTrainTestlist").iterdir():
         path.rename(folder / path.name)
     assert len(load(folder)["train"]) == 4

@@ -3,15 +3,13 @@
 import pathlib
 from collections.abc import Callable
 
+import finished_runs
 import keras
 import pytest
 import tensorflow as tf
 
 from tfanon.core import checkpoint, config, registry
 from tfanon.core.config import Config
-from tfanon.models import anonymizers
-
-TINY_ANONYMIZERS = pathlib.Path(__file__).parents[2] / "tiny" / "anonymizers"
 
 
 def write_run(folder: pathlib.Path, name: str, **options) -> keras.Model:
@@ -35,7 +33,7 @@ def make_run() -> Callable[..., keras.Model]:
 @pytest.fixture
 def run(tmp_path, monkeypatch) -> tuple[pathlib.Path, keras.Model]:
     """Folder of a run that has trained its anonymizer, and that anonymizer."""
-    monkeypatch.setattr(anonymizers, "__path__", [*anonymizers.__path__, str(TINY_ANONYMIZERS)])
+    finished_runs.add_tiny_networks(monkeypatch)
     return tmp_path / "run", write_run(tmp_path / "run", "tiny", resolution=48)
 
 

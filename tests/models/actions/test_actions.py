@@ -2,12 +2,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers import count_trainable_values, make_pixels
 
 from tfanon.models.actions import i3d_r50, small3d
-
-
-def make_clips(*shape: int) -> np.ndarray:
-    return np.random.default_rng(0).random(shape, "float32")
 
 
 @pytest.fixture(scope="module")
@@ -15,13 +12,9 @@ def i3d_network() -> keras.Model:
     return i3d_r50.build(400)
 
 
-def count_parameters(model: keras.Model) -> int:
-    return int(sum(np.prod(v.shape) for v in model.trainable_variables))
-
-
 def test_networks_have_their_known_number_of_parameters(i3d_network):
-    assert count_parameters(i3d_network) == 28_043_472  # as published for Kinetics-400
-    assert 1e5 < count_parameters(small3d.build(6)) < 3e5
+    assert count_trainable_values(i3d_network) == 28_043_472  # as published for Kinetics-400
+    assert 1e5 < count_trainable_values(small3d.build(6)) < 3e5
 
 
 def test_i3d_normalizes_as_for_kinetics(i3d_network):
@@ -37,7 +30,7 @@ def test_i3d_strides_as_in_the_paper(i3d_network):
     model = keras.Model(
         i3d_network.input, [i3d_network.get_layer("stage4_2").output, i3d_network.output]
     )
-    features, logits = model(make_clips(1, 16, 64, 32, 3))
+    features, logits = model(make_pixels(1, 16, 64, 32, 3))
     assert features.shape == (1, 2, 2, 1, 2048) and logits.shape == (1, 400)
     temporal = [
         layer.name for layer in i3d_network.layers if getattr(layer, "kernel_size", (1,))[0] == 3
@@ -51,7 +44,7 @@ def test_small3d_takes_clips_of_any_size(policy):
     keras.config.set_dtype_policy(policy)
     f_T = small3d.build(5)
     for shape in ((1, 8, 32, 48, 3), (3, 9, 40, 32, 3)):
-        logits = f_T(make_clips(*shape))
+        logits = f_T(make_pixels(*shape))
         assert logits.shape == (shape[0], 5) and logits.dtype == "float32"
         assert np.all(np.isfinite(logits))
 
@@ -83,7 +76,7 @@ def make_frame_with_bar(column: int) -> np.ndarray:
 
 def test_frozen_network_passes_gradients_and_does_not_change():
     f_T = small3d.build(3)
-    x = tf.constant(make_clips(2, 8, 32, 32, 3))
+    x = tf.constant(make_pixels(2, 8, 32, 32, 3))
     before = [v.numpy() for v in f_T.variables]
     with tf.GradientTape() as tape:
         tape.watch(x)

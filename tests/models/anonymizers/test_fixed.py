@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers import make_pixels
 
 from tfanon.core import component_spec
 from tfanon.models.anonymizers import blacken, downsample, pixelate, raw
@@ -16,10 +17,6 @@ FIXED = [
     "pixelate",
     "superpixels",
 ]
-
-
-def make_frames(*shape: int) -> np.ndarray:
-    return np.random.default_rng(0).random(shape, "float32")
 
 
 @pytest.mark.parametrize("name", [*FIXED, "blacken", "noise"])
@@ -38,7 +35,7 @@ def test_constant_frame_is_unchanged(name):
 @pytest.mark.parametrize("name", FIXED)
 def test_sizes_may_be_unknown_in_the_graph(name):
     f_A = component_spec.build_component("anonymizers", name)
-    x = make_frames(2, 30, 44, 3)
+    x = make_pixels(2, 30, 44, 3)
     call = tf.function(f_A, input_signature=[tf.TensorSpec([None, None, None, 3])])
     np.testing.assert_allclose(call(x), f_A(x), atol=1e-6)
 
@@ -46,7 +43,7 @@ def test_sizes_may_be_unknown_in_the_graph(name):
 def test_raw_is_exact_under_a_mixed_policy():
     keras.config.set_dtype_policy("mixed_bfloat16")
     f_A = raw.build()
-    x = make_frames(2, 3, 8, 8, 3)
+    x = make_pixels(2, 3, 8, 8, 3)
     np.testing.assert_array_equal(f_A(x), x)
 
 
@@ -64,7 +61,7 @@ def test_raw_is_exact_under_a_mixed_policy():
 )
 def test_blur_equals_its_definition(name, height, width, kernel):
     # 21 pixels at 224 are 10.5 at 112, 6 at 64 and 3 at 32; the nearest odd size is used.
-    x = make_frames(1, height, width, 3)
+    x = make_pixels(1, height, width, 3)
     sigma = 10 * min(height, width) / 224
     offset = np.arange(kernel) - kernel // 2
     taps = np.exp(-(offset**2) / (2 * sigma**2))
@@ -89,14 +86,14 @@ def test_downsample_removes_detail_finer_than_four_pixels():
 
 def test_downsample_to_a_size_equals_two_resizes():
     # Down to 16 x 12 and back up.
-    x = make_frames(1, 64, 48, 3)
+    x = make_pixels(1, 64, 48, 3)
     small = tf.image.resize(x, (16, 12), antialias=True)
     np.testing.assert_allclose(
         component_spec.build_component("anonymizers", "downsample:size=16x12")(x),
         tf.image.resize(small, (64, 48)),
         atol=1e-6,
     )
-    tiny = make_frames(1, 8, 8, 3)  # smaller than the size, so unchanged
+    tiny = make_pixels(1, 8, 8, 3)  # smaller than the size, so unchanged
     np.testing.assert_allclose(
         component_spec.build_component("anonymizers", "downsample:size=16x12")(tiny),
         tiny,
@@ -132,7 +129,7 @@ def test_superpixels_follow_an_edge():
     )
     pixelated = component_spec.build_component("anonymizers", "pixelate:block=56")(x)
     assert np.abs(pixelated - x).max() > 0.3
-    noise = make_frames(2, 32, 32, 3)
+    noise = make_pixels(2, 32, 32, 3)
     filled = component_spec.build_component("anonymizers", "superpixels:count=4")(noise).numpy()
     for frame in filled:
         assert 1 < len(np.unique(frame.reshape(-1, 3), axis=0)) <= 16
@@ -140,7 +137,7 @@ def test_superpixels_follow_an_edge():
 
 def test_superpixels_equal_slic_with_loops():
     # The same k-means with loops: a pixel considers the nine centers around its first piece.
-    x, m = make_frames(1, 12, 16, 3), 0.3
+    x, m = make_pixels(1, 12, 16, 3), 0.3
     side, rows, columns = 4, 3, 4
     points = np.array(
         [[*x[0, i, j], m * i / side, m * j / side] for i in range(12) for j in range(16)]
@@ -168,7 +165,7 @@ def test_superpixels_equal_slic_with_loops():
 def test_noise_is_independent_of_the_frame_and_reproducible():
     # Uniform in [0, 1] has mean 1/2 and variance 1/12; with 18,432 numbers the standard error is
     # .002.
-    f_A, x = component_spec.build_component("anonymizers", "noise"), make_frames(2, 3, 32, 32, 3)
+    f_A, x = component_spec.build_component("anonymizers", "noise"), make_pixels(2, 3, 32, 32, 3)
     noise = f_A(x).numpy()
     np.testing.assert_array_equal(f_A(x), noise)
     assert noise.mean() == pytest.approx(1 / 2, abs=0.01)
@@ -182,7 +179,7 @@ def test_noise_is_independent_of_the_frame_and_reproducible():
 
 def test_pixelate_averages_each_block():
     # 16 pixels at 224 are 3 at 48: 16 x 17 blocks on 48 x 50, the last column 2 pixels wide.
-    x = make_frames(1, 48, 50, 3)
+    x = make_pixels(1, 48, 50, 3)
     out = pixelate.build()(x).numpy()
     np.testing.assert_allclose(
         out[0, 3:6, 6:9], np.broadcast_to(x[0, 3:6, 6:9].mean((0, 1)), (3, 3, 3)), atol=1e-6
@@ -193,5 +190,5 @@ def test_pixelate_averages_each_block():
 
 
 def test_blacken_returns_zeros():
-    x = make_frames(2, 3, 8, 8, 3)
+    x = make_pixels(2, 3, 8, 8, 3)
     np.testing.assert_array_equal(blacken.build()(x), np.zeros_like(x))

@@ -2,13 +2,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers import make_pixels
 
 from tfanon.models import layers
 from tfanon.models.anonymizers import unetpp
-
-
-def make_frames(*shape: int) -> np.ndarray:
-    return np.random.default_rng(0).random(shape, "float32")
 
 
 def test_unetpp_has_the_parameters_of_the_released_code():
@@ -48,7 +45,7 @@ def test_initial_weights_have_the_bounds_of_the_library():
 def test_output_has_the_right_range_and_dtype(policy):
     keras.config.set_dtype_policy(policy)
     sigmoid, linear = unetpp.build(0.1), unetpp.build(0.1, output="linear")
-    x = make_frames(3, 32, 16, 3)
+    x = make_pixels(3, 32, 16, 3)
     assert sigmoid(x).dtype == linear(x).dtype == "float32"
     assert 0 < np.min(sigmoid(x)) and np.max(sigmoid(x)) < 1
     assert np.min(linear(10 * x)) < 0 or np.max(linear(10 * x)) > 1
@@ -57,7 +54,7 @@ def test_output_has_the_right_range_and_dtype(policy):
 @pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.large)])
 def test_every_weight_has_a_gradient(jit_compile):
     f_A = unetpp.build(0.1)
-    x = tf.constant(make_frames(1, 2, 16, 32, 3))
+    x = tf.constant(make_pixels(1, 2, 16, 32, 3))
 
     @tf.function(jit_compile=jit_compile)
     def gradients(x):
@@ -71,7 +68,7 @@ def test_every_weight_has_a_gradient(jit_compile):
 
 def test_stateless_call_does_not_update_moving_averages():
     f_A = unetpp.build(0.1)
-    x = make_frames(4, 16, 16, 3)
+    x = make_pixels(4, 16, 16, 3)
     before = [v.numpy() for v in f_A.variables]
     y, moved = f_A.stateless_call(
         f_A.trainable_variables, f_A.non_trainable_variables, x, training=True
@@ -85,7 +82,7 @@ def test_stateless_call_does_not_update_moving_averages():
 
 def test_weights_can_be_saved_and_loaded(tmp_path):
     f_A, other = unetpp.build(0.1), unetpp.build(0.1)
-    x = make_frames(1, 16, 16, 3)
+    x = make_pixels(1, 16, 16, 3)
     f_A(x, training=True)
     f_A.save_weights(tmp_path / "f_A.weights.h5")
     other.load_weights(tmp_path / "f_A.weights.h5")
@@ -95,7 +92,7 @@ def test_weights_can_be_saved_and_loaded(tmp_path):
 def test_model_can_be_saved_and_loaded(tmp_path):
     f_A = unetpp.build(0.1)
     f_A.save(tmp_path / "f_A.keras")
-    x = make_frames(1, 16, 16, 3)
+    x = make_pixels(1, 16, 16, 3)
     np.testing.assert_array_equal(keras.saving.load_model(tmp_path / "f_A.keras")(x), f_A(x))
 
 
