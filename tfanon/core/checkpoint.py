@@ -22,8 +22,7 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
     Raises:
         TypeError: JSON cannot hold `value`.
     """
-    with files.write_atomically(path) as unfinished:
-        unfinished.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n")
+    files.write_json_atomically(path, value)
 
 
 def save_weights(model: keras.Model, path: str | os.PathLike[str]) -> str:
@@ -113,7 +112,7 @@ class CheckpointManager:
         states = [convert_to_numpy(state).tolist() for state in _seed_generator_states(model)]
         manifest = {"step": step, "sha256": digest, "random": states, "extra": extra or {}}
         # Last: weights without a manifest, as a crash between the two leaves them, do not count.
-        write_json(self._manifest_path(step), manifest)
+        files.write_json_atomically(self._manifest_path(step), manifest)
         # Only now: until the new checkpoint is complete, the old ones are all that there is.
         self.clear(keep=self.keep)
 

@@ -1,20 +1,21 @@
 """Files that appear only when they are complete, locks, names that fit a disk, and digests."""
 
 import contextlib
-import fcntl
 import glob
 import hashlib
+import json
 import os
 import pathlib
 import re
 import sys
 from collections.abc import Iterator
-from typing import IO, TextIO
+from typing import IO, Any, TextIO
 
 MAX_NAME_BYTES = 255  # on ext4, XFS, Btrfs, APFS and most other file systems
 # After '.unfinished-PID-': encrypted home folders allow 143 bytes in all.
 MAX_UNFINISHED_NAME_BYTES = 119
 KEPT_SUFFIX_CHARACTERS = 24  # enough for suffixes such as .manifest.json and .weights.h5
+IS_WINDOWS = os.name == "nt"
 
 
 class OutputExistsError(ValueError):
@@ -66,11 +67,42 @@ def write_atomically(
         unfinished.unlink(missing_ok=True)
 
 
+def write_text_atomically(path: str | os.PathLike[str], text: str, sync: bool = True) -> None:
+    """Write a text file as UTF-8; a crash leaves the old file or the complete new one.
+
+    Args:
+        path: Path of the file.
+        text: What it will contain; lines end in a line feed on every system.
+        sync: Whether to wait until the text is on the disk.
+    """
+    with write_atomically(path, sync) as unfinished:
+        unfinished.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json_atomically(
+    path: str | os.PathLike[str], value: Any, indent: int = 1, sort_keys: bool = True
+) -> None:
+    """Write a JSON file in ASCII; a crash leaves the old file or the complete new one.
+
+    Args:
+        path: Path of the file.
+        value: Anything that JSON can hold.
+        indent: Spaces per level.
+        sort_keys: Whether keys are sorted; otherwise their order is kept.
+
+    Raises:
+        TypeError: JSON cannot hold `value`; an old file stays.
+    """
+    text = json.dumps(value, indent=indent, sort_keys=sort_keys)
+    write_text_atomically(path, f"{text}\n")
+
+
 @contextlib.contextmanager
 def lock_file(path: str | os.PathLike[str], wait: bool = True) -> Iterator[TextIO]:
     """Lock a file for this block; it is created if it is missing.
 
-    The lock is freed at the end of the process at the latest. Its holder may remove the file.
+    The lock excludes other processes and other threads. It is freed at the end of the process at
+    the latest, also of one that is killed. Its holder may remove the file.
 
     Args:
         path: Path of the file.
@@ -81,14 +113,14 @@ def lock_file(path: str | os.PathLike[str], wait: bool = True) -> Iterator[TextI
 
     Raises:
         BlockingIOError: Another process holds the lock, and ``wait`` is False.
+        OSError: The file cannot be opened, or its file system has no locks.
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    operation = fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB
     while True:
         # "a" neither truncates a file that another process reads nor fails if it is missing.
         with open(path, "a", encoding="utf-8") as file:
-            fcntl.flock(file, operation)
+            _acquire_lock(file, path, wait)
             # Its holder may have removed the file meanwhile, and another may hold the new one.
             if _is_same_file(file, path):
                 yield file
@@ -144,10 +176,31 @@ def compute_sha256(path: str | os.PathLike[str]) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _acquire_lock(file: IO[str], path: pathlib.Path, wait: bool) -> None:
+    """Lock an open file until it is closed; raise BlockingIOError if another process holds it."""
+    # Here: children that decode media import this module as well, and never lock.
+    import filelock
+
+    try:
+        # Not FileLock: it empties the file that it locks, here a journal. And without locks of the
+        # file system it falls back to files that are locks while they exist, also after a kill.
+        is_locked = filelock.lock_descriptor(file.fileno(), blocking=wait)
+    except OSError as error:
+        raise OSError(
+            f"{path} cannot be locked ({error.strerror}). Use a folder on a file system with "
+            "locks, such as a local disk or NFS 4."
+        ) from error
+    if not is_locked:
+        raise BlockingIOError(f"{path} is locked by another process.")
+
+
 def _sync_to_disk(path: pathlib.Path) -> None:
     """Wait until a file, or the list of files of a folder, is on the disk."""
-    # A folder cannot be opened for writing; fsync needs a descriptor only.
-    descriptor = os.open(path, os.O_RDONLY)
+    if IS_WINDOWS and path.is_dir():
+        return  # cannot be opened there
+    # fsync needs a descriptor only. A folder cannot be opened for writing; on Windows a file must.
+    access = os.O_RDWR if IS_WINDOWS else os.O_RDONLY
+    descriptor = os.open(path, access)
     try:
         os.fsync(descriptor)
     finally:
@@ -163,6 +216,8 @@ def _is_same_file(file: IO[str], path: pathlib.Path) -> bool:
 
 
 def _is_process_running(process_id: int) -> bool:
+    if IS_WINDOWS:
+        return True  # unknown: os.kill would end the process there
     try:
         os.kill(process_id, 0)  # sends nothing
     except ProcessLookupError:

@@ -177,5 +177,4 @@ def record_trials(folder: pathlib.Path, trials: Iterable[Trial]) -> None:
         names = {entry["name"] for entry in added}
         kept = [entry for entry in recorded if entry["name"] not in names]
         content = {"schema_version": SCHEMA_VERSION, "points": [*kept, *added]}
-        with files.write_atomically(path) as unfinished:
-            unfinished.write_text(json.dumps(content, indent=1) + "\n")
+        files.write_json_atomically(path, content, sort_keys=False)

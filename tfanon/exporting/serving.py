@@ -86,8 +86,7 @@ def add_serving_version(
             _format_models_config(name, pathlib.PurePosixPath(root or folder) / name),
         ),
     ):
-        with files.write_atomically(folder / file_name) as unfinished:
-            unfinished.write_text(text)
+        files.write_text_atomically(folder / file_name, text)
     return version
 
 

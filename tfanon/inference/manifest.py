@@ -145,8 +145,7 @@ class Manifest:
                 "left_out": {source: kinds for source, kinds in merged.items() if kinds},
                 "files": dict(sorted(self.files.items())),
             }
-            with files.write_atomically(self.path) as unfinished:
-                unfinished.write_text(json.dumps(content, indent=1) + "\n", encoding="ascii")
+            files.write_json_atomically(self.path, content, sort_keys=False)
             self.journal_path.unlink(missing_ok=True)
         self.unsaved.clear()
 

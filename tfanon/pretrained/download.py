@@ -1,4 +1,8 @@
-"""Downloads files, resumes interrupted downloads and keeps only files with the right SHA-256."""
+"""Downloads files, resumes interrupted downloads and keeps only files with the right SHA-256.
+
+Not by pooch or keras.utils.get_file: both begin an interrupted download anew, compare whole digests
+only, and replace a file that was put there by hand and has another digest.
+"""
 
 import http.client
 import os

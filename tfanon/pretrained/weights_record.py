@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from tfanon.core import checkpoint, registry
+from tfanon.core import files, registry
 
 SCHEMA_VERSION = 1
 NETWORK_KINDS = ("anonymizers", "actions", "privacy")
@@ -80,7 +80,7 @@ def write_record(path: str | pathlib.Path, record: dict[str, Any]) -> None:
             tensors that are not used, "fresh" the paths of variables that keep their initial
             values.
     """
-    checkpoint.write_json(get_record_path(path), {"schema_version": SCHEMA_VERSION, **record})
+    files.write_json_atomically(get_record_path(path), {"schema_version": SCHEMA_VERSION, **record})
 
 
 def read_record(path: str | pathlib.Path) -> dict[str, Any]:
