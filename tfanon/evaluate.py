@@ -17,7 +17,7 @@ from typing import Any
 
 from tfanon import experiment
 from tfanon.attacks.common import attack_plan, attack_run
-from tfanon.core import checkpoint, command_line, config, exit_status, files, registry
+from tfanon.core import command_line, config, exit_status, files, registry
 from tfanon.core.config import Config
 from tfanon.data import decode
 from tfanon.data.splits import load_experiment_data
@@ -116,9 +116,9 @@ def evaluate_run(options: EvaluateOptions, command_words: Sequence[str] = ()) ->
             # tfanon.sweep compares it to see whether an evaluation has to run again.
             "command": " ".join(["python -m tfanon.evaluate", *command_words]),
         }
-        checkpoint.write_json(folder / "results.json", results)
-        with files.write_atomically(folder / "results.txt") as unfinished:
-            unfinished.write_text(leakage_table.format_leakage_table(results) + "\n")
+        files.write_json_atomically(folder / "results.json", results)
+        table = leakage_table.format_leakage_table(results)
+        files.write_text_atomically(folder / "results.txt", f"{table}\n")
     return results
 
 
@@ -249,7 +249,7 @@ def _record_digests(folder: pathlib.Path, digests: Mapping[str, str]) -> None:
                 f"{name} is not the file of that name that earlier attacks in {folder} used. "
                 "Rename it, or delete that folder."
             )
-    checkpoint.write_json(record, {**recorded, **digests})
+    files.write_json_atomically(record, {**recorded, **digests})
 
 
 def _set_clip_epochs(run: attack_run.AttackRun, options: EvaluateOptions) -> attack_run.AttackRun:

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from tfanon import attacks
-from tfanon.core import checkpoint, component_spec, config, files, processes
+from tfanon.core import component_spec, config, files, processes
 from tfanon.data import pipeline, splits
 from tfanon.exporting import exporter
 from tfanon.media import frame_cache, limits
@@ -266,9 +266,8 @@ def evaluate_unlocked_phases(
 
 def write_results(folder: pathlib.Path, options: config.Config, results: dict[str, Any]) -> None:
     """Write results.json, its table as results.txt and a row of TensorBoard's HParams page."""
-    checkpoint.write_json(folder / "results.json", results)
-    with files.write_atomically(folder / "results.txt") as unfinished:
-        unfinished.write_text(results_table.format_table(results) + "\n")
+    files.write_json_atomically(folder / "results.json", results)
+    files.write_text_atomically(folder / "results.txt", f"{results_table.format_table(results)}\n")
     tensorboard.write_hparams(folder / "logs", options, results)
 
 

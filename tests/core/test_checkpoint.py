@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import pytest
 
-from tfanon.core import checkpoint
+from tfanon.core import checkpoint, files
 from tfanon.core.checkpoint import CheckpointManager
 
 
@@ -89,9 +89,9 @@ def test_two_checkpoints_and_their_files_are_kept(tmp_path):
 
 def test_failed_write_leaves_the_old_file(tmp_path):
     path = tmp_path / "results.json"
-    checkpoint.write_json(path, {"a": 1})
+    files.write_json_atomically(path, {"a": 1})
     with pytest.raises(TypeError):
-        checkpoint.write_json(path, {"a": np.zeros(2)})
+        files.write_json_atomically(path, {"a": np.zeros(2)})
     assert json.loads(path.read_text()) == {"a": 1}
 
 

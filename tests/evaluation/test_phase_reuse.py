@@ -6,7 +6,7 @@ import types
 import pytest
 
 from tfanon.attacks.common import attack_run
-from tfanon.core import checkpoint, config
+from tfanon.core import config, files
 from tfanon.core.config import Config
 from tfanon.evaluation import phase_reuse
 from tfanon.evaluation.options import EvaluateOptions
@@ -26,7 +26,7 @@ def write_phases(folder, names, result=RESULT):
     """Write finished phases."""
     for name in names:
         phase = folder / "phases" / name.replace(":", "-")
-        checkpoint.write_json(phase / "done.json", {"result": result, "sha256": None})
+        files.write_json_atomically(phase / "done.json", {"result": result, "sha256": None})
         (phase / "from").write_text(str(folder))
 
 
@@ -135,7 +135,7 @@ def test_attacks_on_the_same_f_A_are_reused(tmp_path, other_digest, other_output
     for run_dir, digest in ((tmp_path / "here", "a" * 64), (tmp_path / "there", other_digest)):
         if digest:
             record = run_dir / "phases/anonymize/done.json"
-            checkpoint.write_json(record, {"result": {}, "sha256": digest})
+            files.write_json_atomically(record, {"result": {}, "sha256": digest})
     here, there = tmp_path / "here/evaluation/quick", tmp_path / "there/evaluation/quick"
     reusable = ["flicker-f_A", "identity-tiny-scratch-clips-f_A"]
     write_phases(there, [*reusable, "fresh-tiny-scratch-images-f_A+h264"])

@@ -6,7 +6,7 @@ import finished_runs
 import pytest
 
 from tfanon import experiment
-from tfanon.core import checkpoint, config, registry
+from tfanon.core import config, files, registry
 from tfanon.core.config import RUNTIME_FLAGS, Config
 from tfanon.data import splits
 from tfanon.data.sources import synthetic
@@ -292,7 +292,7 @@ def test_nothing_is_reused_with_other_seed_or_data_or_from_unfinished_phases(tmp
 )
 def test_training_whose_penalty_was_idle_is_reused(tmp_path, trained, wanted, is_reused):
     first = write_run(tmp_path / "first", "anonymize", "privacy-images-f_A", **trained)
-    checkpoint.write_json(
+    files.write_json_atomically(
         tmp_path / "first/phases/anonymize/done.json",
         {"result": {"largest_change": 0.16}, "sha256": ""},
     )

@@ -12,19 +12,6 @@ from keras.ops import convert_to_numpy
 from tfanon.core import files
 
 
-def write_json(path: str | os.PathLike[str], value: Any) -> None:
-    """Write a JSON file; a crash leaves the old file or the complete new one.
-
-    Args:
-        path: The file.
-        value: Anything that JSON can hold.
-
-    Raises:
-        TypeError: JSON cannot hold `value`.
-    """
-    files.write_json_atomically(path, value)
-
-
 def save_weights(model: keras.Model, path: str | os.PathLike[str]) -> str:
     """Save every variable of a built Keras model.
 

@@ -12,10 +12,7 @@ scores at chance level. peek draws the first training batch. build writes Tensor
 --data_format=tfds. Without names, verify and describe look at the data sets that the flags select.
 """
 
-import json
-import pathlib
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from absl import app, logging
 
@@ -44,7 +41,7 @@ def run_verify(names: Sequence[str], experiment: Config, options: DataOptions) -
     # Only an experiment says what is trained on and what is tested on; names alone do not.
     notes = () if names else dataset_index.find_leaks(experiment)
     report = verify.verify_datasets(datasets, experiment.frames, options, f"{path}.journal", notes)
-    _write_json(path, report)
+    files.write_json_atomically(path, report, indent=2, sort_keys=False)
     print(verify.format_summary(report, path))
     return 1 if report["problems"] else 0
 
@@ -62,7 +59,9 @@ def run_describe(names: Sequence[str], experiment: Config, options: DataOptions)
     """
     datasets = dataset_index.read_datasets(names, experiment)
     report = describe.describe_datasets(datasets, options)
-    _write_json(options.output or "describe.json", report)
+    files.write_json_atomically(
+        options.output or "describe.json", report, indent=2, sort_keys=False
+    )
     print(describe.format_description(report))
     return 0
 
@@ -149,11 +148,6 @@ def main(arguments: Sequence[str]) -> int | None:
         "tfanon.data",
         lambda: run_command(names, experiment, config.from_flags(DataOptions)),
     )
-
-
-def _write_json(path: str, report: Mapping[str, Any]) -> None:
-    with files.write_atomically(pathlib.Path(path)) as unfinished:
-        unfinished.write_text(json.dumps(report, indent=2) + "\n")
 
 
 def run() -> None:

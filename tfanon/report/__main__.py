@@ -79,13 +79,17 @@ def write_report(paths: Sequence[str], options: ReportOptions) -> int:
     content = _format_report(
         summaries, runs, controls, caveats, tables, learning_plots, options.pictures
     )
-    _write_text(folder / "report.html", content)
+    # Without a sync: a report can be made again.
+    files.write_text_atomically(folder / "report.html", content, sync=False)
     # allow_nan=False: "NaN" is not JSON, and other readers would refuse the file.
     record = _replace_nan(make_record(summaries, runs, controls, caveats, tables))
-    _write_text(folder / "report.json", json.dumps(record, indent=1, allow_nan=False) + "\n")
+    record_text = json.dumps(record, indent=1, allow_nan=False)
+    files.write_text_atomically(folder / "report.json", f"{record_text}\n", sync=False)
     for table in tables:
-        _write_text(folder / "tables" / f"{table.name}.csv", report_tables.to_csv(table))
-        _write_text(folder / "tables" / f"{table.name}.tex", report_tables.to_latex(table))
+        path = folder / "tables" / table.name
+        csv, latex = report_tables.to_csv(table), report_tables.to_latex(table)
+        files.write_text_atomically(f"{path}.csv", csv, sync=False)
+        files.write_text_atomically(f"{path}.tex", latex, sync=False)
     print(f"{folder / 'report.html'}: {_count(summaries, runs)}, {len(caveats)} caveats.")
     failed = _describe_failures(controls)
     for sentence in failed:
@@ -296,12 +300,6 @@ def _replace_nan(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
-
-
-def _write_text(path: pathlib.Path, text: str) -> None:
-    # Without a sync: a report can be made again.
-    with files.write_atomically(path, sync=False) as unfinished:
-        unfinished.write_text(text, encoding="utf-8")
 
 
 def run() -> None:

@@ -199,7 +199,7 @@ class Phase:
         digest = None
         if network is not None:
             digest = checkpoint.save_weights(network, self.weights_path)
-        checkpoint.write_json(self.folder / "done.json", {"result": result, "sha256": digest})
+        files.write_json_atomically(self.folder / "done.json", {"result": result, "sha256": digest})
         checkpoint.CheckpointManager(self.folder).clear()
         return result
 

@@ -8,7 +8,7 @@ import keras
 import pytest
 import tensorflow as tf
 
-from tfanon.core import checkpoint, config, registry
+from tfanon.core import checkpoint, config, files, registry
 from tfanon.core.config import Config
 
 
@@ -19,7 +19,7 @@ def write_run(folder: pathlib.Path, name: str, **options) -> keras.Model:
     phase_folder = folder / "phases/anonymize"
     phase_folder.mkdir(parents=True)
     digest = checkpoint.save_weights(f_A, phase_folder / "network.weights.h5")
-    checkpoint.write_json(phase_folder / "done.json", {"result": {}, "sha256": digest})
+    files.write_json_atomically(phase_folder / "done.json", {"result": {}, "sha256": digest})
     config.write_flagfile(Config(anonymizer=name, **options), folder / "run.flags")
     return f_A
 

@@ -168,7 +168,9 @@ def write_dataset(folder: str | os.PathLike[str], size: DatasetSize | None = Non
     _write_table(folder / "images" / "labels.csv", images)
     _write_split_lists(folder / "clips", clips)
     # Last: its presence says that all other files are there.
-    _write_text(folder / "dataset.json", json.dumps(_make_record(size), indent=2) + "\n")
+    files.write_json_atomically(
+        folder / "dataset.json", _make_record(size), indent=2, sort_keys=False
+    )
 
 
 def _make_record(size: DatasetSize) -> dict[str, Any]:
@@ -266,7 +268,7 @@ def _write_table(path: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> None:
     # No value contains a comma or a quote.
     lines = [",".join(rows[0])]
     lines += [",".join(map(str, row.values())) for row in rows]
-    _write_text(path, "\n".join(lines) + "\n")
+    files.write_text_atomically(path, "\n".join(lines) + "\n")
 
 
 def _write_split_lists(folder: pathlib.Path, rows: Sequence[Row]) -> None:
@@ -280,11 +282,6 @@ def _write_split_lists(folder: pathlib.Path, rows: Sequence[Row]) -> None:
             train_lines.append(f"{row['path']} {numbers[row['action']]}\n")
         else:
             test_lines.append(f"{row['path']}\n")
-    _write_text(folder / "classInd.txt", "".join(class_lines))
-    _write_text(folder / "trainlist01.txt", "".join(train_lines))
-    _write_text(folder / "testlist01.txt", "".join(test_lines))
-
-
-def _write_text(path: pathlib.Path, text: str) -> None:
-    with files.write_atomically(path) as unfinished:
-        unfinished.write_text(text)
+    files.write_text_atomically(folder / "classInd.txt", "".join(class_lines))
+    files.write_text_atomically(folder / "trainlist01.txt", "".join(train_lines))
+    files.write_text_atomically(folder / "testlist01.txt", "".join(test_lines))
