@@ -6,11 +6,16 @@ another backend, as that of a user may.
 
 import os
 import pathlib
+import signal
 import sys
 
 os.environ["KERAS_HOME"] = str(pathlib.Path(__file__).parent / "foreign_home")
 os.environ["KERAS_BACKEND"] = "jax"
 os.environ["KERAS_MAX_EPOCHS"] = "1"
+# A suite that a shell started in the background ignores Ctrl-C, and so would the commands under
+# test, which inherit that.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, str(pathlib.Path(__file__).parent))  # tests/helpers.py
 
 import tfanon  # noqa: E402, F401  before TensorFlow and Keras, whose switches it sets
